@@ -1,12 +1,12 @@
 """External authentication of ejabberd: questions on standard input, answers on standard output.
 
-A question is its length in two bytes, the higher one first, and `auth:USER:HOST:PASSWORD`,
+A question is its length as two bytes, big-endian, followed by `auth:USER:HOST:PASSWORD`,
 `isuser:USER:HOST`, `setpass:USER:HOST:PASSWORD`, `tryregister:USER:HOST:PASSWORD`,
 `removeuser:USER:HOST` or `removeuser3:USER:HOST:PASSWORD`. An answer is the length 2 and a number
 of two bytes: 1 for yes, 0 for no (ejabberd Developer Guide, External Authentication). ejabberd
-starts several of these processes and asks each one question at a time. The accounts are those of
-the running program. ejabberd ends if too many processes end at once, so a process ends only with
-its standard input, and after an error it answers no.
+starts several of these processes and asks each of them one question at a time. The answers come
+from the accounts of the running program. ejabberd ends if too many processes end at once, so a
+process ends only with its standard input, and it answers no after an error.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 OK = 0
 
 NO, YES = 0, 1
-#: Neither yes nor no. If the answer to setpass is no, ejabberd (23.01 and later) tells the user
-#: that the password was changed; if it is neither, that it was not.
+#: The answer to a failed setpass. After the answer no, ejabberd (23.01 and later) tells the user
+#: that the password was changed; after this number it says that it was not.
 FAILED = 2
 
 LENGTH_BYTES = 2
@@ -39,7 +39,7 @@ WITHOUT_PASSWORD = ("isuser", "removeuser")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A question or an order of ejabberd."""
+    """A question or a command of ejabberd."""
 
     command: str
     user: str  #: local part, prepared by ejabberd
@@ -48,7 +48,7 @@ class Question:
 
     @classmethod
     def parse(cls, text: bytes) -> Self:
-        """Parse a question; a password may have colons. Raises ValueError."""
+        """Parse a question; its password may have colons. Raises ValueError if malformed."""
         command, user, host, *password = text.decode().split(":", 3)
         if bool(password) == (command in WITHOUT_PASSWORD):
             raise ValueError(f"the wrong number of parts for {command}")
@@ -61,9 +61,9 @@ class Question:
 
 
 async def run(load_config: Callable[[], Http]) -> int:
-    """Answer until standard input ends, and return an exit code.
+    """Answer questions until standard input ends, and return an exit code.
 
-    `load_config` is called again whenever the program did not answer. It may raise ConfigError.
+    `load_config` is called at the start and after each error. It may raise ConfigError.
     """
     questions = await _standard_input()
     responder = Responder(load_config)
@@ -89,7 +89,7 @@ async def _standard_input() -> asyncio.StreamReader:
 
 
 async def _next(questions: asyncio.StreamReader) -> bytes | None:
-    """Return the next question, None at the end of the input."""
+    """Return the next question, or None at the end of the input."""
     try:
         length = int.from_bytes(await questions.readexactly(LENGTH_BYTES))
         return await questions.readexactly(length)
@@ -117,7 +117,7 @@ class Responder:
             question = Question.parse(text)
             ask = COMMANDS[question.command]
         except (ValueError, KeyError):
-            log.warning("ejabberd sent a question of an unknown form")
+            log.warning("ejabberd sent a malformed question")
             return NO
         failed = FAILED if question.command == "setpass" else NO
         try:
@@ -137,7 +137,7 @@ class Responder:
         return self._client
 
     async def _fail(self, reason: str) -> None:
-        """Log a reason once, and connect again for the next question."""
+        """Log a reason once and close the connection; the next question opens another one."""
         if reason != self._failure:
             log.error("all questions are answered with no until this is solved: %s", reason)
         self._failure = reason
@@ -186,7 +186,7 @@ async def _remove_own(client: Client, question: Question) -> bool:
 
 
 def _is_yes(question: Question, answer: Answer) -> bool:
-    """Return whether an answer is yes. A no is logged with its reason, except to isuser."""
+    """Return whether an answer is yes. Log a no with its reason, unless it answers isuser."""
     if not answer.is_good and (question.command, answer.status) != ("isuser", 401):
         level = logging.INFO if answer.status < 500 else logging.WARNING
         log.log(level, "%s of %s: %s", question.command, question.jid, answer.message)

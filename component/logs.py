@@ -1,7 +1,7 @@
 """The log on standard error: one line, or one JSON object, for each event.
 
-Values in messages come from strangers. Characters that end a line or control a terminal are
-escaped here, so that nobody can write lines of their own into the log.
+Values in messages come from strangers. This module escapes characters that end a line or control
+a terminal, so that no stranger can forge a line of the log.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import orjson
 
 #: The lowest levels of libraries. Their debug lines have whole stanzas and rows, and so messages
 #: of users; they are not logged even at level debug. At level info slixmpp logs the end of each
-#: connection, and each login is one.
+#: connection, which would be a line for each login at ejabberd.
 MIN_LEVELS = {"slixmpp": logging.WARNING, "aiosqlite": logging.INFO}
 
-#: Control characters, line separators, and the marks that turn text round on a screen.
+#: Control characters, line separators, lone surrogates, and marks that reverse text on a screen.
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -49,7 +49,7 @@ class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of an event."""
         line = f"{_time(record)} {record.levelname} {record.name}: {_escaped(record.getMessage())}"
-        # Indented, so that no line of an exception's text can look like an event.
+        # Lines of an exception are indented, so that none of them looks like an event.
         return "\n    ".join([line, *map(_escaped, self._traceback(record).splitlines())])
 
     def _traceback(self, record: logging.LogRecord) -> str:

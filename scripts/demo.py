@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Show Muniment at work: a private ejabberd, two users who talk, and their archive, read two ways.
+"""Show Muniment at work: a private ejabberd, a conversation of two users, two ways to read it.
 
-Everything lives in .run, or in the folder given as the argument, so a second run starts in seconds
-and finds what was said in the first. The ejabberd is the one that is installed; where there is
-none, scripts/ejabberd unpacks the newest that Muniment is tested with.
+All files are in .run, or in the folder given as the argument, so a second run starts in seconds
+and shows the messages of the first run. The demo uses the installed ejabberd; if there is none,
+scripts/ejabberd unpacks the newest tested release.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from slixmpp import JID, ClientXMPP, Message  # noqa: E402
-from support.clients import slixmpp_client  # noqa: E402
 from support.ejabberd import Account, Ejabberd, Ports  # noqa: E402
 from support.muniment import Muniment  # noqa: E402
 from support.program import Failed  # noqa: E402
 from support.releases import Release, Unavailable, installed_or_newest, unpacked  # noqa: E402
+from support.slixmpp_client import slixmpp_client  # noqa: E402
 
 HOSTS = ("chat.example", "team.example")
 COMPONENT = "muniment.example"
@@ -58,14 +58,14 @@ CONVERSATION = (
 
 
 class AlreadyRunning(Exception):
-    """The demo is running already, in another terminal."""
+    """The demo is already running in another terminal."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
 
 
 def main() -> int:
-    """Run until Ctrl-C or SIGTERM; return an exit code."""
+    """Run until Ctrl-C or SIGTERM, and return an exit code."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.default_int_handler)
     version = OPTIONS.ejabberd
@@ -82,7 +82,7 @@ def main() -> int:
 
 
 def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
-    """Start everything, show it, keep it running; `stack` stops it again."""
+    """Start ejabberd and Muniment, show them, and keep them running until `stack` stops them."""
     RUN.mkdir(mode=0o700, exist_ok=True)
     claim(stack)
     alice, bob = (Account(name, HOSTS[0], secret(f"{name}-password")) for name in ("alice", "bob"))
@@ -106,8 +106,8 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
     asyncio.run(talk(ejabberd, alice, bob))
     command = curl(muniment, alice)
     show_http(command)
-    show_how_to_play(ejabberd, muniment, (alice, bob), command)
-    # One Ctrl-C is enough, and a second one must not keep it from stopping in order.
+    show_addresses(ejabberd, muniment, (alice, bob), command)
+    # One Ctrl-C is enough, and a second one must not interrupt the orderly stop.
     stack.callback(ignore_signals)
     while True:
         time.sleep(1)
@@ -117,7 +117,7 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
 
 
 def claim(stack: ExitStack) -> None:
-    """Keep others out of the folder: two ejabberd on one database would ruin it."""
+    """Lock the folder, because two ejabberds on one database would destroy it."""
     lock = stack.enter_context((RUN / "lock").open("w"))
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -126,57 +126,60 @@ def claim(stack: ExitStack) -> None:
 
 
 def secret(name: str) -> str:
-    """Return a random secret, the same in every run."""
-    place = RUN / name
-    if not place.exists():
-        place.touch(mode=0o600)
-        place.write_text(secrets.token_hex(16) + "\n")
-    return place.read_text().strip()
+    """Return a random secret, which stays the same in every run."""
+    path = RUN / name
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(16) + "\n")
+    return path.read_text().strip()
 
 
 async def talk(ejabberd: Ejabberd, alice: Account, bob: Account) -> None:
-    """Let two users exchange messages, and one of them read the archive."""
+    """Let two users exchange messages, and let one of them read the archive."""
     port = ejabberd.ports.c2s
-    async with slixmpp_client(alice, port) as hers, slixmpp_client(bob, port) as his:
+    async with (
+        slixmpp_client(alice, port) as alice_client,
+        slixmpp_client(bob, port) as bob_client,
+    ):
         say("alice and bob talk, through ejabberd, with slixmpp")
-        await converse({"alice": hers, "bob": his})
+        await converse({"alice": alice_client, "bob": bob_client})
         say(f"alice asks ejabberd for her archive (XEP-0313): the last {SHOWN} messages")
-        await show_archive(hers)
+        await show_archive(alice_client)
 
 
 async def converse(clients: dict[str, ClientXMPP]) -> None:
-    """Say each line once the one before has arrived."""
-    heard: asyncio.Queue[Message] = asyncio.Queue()
+    """Send each message once the previous one has arrived."""
+    received: asyncio.Queue[Message] = asyncio.Queue()
     for client in clients.values():
-        client.add_event_handler("message", heard.put_nowait)
+        client.add_event_handler("message", received.put_nowait)
     for speaker, text in CONVERSATION:
         (listener,) = clients.keys() - {speaker}
         to = JID(clients[listener].boundjid.bare)
         clients[speaker].send_message(to, text, mtype="chat")
-        message = await asyncio.wait_for(heard.get(), timeout=10)
+        message = await asyncio.wait_for(received.get(), timeout=10)
         print(f"  {speaker:>5}: {message['body']}")
 
 
 async def show_archive(client: ClientXMPP) -> None:
-    """Print the newest messages of an archive: when, who, text, id in the archive."""
+    """Print time, sender, text and archive id of the newest messages of an archive."""
     newest = client.plugin["xep_0313"].iterate(reverse=True, rsm={"max": SHOWN}, total=SHOWN)
     results = [message["mam_result"] async for message in newest]
     for result in reversed(results):
         message = result["forwarded"]["stanza"]
-        when = result["forwarded"]["delay"]["stamp"].astimezone()
-        print(f"  {when:%Y-%m-%d %H:%M:%S}  {message['from'].user:>5}: {message['body']}")
+        time_received = result["forwarded"]["delay"]["stamp"].astimezone()
+        print(f"  {time_received:%Y-%m-%d %H:%M:%S}  {message['from'].user:>5}: {message['body']}")
         print(f"  {'':19}         id {result['id']}")
 
 
 def curl(muniment: Muniment, account: Account) -> str:
-    """Return the command that reads the newest messages over HTTP, without the secret in it."""
-    header = f'"X-Api-Key: $(cat {quote(near(RUN / "http-secret"))})"'
+    """Return a command that reads the newest messages over HTTP, with the secret from its file."""
+    header = f'"X-Api-Key: $(cat {quote(short(RUN / "http-secret"))})"'
     query = f"username={account.user}&before=last&limit=2"
     return f"curl -s -H {header} '{muniment.url}/api/archive?{query}'"
 
 
 def show_http(command: str) -> None:
-    """Run a command as the user would, and print its answer."""
+    """Run a command in a shell and print its answer."""
     say("The same archive over HTTP")
     print(f"  $ {command}")
     answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
@@ -185,36 +188,36 @@ def show_http(command: str) -> None:
     print(f"  {answer.stdout}")
 
 
-def show_how_to_play(
+def show_addresses(
     ejabberd: Ejabberd, muniment: Muniment, accounts: tuple[Account, ...], command: str
 ) -> None:
-    """Print where everything is."""
-    say("All of it keeps running. Ctrl-C stops it; what was archived stays.")
+    """Print addresses, accounts and files."""
+    say("The demo keeps running. Ctrl-C stops it; the archive stays.")
     print(f"  XMPP      127.0.0.1:{ejabberd.ports.c2s} without TLS, ", end="")
     print(f"ws://127.0.0.1:{ejabberd.ports.http}/ws in browsers")
     for account in accounts:
-        print(f"            {account.jid}, password in {near(RUN / f'{account.user}-password')}")
+        print(f"            {account.jid}, password in {short(RUN / f'{account.user}-password')}")
     print(f"  HTTP      {command}")
-    print(f"  archive   {near(RUN / 'muniment.db')}")
+    print(f"  archive   {short(RUN / 'muniment.db')}")
     for program in (ejabberd, muniment):
-        print(f"  {program.name:9} {near(program.config_path)}, log in {near(program.log_path)}")
+        print(f"  {program.name:9} {short(program.config_path)}, log in {short(program.log_path)}")
 
 
-def near(place: Path) -> str:
-    """Return a path as short as it can be written here."""
-    here = Path.cwd()
-    return str(place.relative_to(here) if place.is_relative_to(here) else place)
+def short(path: Path) -> str:
+    """Return a path relative to the working directory if it is below it."""
+    folder = Path.cwd()
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 def ignore_signals() -> None:
-    """From now on it stops, whatever comes."""
+    """Ignore further signals to stop."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
-def say(what: str) -> None:
+def say(text: str) -> None:
     """Print a heading."""
-    print(f"\n{what}", flush=True)
+    print(f"\n{text}", flush=True)
 
 
 if __name__ == "__main__":

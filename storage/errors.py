@@ -1,4 +1,4 @@
-"""What can go wrong in a store. These never cross `component.core`."""
+"""The errors of a store. `component.core` translates them, so its callers never see them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class NotFound(StorageError):
 
 
 class TooCostly(StorageError):
-    """To find this would take reading most of an archive."""
+    """The store would have to read most of an archive to find this."""
 
 
 class Unavailable(StorageError):
@@ -20,15 +20,15 @@ class Unavailable(StorageError):
 
 
 class TookTooLong(StorageError):
-    """Reading this takes longer than one read may; the same read will not do better later."""
+    """The read takes longer than a single read may; the same read will fail later too."""
 
 
 class Busy(StorageError):
-    """Too many long reads are under way; the same read may succeed later."""
+    """Too many long reads are running or waiting; the same read may succeed later."""
 
 
 class Rejected(StorageError):
-    """The store will never take this value."""
+    """The store will never accept this value."""
 
 
 class NewerSchema(StorageError):

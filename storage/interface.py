@@ -13,6 +13,7 @@ from storage.rows import (
     Contact,
     Conversations,
     Cutoff,
+    DisplayedMarker,
     Filter,
     Hold,
     HostRetention,
@@ -26,6 +27,7 @@ from storage.rows import (
     Room,
     RoomChanges,
     Rule,
+    SignIn,
     Totals,
     UnfinishedRetraction,
     Usage,
@@ -33,14 +35,21 @@ from storage.rows import (
 
 
 class Archive(Protocol):
-    """Messages, keyed by the owner of the archive."""
+    """Messages, keyed by the owner of the archive.
+
+    A message has an id that the store makes. `NewMessage.stanza_id` is the public id in its place,
+    unless it is empty, or another message of the archive has it, or the store could have made it.
+    Every method accepts both ids of a message. An id that the store has made means the same
+    message for ever.
+    """
 
     async def append(self, batch: Batch) -> None:
-        """Store messages and lines of the audit log in their order, all or none, durably.
+        """Store messages and audit entries in their order, all or none, durably.
 
-        A message is left out when its owner's archive has one with the same dedup key, or with one
-        of its alternative keys. A reference is resolved now: it means the last message before it
-        that has such a name. A retraction of a stored message is noted as unfinished.
+        A message is skipped if its owner's archive has a message with the same dedup key, or with
+        one of its alternative keys. The store resolves the references of each message now: a
+        reference means the last earlier message that has one of the name hashes. It notes a
+        retraction of a stored message as unfinished.
         Raises Unavailable (the same call may succeed later) or Rejected (it never will).
         """
         ...
@@ -60,24 +69,25 @@ class Archive(Protocol):
     ) -> Page:
         """Return up to `limit` messages in arrival order between two ids, both exclusive.
 
-        Forwards these are the oldest messages, backwards the newest; the oldest comes first either
-        way. `max_bytes` bounds the size of their XML: the page holds the messages that fit, at
-        least one, and no more are read. A page that this bound cuts short is not complete.
+        The page has the oldest of these messages, or the newest if `backwards`; the oldest message
+        of the page comes first in both cases. `max_bytes` limits the size of their XML: the page
+        holds the messages that fit, but at least one, and the store reads no further. A page that
+        is shorter for that reason is not complete.
         `index` skips that many matching messages; it excludes `after`, `before` and `backwards`.
-        `counted` adds the number of matching messages and the position of the page among them, as
-        far as that is cheap; `after`, `before` and `index` are positions and do not filter.
-        Raises NotFound for an id that is not in this archive, and TooCostly when `index` cannot be
-        reached in reasonable time under this filter.
+        `counted` adds the number of matching messages and the index of the page among them, if
+        the store can find them cheaply; `after`, `before` and `index` do not affect that number.
+        Raises NotFound for an id that is not in this archive, and TooCostly if the store cannot
+        reach `index` under this filter in reasonable time.
         """
         ...
 
     async def page_after(
         self, owner: str, id: str, *, limit: int, max_bytes: int | None = None
     ) -> Page:
-        """Return the oldest `limit` messages behind the position of an id, bounded as in `page`.
+        """Return the oldest `limit` messages after the position of an id, limited as in `page`.
 
-        The message of the id may have been deleted since. Raises NotFound for an id that this
-        archive never gave.
+        The message of an id that the store made may have been deleted. Raises NotFound for an id
+        that no message of this archive ever had, and for the stanza id of a deleted message.
         """
         ...
 
@@ -93,45 +103,45 @@ class Archive(Protocol):
     ) -> Page:
         """Return the oldest (or newest) `limit` messages in the order of their time.
 
-        Bounded by `max_bytes` as in `page`. Messages of the same microsecond are never separated,
-        so a page may be a little longer than either bound.
+        `max_bytes` limits the page as in `page`. Messages of the same microsecond are always on
+        the same page, so a page may exceed both limits a little.
         `counted` adds the exact number of matching messages.
         """
         ...
 
     async def count(self, owner: str, filter: Filter) -> int:
-        """Return the exact number of matching messages; without a filter that costs nothing."""
+        """Return the exact number of matching messages; it is stored for the empty filter."""
         ...
 
     async def first_and_last(self, owner: str) -> tuple[ArchivedMessage, ArchivedMessage] | None:
-        """Return the first and the last message of an archive, None when it is empty."""
+        """Return the first and the last message of an archive, None if the archive is empty."""
         ...
 
     async def references(
         self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
     ) -> dict[str, References]:
-        """Return the messages that refer to each of these ids; ids without any are left out.
+        """Return the messages that refer to each of these ids, by id; ids without any are absent.
 
-        A message refers to another when it was stored later and names it, or names a correction of
-        it. Of each message come the newest `limit` corrections and retractions, and the newest
-        `limit` others, without corrections that a retraction has settled. `max_bytes` bounds the
-        XML of each of the two groups; at least one message of a group comes.
-        Raises NotFound for an id that this archive never gave.
+        A message refers to another one if it was stored later and names that message, or a
+        correction of it. For each id the result has the newest `limit` corrections and
+        retractions, and the newest `limit` other messages, without corrections that a retraction
+        has settled. `max_bytes` limits the XML of each of the two groups, but each group has at
+        least one message. Raises NotFound for an id that no message of this archive ever had.
         """
         ...
 
     async def unfinished_retractions(self, *, after: int = 0) -> tuple[UnfinishedRetraction, ...]:
-        """Return up to UNFINISHED_MAX retractions that are not done, by number, behind `after`.
+        """Return up to UNFINISHED_MAX unfinished retractions with numbers greater than `after`.
 
-        Together they have up to TOMBSTONES_MAX corrections.
+        They are in the order of their numbers, and have up to TOMBSTONES_MAX corrections together.
         """
         ...
 
     async def apply_retractions(self, outcomes: Sequence[RetractionOutcome]) -> None:
         """Replace messages with tombstones, all or none, durably.
 
-        Outcomes of retractions that were removed meanwhile change nothing, and messages whose
-        content was removed meanwhile get no tombstone. Raises Unavailable.
+        An outcome changes nothing if the retraction was deleted meanwhile, and replaces no message
+        whose content was deleted meanwhile. Raises Unavailable.
         """
         ...
 
@@ -146,25 +156,36 @@ class Archive(Protocol):
     ) -> Conversations:
         """Return up to `limit` conversations of an archive, those with the newest messages.
 
-        `max_bytes` bounds the XML of their last messages as in `page`.
-        `before`: only conversations whose newest message, of any kind, arrived before this id.
-        `since`: count messages behind this id as unread, regardless of what the owner has seen.
-        Raises NotFound.
+        `max_bytes` limits the XML of their last messages as in `page`. `before` selects
+        conversations whose newest message, of any kind, arrived before the message of this id.
+        With `since`, messages that arrived after this id are unread, whether or not the owner has
+        seen them. Raises NotFound.
+        """
+        ...
+
+    async def note_displayed(self, markers: Sequence[DisplayedMarker]) -> None:
+        """Note that owners have seen the messages up to those of the markers, durably.
+
+        A marker of a message that is not in that conversation changes nothing, and neither does
+        one of an older message than was seen before. Raises Unavailable.
         """
         ...
 
 
 class Retention(Protocol):
-    """Removes messages, in short transactions: one per call."""
+    """Deletes and blanks messages. Each call is one short transaction, except where it says so."""
 
     async def usage(
         self, *, domain: str | None = None, after: str = "", limit: int = 100
     ) -> tuple[Usage, ...]:
-        """Return the usage of archives that have messages, in the order of their owners' JIDs."""
+        """Return the usage of up to `limit` archives that have messages, by owner, after `after`.
+
+        `domain` selects the archives of that domain and of users at it.
+        """
         ...
 
     async def usage_of(self, owner: str) -> Usage:
-        """Return the usage of one archive; all zero where there is none."""
+        """Return the usage of one archive; all numbers are 0 if there is no such archive."""
         ...
 
     async def totals(self) -> Totals:
@@ -172,26 +193,26 @@ class Retention(Protocol):
         ...
 
     async def delete_oldest(self, owner: str, cutoff: Cutoff, *, limit: int) -> Removed:
-        """Delete up to `limit` of the oldest messages, until the archive is within the limits.
+        """Delete up to `limit` of the oldest messages, until the archive is within the cutoff.
 
-        Messages are deleted in arrival order, up to the first one that may stay.
+        Messages are deleted in arrival order, up to the first message that may stay.
         """
         ...
 
     async def blank_oldest(self, owner: str, peer: str, cutoff: Cutoff, *, limit: int) -> Removed:
-        """Blank up to `limit` of the oldest messages with one peer, until those are within limits.
+        """Blank up to `limit` of the oldest messages with one peer, as the cutoff requires.
 
-        A blanked message keeps its id and its time and has no content (XEP-0313 section 3.1).
+        A blanked message keeps id, time and peer, and has no content (XEP-0313 section 3.1).
         """
         ...
 
     async def over_limit(
         self, owner: str, cutoff: Cutoff, *, peer: str | None = None
     ) -> OverLimit:
-        """Return what `delete_oldest`, or with a peer `blank_oldest`, would remove in all.
+        """Count the messages that `delete_oldest`, or with a peer `blank_oldest`, would remove.
 
-        Nothing is removed. The store reads in many short steps, so a message that is stored or
-        removed meanwhile may be counted or not.
+        Nothing is removed. The store reads in many short steps, so the result may or may not count
+        a message that is stored or removed meanwhile.
         """
         ...
 
@@ -202,22 +223,23 @@ class Retention(Protocol):
     async def erase(self, owner: str, *, limit: int) -> Removed:
         """Delete up to `limit` messages, and with the last one all other rows about the owner.
 
-        Those are preferences, rules, waiting stanzas and affiliations; holds and the audit log
-        stay. Ids of the erased archive are never given again.
+        The other rows are preferences, rules, offline stanzas and affiliations; holds and the
+        audit log stay. The ids of the erased archive are never used again.
         """
         ...
 
     async def scrub_index(self) -> None:
-        """Leave no trace of removed messages in the full-text index or in the journal.
+        """Remove all traces of removed messages from the full-text index and from the journal.
 
-        No file is rewritten, and messages can be written meanwhile.
+        The store rewrites no file, and messages can be written meanwhile.
         """
         ...
 
     async def scrub_files(self) -> None:
-        """Leave no trace of removed messages in unused parts of the files either.
+        """Remove the traces of removed messages from unused parts of the files too.
 
-        All files are rewritten, if anything was removed; no message can be written meanwhile.
+        If any message was removed since the last time, the store rewrites all files; no message
+        can be written meanwhile.
         """
         ...
 
@@ -226,39 +248,39 @@ class PreferencesStore(Protocol):
     """Archiving preferences of users (XEP-0441)."""
 
     async def get(self, owner: str) -> PreferencesRow | None:
-        """Return the preferences of a user, None where the user has set none."""
+        """Return the preferences of a user, None if the user has set none."""
         ...
 
     async def list(self, *, after: str, limit: int) -> tuple[PreferencesRow, ...]:
-        """Return up to `limit` preferences in the order of their owners' JIDs, behind `after`."""
+        """Return up to `limit` preferences in the order of their owners, after `after`."""
         ...
 
     async def set(self, preferences: PreferencesRow) -> None:
-        """Store preferences, replacing those of the same owner."""
+        """Store preferences; they replace earlier preferences of the same owner."""
         ...
 
 
 class RulesStore(Protocol):
-    """Retention rules, and the configured bounds that operators have confirmed."""
+    """Retention rules, and the retention limits that were confirmed last."""
 
     async def list(self) -> tuple[Rule, ...]:
         """Return all rules."""
         ...
 
     async def set(self, rule: Rule) -> None:
-        """Store a rule, replacing that of the same owner and peer."""
+        """Store a rule; it replaces an earlier rule for the same owner and peer."""
         ...
 
     async def remove(self, owner: str, peer: str = "") -> None:
-        """Remove a rule; without such a rule nothing changes."""
+        """Remove a rule, if there is one."""
         ...
 
     async def confirmed(self) -> tuple[HostRetention, ...]:
-        """Return the bounds that operators confirmed last, by host."""
+        """Return the retention limits that were confirmed last, by host."""
         ...
 
-    async def confirm(self, bounds: Sequence[HostRetention]) -> None:
-        """Store bounds, replacing all that were confirmed before."""
+    async def confirm(self, limits: Sequence[HostRetention]) -> None:
+        """Store confirmed limits; they replace all limits that were confirmed before."""
         ...
 
 
@@ -270,11 +292,11 @@ class HoldsStore(Protocol):
         ...
 
     async def set(self, hold: Hold) -> None:
-        """Store a hold, replacing that on the same subject."""
+        """Store a hold; it replaces an earlier hold on the same subject."""
         ...
 
     async def remove(self, subject: str) -> None:
-        """Remove a hold; without such a hold nothing changes."""
+        """Remove a hold, if there is one."""
         ...
 
 
@@ -284,7 +306,7 @@ class AuditLog(Protocol):
     async def entries(
         self, *, limit: int, before: int | None = None, subject: str | None = None
     ) -> tuple[AuditEntry, ...]:
-        """Return up to `limit` entries, newest first, with smaller numbers than `before`."""
+        """Return up to `limit` entries with numbers less than `before`, the newest first."""
         ...
 
 
@@ -292,15 +314,15 @@ class RoomsStore(Protocol):
     """Rooms (XEP-0045), and the last known affiliations of users in them."""
 
     async def get(self, room: str) -> Room:
-        """Return the facts that are stored about a room; the defaults where there are none."""
+        """Return the stored facts about a room, the defaults if there are none."""
         ...
 
     async def affiliation(self, room: str, jid: str) -> str | None:
-        """Return the last known affiliation of a user, None where none is known."""
+        """Return the last known affiliation of a user in a room, None if it is unknown."""
         ...
 
     async def change(self, changes: RoomChanges) -> None:
-        """Store changes of a room and of its occupants. `created_at` of a room never decreases."""
+        """Store changes of a room and of its occupants; `created_at` of a room never decreases."""
         ...
 
 
@@ -310,19 +332,19 @@ class Accounts(Protocol):
     async def get(self, jid: str) -> Account | None: ...
 
     async def add(self, account: Account) -> bool:
-        """Add an account; return False, and change nothing, where the JID has one already."""
+        """Add an account; return False, and change nothing, if the JID has an account already."""
         ...
 
     async def change(self, account: Account) -> bool:
-        """Replace the account of the same JID; return False where there is none."""
+        """Replace the account of the same JID; return False if there is none."""
         ...
 
     async def remove(self, jid: str) -> bool:
-        """Remove an account, its roster and its waiting stanzas; return whether there was one."""
+        """Remove an account, its roster and its offline stanzas; return whether there was one."""
         ...
 
     async def list(self, domain: str, *, after: str, limit: int) -> tuple[Account, ...]:
-        """Return up to `limit` accounts of a domain in the order of their JIDs, behind `after`."""
+        """Return up to `limit` accounts of a domain in the order of their JIDs, after `after`."""
         ...
 
     async def count(self, domain: str) -> int:
@@ -330,15 +352,53 @@ class Accounts(Protocol):
         ...
 
 
+class SignIns(Protocol):
+    """Sign-ins of users, with the hashes of their refresh tokens."""
+
+    async def get(self, id: str) -> SignIn | None:
+        """Return a sign-in, expired or not; None where there is none."""
+        ...
+
+    async def list(self, jid: str) -> tuple[SignIn, ...]:
+        """Return the sign-ins of a user, expired or not, the one that was refreshed last first."""
+        ...
+
+    async def add(self, sign_in: SignIn, *, limit: int) -> bool:
+        """Add a sign-in, and remove expired ones of all users.
+
+        A user keeps `limit` of them, those that were refreshed last. Returns False, and adds
+        nothing, if all sign-ins of the user were removed at `created_at` or later.
+        """
+        ...
+
+    async def rotate(self, sign_in: SignIn) -> bool:
+        """Replace a sign-in if `previous_hash` is the hash of its token in use.
+
+        Returns False, and changes nothing, if it is not, or if there is no such sign-in.
+        """
+        ...
+
+    async def remove(self, jid: str, id: str) -> bool:
+        """Remove a sign-in of a user; return whether there was one."""
+        ...
+
+    async def remove_all(self, jid: str, *, at: int) -> int:
+        """Remove all sign-ins of a user, and those that began before `at` and are not added yet.
+
+        Returns the number of those that were removed.
+        """
+        ...
+
+
 class Contacts(Protocol):
-    """Rosters, where Muniment keeps them."""
+    """Rosters that Muniment keeps."""
 
     async def roster(self, owner: str) -> tuple[Contact, ...]:
         """Return the contacts of a user in the order of their JIDs."""
         ...
 
     async def put(self, owner: str, contact: Contact) -> None:
-        """Store a contact, replacing that of the same JID."""
+        """Store a contact; it replaces the contact of the same JID."""
         ...
 
     async def remove(self, owner: str, jid: str) -> bool:
@@ -354,7 +414,7 @@ class Offline(Protocol):
     """Stanzas that wait until their recipient comes online."""
 
     async def add(self, owner: str, stanza: OfflineStanza) -> None:
-        """Store a stanza; where the same stanza waits already, nothing changes."""
+        """Store a stanza, unless the same stanza waits already."""
         ...
 
     async def count(self, owner: str) -> int:
@@ -392,6 +452,9 @@ class Storage(Protocol):
 
     @property
     def accounts(self) -> Accounts: ...
+
+    @property
+    def sign_ins(self) -> SignIns: ...
 
     @property
     def contacts(self) -> Contacts: ...

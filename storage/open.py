@@ -1,4 +1,4 @@
-"""From a URL to an open, migrated store: the only factory."""
+"""Opens a store by its URL and migrates it; the only factory of stores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from storage.errors import StorageError, Unavailable
 from storage.sqlite.accounts import SqliteAccounts
 from storage.sqlite.audit_log import SqliteAuditLog
 from storage.sqlite.contacts import SqliteContacts
-from storage.sqlite.engine.database import MEMORY, SqliteDatabase
+from storage.sqlite.engine.database import (
+    DEFAULT_TIMEOUTS,
+    MEMORY,
+    DatabaseTimeouts,
+    SqliteDatabase,
+)
 from storage.sqlite.engine.migrate import migrate, migrations, pending
 from storage.sqlite.engine.protocols import Connection, Database
 from storage.sqlite.holds import SqliteHolds
@@ -23,11 +28,12 @@ from storage.sqlite.preferences import SqlitePreferences
 from storage.sqlite.retention.store import SqliteRetention
 from storage.sqlite.rooms import SqliteRooms
 from storage.sqlite.rules import SqliteRules
+from storage.sqlite.sign_ins import SqliteSignIns
 
 SQLITE = "sqlite:"
 
-# A process that was killed at its first start may have left a database without any table.
-_IS_MADE = "SELECT 1 FROM sqlite_schema WHERE name = 'migrations'"
+# If a process was killed at its first start, its database may have no table.
+_HAS_MIGRATIONS = "SELECT 1 FROM sqlite_schema WHERE name = 'migrations'"
 
 
 class SqliteStorage:
@@ -43,12 +49,13 @@ class SqliteStorage:
         self.audit_log = SqliteAuditLog(database)
         self.rooms = SqliteRooms(database)
         self.accounts = SqliteAccounts(database)
+        self.sign_ins = SqliteSignIns(database)
         self.contacts = SqliteContacts(database)
         self.offline = SqliteOffline(database)
 
     async def check(self) -> None:
         async with self.database.write() as connection:
-            # Another value each time: SQLite leaves the disk alone when nothing changes.
+            # A new value each time: SQLite writes nothing to the disk if no row changes.
             await connection.execute(
                 "INSERT INTO secrets (name, value) VALUES ($1, $2)"
                 " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -61,12 +68,15 @@ class SqliteStorage:
 
 
 @asynccontextmanager
-async def open_storage(url: str, *, synchronous: str = "full") -> AsyncIterator[SqliteStorage]:
-    """Open the store at `sqlite:PATH`, bring its schema up to date, close it at the end.
+async def open_storage(
+    url: str, *, synchronous: str = "full", timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS
+) -> AsyncIterator[SqliteStorage]:
+    """Open the store at `sqlite:PATH`, apply its pending migrations, and close it at the end.
 
-    Raises Locked, NewerSchema, ChangedMigration, Unavailable, StorageError for a foreign file.
+    Raises Locked, NewerSchema, ChangedMigration, Unavailable, and StorageError for a file of
+    another program.
     """
-    database = await SqliteDatabase.open(_path(url), synchronous=synchronous)
+    database = await SqliteDatabase.open(_path(url), synchronous=synchronous, timeouts=timeouts)
     try:
         await migrate(database)
         storage = SqliteStorage(database, Ids(await _id_key(database)))
@@ -76,33 +86,36 @@ async def open_storage(url: str, *, synchronous: str = "full") -> AsyncIterator[
 
 
 async def examine(url: str) -> str:
-    """Say in a few words what opening the store would find, and change nothing.
+    """Return a few words about the state of the store, without changing it.
 
-    Raises StorageError where it would fail.
+    Raises StorageError if `open_storage` would fail.
     """
     path = _path(url)
     if path == MEMORY:
         return "in memory only"
     if _is_new(path):
-        return f"{path} will be made"
+        return f"{path} will be created"
     database = await SqliteDatabase.open(path, synchronous="full")
     try:
         async with database.read() as connection:
-            is_made = await connection.fetch(_IS_MADE)
-            if is_made:
-                waiting = await pending(connection, database.name)
-                if not waiting:
+            has_migrations = await connection.fetch(_HAS_MIGRATIONS)
+            if has_migrations:
+                pending_migrations = await pending(connection, database.name)
+                if not pending_migrations:
                     await _stored_key(connection)
             else:
-                waiting = migrations(database.name)
+                pending_migrations = migrations(database.name)
     finally:
         await database.close()
-    return f"{path}, {len(waiting)} migrations wait" if waiting else f"{path}, up to date"
+    if not pending_migrations:
+        return f"{path}, up to date"
+    count = len(pending_migrations)
+    return f"{path}, {count} pending migration{'' if count == 1 else 's'}"
 
 
 @asynccontextmanager
 async def open_unchanged(url: str) -> AsyncIterator[SqliteStorage | None]:
-    """Open a store to read what is there; None where there is none of this program's schema.
+    """Open a store without migrating it; yield None if it is missing or has another schema.
 
     Raises StorageError.
     """
@@ -114,8 +127,8 @@ async def open_unchanged(url: str) -> AsyncIterator[SqliteStorage | None]:
     try:
         key = None
         async with database.read() as connection:
-            is_made = await connection.fetch(_IS_MADE)
-            if is_made and not await pending(connection, database.name):
+            has_migrations = await connection.fetch(_HAS_MIGRATIONS)
+            if has_migrations and not await pending(connection, database.name):
                 key = await _stored_key(connection)
         yield None if key is None else SqliteStorage(database, Ids(key))
     finally:
@@ -123,20 +136,20 @@ async def open_unchanged(url: str) -> AsyncIterator[SqliteStorage | None]:
 
 
 def _is_new(path: str) -> bool:
-    # Of pathlib, a folder that is hidden would be an error.
+    # For a folder that this user may not see, pathlib raises an error.
     if not os.path.isdir(Path(path).absolute().parent):  # noqa: PTH112
-        raise Unavailable(f"{path}: there is no such folder, or it is hidden from this user")
+        raise Unavailable(f"{path}: its folder does not exist, or is hidden from this user")
     return not Path(path).exists()
 
 
 def _path(url: str) -> str:
     if not url.startswith(SQLITE):
-        raise StorageError(f"{url}: not a store this program knows, write {SQLITE}PATH")
+        raise StorageError(f"{url}: this is not the URL of a store, write {SQLITE}PATH")
     return url.removeprefix(SQLITE)
 
 
 async def _id_key(database: Database) -> bytes:
-    """Return the key of the ids, a new one where no id was ever given. Raises StorageError."""
+    """Return the key of the ids; create it in a store without archives. Raises StorageError."""
     async with database.read() as connection:
         key = await _stored_key(connection)
     if key is None:
@@ -149,13 +162,13 @@ async def _id_key(database: Database) -> bytes:
 
 
 async def _stored_key(connection: Connection) -> bytes | None:
-    """Return the key of the ids, None in a store that has no archive yet. Raises StorageError."""
+    """Return the key of the ids, None in a store without archives. Raises StorageError."""
     rows = await connection.fetch("SELECT value FROM secrets WHERE name = $1", "ids")
     if rows and len(key := bytes(rows[0][0])) == KEY_BYTES:
         return key
     if rows or await connection.fetch("SELECT 1 FROM owners LIMIT 1"):
         raise StorageError(
-            "the store has archives, but not the key that their ids are made from: with another"
-            " one every id would change. Restore the row of the table secrets from a backup"
+            "the store has archives, but lacks the key of their ids. With another key every id"
+            ' would change: restore the row "ids" of the table secrets from a backup'
         )
     return None

@@ -9,74 +9,79 @@ from typing import NamedTuple
 
 
 class Direction(StrEnum):
-    """Which way a message went, seen by the owner of the archive."""
+    """The direction of a message, as the owner of the archive sees it."""
 
     SENT = "send"
     RECEIVED = "recv"
 
 
 class Kind(StrEnum):
-    """What a message is to its reader."""
+    """The role of a message in a conversation."""
 
-    MESSAGE = "message"  #: says something: a text, something encrypted, an invitation, a call
+    MESSAGE = "message"  #: has content: a text, something encrypted, an invitation, a call
     ANNOTATION = "annotation"  #: corrects, retracts or reacts to another message
-    RECEIPT = "receipt"  #: tells no more than that another message was received or displayed
-    TOMBSTONE = "tombstone"  #: was retracted or moderated; only that is left of it
-    BLANKED = "blanked"  #: was taken out of the middle of the archive; `xml` is empty
+    RECEIPT = "receipt"  #: only says that another message was received or displayed
+    TOMBSTONE = "tombstone"  #: replaces a message that was retracted or moderated
+    BLANKED = "blanked"  #: a message whose content was removed; `xml` is empty
 
 
-#: Of which there is something to be read.
+#: Kinds of messages that still have content.
 READABLE = frozenset(Kind) - {Kind.BLANKED}
 
 
 class Relation(StrEnum):
-    """How a message is about another one."""
+    """The relation of a message to the message that it refers to."""
 
-    CORRECTION = "correction"  #: takes its place (XEP-0308)
-    RETRACTION = "retraction"  #: takes it back (XEP-0424, XEP-0425)
-    OTHER = "note"  #: all else: a reaction, a receipt or a marker
+    CORRECTION = "correction"  #: replaces that message (XEP-0308)
+    RETRACTION = "retraction"  #: retracts or moderates that message (XEP-0424, XEP-0425)
+    OTHER = "note"  #: any other relation: a reaction, a receipt or a marker
 
 
 class NewMessage(NamedTuple):
-    """One stanza on its way into one owner's archive; a tuple, as `ArchivedMessage` is."""
+    """A stanza to be stored in one owner's archive; a tuple, as `ArchivedMessage` is."""
 
     owner: str  #: bare JID of the archive, prepared
-    at: int  #: when the server took the message, microseconds since the epoch, UTC
-    peer: str  #: bare JID of the other side; in the archive of a room its occupant
-    resource: str  #: resource of the other side, "" when there was none
-    type: str  #: message type as RFC 6121 names it: chat, normal, groupchat, headline
+    at: int  #: when the server received the message, microseconds since the epoch, UTC
+    peer: str  #: bare JID of the other side; in the archive of a room, the occupant
+    resource: str  #: resource of the other side, "" if there was none
+    type: str  #: message type of RFC 6121: chat, normal, groupchat, headline
     direction: Direction
-    xml: str  #: the whole stanza, one well-formed element that stands alone
+    xml: str  #: the whole stanza, one well-formed element that declares all its prefixes
     dedup_key: bytes  #: 16 bytes that are the same for every copy of this message in this archive
-    #: origins that the same message may have been stored under before (copies without an id)
+    #: dedup keys under which the same message may be stored already (copies without an id)
     alternative_keys: tuple[bytes, bytes] | None = None
-    nick: str = ""  #: nickname of a room occupant where the caller gave one
+    nick: str = ""  #: nickname of a room occupant, if the caller gave one
     kind: Kind = Kind.MESSAGE
-    text: str = ""  #: what a search finds it by: folded words, one blank between two of them
-    #: marks (64 bits, signed) that stand for the names by which other messages refer to this one
+    text: str = ""  #: the words by which a search finds the message: folded, separated by blanks
+    #: hashes (64 bits, signed) of the names by which other messages refer to this message
     name_hashes: tuple[int, ...] = ()
-    #: marks of which the message that this one is about has one: the last that was stored before
+    #: name hashes of the target: the last earlier message that has one of them
     refers_to: tuple[int, ...] = ()
-    relation: Relation = Relation.OTHER  #: how it is about that message
-    #: it shows that the owner had read the conversation when it was sent, a receipt up to the
-    #: message that it refers to
+    relation: Relation = Relation.OTHER  #: relation to the target
+    #: whether the message proves that its owner has read the conversation; a receipt proves it
+    #: only up to the target
     is_seen: bool = False
+    #: an id of the message that others know, which is to be its public id in the archive; "": none
+    stanza_id: str = ""
 
 
-#: How many corrections of retracted messages a store offers at once.
+#: Maximum number of corrections in one answer of `Archive.unfinished_retractions`.
 TOMBSTONES_MAX = 200
 
-#: How many unfinished retractions a store offers at once.
+#: Maximum number of retractions in one answer of `Archive.unfinished_retractions`.
 UNFINISHED_MAX = 100
 
 
 class ArchivedMessage(NamedTuple):
-    """One stanza in one owner's archive.
+    """A stanza in one owner's archive.
 
-    A tuple, for a page has fifty of them, and a frozen dataclass takes four times as long to make.
+    It is a tuple, because a page has fifty messages, and Python takes four times as long to create
+    a frozen dataclass.
     """
 
-    id: str  #: the public id: opaque, unpredictable, unique for ever
+    #: the public id, unique in the archive: the `stanza_id` of the message, or else an id that the
+    #: store makes, which is opaque, unpredictable and never reused
+    id: str
     at: int  #: microseconds since the epoch, UTC
     peer: str
     resource: str
@@ -85,75 +90,83 @@ class ArchivedMessage(NamedTuple):
     xml: str
     nick: str
     kind: Kind = Kind.MESSAGE
+    #: the id that the store made, "" if that is `id`: `Archive.page_after` knows it for ever
+    made_id: str = ""
+
+    @property
+    def position(self) -> str:
+        """The id behind which `Archive.page_after` reads on, also after the message is deleted."""
+        return self.made_id or self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnfinishedRetraction:
     """A stored retraction, and the messages that it may replace with tombstones.
 
-    A store notes a retraction in the transaction that stores it, and offers it until it is done.
+    The store notes the retraction in the transaction that stores it, and returns it until an
+    outcome says that it is done.
     """
 
     number: int  #: rises in the order of arrival, over all archives
     owner: str
-    message: ArchivedMessage  #: the message that retracts
+    message: ArchivedMessage  #: the retraction itself
     target: ArchivedMessage | None  #: the retracted message; None: it has no content any more
     #: corrections of the target that arrived before the retraction, the newest first
     corrections: tuple[ArchivedMessage, ...] = ()
-    is_last: bool = True  #: whether the target has no other corrections to be replaced
+    is_last: bool = True  #: whether these are all unsettled corrections of the target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
-    """What takes the place of a retracted message, or of a correction of it."""
+    """The replacement of a retracted message, or of a correction of it."""
 
-    id: str  #: id of the message that is replaced
+    id: str  #: id of the replaced message
     xml: str
     kind: Kind  #: TOMBSTONE for the retracted message, ANNOTATION for its corrections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetractionOutcome:
-    """The answer to an unfinished retraction: what the store is to do for it."""
+    """The decision of core about an unfinished retraction; the store carries it out."""
 
-    number: int  #: of the unfinished retraction
+    number: int  #: number of the unfinished retraction
     tombstones: tuple[Tombstone, ...] = ()
-    settled: tuple[str, ...] = ()  #: ids of corrections that need not be offered again
-    is_done: bool = True  #: whether the retraction need not be offered again
+    settled: tuple[str, ...] = ()  #: ids of corrections that the store need not return again
+    is_done: bool = True  #: whether the store need not return the retraction again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class References:
-    """What is about one message."""
+    """The messages that refer to one message."""
 
     messages: tuple[ArchivedMessage, ...] = ()  #: in arrival order
-    left_out: int = 0  #: how many older ones there are
+    left_out: int = 0  #: number of older references that are not among them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
-    """Folded words that have to follow one another in a text."""
+    """Folded words that follow one another in a text."""
 
     words: tuple[str, ...]
-    is_prefix: bool = False  #: the last word may go on
+    is_prefix: bool = False  #: whether the last word matches every word that begins with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which messages of an archive are wanted; None means any."""
+    """The conditions that a message has to meet; None: no condition."""
 
     peer: str | None = None  #: bare JID
     resource: str | None = None  #: only with `peer`: exactly this resource
-    #: local part of the other side, whatever its domain (Remote Data); not together with `peer`
+    #: local part of the other side on any domain (Remote Data); not together with `peer`
     peer_local: str | None = None
-    since: int | None = None  #: inclusive, microseconds
-    until: int | None = None  #: inclusive, microseconds
+    since: int | None = None  #: earliest time, inclusive, microseconds since the epoch
+    until: int | None = None  #: latest time, inclusive, microseconds since the epoch
     groupchat: bool | None = None  #: True: only groupchat; False: all but groupchat
-    after: str | None = None  #: only what arrived behind the message of this id
-    before: str | None = None  #: only what arrived before the message of this id
-    ids: tuple[str, ...] | None = None  #: only these messages
-    kinds: frozenset[Kind] | None = None
-    phrases: tuple[Phrase, ...] | None = None  #: all of them are in the text
+    after: str | None = None  #: messages that arrived after the message of this id
+    before: str | None = None  #: messages that arrived before the message of this id
+    ids: tuple[str, ...] | None = None  #: messages with one of these ids
+    kinds: frozenset[Kind] | None = None  #: messages of one of these kinds
+    phrases: tuple[Phrase, ...] | None = None  #: messages whose text has all of these phrases
 
 
 ANY = Filter()
@@ -164,23 +177,21 @@ class Page:
     """Messages in archive order, oldest first."""
 
     messages: tuple[ArchivedMessage, ...] = field(default=())
-    complete: bool = True  #: nothing more in the direction that was asked for
-    #: how many messages match before the first of the page; None: not asked for, or not cheap
+    complete: bool = True  #: whether no more messages match in the requested direction
+    #: number of matching messages before the first one of the page; None: not requested, or costly
     index: int | None = None
-    count: int | None = None  #: how many match in all; None: not asked for, or not cheap
+    count: int | None = None  #: number of all matching messages; None: not requested, or costly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """All that one owner's archive has of one other side."""
+    """The messages of one archive with one peer."""
 
     peer: str
     newest: str  #: id of the newest message of any kind
-    messages: int  #: messages of every kind
-    last: (
-        ArchivedMessage  #: the newest that says something, the newest of any kind where none does
-    )
-    #: received texts behind the last one that the owner is known to have seen, UNREAD_MAX at most
+    messages: int  #: number of messages of every kind
+    last: ArchivedMessage  #: the newest message with content, or the newest of any kind
+    #: number of received messages after the last one that the owner has seen, at most UNREAD_MAX
     unread: int
 
 
@@ -189,22 +200,34 @@ class Conversations:
     """Some conversations of one archive, the one with the newest message first."""
 
     conversations: tuple[Conversation, ...] = ()
-    complete: bool = True  #: there are no others behind these
+    complete: bool = True  #: whether no older conversations match
 
 
-#: Unread messages are counted no further.
+#: Unread messages are counted up to this number.
 UNREAD_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What one archive takes up."""
+class DisplayedMarker:
+    """The message up to which a conversation was displayed to its owner (XEP-0490)."""
 
     owner: str
-    messages: int
+    peer: str
+    #: what is known of the message: its id in the archive, one of its `name_hashes`, or that the
+    #: first of these that finds a message is right
+    id: str | None = None
+    name_hash: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """The size of one archive."""
+
+    owner: str
+    messages: int  #: number of messages
     bytes: int  #: of XML
-    oldest: int | None  #: time of the first message, microseconds; None: there is none
-    newest: int | None
+    oldest: int | None  #: earliest time of a message, microseconds; None: there is no message
+    newest: int | None  #: latest time of a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,32 +241,32 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cutoff:
-    """How much of an archive stays; None: no bound."""
+    """The limits that an archive, or a conversation in it, is brought within; None: no limit."""
 
-    since: int | None = None  #: what is older goes, microseconds
-    messages: int | None = None
+    since: int | None = None  #: earliest time of a message that may stay, microseconds
+    messages: int | None = None  #: number of messages
     bytes: int | None = None  #: of XML
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """What one step of a clean-up took away."""
+    """The messages that one step deleted or blanked."""
 
-    messages: int = 0
-    bytes: int = 0
-    done: bool = True  #: no more is to go
+    messages: int = 0  #: number of messages
+    bytes: int = 0  #: of XML
+    done: bool = True  #: whether nothing is left to delete or to blank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverLimit:
-    """What a clean-up would take away."""
+    """The messages that are over the limits of a cutoff."""
 
-    messages: int = 0
-    oldest: int | None = None  #: earliest time of them, microseconds
-    newest: int | None = None
+    messages: int = 0  #: number of messages
+    oldest: int | None = None  #: earliest time of these messages, microseconds
+    newest: int | None = None  #: latest time of these messages
 
     def plus(self, other: OverLimit) -> OverLimit:
-        """Return both together."""
+        """Return the sum of both."""
         oldest = [at for at in (self.oldest, other.oldest) if at is not None]
         newest = [at for at in (self.newest, other.newest) if at is not None]
         return OverLimit(
@@ -255,7 +278,7 @@ class OverLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRetention:
-    """How much stays of the archives of one host; 0: no bound."""
+    """The confirmed retention limits of the archives of one host; 0: no limit."""
 
     host: str  #: virtual host; "" for all other archives
     days: int
@@ -265,7 +288,7 @@ class HostRetention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreferencesRow:
-    """What one user wants archived (XEP-0441)."""
+    """The archiving preferences of one user (XEP-0441)."""
 
     owner: str
     default: str  #: always, never or roster
@@ -275,13 +298,13 @@ class PreferencesRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """How long messages of one user, or of that user with one peer, are kept; None: as is usual.
+    """The retention limits of one archive, or of its messages with one peer.
 
-    0 means without a bound, where what is usual has one.
+    None: the default limit applies. 0: there is no limit.
     """
 
     owner: str
-    peer: str = ""  #: bare JID; "" for all of the archive
+    peer: str = ""  #: bare JID; "" for the whole archive
     days: int | None = None
     messages: int | None = None
     bytes: int | None = None
@@ -289,61 +312,61 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """A legal hold: nothing of this archive, or of all archives of this host, is taken away."""
+    """A legal hold: no message of this archive, or of any archive of this host, is removed."""
 
-    subject: str  #: bare JID of a user, or a virtual host
+    subject: str  #: bare JID of a user or a room, or a host
     reason: str
-    by: str  #: who ordered it
+    by: str  #: name of the operator
     at: int  #: microseconds since the epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """One line of the audit log."""
+    """An entry of the audit log."""
 
-    number: int = 0  #: rises; given by the store
+    number: int = 0  #: rises; the store assigns it
     at: int  #: microseconds since the epoch
-    actor: str  #: who did it: an operator by name, or a JID
+    actor: str  #: name of the operator, or "server"
     action: str  #: read, search, stream, export, erase, delete, hold, release, purge, ...
-    subject: str  #: whose archive
-    detail: str = ""  #: what exactly, in words; never a text of a message
+    subject: str  #: owner of the archive
+    detail: str = ""  #: details of the action; never a text of a message
 
 
-#: What a store writes in one transaction.
+#: The rows that a store writes in one transaction.
 Batch = Sequence[NewMessage | AuditEntry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occupant:
-    """What was last known of a user in a room."""
+    """The last known affiliation of a user in a room."""
 
     room: str
     jid: str
     affiliation: str  #: XEP-0045: owner, admin, member, none or outcast
-    #: when the connection came up on which the room said so, microseconds
+    #: start of the connection on which the room reported the affiliation, microseconds
     heard_at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What is known of a room; nothing of one that nobody was in."""
+    """The known facts about a room; the defaults if no user was ever in it."""
 
-    created_at: int = 0  #: microseconds; 0: that is not known
-    is_persistent: bool = False  #: whether it stays when nobody is in it (XEP-0045 section 4.2)
+    created_at: int = 0  #: microseconds; 0: unknown
+    is_persistent: bool = False  #: whether it outlives its occupants (XEP-0045 section 4.2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomChanges:
-    """What is written of a room at once, in this order."""
+    """Changes of a room, in the order in which the store writes them."""
 
     room: str
-    #: when it was made, microseconds: all that was known before goes; None: it is the same room
+    #: time of creation, microseconds; all earlier affiliations are removed. None: the same room
     created_at: int | None = None
-    #: but who was banned, and what was heard on a connection that came up at that time or later
+    #: with `created_at`: keep bans, and affiliations heard at that time or later
     keep_banned: bool = False
-    is_persistent: bool | None = None  #: None: as it was
-    occupants: tuple[Occupant, ...] = ()
-    removed: tuple[Occupant, ...] = ()  #: what those are that were members
+    is_persistent: bool | None = None  #: None: unchanged
+    occupants: tuple[Occupant, ...] = ()  #: affiliations to set
+    removed: tuple[Occupant, ...] = ()  #: affiliations to set for users who were members
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,6 +377,21 @@ class Account:
     verifier: str = field(repr=False)  #: a hash that passwords are checked against
     is_enabled: bool = True
     created: int  #: microseconds since the epoch, UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """A sign-in of a user; all times are microseconds since the epoch, UTC."""
+
+    id: str
+    jid: str  #: bare JID of the user
+    label: str = ""  #: the name that the client gave itself
+    created_at: int  #: when the request of the sign-in began
+    refreshed_at: int  #: when its refresh token was replaced last
+    expires_at: int
+    token_hash: bytes = field(repr=False)  #: of the refresh token in use
+    previous_hash: bytes = field(default=b"", repr=False)  #: of the refresh token before
+    salt: bytes = field(default=b"", repr=False)  #: makes the one in use out of the one before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,7 +410,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfflineStanza:
-    """A stanza that waits until its recipient comes online (Remote Data)."""
+    """A stanza that waits until its recipient is online (Remote Data)."""
 
     peer: str  #: full JID of the sender
     stanza: str

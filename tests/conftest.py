@@ -1,4 +1,4 @@
-"""How hard tests try, and on which releases of ejabberd."""
+"""Profiles of Hypothesis, the releases of ejabberd, and the fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from support import matrix
 
 
 def is_everything_required() -> bool:
-    """Whether a test that cannot run counts as one that failed."""
+    """Return whether a test that cannot run has to fail instead of being skipped."""
     return os.environ.get("REQUIRE_ALL") == "1" or os.environ.get("CI") == "true"
 
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("big", deadline=None, max_examples=5000)
-# The whole suite says the same of the same code, whenever it is run.
+# The whole suite tries the same examples at each run.
 settings.register_profile("whole", deadline=None, derandomize=True)
 _default = "whole" if is_everything_required() else "default"
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", _default))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the versions of ejabberd be named."""
+    """Add the option that names the versions of ejabberd."""
     matrix.add_option(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the mark of tests that run on each version."""
+    """Declare the mark of tests that run on every version of ejabberd."""
     config.addinivalue_line("markers", f"{matrix.MARK}: runs on every version of ejabberd")
 
 
@@ -45,9 +45,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     return matrix.scheduling(config, log)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort the tests that worker processes share."""
+    if hasattr(config, "workerinput"):
+        matrix.sort_for_workers(items)
+
+
 @pytest.fixture(autouse=True)
 def _own_logging() -> Iterator[None]:
-    """Put logging back as a test found it: a program that it ran here has set its own."""
+    """Restore the logging after a test, because a program that runs in it configures logging."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -57,11 +64,11 @@ def _own_logging() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def missing() -> Callable[[object], NoReturn]:
-    """Return what to call when something a test needs is not installed."""
+    """Return a function that fails or skips a test which needs something that is not installed."""
 
-    def give_up(what: object) -> NoReturn:
+    def give_up(subject: object) -> NoReturn:
         if is_everything_required():
-            pytest.fail(f"everything is required here: {what}")
-        pytest.skip(str(what))
+            pytest.fail(f"everything is required here: {subject}")
+        pytest.skip(str(subject))
 
     return give_up

@@ -12,16 +12,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from component import __version__, logs
-from component.cli import commands
+from component.cli import commands, ejabberd_config, token_key
 from component.cli.check_config import check, package_conflicts, report
 from component.cli.exit_codes import CONFIG_WRONG, EXIT_CODES, FAILED, INTERRUPTED
 from component.config import Config, ConfigError, load, load_http
 
 PLACES = (Path("muniment.toml"), Path("/etc/muniment/muniment.toml"))
 
-#: Seconds that a thread waits for the interpreter lock while another thread has it. The thread of
-#: the writer needs the lock for each step, while the event loop holds it most of the time under
-#: load; the default of Python is ten times as long.
+#: Seconds that a thread waits for the interpreter lock before another thread must release it. The
+#: thread of the store needs the lock for each step, and under load the event loop holds it most of
+#: the time. Python's default is ten times as long.
 SWITCH_SECONDS = 0.0005
 
 log = logging.getLogger(__name__)
@@ -29,10 +29,10 @@ log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    chosen = _parser().parse_args(arguments)
-    path = chosen.config or _find(os.environ)
+    options = _parser().parse_args(arguments)
+    path = options.config or _find(os.environ)
     try:
-        code = _run(chosen, path)
+        code = _run(options, path)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -43,17 +43,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(chosen: argparse.Namespace, path: Path | None) -> int:
-    if chosen.command == "extauth":
+def _run(options: argparse.Namespace, path: Path | None) -> int:
+    if options.command == "extauth":
         return _extauth(path)
-    if chosen.command in commands.BY_NAME:
-        return _command(chosen, path)
+    if options.command in commands.BY_NAME:
+        return _command(options, path)
     try:
         config = load(path, os.environ)
     except ConfigError as error:
-        return _refuse(path, error, checking=chosen.command == "check-config")
-    if chosen.command == "check-config":
-        return asyncio.run(check(path, config, offline=chosen.offline, login=chosen.login))
+        return _refuse(path, error, checking=options.command == "check-config")
+    if options.command == ejabberd_config.NAME:
+        return ejabberd_config.print_options(path, config, options)
+    if options.command == "check-config":
+        return asyncio.run(check(path, config, offline=options.offline, login=options.login))
+    if options.command == "token-key":
+        return token_key.run(config)
     return _serve(config)
 
 
@@ -74,10 +78,15 @@ def _parser() -> argparse.ArgumentParser:
         parents=[common],
         help="authenticate users for ejabberd, which starts this command",
     )
+    parsers.add_parser(
+        "token-key",
+        parents=[common],
+        help="create the key of access tokens, and print the lines for ejabberd.yml",
+    )
     check_config = parsers.add_parser(
         "check-config",
         parents=[common],
-        help="check the configuration, and print one line for each check",
+        help="check the configuration and print one line for each check",
     )
     depth = check_config.add_mutually_exclusive_group()
     depth.add_argument(
@@ -88,15 +97,16 @@ def _parser() -> argparse.ArgumentParser:
     depth.add_argument(
         "--login",
         action="store_true",
-        help="also log in to ejabberd as the component, to check xmpp.secret; use this only while "
-        "no Muniment runs under this name, because ejabberd would remove its privileges",
+        help="also connect to ejabberd as the component, to check xmpp.secret; use this only "
+        "while no Muniment runs with this JID, because ejabberd would revoke its privileges",
     )
+    ejabberd_config.add_parser(parsers, common)
     commands.add_parsers(parsers, common)
     return parser
 
 
 def _find(environ: Mapping[str, str]) -> Path | None:
-    """Return the configuration file where --config names none; None if there is no file."""
+    """Return the configuration file if --config is not given, or None if there is no file."""
     if named := environ.get("MUNIMENT_CONFIG"):
         return Path(named)
     return next(filter(_exists, PLACES), None)
@@ -106,9 +116,9 @@ def _exists(place: Path) -> bool:
     try:
         return place.exists()
     except OSError:
-        # This user may not look into the folder. An absolute path is read anyway, so that the
-        # error is reported. A relative one is skipped: nobody means a file in a working directory
-        # that may not be entered, such as that of root for a command run as another user.
+        # This user may not enter the folder. An absolute path is read anyway, so that the error is
+        # reported. A relative path is skipped: the working directory may be that of root, for a
+        # command that runs as another user.
         return place.is_absolute()
 
 
@@ -129,23 +139,23 @@ def _refuse(path: Path | None, error: ConfigError, *, checking: bool) -> int:
 def _extauth(path: Path | None) -> int:
     from component.extauth import run
 
-    # It reads the configuration itself, and runs on if that is wrong.
+    # extauth reads the configuration itself, and keeps running if it is wrong.
     logs.setup("info", "text")
     return asyncio.run(run(lambda: load_http(path, os.environ)))
 
 
-def _command(chosen: argparse.Namespace, path: Path | None) -> int:
+def _command(options: argparse.Namespace, path: Path | None) -> int:
     try:
         http = load_http(path, os.environ)
     except ConfigError as error:
         return _refuse(path, error, checking=False)
-    return commands.run(chosen, http)
+    return commands.run(options, http)
 
 
 def _serve(config: Config) -> int:
-    # Imported modules stay; collecting garbage among them takes a seventh of the start time.
+    # Modules are never freed, and collecting garbage among them takes a seventh of the start time.
     gc.disable()
-    # Imported here, so that neither --help nor a wrong configuration waits for it.
+    # Imported here, so that neither --help nor the report of a wrong configuration waits for it.
     import uvloop
 
     from component.wiring.app import serve

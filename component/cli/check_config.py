@@ -15,11 +15,11 @@ PACKAGES = ("component", "storage")
 
 
 async def check(path: Path | None, config: Config, *, offline: bool, login: bool) -> int:
-    """Print one line for each check, and return an exit code.
+    """Print one line for each check and return an exit code.
 
-    `offline` leaves out the store, ejabberd and the HTTP port; `login` also tries xmpp.secret.
+    `offline` skips the store, ejabberd and the HTTP ports; `login` also checks xmpp.secret.
     """
-    # The lines below are the report, so only warnings are logged.
+    # The report is on standard output, so only warnings are logged.
     logs.setup("warning", "text")
     report("ok", f"configuration: {path or 'from the environment'}")
     for line in config.described():
@@ -48,7 +48,7 @@ def report(verdict: str, text: str) -> None:
 def package_conflicts() -> Iterator[str]:
     """Yield a line for each package of ours that another distribution has installed as well.
 
-    An editable installation installs no package, and conflicts with nothing.
+    An editable installation installs no package, so it has no conflict.
     """
     owners: dict[str, set[str]] = {package: set() for package in PACKAGES}
     for distribution in distributions():
@@ -64,15 +64,18 @@ def package_conflicts() -> Iterator[str]:
 
 def _installed_by(distribution: Distribution) -> list[str]:
     """Return the names in PACKAGES that a distribution has installed."""
-    # Each start does this, and to search the text of both lists takes a fraction of the time
-    # in which importlib parses them.
+    # This runs at each start. Searching the text of both lists takes a fraction of the time in
+    # which importlib parses them.
     named = (distribution.read_text("top_level.txt") or "").split()
     files = f"\n{distribution.read_text('RECORD') or ''}"
     return [package for package in PACKAGES if package in named or f"\n{package}/" in files]
 
 
 def _check_handlers(config: Config) -> bool:
-    """Import the operator's module, report its functions or its mistakes, and return success."""
+    """Import the operator's module and report its functions or its problems.
+
+    Return whether the module can be used.
+    """
     if not config.handlers.module:
         return True
     from component.handlers.loading import HandlersError
@@ -89,7 +92,7 @@ def _check_handlers(config: Config) -> bool:
 
 
 async def _check_parts(config: Config, *, login: bool) -> bool:
-    """Try the store, ejabberd and the HTTP port; return whether all of them answered."""
+    """Check the store, ejabberd and the HTTP ports; return whether all of them can be used."""
     from component.wiring.checks import Verdict, checks
 
     is_reachable = True

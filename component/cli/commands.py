@@ -1,4 +1,4 @@
-"""`muniment NAME ...`: commands of operators, run by the running program."""
+"""`muniment NAME ...`: commands of operators, which the running program executes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-#: The field that confirms new limits; confirming at the prompt sets it.
+#: The field that confirms new bounds; a confirmation at the prompt sets it.
 CONFIRM = "confirm"
 
-#: Query that makes the program describe what a command would remove, without removing it.
+#: The query of a preview: the program describes the deletion and deletes nothing.
 PREVIEW = {"preview": "true"}
 
 BY_NAME = {command.name: command for command in COMMANDS}
@@ -36,23 +36,23 @@ _METAVARS = {
 }
 
 _HELP_ON_PASSWORDS = (
-    "The password is read from the terminal, or from the first line of standard input if that is "
-    "not a terminal."
+    "The password is read from the terminal, or from the first line of standard input if standard "
+    "input is not a terminal."
 )
 
 
 def add_parsers(parsers: Parsers, common: argparse.ArgumentParser) -> None:
     """Add a parser for each command."""
     for command in COMMANDS:
-        asks = any(field.kind is FieldKind.PASSWORD for field in command.fields)
-        # Its help describes a limit that does not apply here: the archive is written to a file.
+        has_password = any(field.kind is FieldKind.PASSWORD for field in command.fields)
+        # The help of export describes a limit that a file does not have.
         more = "" if command.name == export.NAME else command.help
         parser = parsers.add_parser(
             command.name,
             parents=[common],
             help=f"{command.title[0].lower()}{command.title[1:]}",
             description=f"{command.title}. {more}".strip(),
-            epilog=_HELP_ON_PASSWORDS if asks else None,
+            epilog=_HELP_ON_PASSWORDS if has_password else None,
         )
         for field in command.fields:
             if field.kind is not FieldKind.PASSWORD:
@@ -85,29 +85,31 @@ def _add_argument(parser: argparse.ArgumentParser, field: Field) -> None:
         parser.add_argument(option, dest=field.name, metavar=metavar, choices=choices, help=help)
 
 
-def run(chosen: argparse.Namespace, http: Http) -> int:
-    """Run a command in the running program, and return an exit code."""
-    command = BY_NAME[chosen.command]
+def run(options: argparse.Namespace, http: Http) -> int:
+    """Run a command in the running program and return an exit code."""
+    command = BY_NAME[options.command]
     try:
         if command.name == export.NAME:
-            return asyncio.run(_ask(http, lambda client: export.export(client, chosen)))
-        given = {**_given(chosen, command), **_passwords(command)}
-        if command.preview is not None and not (chosen.yes or given.get(CONFIRM)):
-            code = asyncio.run(_confirm(http, command, given))
+            return asyncio.run(_ask(http, lambda client: export.export(client, options)))
+        values = {**_values(options, command), **_passwords(command)}
+        if command.preview is not None and not (options.yes or values.get(CONFIRM)):
+            code = asyncio.run(_confirm(http, command, values))
             if code != OK:
                 return code
-            given |= {field.name: True for field in command.fields if field.name == CONFIRM}
+            values |= {field.name: True for field in command.fields if field.name == CONFIRM}
         path = "v1", "commands", command.name
         asking = _ask(
             http,
-            lambda client: client.ask("POST", *path, data=given),
-            lambda answer: output.print_outcome(answer.data, in_json=chosen.json, arguments=given),
+            lambda client: client.ask("POST", *path, data=values),
+            lambda answer: output.print_outcome(
+                answer.data, in_json=options.json, arguments=values
+            ),
         )
         return asyncio.run(asking)
     except output.NoOutcome:
         return _failed("The program that answers there is not Muniment.", UNREACHABLE)
     except UnicodeError:
-        # Python makes a string of any bytes on the command line; JSON cannot carry all of them.
+        # Python turns bytes that are not UTF-8 into lone surrogates, which JSON cannot carry.
         return _failed("An argument or the password is not in UTF-8.", USAGE)
     except prompts.NoPassword as error:
         return _failed(str(error), USAGE)
@@ -115,8 +117,8 @@ def run(chosen: argparse.Namespace, http: Http) -> int:
         return _failed(str(error), FAILED)
 
 
-async def _confirm(http: Http, command: Command, given: Mapping[str, object]) -> int:
-    """Describe what a command would remove, and ask for confirmation; return OK if confirmed."""
+async def _confirm(http: Http, command: Command, values: Mapping[str, object]) -> int:
+    """Print a preview and ask for confirmation; return OK if the user confirms."""
     name = "v1", "commands", command.name
     message = ""
 
@@ -125,31 +127,31 @@ async def _confirm(http: Http, command: Command, given: Mapping[str, object]) ->
         message = output.message(answer.data)
 
     code = await _ask(
-        http, lambda client: client.ask("POST", *name, query=PREVIEW, data=given), keep_message
+        http, lambda client: client.ask("POST", *name, query=PREVIEW, data=values), keep_message
     )
     if code != OK:
         return code
     if not prompts.is_terminal():
         return _failed(f"{message} Nothing was done. Use --yes to confirm.", UNCONFIRMED)
     print(message, file=sys.stderr)
-    if not prompts.confirm(_confirmation(command, given)):
+    if not prompts.confirm(_confirmation(command, values)):
         return _failed("Nothing was done.", UNCONFIRMED)
     return OK
 
 
-def _confirmation(command: Command, given: Mapping[str, object]) -> str:
-    """Return the text that confirms a command: its only address, otherwise "yes"."""
+def _confirmation(command: Command, values: Mapping[str, object]) -> str:
+    """Return the text that confirms a command: its address if it has one, or else "yes"."""
     subjects: list[object] = []
     for field in command.fields:
         if field.kind in SUBJECT_KINDS:
-            value = given.get(field.name, [])
+            value = values.get(field.name, [])
             subjects += value if isinstance(value, list) else [value]
     return str(subjects[0]) if len(subjects) == 1 else "yes"
 
 
-def _given(chosen: argparse.Namespace, command: Command) -> dict[str, object]:
+def _values(options: argparse.Namespace, command: Command) -> dict[str, object]:
     values = {
-        field.name: getattr(chosen, field.name)
+        field.name: getattr(options, field.name)
         for field in command.fields
         if field.kind is not FieldKind.PASSWORD
     }
@@ -157,7 +159,7 @@ def _given(chosen: argparse.Namespace, command: Command) -> dict[str, object]:
 
 
 def _passwords(command: Command) -> dict[str, object]:
-    """Ask for passwords: as arguments, everybody on the machine could read them."""
+    """Ask for passwords, because every user of the machine can read arguments."""
     return {
         field.name: prompts.password()
         for field in command.fields
@@ -170,7 +172,7 @@ async def _ask(
     request: Callable[[Client], Awaitable[Answer]],
     on_success: Callable[[Answer], None] = lambda _: None,
 ) -> int:
-    """Send a request to the running program, and return an exit code."""
+    """Send a request to the running program and return an exit code."""
     # Imported here, so that --help does not wait for it.
     from component.clients.muniment_http import Client, NotRunning
     from component.wiring import settings

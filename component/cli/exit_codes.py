@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 OK = 0
 FAILED = 1
 USAGE = 2
@@ -10,17 +12,27 @@ UNREACHABLE = 75
 CONFIG_WRONG = 78
 INTERRUPTED = 130
 
+#: The meanings, as docs/operations.md has them too.
+MEANINGS = {
+    OK: "success",
+    FAILED: "failed or refused; the message or the log says why",
+    USAGE: "the command line is wrong",
+    UNCONFIRMED: "nothing was done: the command was not confirmed on the terminal, or there was "
+    "no terminal and no --yes",
+    UNREACHABLE: "check-config: ejabberd, the store or an HTTP port does not answer or cannot be "
+    "used; other commands: no running program answers at the address of this configuration",
+    CONFIG_WRONG: "the configuration is wrong, or ejabberd refuses it; a retry does not help",
+    INTERRUPTED: "interrupted from the keyboard",
+}
+
+
+def _lines(code: int, meaning: str) -> str:
+    return fill(f"{code:<4} {meaning}", 90, initial_indent="  ", subsequent_indent=" " * 7)
+
+
 EXIT_CODES = f"""\
 exit codes:
-  {OK:<4} done
-  {FAILED:<4} failed or refused; the message or the log says why
-  {USAGE:<4} the command line is wrong
-  {UNCONFIRMED:<4} nothing was done: the command was not confirmed on the terminal, or there was no
-       terminal and no --yes
-  {UNREACHABLE:<4} check-config: ejabberd, the store or the HTTP port does not answer, or refuses;
-       other commands: no running program answers at the address of this configuration
-  {CONFIG_WRONG:<4} the configuration is wrong, or ejabberd refuses it; trying again does not help
-  {INTERRUPTED:<4} interrupted from the keyboard
+{chr(10).join(_lines(code, meaning) for code, meaning in MEANINGS.items())}
 
 The configuration file is the first of: --config, $MUNIMENT_CONFIG, ./muniment.toml,
 /etc/muniment/muniment.toml. Variables named MUNIMENT_SECTION__KEY override its options.

@@ -27,27 +27,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def export(client: Client, chosen: argparse.Namespace) -> Answer:
-    """Write an archive to a file, and return the answer. Raises NotRunning, NotWritten."""
-    with _writing(chosen.output) as write:
+async def export(client: Client, options: argparse.Namespace) -> Answer:
+    """Write an archive to a file and return the answer. Raises NotRunning or NotWritten."""
+    with _writing(options.output) as write:
         answer = await client.download(
             write,
-            *("v1", "archives", chosen.owner, "export"),
-            query={"format": chosen.format} if chosen.format else {},
+            *("v1", "archives", options.owner, "export"),
+            query={"format": options.format} if options.format else {},
         )
         if not answer.is_good:
-            _remove(chosen.output)
+            _remove(options.output)
         return answer
 
 
 @contextmanager
 def _writing(path: Path | None) -> Iterator[Callable[[bytes], None]]:
-    """Open a new file, and yield its write function; after an error the file is removed."""
+    """Open a new file and yield its write function. Remove the file after an error."""
     with _reported(path):
         file = sys.stdout.buffer if path is None else _create(path)
 
         def write(piece: bytes) -> None:
-            # Reported here as well, because the client takes an OSError for one of its connection.
+            # Translated here, because the client treats an OSError as one of its connection.
             with _reported(path):
                 file.write(piece)
 
@@ -72,7 +72,7 @@ def _reported(path: Path | None) -> Iterator[None]:
 
 
 def _create(path: Path) -> BinaryIO:
-    # Only the user who exports private messages may read them.
+    # The file has private messages, so only its owner may read it.
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 

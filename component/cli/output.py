@@ -1,4 +1,4 @@
-"""Print the outcome of a command, for people or for programs."""
+"""Print the outcome of a command as text or as JSON."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class NoOutcome(Exception):
 
 
 def print_outcome(data: Any, *, in_json: bool, arguments: Collection[str] = ()) -> None:
-    """Print an outcome. Its message goes to standard error where there is data beside it.
+    """Print an outcome. If it has data, its message goes to standard error.
 
-    `arguments` are the names of the fields that the command was given: a list that only repeats
-    one of them does not stand alone. Raises NoOutcome.
+    `arguments` has the names of the given fields: a list that repeats one of them is not printed
+    as the only result. Raises NoOutcome.
     """
     text = message(data)
     if in_json:
@@ -31,7 +31,7 @@ def print_outcome(data: Any, *, in_json: bool, arguments: Collection[str] = ()) 
         if isinstance(value, list) and name not in arguments
     ]
     if lists and len(values) == 1 and not data["rows"]:
-        # A list that stands alone is printed one item a line, for pipes to other programs.
+        # The only list is printed with one item per line, for pipes to other programs.
         lines = [_visible(str(item)) for item in lists[0]]
     else:
         lines = [*_values(values), *_table(data["rows"])]
@@ -81,5 +81,5 @@ def _cell(value: Any) -> str:
 
 
 def _visible(text: str) -> str:
-    """Return text without control characters: users write some of it, and terminals obey them."""
+    """Return text without control characters, because users wrote parts of it."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,4 +1,4 @@
-"""Accounts of ejabberd by its HTTP API: an Authenticator and an AccountAdmin."""
+"""Accounts of ejabberd through its HTTP API: an Authenticator and an AccountAdmin."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ YES, NO = 0, 1
 
 
 class EjabberdAccounts:
-    """Asks and administers the accounts of one ejabberd."""
+    """Checks and administers the accounts of one ejabberd."""
 
     def __init__(self, api: EjabberdApi) -> None:
         self._api = api
@@ -33,14 +33,14 @@ class EjabberdAccounts:
         if answer.status == Conflict.status:
             raise Conflict("There is such an account already.")
         if not answer.is_good:
-            raise BadRequest(f"ejabberd does not take this account: {answer.message[:200]}")
+            raise BadRequest(f"ejabberd refuses this account: {answer.message[:200]}")
 
     async def set_password(self, jid: str, password: str) -> None:
         prepared = prepare(password)
         await self._require(jid)
         answer = await self._ask("change_password", jid, newpass=prepared)
         if not _is_yes(answer):
-            raise BadRequest("ejabberd does not take this password.")
+            raise BadRequest("ejabberd refuses this password.")
 
     async def remove(self, jid: str) -> None:
         await self._require(jid)
@@ -49,7 +49,7 @@ class EjabberdAccounts:
 
     async def set_enabled(self, jid: str, is_enabled: bool) -> None:
         command = "unban_account" if is_enabled else "ban_account"
-        raise NotAllowed(f"The accounts are those of ejabberd: ejabberdctl {command} does it.")
+        raise NotAllowed(f"The accounts are those of ejabberd: use ejabberdctl {command}.")
 
     async def list(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
         jids = sorted(jid for jid in await self._jids(host) if jid > after)
@@ -65,7 +65,7 @@ class EjabberdAccounts:
         return tuple(f"{user}@{host}" for user in answer.data)
 
     async def _require(self, jid: str) -> None:
-        # Some back ends of ejabberd make an account where a password is set for none.
+        # Some back ends of ejabberd create an unknown account when its password is set.
         if not await self.exists(jid):
             raise ItemNotFound("There is no such account.")
 
@@ -74,8 +74,8 @@ class EjabberdAccounts:
 
 
 def _is_yes(answer: Answer) -> bool:
-    """Return whether ejabberd answers yes. Raises Overloaded if it answers neither yes nor no."""
-    # The type is checked as well: `false` equals the number 0, which is a yes.
+    """Return whether the answer is yes. Raises Overloaded if it is neither yes nor no."""
+    # The type is checked as well, because `false` equals the number 0, which means yes.
     if not answer.is_good or type(answer.data) is not int or answer.data not in (YES, NO):
         log.error("ejabberd answers neither yes nor no: %s", answer.message[:200])
         raise Overloaded("ejabberd answers neither yes nor no.")

@@ -1,4 +1,4 @@
-"""Client of ejabberd's HTTP API (mod_http_api): one request for each command."""
+"""Client of ejabberd's HTTP API (mod_http_api), which has one request for each command."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from component.core.errors import Overloaded
 
 log = logging.getLogger(__name__)
 
-#: Seconds for a whole answer: ejabberd, which waits for ours, gives up after 10.
+#: Seconds for a whole answer: ejabberd waits for our own answer meanwhile, at most 10 seconds.
 TIMEOUT_SECONDS = 7.0
 
-#: Statuses of a command that we may not run, and the code of one that does not exist.
+#: The statuses of a command that we may not run, and the code of an unknown command.
 _REFUSED = (401, 403)
 _NO_SUCH_COMMAND = 40
 
@@ -25,7 +25,7 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
     """Runs commands of one ejabberd; use it with `async with`."""
 
     def __init__(self, url: str, user: str | None = None, password: str | None = None) -> None:
-        """`user` is the bare JID of the account that authenticates, with its password."""
+        """`user` is the bare JID of the account that authenticates the requests."""
         self.url = url
         self._credentials = f"with the password of {user}" if user else "without accounts.api_user"
         headers = {"Content-Type": "application/json"}
@@ -40,7 +40,7 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
         await self._session.close()
 
     async def call(self, command: str, **arguments: str) -> Answer:
-        """Run a command, and return the answer. Raises Overloaded if none comes or we may not."""
+        """Run a command. Raises Overloaded if ejabberd does not answer or refuses."""
         try:
             async with self._session.post(
                 f"{self.url}/{command}",
@@ -56,7 +56,7 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
                 "ejabberd refuses %s at %s, asked %s: %s",
                 *(command, self.url, self._credentials, answer.message),
             )
-            raise Overloaded("ejabberd does not let us ask this; the log says what.")
+            raise Overloaded("ejabberd refuses a command of its API: the log names it.")
         return answer
 
 

@@ -1,7 +1,7 @@
-"""Accounts of ejabberd by logging in to it: an Authenticator.
+"""Accounts of ejabberd through logins: an Authenticator.
 
-A login ends as soon as the password is known to be right or wrong (RFC 6120 section 6): there is
-no session, and nobody sees anything of it.
+A login ends as soon as the server has accepted or refused the password (RFC 6120 section 6). No
+session begins, and no other user sees the login.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from component.xmpp.connection.addresses import Addresses
 
 log = logging.getLogger(__name__)
 
-#: Seconds for a whole login: ejabberd, which waits for our answer, gives up after 10.
+#: Seconds for a whole login: ejabberd waits for our own answer meanwhile, at most 10 seconds.
 TIMEOUT_SECONDS = 7.0
 
-#: Logins that are under way at once.
+#: The number of concurrent logins.
 MAX_LOGINS = 50
 
 #: Mechanisms that tell a right password from a wrong one: no EXTERNAL, no ANONYMOUS.
@@ -45,17 +45,17 @@ INCONCLUSIVE = frozenset(
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:
-    """Return False for the line of slixmpp that follows each wrong password."""
+    """Return False for the line that slixmpp logs after each wrong password."""
     return record.msg != "No appropriate login method."
 
 
 logging.getLogger("slixmpp.features.feature_mechanisms.mechanisms").addFilter(_is_worth_logging)
 
 
-#: A login tells whether a password is right, and nothing else of accounts.
+#: The refusal of every request other than a check of a password.
 LOGIN_ONLY = (
-    "Accounts live in ejabberd (accounts.source), which Muniment asks by logging in only: nothing "
-    "else was asked, made or changed. Look after accounts by ejabberdctl, or set accounts.api_url."
+    "Accounts live in ejabberd (accounts.source), and Muniment checks passwords there by logging "
+    "in only: no account was listed or changed. Use ejabberdctl, or set accounts.api_url."
 )
 
 
@@ -68,7 +68,7 @@ class EjabberdLogins:
         self._is_loopback = _is_loopback(address)
         self._context = ssl.create_default_context()
         if self._is_loopback:
-            # Nobody is in between, so any certificate will do.
+            # No other machine is in between, so every certificate is accepted.
             self._context.check_hostname = False
             self._context.verify_mode = ssl.CERT_NONE
         self._slots = asyncio.Semaphore(MAX_LOGINS)
@@ -78,8 +78,8 @@ class EjabberdLogins:
             prepared = prepare(password)
             Addresses().require_same(jid)
         except BadRequest:
-            # Nobody has such a password, and slixmpp would log in with an ambiguous name as
-            # somebody else.
+            # No account has such a password, and with an ambiguous name slixmpp would log in as
+            # another user.
             return False
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS), self._slots:
@@ -103,7 +103,7 @@ class EjabberdLogins:
 
     def _unavailable(self, reason: str) -> Overloaded:
         log.warning("no login at %s:%d: %s", self._address, self._port, reason)
-        return Overloaded("ejabberd cannot be asked for a login: try again shortly.")
+        return Overloaded("ejabberd cannot check this password now: try again shortly.")
 
 
 class _Login(ClientXMPP):
@@ -113,8 +113,8 @@ class _Login(ClientXMPP):
         self, jid: str, password: str, context: ssl.SSLContext, *, is_loopback: bool
     ) -> None:
         mechanisms = {
-            # Without TLS slixmpp begins SCRAM with a flag that ejabberd 24.12 and 26.07 take for
-            # an attack, and their refusal reads like that of a wrong password.
+            # Without TLS slixmpp begins SCRAM with a flag that ejabberd 24.12 and 26.07 regard as
+            # an attack, and they refuse it like a wrong password.
             "use_mechs": {"PLAIN"} if is_loopback else set(MECHANISMS),
             "unencrypted_plain": is_loopback,
         }
@@ -125,18 +125,20 @@ class _Login(ClientXMPP):
             ssl_context=context,
         )
         self.enable_direct_tls = False
-        #: True or False: the password is right or wrong; None: the server does not tell.
+        #: Whether the password is right; None if the server did not decide.
         self.answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
         self.reason = "the connection was closed"
         self.add_event_handler("auth_success", lambda _: self._set_answer(True))
         self.add_event_handler("failed_auth", self._on_failure)
-        self.add_event_handler("no_auth", lambda _: self._give_up("no way to log in is offered"))
+        self.add_event_handler(
+            "no_auth", lambda _: self._give_up("the server offers no mechanism")
+        )
         self.add_event_handler("stream_error", lambda error: self._give_up(error["condition"]))
         self.add_event_handler("connection_failed", self._give_up)
         self.add_event_handler("disconnected", lambda _: self._set_answer(None))
 
     def reschedule_connection_attempt(self) -> None:
-        """Try once only."""
+        """Do nothing: a login is tried once."""
 
     def drop(self) -> None:
         """Close the connection at once, without closing the stream."""
@@ -162,7 +164,7 @@ class _Login(ClientXMPP):
 
 
 def _condition(failure: Any) -> str:
-    """Return the condition of a failure; slixmpp replaces conditions that it does not know."""
+    """Return the condition of a failure, also one that slixmpp does not know."""
     names = [str(child.tag).rpartition("}")[2] for child in failure.xml]
     return next((name for name in names if name != "text"), "")
 

@@ -1,4 +1,4 @@
-"""Client of our own HTTP API: asks the program that runs on this machine."""
+"""Client of Muniment's own HTTP API, for commands that ask the running program."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from component.web.server.settings import UNIX
 
 
 class NotRunning(Exception):
-    """No answer: the program does not run, or the configuration names another address."""
+    """The program does not answer: it does not run, or it listens at another address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """Where the program listens, and the secret to authenticate with."""
+    """The address of the running program, and the secret that authenticates to it."""
 
     address: str  #: as in http.address: host name, IP address or unix:PATH
     port: int
@@ -38,7 +38,7 @@ class Answer:
     """The answer to one request."""
 
     status: int
-    data: Any = field(default=None, repr=False)  #: None where the body is empty or no JSON
+    data: Any = field(default=None, repr=False)  #: None if the body is empty or not JSON
 
     @property
     def is_good(self) -> bool:
@@ -53,7 +53,7 @@ class Answer:
 
 
 class Client(AbstractAsyncContextManager["Client"]):
-    """Asks the running program; use it with `async with`."""
+    """A client of the running program; use it with `async with`."""
 
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
@@ -95,7 +95,7 @@ class Client(AbstractAsyncContextManager["Client"]):
         data: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request to a path below the prefix; its parts are given unquoted.
+        """Send a request to a path below the prefix; the parts of the path are not quoted yet.
 
         `data` is sent as JSON. Raises NotRunning, and UnicodeError if UTF-8 cannot carry the data.
         """
@@ -112,9 +112,9 @@ class Client(AbstractAsyncContextManager["Client"]):
     async def download(
         self, sink: Callable[[bytes], object], *path: str, query: Mapping[str, str]
     ) -> Answer:
-        """Pass the body of the answer to a sink piece by piece, however long that takes.
+        """Pass the body of the answer to a sink piece by piece, for any length of time.
 
-        The body of a refusal is not passed. Raises NotRunning, also if the answer is cut short.
+        The body of a refusal is not passed. Raises NotRunning, also if the answer is incomplete.
         """
         request = self._session.get(
             self._url(path, query),
@@ -137,7 +137,7 @@ class Client(AbstractAsyncContextManager["Client"]):
             return answer
 
     async def _translated(self, reading: Awaitable[Answer]) -> Answer:
-        # No exception of aiohttp is passed on: it may quote the URL, and with it a password.
+        # No exception of aiohttp is passed on, because it may quote the URL with a password.
         try:
             return await reading
         except aiohttp.ClientConnectorError as error:
@@ -156,12 +156,12 @@ class Client(AbstractAsyncContextManager["Client"]):
 
 
 def _socket(address: str) -> str | None:
-    """Return the path of a Unix socket, None for another address."""
+    """Return the path of a Unix socket, or None for another address."""
     return address.removeprefix(UNIX) if address.startswith(UNIX) else None
 
 
 def _authority(address: str, port: int) -> str:
-    """Return the host and port to connect to; for an unspecified address that is loopback."""
+    """Return the host and port to connect to; loopback in the place of an unspecified address."""
     try:
         ip = ip_address(address)
     except ValueError:

@@ -23,6 +23,7 @@ from component.config.sections import (
     Retention,
     Rosters,
     Storage,
+    Tokens,
 )
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Retention",
     "Rosters",
     "Storage",
+    "Tokens",
     "Xmpp",
     "load",
     "load_http",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from component.config.messages import Problem, unknown
 from component.config.network import Http, PublicHttp, Xmpp
-from component.config.sections import Archive, Operator
+from component.config.sections import Archive, Operator, Tokens
 from component.config.tables import Table
 from component.config.types import UNIX, Section
 from component.core.access.principals import SERVER
@@ -35,7 +35,12 @@ def contradictions(tables: Sequence[Table], valid: Mapping[str, Section]) -> Ite
 
 def cross_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
     """Yield a sentence for each option that is valid but probably has no intended effect."""
-    http = valid.get("http")
+    http, public, tokens = valid.get("http"), valid.get("public_http"), valid.get("tokens")
+    if isinstance(public, PublicHttp) and isinstance(tokens, Tokens):
+        if public.enabled and tokens.key_file is None:
+            yield "public_http.enabled: nobody can sign in there while tokens.key_file is not set"
+        if tokens.key_file is not None and not public.enabled:
+            yield "tokens.key_file has no effect while public_http.enabled is false"
     for title, section in valid.items():
         if not isinstance(section, Operator) or section.secret is None:
             continue

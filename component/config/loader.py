@@ -53,6 +53,21 @@ def load_http(path: Path | None, environ: Mapping[str, str]) -> Http:
     return http
 
 
+def secret_place(path: Path | None, environ: Mapping[str, str], option: str) -> str:
+    """Return where the value of a secret is, such as "the content of /etc/muniment/xmpp-secret".
+
+    The configuration has to be valid. The secret itself is not returned.
+    """
+    section, _, key = option.partition(".")
+    overridden, _ = overrides(environ)
+    is_overridden = option in overridden
+    value = overridden[option] if is_overridden else _parse(path)[section][key] if path else None
+    if isinstance(value, str) and value.startswith(FILE):
+        folder = Path() if is_overridden or path is None else path.parent
+        return f"the content of {(folder / value.removeprefix(FILE)).absolute()}"
+    return f"the value of {variable(option) if is_overridden else f'{option} in {path}'}"
+
+
 def _parse(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:

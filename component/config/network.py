@@ -199,7 +199,7 @@ class PublicHttp(Section):
 
     enabled: bool = Field(
         default=False,
-        description="Whether the listener runs. At present it answers GET /health/live only.",
+        description="Whether the listener runs. Users sign in there if tokens.key_file is set.",
     )
     address: ListeningAddress = Field(
         default="127.0.0.1",

@@ -20,6 +20,7 @@ from component.config.types import (
     Address,
     BareJid,
     Count,
+    DataFile,
     Domain,
     Folder,
     HttpUrl,
@@ -217,6 +218,27 @@ class Accounts(Section):
         return self.source == "ejabberd" and has_address
 
 
+class Tokens(Section):
+    """Sign-in of users with tokens, which ejabberd accepts as passwords (auth_method: jwt)."""
+
+    key_file: DataFile | None = Field(
+        default=None,
+        description="File of the key that signs access tokens (JSON Web Key), such as "
+        "/var/lib/muniment/token-key.json; created if it does not exist. Without it "
+        "nobody can sign in over HTTP. A relative path starts at the folder of the "
+        "configuration file.",
+    )
+    access_seconds: Annotated[int, Field(ge=60, le=86400)] = Field(
+        default=600,
+        description="Lifetime of an access token in seconds. ejabberd accepts it for that long, "
+        "even if the sign-in is revoked.",
+    )
+    refresh_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=30,
+        description="Days without a refresh after which a user has to sign in again.",
+    )
+
+
 class Rosters(Section):
     """Where rosters are kept, and how they are shown over HTTP."""
 
@@ -315,6 +337,7 @@ class Config:
     archive: Archive = field(default_factory=Archive)
     retention: Retention = field(default_factory=Retention)
     accounts: Accounts = field(default_factory=Accounts)
+    tokens: Tokens = field(default_factory=Tokens)
     rosters: Rosters = field(default_factory=Rosters)
     remote_data: RemoteData = field(default_factory=RemoteData)
     handlers: Handlers = field(default_factory=Handlers)
@@ -337,8 +360,8 @@ class Config:
     def retention_of(self, host: str) -> Retention:
         """Return the retention options of a virtual host or any other domain."""
         own = self.hosts.get(host, Host())
-        bounds = own.model_dump(include={"days", "messages", "bytes"}, exclude_none=True)
-        return self.retention.model_copy(update=bounds)
+        limits = own.model_dump(include={"days", "messages", "bytes"}, exclude_none=True)
+        return self.retention.model_copy(update=limits)
 
     def described(self) -> Iterator[str]:
         """Yield a line for each [hosts] and [operators] section, and one about accounts."""
@@ -366,6 +389,7 @@ SECTIONS: MappingProxyType[str, type[Section]] = MappingProxyType(
         "archive": Archive,
         "retention": Retention,
         "accounts": Accounts,
+        "tokens": Tokens,
         "rosters": Rosters,
         "http": Http,
         "public_http": PublicHttp,

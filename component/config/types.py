@@ -162,6 +162,18 @@ def _folder(value: object, info: ValidationInfo) -> str:
     return str((_context(info).base(info.field_name) / value).absolute())
 
 
+def _data_file(value: object, info: ValidationInfo) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"expected the path of a file, given {shown(value)}")
+    path = _context(info).base(info.field_name) / value
+    if path.resolve().is_relative_to(CONFIGURATIONS):
+        raise ValueError(
+            f"expected a path outside {CONFIGURATIONS} (a relative path starts at the folder of "
+            "the configuration file), because Muniment creates the file"
+        )
+    return str(path.absolute())
+
+
 def _storage_url(value: object, info: ValidationInfo) -> str:
     """Return a valid URL with an absolute path. Errors never quote the value."""
     if not isinstance(value, str) or not value.startswith(SQLITE) or value == SQLITE:
@@ -247,6 +259,7 @@ Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Prefix = Annotated[str, BeforeValidator(_prefix)]
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 ModuleName = Annotated[str, BeforeValidator(_module_name)]
+DataFile = Annotated[str, BeforeValidator(_data_file)]
 Folder = Annotated[str, BeforeValidator(_folder)]
 StorageUrl = Annotated[str, BeforeValidator(_storage_url)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]

@@ -1,1 +1,1 @@
-"""The operator's own module: functions that take the place of what the program does itself."""
+"""The operator's own module, whose functions replace parts of Muniment."""

@@ -1,4 +1,4 @@
-"""Accounts that the operator's module knows."""
+"""Accounts of the operator's module: an Authenticator."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from component.handlers.functions import Handlers
 
 
 class HandlerAuthenticator:
-    """Asks the operator's functions, and another source where there is no function.
+    """Asks the operator's functions, and another source if a function is missing.
 
-    Each method raises Failed where the function does.
+    Each method raises Failed if the function raises an exception.
     """
 
     def __init__(self, handlers: Handlers, fallback: Authenticator) -> None:
@@ -33,8 +33,8 @@ class HandlerAuthenticator:
 def with_handlers(handlers: Handlers, source: AccountSource) -> AccountSource:
     """Return a source that asks the operator's functions before `source`.
 
-    If one of them checks passwords, the accounts are those of the module and are not administered
-    here.
+    If the module checks passwords, the accounts are those of the module, and Muniment does not
+    administer them.
     """
     authenticator = HandlerAuthenticator(handlers, source.authenticator)
     if handlers.user_authentication is None:
@@ -44,6 +44,6 @@ def with_handlers(handlers: Handlers, source: AccountSource) -> AccountSource:
         administered=None,
         refusal=(
             f"the accounts are those of {handlers.module} (handlers.module), "
-            "which tells of one by its name only: look after them there"
+            "which can neither list nor change them: administer them there"
         ),
     )

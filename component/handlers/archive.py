@@ -1,7 +1,7 @@
 """Answer the archive routes of Remote Data from the operator's module.
 
-The functions take a request as it came and answer in the words of the contract, as djabberd calls
-them: fields and parameters stay as they are, known to Muniment or not.
+As in djabberd, a function receives the fields or parameters of a request unchanged, also those
+that Muniment does not know, and returns an answer in the form of the contract.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from component.core.xml.jids import local
 from component.handlers.functions import Function, Handlers, type_parameter
 from component.handlers.loading import READ_PARAMETERS
 
-#: A limit is read up to this many digits: no archive has as many messages.
+#: The number of digits of a limit that are read: no archive has more messages.
 LIMIT_DIGITS = 18
 
 log = logging.getLogger(__name__)
 
 
 class HandlerArchive:
-    """The archive of the operator's module, as far as the module has functions for it."""
+    """The archive of the operator's module, for the functions that the module has."""
 
     def __init__(self, handlers: Handlers) -> None:
         self._store = handlers.archive_store
@@ -35,13 +35,14 @@ class HandlerArchive:
 
     @property
     def reads(self) -> bool:
-        """Whether the module gives pages of archives."""
+        """Whether the module returns pages of archives."""
         return self._get is not None
 
     async def store(self, host: str, fields: Mapping[str, object]) -> None:
-        """Have the module store a message.
+        """Call the module to store a message.
 
-        Raises NotAuthorized without a username, Conflict if the module did not store it, Failed.
+        Raises NotAuthorized if the username is missing, Conflict if the module did not store the
+        message, Failed if the function raised an exception.
         """
         if self._store is None:
             raise NotImplementedHere
@@ -62,7 +63,8 @@ class HandlerArchive:
     async def read(self, host: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
         """Return a page of the module, with `archive`, `count` and `complete`.
 
-        Raises NotAuthorized without a username or where there is no such archive, Failed.
+        Raises NotAuthorized if the username is missing or the archive does not exist, Failed if
+        the function raised an exception or returned no page.
         """
         if self._get is None:
             raise NotImplementedHere
@@ -72,12 +74,12 @@ class HandlerArchive:
         try:
             return _page(outcome, parameters)
         except ValueError as error:
-            log.error("%s returned no archive: %s", self._get.name, error)
+            log.error("%s did not return a page of an archive: %s", self._get.name, error)
             raise Failed from error
 
 
 def _username(parameters: Mapping[str, str]) -> str:
-    # Callers from before 2016 write the JID of the user instead.
+    # Callers older than 2016 send the JID of the user instead.
     username = parameters.get("username") or local(parameters.get("jid", ""))
     if not username:
         raise _no_username()
@@ -113,5 +115,5 @@ def _page(outcome: object, parameters: Mapping[str, str]) -> Mapping[str, Any]:
         raise ValueError("count: expected a number")
     if not isinstance(complete, bool):
         raise ValueError("complete: expected True or False")
-    # A caller of 2016 expected a string of digits, so its module may return one.
+    # Callers of 2016 expected a string of digits, so a module of that time may return one.
     return {**outcome, "count": int(count), "complete": complete}

@@ -1,4 +1,4 @@
-"""The functions of the operator's module, and how they are called."""
+"""The functions of the operator's module, and the calls of them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from component.core.errors import Failed
 
 log = logging.getLogger(__name__)
 
-#: What a call returned, or the exception that it raised.
+#: The result of a call, or the exception that it raised.
 Outcome = tuple[object, BaseException | None]
 
 
 class Function:
-    """A function of the module: a plain one is called in a thread, an async one in the loop."""
+    """A function of the module. A plain one runs in a thread, an async one in the event loop."""
 
     def __init__(self, name: str, call: Callable[..., object], threads: Executor) -> None:
         self.name = name
@@ -39,39 +39,41 @@ class Function:
         """Return whether the function accepts a keyword argument of this name."""
         return self._takes_any or parameter in self.parameters
 
-    async def __call__(self, host: str, *given: object, **named: object) -> object:
-        """Call the function for a virtual host. Raises Failed for any exception of it."""
+    async def __call__(self, host: str, *arguments: object, **keywords: object) -> object:
+        """Call the function for a virtual host. Raises Failed if it raises any exception."""
         if "host" in self.parameters:
-            named["host"] = host
+            keywords["host"] = host
         if self._is_async:
-            result, error = self._run(given, named)
+            result, error = self._run(arguments, keywords)
         else:
             loop = asyncio.get_running_loop()
-            result, error = await loop.run_in_executor(self._threads, self._run, given, named)
+            result, error = await loop.run_in_executor(
+                self._threads, self._run, arguments, keywords
+            )
         if error is None and inspect.isawaitable(result):
             result, error = await _awaited(result)
         if error is not None:
-            secret = given[-1] if self.name == "user_authentication" else None
+            secret = arguments[-1] if self.name == "user_authentication" else None
             loggable = _loggable(error, secret)
             log.error("%s of the handlers module failed", self.name, exc_info=loggable)
             raise Failed from error
         return result
 
-    def _run(self, given: tuple[object, ...], named: dict[str, object]) -> Outcome:
-        # Every exception is caught: SystemExit would end the program, and StopIteration in a
-        # thread would leave its caller waiting.
+    def _run(self, arguments: tuple[object, ...], keywords: dict[str, object]) -> Outcome:
+        # Every exception is caught: SystemExit would end the program, and after StopIteration in a
+        # thread the caller would wait for ever.
         try:
-            return self._call(*given, **named), None
+            return self._call(*arguments, **keywords), None
         except BaseException as error:
             return None, error
 
 
 class _Redacted(Exception):
-    """Logged in the place of an exception whose text has a password."""
+    """Replaces an exception in the log if its text has a password."""
 
 
 def _loggable(error: BaseException, secret: object) -> BaseException:
-    """Return an exception, or one with its traceback only if its text has the secret."""
+    """Return the exception, or a redacted one with its traceback if its text has the secret."""
     if not isinstance(secret, str):
         return error
     text = "".join(traceback.format_exception(error))
@@ -96,7 +98,7 @@ async def _awaited(result: Awaitable[object]) -> Outcome:
 
 def _is_async(call: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(
-        getattr(call, "__call__", None)  # noqa: B004 - an object may have an async one
+        getattr(call, "__call__", None)  # noqa: B004 - the __call__ of an object may be async
     )
 
 
@@ -110,7 +112,7 @@ def _parameters(call: Callable[..., object]) -> tuple[inspect.Parameter, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handlers:
-    """The functions of the module; None: the program does without."""
+    """The functions of the module; None where the module lacks one."""
 
     module: str = ""
     user_authentication: Function | None = None
@@ -126,13 +128,13 @@ class Handlers:
         return tuple(name for name in NAMES if getattr(self, name) is not None)
 
     def close(self) -> None:
-        """Cancel the calls that have not begun."""
+        """Cancel the calls that have not started."""
         if self.threads is not None:
             self.threads.shutdown(wait=False, cancel_futures=True)
 
 
 def type_parameter(names: Container[str]) -> str:
-    """Return the name of archive_get's parameter for the type of chat."""
+    """Return the name under which archive_get takes the type of chat."""
     # djabberd passes one name and documents the other.
     return "type" if "type" in names and "chat_type" not in names else "chat_type"
 

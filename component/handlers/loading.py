@@ -1,4 +1,4 @@
-"""Import the operator's module, and check before the start that its functions can be called."""
+"""Import the operator's module and check before the start that its functions can be called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import ModuleType
 
 from component.handlers.functions import NAMES, Function, Handlers, type_parameter
 
-#: The positional arguments of each function; all others are passed by name.
+#: The positional arguments of each function; all other arguments are passed by name.
 CALLS = {
     "user_authentication": ("username", "password"),
     "user_exists": ("username",),
@@ -27,7 +27,7 @@ class HandlersError(Exception):
     """The module cannot be used."""
 
     def __init__(self, *problems: str) -> None:
-        """`problems` are sentences, one for each mistake."""
+        """`problems` has one sentence for each problem."""
         self.problems = problems
         super().__init__("; ".join(problems))
 
@@ -35,8 +35,8 @@ class HandlersError(Exception):
 def load(module: str, *, folder: Path, threads: int, several_hosts: bool) -> Handlers:
     """Return the functions of a module, which may be installed or in `folder`.
 
-    At most `threads` plain functions are called at once. With `several_hosts` each function must
-    take the host, because a local part may be a user of each. Raises HandlersError.
+    At most `threads` plain functions run at the same time. With `several_hosts` each function must
+    take the host, because a local part may be a user of each host. Raises HandlersError.
     """
     imported = _imported(module, folder)
     calls = {name: getattr(imported, name) for name in NAMES if hasattr(imported, name)}
@@ -56,7 +56,7 @@ def load(module: str, *, folder: Path, threads: int, several_hosts: bool) -> Han
 
 
 def _imported(module: str, folder: Path) -> ModuleType:
-    # Last in the path, so that the folder hides no installed module.
+    # The folder is last in the path, so that it hides no installed module.
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     try:
@@ -76,26 +76,26 @@ def _is_of(missing: str | None, module: str) -> bool:
 
 def _problems(name: str, call: object, *, several_hosts: bool) -> Iterator[str]:
     if not callable(call):
-        yield f"{name} is no function"
+        yield f"{name} is not a function"
         return
     try:
         signature = inspect.signature(call)
     except (TypeError, ValueError):
         # Some functions written in C have no signature.
         return
-    given = CALLS[name]
+    positional = CALLS[name]
     if several_hosts and "host" not in signature.parameters:
-        written = ", ".join((*given, "host"))
-        yield f"{name} has to take the virtual host, of which there are several: {name}({written})"
+        call = f"{name}({', '.join((*positional, 'host'))})"
+        yield f"{name} must take the virtual host, because there are several: {call}"
         return
-    named = ("host",) if "host" in signature.parameters else ()
-    keywords = [named]
+    host_names = ("host",) if "host" in signature.parameters else ()
+    keywords = [host_names]
     if name == "archive_get":
-        keywords.append((*named, *READ_PARAMETERS, type_parameter(signature.parameters)))
+        keywords.append((*host_names, *READ_PARAMETERS, type_parameter(signature.parameters)))
     for names in keywords:
         try:
-            signature.bind(*given, **dict.fromkeys(names))
+            signature.bind(*positional, **dict.fromkeys(names))
         except TypeError as error:
-            written = ", ".join((*given, *names))
-            yield f"{name} cannot be called as {name}({written}): {error}"
+            arguments = ", ".join((*positional, *names))
+            yield f"{name} cannot be called as {name}({arguments}): {error}"
             return

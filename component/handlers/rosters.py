@@ -1,4 +1,4 @@
-"""Rosters that the operator's module knows; implements `core.rosters.protocol.EditableRosters`."""
+"""Rosters of the operator's module; implements `core.rosters.protocol.EditableRosters`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class HandlerRosters:
-    """Asks the module for a roster at each read, as ejabberd does with its REST backend."""
+    """Asks the module for a roster at each read, as ejabberd does with its REST back end."""
 
     def __init__(self, module: str, ask: Function, jids: Jids) -> None:
         self._module = module
@@ -24,11 +24,11 @@ class HandlerRosters:
         self._jids = jids
 
     def are_readable(self, host: str) -> bool:
-        """Return True: the module is always there."""
+        """Return True, because the module is always loaded."""
         return True
 
     async def roster(self, owner: str) -> tuple[Contact, ...]:
-        """Return a roster. Raises ItemNotFound if the module does not know the user, Failed."""
+        """Return a roster. Raises ItemNotFound if the module does not know the user, or Failed."""
         answer = await self._ask(domain(owner), local(owner))
         if answer is None or answer is False:
             raise ItemNotFound("there is no such user")
@@ -39,15 +39,15 @@ class HandlerRosters:
             raise Failed from error
 
     async def change(self, owner: str, change: Change) -> None:
-        """Raise NotAllowed."""
+        """Raise NotAllowed, because the module has no function that changes a roster."""
         raise self._refusal()
 
     async def remove(self, owner: str, jid: str) -> None:
-        """Raise NotAllowed."""
+        """Raise NotAllowed, because the module has no function that changes a roster."""
         raise self._refusal()
 
     async def clear(self, owner: str) -> None:
-        """Raise NotAllowed."""
+        """Raise NotAllowed, because the module has no function that changes a roster."""
         raise self._refusal()
 
     def _refusal(self) -> NotAllowed:

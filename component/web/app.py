@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 
 from component.web import keys
 from component.web.admin.family import ADMINISTRATION
-from component.web.archive.family import ARCHIVE
+from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
 from component.web.health.family import HEALTH, LIVENESS
 from component.web.remote_data.family import REMOTE_DATA
 from component.web.server import errors
 from component.web.server.addresses import LogOnce
-from component.web.server.family import Families
+from component.web.server.family import Families, Family
 from component.web.server.listener import listen
 from component.web.server.settings import Listener, Services, WebSettings
+from component.web.sign_in.family import SIGN_IN, SIGN_INS
 from component.web.task_limit import TaskLimit
 
 #: A request goes to the first one that has a route for it.
-FAMILIES = (HEALTH, LIVENESS, ARCHIVE, ADMINISTRATION, REMOTE_DATA)
+FAMILIES = (
+    HEALTH,
+    LIVENESS,
+    ARCHIVE,
+    ADMINISTRATION,
+    SIGN_IN,
+    SIGN_INS,
+    OWN_ARCHIVE,
+    REMOTE_DATA,
+)
 
 
 def make_app(
-    settings: WebSettings, services: Services, listener: Listener = Listener.PRIVATE
+    settings: WebSettings,
+    services: Services,
+    listener: Listener = Listener.PRIVATE,
+    families: Sequence[Family] = FAMILIES,
 ) -> web.Application:
     """Return the application of a listener: its families, and the parts that they share."""
     limits = settings.listener(listener)
@@ -34,8 +48,12 @@ def make_app(
     stream_limit = TaskLimit(settings.max_streams, settings.max_streams_per_caller)
     app[keys.stream_limit] = stream_limit
     app.on_shutdown.append(stream_limit.close)
-    families = [family for family in FAMILIES if family.listener is listener]
-    Families(families, settings, services).mount(app)
+    served = [
+        family
+        for family in families
+        if family.listener is listener and (services.sign_ins or not family.needs_sign_in)
+    ]
+    Families(served, settings, services).mount(app)
     return app
 
 

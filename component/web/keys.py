@@ -17,6 +17,8 @@ from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.offline import OfflineStanzas
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
+from component.core.tokens.access import AccessToken
+from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.archive import HandlerArchive
 from component.web.auth.guessing import GuessLimit
@@ -43,6 +45,7 @@ stream_limit = web.AppKey("stream_limit", TaskLimit)
 administration = web.AppKey("administration", ArchiveAdmin)
 commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)
+sign_ins = web.AppKey("sign_ins", SignIns)
 
 #: Of each family: the limits of its listener.
 limits = web.AppKey("limits", ListenerSettings)
@@ -52,3 +55,6 @@ streaming_handlers = web.AppKey("streaming_handlers", frozenset[Handler])
 
 #: Of a request: who sent it.
 principal = web.RequestKey[Principal]("principal", Principal)  # type: ignore[arg-type]
+
+#: Of a request of a user: the access token that it showed.
+access_token = web.RequestKey("access_token", AccessToken)

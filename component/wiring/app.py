@@ -14,6 +14,7 @@ from component.config import Config
 from component.core.archiving.spilling import Lost
 from component.core.background import Background
 from component.core.retention.admin import open_archive_admin
+from component.core.tokens.accounts import with_tokens
 from component.handlers.loading import HandlersError
 from component.web.app import serve as serve_http
 from component.wiring import account_sources, settings
@@ -66,7 +67,11 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     storage = await stack.enter_async_context(
         open_storage(config.storage.url, synchronous=config.storage.synchronous)
     )
-    accounts = await stack.enter_async_context(account_sources.accounts(config, storage, handlers))
+    passwords = await stack.enter_async_context(
+        account_sources.accounts(config, storage, handlers)
+    )
+    sign_ins = settings.sign_ins(config, storage, passwords)
+    accounts = with_tokens(passwords, sign_ins) if sign_ins else passwords
     await stack.enter_async_context(background)
     parts = compose(config, storage, handlers, accounts, settings.spill(config))
     stack.enter_context(limit.saving(parts.save))
@@ -81,7 +86,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
             settings.timing(config),
             followers=parts.followers,
             before_erase=[parts.deliveries.decide],
-            after_erase=[parts.preferences.forget, parts.rooms.forget],
+            after_erase=[parts.preferences.forget, parts.rooms.forget, parts.displayed.forget],
             wait_for_spill=parts.spill_recovery.wait_removed,
             start=background.start,
         )
@@ -93,11 +98,18 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         accounts,
         connection,
         timeout=config.http.request_timeout_seconds,
+        sign_ins=sign_ins,
     )
     answer_queries(config, parts, operator_commands(commands, parts.operators))
     link = Link(connection, background)
     stack.push_async_callback(link.end)
-    services = http_services(storage, parts, commands, background=background, handlers=handlers)
+    services = http_services(
+        storage,
+        parts,
+        commands,
+        background=background,
+        handlers=handlers,
+    )
     web = settings.web(config, parts.operators)
     for listener in settings.listeners(config):
         await stack.enter_async_context(serve_http(web, services, listener))

@@ -27,6 +27,7 @@ from component.core.archiving.writer import Writer
 from component.core.background import StartTask
 from component.core.errors import Refused
 from component.core.hosts import Hosts
+from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
 from component.core.reading.pages import Pager
 from component.core.reading.reader import ArchiveReader
@@ -42,6 +43,7 @@ from component.handlers.rosters import known_rosters
 from component.wiring import settings
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
+from component.xmpp.copies.displayed import DisplayedCopies, DisplayedQueries
 from component.xmpp.copies.presences import Presences
 from component.xmpp.copies.recipients import RecipientQueries
 from component.xmpp.copies.rooms import RoomEvents, RoomQueries
@@ -77,6 +79,7 @@ class Parts:
     spill_recovery: SpillRecovery
     sessions: Sessions
     deliveries: Deliveries
+    displayed: DisplayedMarkers
     operators: tuple[Operator, ...]
     audit: Audit
     served: ServedArchives
@@ -112,6 +115,7 @@ class Parts:
             "writer": self.writer.run(),
             "rooms": self.rooms.run(),
             "deliveries": self.deliveries.run(),
+            "displayed": self.displayed.run(),
         }
 
     def resume(self) -> None:
@@ -125,8 +129,9 @@ class Parts:
         self.resume()
 
     def connected(self, _: object) -> None:
-        """Note the time of a new connection."""
+        """Note the time of a new connection: what happened before it was not copied."""
         self.rooms.note_connected(now())
+        self.displayed.reconnected()
 
     def disconnected(self, _: object) -> None:
         """Decide the open deliveries: copies from now on are lost, and sessions change unseen."""
@@ -143,6 +148,7 @@ class Parts:
         self.preference_filter.release(is_last=True)
         self.writer.stop()
         self.rooms.stop()
+        self.displayed.stop()
 
     async def save(self) -> None:
         """Spill the messages that wait, undecided: there is no time to write them. Raises Lost."""
@@ -200,6 +206,9 @@ def compose(
     sessions = Sessions(began=now())
     recipients = RecipientQueries(stream, hosts.default)
     deliveries = Deliveries(preference_filter, sessions, recipients)
+    displayed = DisplayedMarkers(
+        storage.archive, preference_filter, hosts, DisplayedQueries(stream, privileges)
+    )
 
     operators, audit = settings.operators(config, addresses), Audit(storage.audit_log, writer)
     served = ServedArchives(hosts.domains, storage.retention)
@@ -228,11 +237,12 @@ def compose(
         spill_recovery=SpillRecovery(spill, preference_filter),
         sessions=sessions,
         deliveries=deliveries,
+        displayed=displayed,
         operators=operators,
         audit=audit,
         served=served,
         authorizer=authorizer,
-        reader=ArchiveReader(authorizer, storage, preference_filter, pager, followers),
+        reader=ArchiveReader(authorizer, storage, preference_filter, pager, followers, displayed),
     )
     _listen(config, parts)
     return parts
@@ -264,13 +274,15 @@ def _listen(config: Config, parts: Parts) -> None:
     )
     room_events = RoomEvents(parts.rooms, addresses)
     presences = Presences(parts.sessions, addresses, parts.hosts)
+    displayed = DisplayedCopies(parts.displayed.note, addresses, parts.hosts)
+    roster_pushes = RosterPushes(parts.roster_cache.changed, addresses)
     service_log = ServiceLog(
         ingest,
         addresses,
         parts.hosts,
-        on_iq=RosterPushes(parts.roster_cache.changed, addresses).take,
+        on_iq=(roster_pushes.take, displayed.take_iq),
         on_presence=(presences.take, room_events.take_presence),
-        on_message=room_events.take_message,
+        on_message=(room_events.take_message, displayed.take_message),
         on_active=parts.sessions.note_activity,
     )
     parts.stream.listen(service_log.take, ingest.is_repeated)

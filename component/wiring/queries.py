@@ -10,6 +10,7 @@ from component.core.background import Background
 from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
 from component.core.retention.admin import ArchiveAdmin
+from component.core.tokens.sign_ins import SignIns
 from component.handlers.functions import Handlers
 from component.web.server.settings import Services
 from component.wiring.compose import Parts
@@ -35,6 +36,7 @@ def command_service(
     connection: Connection,
     *,
     timeout: float,
+    sign_ins: SignIns | None = None,
 ) -> CommandService:
     """Return the commands of operators; `timeout` is the longest wait for an answer in seconds."""
     context = CommandContext(
@@ -43,6 +45,7 @@ def command_service(
         archives=archives,
         accounts=accounts,
         rosters=parts.rosters,
+        sign_ins=sign_ins,
         queue=parts.preference_filter,
         writer=parts.writer,
         connection=connection,
@@ -104,7 +107,9 @@ def http_services(
         accounts=context.accounts,
         rosters=parts.rosters,
         hosts=parts.hosts,
+        sign_ins=context.sign_ins,
         followers=parts.followers,
+        displayed=parts.displayed,
         background=background,
         handlers=handlers,
     )

@@ -9,16 +9,22 @@ from typing import Any
 from component.clients.muniment_http import ClientSettings
 from component.config import Config, Http, PublicHttp, Retention
 from component.core.access.principals import Operator, Role
+from component.core.accounts.protocol import AccountSource
 from component.core.archiving.policy import Policy
 from component.core.archiving.preferences import HostRules
+from component.core.hosts import Hosts
 from component.core.retention.janitor import Timing
-from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from component.core.retention.plan import RetentionDefaults, RetentionLimits
+from component.core.tokens.access import AccessTokens
+from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
 from component.handlers.loading import load
 from component.web.server.settings import EVERYBODY, Listener, ListenerSettings, WebSettings
+from component.wiring import token_key
 from component.xmpp.connection.connector import Connector, Timeouts
 from component.xmpp.connection.stream import Stream
+from storage.interface import Storage
 from storage.open import SQLITE
 from storage.spill import Spill
 from storage.sqlite.engine.database import MEMORY
@@ -101,16 +107,31 @@ def operators(config: Config, addresses: Jids) -> tuple[Operator, ...]:
     )
 
 
-def retention_defaults(config: Config) -> RetentionDefaults:
-    """Return how long messages stay where there is no rule."""
-    return RetentionDefaults(
-        hosts={host: _bounds(config.retention_of(host)) for host in config.xmpp.hosts},
-        others=_bounds(config.retention),
+def sign_ins(config: Config, storage: Storage, accounts: AccountSource) -> SignIns | None:
+    """Return the sign-ins of users, None where nobody can sign in. Raises OSError."""
+    options = config.tokens
+    if options.key_file is None:
+        return None
+    key = token_key.load(Path(options.key_file))
+    return SignIns(
+        storage.sign_ins,
+        AccessTokens(key, lifetime_seconds=options.access_seconds),
+        accounts.authenticator,
+        Hosts(config.xmpp.hosts),
+        refresh_days=options.refresh_days,
     )
 
 
-def _bounds(retention: Retention) -> RetentionBounds:
-    return RetentionBounds(days=retention.days, messages=retention.messages, bytes=retention.bytes)
+def retention_defaults(config: Config) -> RetentionDefaults:
+    """Return how long messages stay where there is no rule."""
+    return RetentionDefaults(
+        hosts={host: _limits(config.retention_of(host)) for host in config.xmpp.hosts},
+        others=_limits(config.retention),
+    )
+
+
+def _limits(retention: Retention) -> RetentionLimits:
+    return RetentionLimits(days=retention.days, messages=retention.messages, bytes=retention.bytes)
 
 
 def timing(config: Config) -> Timing:

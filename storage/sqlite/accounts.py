@@ -1,4 +1,4 @@
-"""The store of accounts: SQL beside its method, as in `storage.sqlite.messages.archive`."""
+"""Accounts in SQLite."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHERE domain = $1 AND jid = $2 RETURNING 1
 
 _REMOVE = "DELETE FROM accounts WHERE domain = $1 AND jid = $2 RETURNING 1"
 
-#: Whoever takes the name next is somebody else.
+#: The next user of the name is another person.
 _REMOVE_DATA = ("DELETE FROM contacts WHERE owner = $1", "DELETE FROM offline WHERE owner = $1")
 
 _LIST = """
@@ -31,7 +31,7 @@ _COUNT = "SELECT COUNT(*) FROM accounts WHERE domain = $1"
 
 
 class SqliteAccounts:
-    """`storage.interface.Accounts` over a Database."""
+    """`storage.interface.Accounts`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -65,7 +65,7 @@ class SqliteAccounts:
         return int(rows[0][0])
 
     async def _write(self, sql: str, account: Account) -> bool:
-        """Return whether a statement did anything with an account."""
+        """Run a statement with the values of an account; return whether it wrote a row."""
         async with self._database.write() as connection:
             rows = await connection.fetch(
                 sql,

@@ -1,4 +1,4 @@
-"""The audit log in SQLite: here it is read, `messages.append` writes it."""
+"""Reads the audit log in SQLite; `messages.append` writes it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SELECT number, at, actor, action, subject, detail FROM audit_log
 WHERE number < $1 AND subject = $3 ORDER BY number DESC LIMIT $2
 """
 
-#: Behind every line of the audit log.
+#: Greater than the number of every entry.
 _END = 2**63 - 1
 
 

@@ -1,4 +1,4 @@
-"""The store of rosters: SQL beside its method, as in `storage.sqlite.messages.archive`."""
+"""Rosters in SQLite."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CLEAR = "DELETE FROM contacts WHERE owner = $1"
 
 
 class SqliteContacts:
-    """`storage.interface.Contacts` over a Database."""
+    """`storage.interface.Contacts`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""The store of stanzas that wait: SQL beside its method, as in the archive store."""
+"""Stanzas for offline users in SQLite."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hashlib import blake2b
 from storage.rows import OfflineStanza
 from storage.sqlite.engine.protocols import Database
 
-#: Two that have nothing to do with each other never have the same.
+#: Long enough that two different stanzas never have the same digest.
 _DIGEST_BYTES = 16
 
 _ADD = """
@@ -23,15 +23,15 @@ _DELETE = "DELETE FROM offline WHERE owner = $1"
 
 
 class SqliteOffline:
-    """`storage.interface.Offline` over a Database."""
+    """`storage.interface.Offline`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, owner: str, waiting: OfflineStanza) -> None:
+    async def add(self, owner: str, stanza: OfflineStanza) -> None:
         async with self._database.write() as connection:
             await connection.execute(
-                _ADD, owner, _digest(waiting), waiting.at, waiting.peer, waiting.stanza
+                _ADD, owner, _digest(stanza), stanza.at, stanza.peer, stanza.stanza
             )
 
     async def count(self, owner: str) -> int:
@@ -46,6 +46,6 @@ class SqliteOffline:
         return tuple(OfflineStanza(peer=row[0], stanza=row[1], at=row[2]) for row in rows)
 
 
-def _digest(waiting: OfflineStanza) -> bytes:
-    text = f"{waiting.at}\n{len(waiting.peer)}\n{waiting.peer}{waiting.stanza}"
+def _digest(stanza: OfflineStanza) -> bytes:
+    text = f"{stanza.at}\n{len(stanza.peer)}\n{stanza.peer}{stanza.stanza}"
     return blake2b(text.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES).digest()

@@ -24,7 +24,7 @@ INSERT INTO rooms (jid, is_persistent) VALUES ($1, $2)
 ON CONFLICT (jid) DO UPDATE SET is_persistent = excluded.is_persistent
 """
 
-# What is no news writes nothing.
+# An affiliation that is stored already writes nothing.
 _SET_OCCUPANT = """
 INSERT INTO occupants (room, jid, affiliation, heard_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (room, jid)

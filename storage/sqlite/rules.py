@@ -1,4 +1,4 @@
-"""Retention rules and confirmed bounds in SQLite."""
+"""Retention rules and confirmed retention limits in SQLite."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONFIRMED = "SELECT host, days, messages, bytes FROM confirmed_retention ORDER 
 
 _REMOVE_CONFIRMED = "DELETE FROM confirmed_retention"
 
-# Another process may confirm at the same moment.
+# Another process may confirm limits at the same moment.
 _CONFIRM = """
 INSERT INTO confirmed_retention (host, days, messages, bytes) VALUES ($1, $2, $3, $4)
 ON CONFLICT (host) DO UPDATE SET
@@ -56,10 +56,10 @@ class SqliteRules:
             HostRetention(host=row[0], days=row[1], messages=row[2], bytes=row[3]) for row in rows
         )
 
-    async def confirm(self, bounds: Sequence[HostRetention]) -> None:
+    async def confirm(self, limits: Sequence[HostRetention]) -> None:
         rows = [
             (retention.host, retention.days, retention.messages, retention.bytes)
-            for retention in bounds
+            for retention in limits
         ]
         async with self._database.write() as connection:
             await connection.execute(_REMOVE_CONFIRMED)

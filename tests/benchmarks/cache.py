@@ -33,12 +33,12 @@ def evict(folder: Path) -> None:
 def resident_bytes(folder: Path) -> int:
     """Return how much of the files is in memory, as the system sees it."""
     files = [str(path) for path in _files(folder)]
-    shown = subprocess.run(
+    fincore = subprocess.run(
         ["fincore", "--bytes", "--noheadings", "--output", "RES", *files],
         capture_output=True,
         check=True,
     )
-    return sum(map(int, shown.stdout.split()))
+    return sum(map(int, fincore.stdout.split()))
 
 
 def _files(folder: Path) -> Iterator[Path]:

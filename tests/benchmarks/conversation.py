@@ -26,7 +26,7 @@ AWAY_MAX = 400
 #: Of ten messages: four plain ones, two long ones, four encrypted ones.
 _LONG, _ENCRYPTED = (3, 8), (1, 4, 6, 9)
 
-_ASKED = (
+_REQUESTS = (
     "<request xmlns='urn:xmpp:receipts'/><markable xmlns='urn:xmpp:chat-markers:0'/>"
     "<active xmlns='http://jabber.org/protocol/chatstates'/>"
 )
@@ -79,7 +79,7 @@ class Conversation(Flow):
         self._written += 1
         parts = [
             _COMPOSING.format(to=to, number=number),
-            f"<message to='{to}' type='chat' id='m{number:08x}'>{_content(place)}{_ASKED}"
+            f"<message to='{to}' type='chat' id='m{number:08x}'>{_content(place)}{_REQUESTS}"
             "</message>",
         ]
         if place % AWAY_EVERY == 0 and self.to_away < AWAY_MAX:
@@ -95,7 +95,7 @@ class Conversation(Flow):
         self.others += len(parts) - 1
         return "".join(parts).encode()
 
-    def heard(self, ids: Sequence[bytes]) -> None:
+    def note_delivered(self, ids: Sequence[bytes]) -> None:
         """Have the recipient send receipts and markers."""
         to = self.sender.jid
         text = "".join(_ANSWERS.format(to=to, id=id.decode()) for id in ids)

@@ -18,7 +18,7 @@ CLIENTS = (1, 8)
 
 #: How many times the pages of each peer: of large archives by many clients, and of all others.
 LARGE = {A: 1.5, B: 1.0, C: 2.0}
-OTHERS = {A: 1.0, B: 1.0, C: 1.0}
+OTHER_BOUNDS = {A: 1.0, B: 1.0, C: 1.0}
 
 MET, NOT_MET, UNDECIDED, NOT_MEASURED = "met", "not met", "undecided", "not measured"
 
@@ -57,14 +57,14 @@ class Goal:
         if not rounds:
             return Outcome(goal=self.text, wanted=wanted)
         values = [max(rounds.values())] if self.is_of_worst else list(rounds.values())
-        kept = {v >= self.bound if self.at_least else v <= self.bound for v in values}
+        within = {v >= self.bound if self.at_least else v <= self.bound for v in values}
         return Outcome(
             goal=self.text,
             wanted=wanted,
             unit=self.unit,
             measured=median(values),
             rounds=rounds,
-            verdict=UNDECIDED if len(kept) == 2 else MET if kept == {True} else NOT_MET,
+            verdict=UNDECIDED if len(within) == 2 else MET if within == {True} else NOT_MET,
         )
 
 
@@ -96,9 +96,9 @@ def _goals() -> Iterator[Goal]:
 def _of_pages() -> Iterator[Goal]:
     for size in SIZES:
         for clients in CLIENTS:
-            bounds = LARGE if (size, clients) == (SIZES[-1], CLIENTS[-1]) else OTHERS
-            many = f"{clients} clients" if clients > 1 else "1 client"
-            text = f"Pages of {size:,}, {many}, slowest way"
+            bounds = LARGE if (size, clients) == (SIZES[-1], CLIENTS[-1]) else OTHER_BOUNDS
+            client_count = f"{clients} clients" if clients > 1 else "1 client"
+            text = f"Pages of {size:,}, {client_count}, slowest way"
             for peer, bound in bounds.items():
                 yield _more(text, peer.name, _slowest(size, clients, peer.key), bound)
     text = "Pages of 100,000, 8 clients, slowest way"
@@ -126,7 +126,7 @@ def _to(part: str, metric: str, peer: str) -> Callable[[Results], Rounds]:
 
 def _lost(results: Results) -> Rounds:
     parts = [results.by_round(part, D.key, "", "lost") for part in ("ingest", "burst", "people")]
-    return {n: sum(one.get(n, 0) for one in parts) for one in parts for n in one}
+    return {n: sum(ratios.get(n, 0) for ratios in parts) for ratios in parts for n in ratios}
 
 
 def _added(results: Results) -> Rounds:
@@ -139,12 +139,14 @@ def _slowest(size: int, clients: int, peer: str) -> Callable[[Results], Rounds]:
     """Return the ratios of the way through an archive that compares worst in the median."""
 
     def measure(results: Results) -> Rounds:
-        found = []
+        candidates = []
         for way in WAYS:
             mine = (D.key, case(way, size, clients))
             same = case("last", None, clients) if peer == F.key else mine[1]
-            found.append(results.ratios("pages", "pages_per_second", mine, (peer, same)))
-        return min(filter(None, found), key=lambda ratios: median(ratios.values()), default={})
+            candidates.append(results.ratios("pages", "pages_per_second", mine, (peer, same)))
+        return min(
+            filter(None, candidates), key=lambda ratios: median(ratios.values()), default={}
+        )
 
     return measure
 
@@ -155,18 +157,18 @@ def _page(results: Results, way: str, size: int, clients: int) -> Rounds:
 
 def _costliest(results: Results) -> Rounds:
     """Return the CPU time of our process for a page of the case that costs most in the median."""
-    found = [_page(results, way, s, n) for way in WAYS for s in SIZES for n in CLIENTS]
-    return max(filter(None, found), key=lambda one: median(one.values()), default={})
+    candidates = [_page(results, way, s, n) for way in WAYS for s in SIZES for n in CLIENTS]
+    return max(filter(None, candidates), key=lambda ratios: median(ratios.values()), default={})
 
 
 def _steepest(results: Results) -> Rounds:
     """Return how many times as much a page of the largest archive costs as of the smallest."""
-    found = []
+    candidates = []
     for way in WAYS:
         for clients in CLIENTS:
             small, large = (_page(results, way, size, clients) for size in (SIZES[0], SIZES[-1]))
-            found.append({n: large[n] / small[n] for n in large if small.get(n)})
-    return max(filter(None, found), key=lambda one: median(one.values()), default={})
+            candidates.append({n: large[n] / small[n] for n in large if small.get(n)})
+    return max(filter(None, candidates), key=lambda ratios: median(ratios.values()), default={})
 
 
 def _memory(results: Results) -> Rounds:

@@ -28,14 +28,14 @@ def describe() -> dict[str, Any]:
 
 def commit() -> str:
     """Return the commit that is measured; with a + behind it where files were changed since."""
-    shown = subprocess.run(
+    process = subprocess.run(
         ["git", "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty=+"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    return shown.stdout.strip() or "unknown"
+    return process.stdout.strip() or "unknown"
 
 
 def _processor() -> str:
@@ -47,7 +47,7 @@ def _processor() -> str:
 
 def _version(package: str) -> str:
     try:
-        shown = subprocess.run(
+        process = subprocess.run(
             ["dpkg-query", "-W", "-f", "${Version}", package],
             capture_output=True,
             text=True,
@@ -55,4 +55,4 @@ def _version(package: str) -> str:
         )
     except FileNotFoundError:
         return ""
-    return shown.stdout
+    return process.stdout

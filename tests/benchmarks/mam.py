@@ -29,7 +29,7 @@ class Page:
     @property
     def message_ids(self) -> list[str]:
         """The ids that the senders gave the messages."""
-        return [found.decode() for found in _MESSAGE_ID.findall(self.raw)]
+        return [id.decode() for id in _MESSAGE_ID.findall(self.raw)]
 
 
 def query(
@@ -80,10 +80,10 @@ async def page(session: Session, request: bytes) -> Page:
 
 async def count(session: Session) -> int:
     """Return how many messages the session's archive has."""
-    found = (await page(session, query(session, max=0))).count
-    if found is None:
+    message_count = (await page(session, query(session, max=0))).count
+    if message_count is None:
         raise Unexpected(f"{session.user}: a page without a count")
-    return found
+    return message_count
 
 
 async def walk(session: Session, *, max: int = 250) -> AsyncIterator[Page]:

@@ -17,12 +17,12 @@ COLOURS = {"A": "#8da0cb", "B": "#377eb8", "C": "#a6761d", "D": "#d95f02", "F": 
 
 def plots(results: Results) -> dict[str, str]:
     """Return the plots there are figures for, by file name."""
-    made = {
+    svgs = {
         "ingest.svg": _ingest(results),
         "pages.svg": _pages(results),
         "inside.svg": _inside(results),
     }
-    return {name: svg for name, svg in made.items() if svg}
+    return {name: svg for name, svg in svgs.items() if svg}
 
 
 def _ingest(results: Results) -> str:

@@ -37,5 +37,5 @@ def section(results: Results, folder: str) -> str:
     """Return the part of the page that is made of the results, with plots that are in a folder."""
     machine = ", ".join(f"{name}: {value}" for name, value in results.machine.items())
     pictures = [f"![{name.removesuffix('.svg')}]({folder}/{name})\n" for name in plots(results)]
-    made = [table.markdown() for table in tables(results)]
-    return "\n".join([f"{machine}.\n", *made[:2], *pictures, *made[2:]])
+    blocks = [table.markdown() for table in tables(results)]
+    return "\n".join([f"{machine}.\n", *blocks[:2], *pictures, *blocks[2:]])

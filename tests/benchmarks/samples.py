@@ -67,9 +67,9 @@ class Results:
 
         Each is a contender and a case. What slows a whole round slows both of a ratio.
         """
-        mine = self.by_round(part, *ours, metric)
-        other = self.by_round(part, *theirs, metric)
-        return {n: mine[n] / other[n] for n in mine if other.get(n)}
+        our_values = self.by_round(part, *ours, metric)
+        their_values = self.by_round(part, *theirs, metric)
+        return {n: our_values[n] / their_values[n] for n in our_values if their_values.get(n)}
 
     def ratio(
         self, part: str, metric: str, ours: tuple[str, str], theirs: tuple[str, str]

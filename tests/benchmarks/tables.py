@@ -46,8 +46,8 @@ class Table:
 def tables(results: Results) -> list[Table]:
     """Return what there is to show: goals and ratios first, then this machine's own figures."""
     ratios = (_ratios(results, title, parts) for title, parts in _RATIOS.items())
-    made = [_goals(results), *ratios, *_absolute(results)]
-    return [table for table in made if table.rows]
+    all_tables = [_goals(results), *ratios, *_absolute(results)]
+    return [table for table in all_tables if table.rows]
 
 
 def number(value: float | None) -> str:
@@ -62,16 +62,16 @@ def number(value: float | None) -> str:
 def _goals(results: Results) -> Table:
     rows = [
         (
-            one.goal,
-            one.wanted,
-            NONE if one.measured is None else f"{number(one.measured)}{one.unit}",
-            _range(list(one.rounds.values())),
-            str(len(one.rounds)),
-            one.verdict,
+            outcome.goal,
+            outcome.wanted,
+            NONE if outcome.measured is None else f"{number(outcome.measured)}{outcome.unit}",
+            _range(list(outcome.rounds.values())),
+            str(len(outcome.rounds)),
+            outcome.verdict,
         )
-        for one in outcomes(results)
+        for outcome in outcomes(results)
     ]
-    return Table("Goals", ("goal", "wanted", "measured", "least to most", "rounds", ""), rows)
+    return Table("Goals", ("goal", "target", "measured", "range", "rounds", ""), rows)
 
 
 def _range(values: Sequence[float]) -> str:
@@ -122,8 +122,8 @@ _PARTS = (
             "backlog": "backlog",
             "lost": "lost",
             "cpu_seconds_per_1000": "CPU s/1000",
-            "cpu_muniment": "of it Muniment",
-            "cpu_ejabberd": "of it ejabberd",
+            "cpu_muniment": "of which Muniment",
+            "cpu_ejabberd": "of which ejabberd",
         },
     ),
     (
@@ -137,8 +137,8 @@ _PARTS = (
             "behind_seconds": "behind s",
             "lost": "lost",
             "cpu_seconds_per_1000": "CPU s/1000",
-            "cpu_muniment": "of it Muniment",
-            "cpu_ejabberd": "of it ejabberd",
+            "cpu_muniment": "of which Muniment",
+            "cpu_ejabberd": "of which ejabberd",
         },
     ),
     ("delivery", "Delivery at 100 messages/s", {"p50_ms": "p50 ms", "p99_ms": "p99 ms"}),
@@ -160,8 +160,8 @@ _PARTS = (
             "page_p50_ms": "p50 ms",
             "page_p99_ms": "p99 ms",
             "cpu_ms": "CPU ms",
-            "cpu_ms_muniment": "of it Muniment",
-            "cpu_ms_ejabberd": "of it ejabberd",
+            "cpu_ms_muniment": "of which Muniment",
+            "cpu_ms_ejabberd": "of which ejabberd",
             "resident_mib": "MiB in memory before",
         },
     ),
@@ -170,10 +170,10 @@ _PARTS = (
         "HTTP pages of 50",
         {"pages_per_second": "pages/s", "page_p50_ms": "p50 ms", "cpu_ms": "CPU ms"},
     ),
-    ("inside", "The middle of our process alone, a page: way/archive", {"cpu_ms": "CPU ms"}),
+    ("inside", "The core of Muniment alone, one page: way/archive", {"cpu_ms": "CPU ms"}),
     (
         "search",
-        "The middle of our process alone, a search: what for/archive",
+        "The core of Muniment alone, one search: words/archive",
         {"cpu_ms": "CPU ms"},
     ),
     ("start", "Start of Muniment", {"seconds": "s", "rss_muniment": "RSS MiB"}),
@@ -183,28 +183,30 @@ _PARTS = (
 def _absolute(results: Results) -> Iterator[Table]:
     for part, title, metrics in _PARTS:
         rows = [row for row in _rows(results, part, list(metrics)) if set(row[1:]) != {NONE}]
-        yield Table(f"{title} (this machine, noise included)", ("", *metrics.values()), rows)
+        yield Table(f"{title} (absolute figures of this machine)", ("", *metrics.values()), rows)
     yield Table(
-        "Other work on the machine (share of all its processors, noise to be small)",
-        ("part", "median", "most"),
+        "Other work on the machine during the measurement (share of all processors)",
+        ("part", "median", "maximum"),
         list(_noise(results)),
     )
-    head = ("", "RSS before", "RSS after", "grown", "peak RSS", "PSS after")
-    yield Table("Memory of a program (MiB, most of all rounds)", head, list(_memory(results)))
-    head = ("part", "day", "commit", "rounds", "seed", "other than by default")
-    yield Table("How it was made", head, list(_plans(results)))
+    head = ("", "RSS before", "RSS after", "growth", "peak RSS", "PSS after")
+    yield Table(
+        "Memory of each process (MiB, maximum of all rounds)", head, list(_memory(results))
+    )
+    head = ("part", "day", "commit", "rounds", "seed", "options other than the defaults")
+    yield Table("How these figures were measured", head, list(_plans(results)))
 
 
 def _plans(results: Results) -> Iterator[Sequence[str]]:
-    told = ("day", "commit", "rounds", "seed")
-    usual = {name: json.dumps(value) for name, value in asdict(FULL).items()}
+    columns = ("day", "commit", "rounds", "seed")
+    defaults = {name: json.dumps(value) for name, value in asdict(FULL).items()}
     for part, plan in results.plan.items():
-        shown = [
+        changes = [
             f"{name} {json.dumps(value)}"
             for name, value in plan.items()
-            if name not in told and json.dumps(value) != usual.get(name)
+            if name not in columns and json.dumps(value) != defaults.get(name)
         ]
-        yield part, *(str(plan.get(name, NONE)) for name in told), ", ".join(shown) or NONE
+        yield part, *(str(plan.get(name, NONE)) for name in columns), ", ".join(changes) or NONE
 
 
 def _rows(results: Results, part: str, metrics: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -224,18 +226,20 @@ def _noise(results: Results) -> Iterator[Sequence[str]]:
 
 
 def _memory(results: Results) -> Iterator[Sequence[str]]:
-    seen = dict.fromkeys(
+    keys = dict.fromkeys(
         (s.part, s.contender, s.case, s.metric.removeprefix("rss_"))
         for s in results.samples
         if s.metric.startswith("rss_")
     )
-    for part, contender, case, process in seen:
+    for part, contender, case, process in keys:
         before, after, peak, shared = (
             results.by_round(part, contender, case, f"{kind}_{process}")
             for kind in ("before", "rss", "peak", "pss")
         )
         grown = {n: after[n] - before[n] for n in before}
-        figures = [max(one.values(), default=None) for one in (before, after, grown, peak, shared)]
+        figures = [
+            max(values.values(), default=None) for values in (before, after, grown, peak, shared)
+        ]
         label = f"{part} {case}".strip()
         yield f"{label}: {_name(contender)}, {process}", *map(number, figures)
 

@@ -141,7 +141,7 @@ class Flow:
         """Return what is written for a message, itself among it."""
         return b"%b%08x%b" % (self._head, number, self._tail)
 
-    def heard(self, ids: Sequence[bytes]) -> None:
+    def note_delivered(self, ids: Sequence[bytes]) -> None:
         """Let the recipient do what it does when messages arrive: nothing."""
 
     def _received(self, data: bytes) -> None:
@@ -158,5 +158,5 @@ class Flow:
         traffic.seconds += [now - sent_at[int(number, 16)] for number in found]
         traffic.last_delivered = now
         traffic.bounced += data.count(b"type='error'", 0, end)
-        self.heard(found)
+        self.note_delivered(found)
         self.on_delivery(len(found))

@@ -55,7 +55,7 @@ class Meter:
 
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time of a program, its children, and those of them that have ended."""
-    return sum(sum(map(int, _stat(one)[11:15])) for one in family(pid)) / _TICKS
+    return sum(sum(map(int, _stat(process)[11:15])) for process in family(pid)) / _TICKS
 
 
 def memory(pids: Mapping[str, int]) -> dict[str, float]:
@@ -65,7 +65,7 @@ def memory(pids: Mapping[str, int]) -> dict[str, float]:
     highest `rss` of each process since it was started.
     """
     return {
-        f"{name}_{program}": sum(_field(one, file, field) for one in family(pid)) / _MIB
+        f"{name}_{program}": sum(_field(process, file, field) for process in family(pid)) / _MIB
         for program, pid in pids.items()
         for name, file, field in _MEMORY
     }
@@ -79,9 +79,9 @@ def family(pid: int) -> Iterator[int]:
             children[int(fields[1])].append(int(entry.name))
     waiting = [pid]
     while waiting:
-        one = waiting.pop()
-        yield one
-        waiting += children[one]
+        process = waiting.pop()
+        yield process
+        waiting += children[process]
 
 
 def busy_seconds() -> tuple[float, float]:

@@ -105,14 +105,14 @@ async def login(port: int, user: str, resource: str = "bench") -> Session:
         session,
         f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{secret}</auth>",
         b"urn:ietf:params:xml:ns:xmpp-sasl",
-        wanted=b"<success",
+        expected=b"<success",
     )
     await session.ask(_OPEN.format(host=HOST).encode(), b"</stream:features>")
     bind = (
         "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
         f"<resource>{resource}</resource></bind></iq>"
     )
-    await _expect(session, bind, b"</iq>", wanted=b"result")
+    await _expect(session, bind, b"</iq>", expected=b"result")
     session.send(b"<presence/>")
     # What comes of the presence has come before this answer.
     ping = f"<iq type='get' id='ping' to='{HOST}'><ping xmlns='urn:xmpp:ping'/></iq>"
@@ -143,7 +143,7 @@ async def _connected(port: int, user: str) -> Session:
     return session
 
 
-async def _expect(session: Session, request: str, token: bytes, *, wanted: bytes) -> None:
+async def _expect(session: Session, request: str, token: bytes, *, expected: bytes) -> None:
     answer = await session.ask(request.encode(), token)
-    if wanted not in answer:
+    if expected not in answer:
         raise Unexpected(f"{session.user}: {answer!r}")

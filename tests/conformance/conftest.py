@@ -1,4 +1,4 @@
-"""A component connected to a server that the test plays."""
+"""Fixtures: a component connected to a server that the test plays."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["no_certificates", "wire"]
 
 @pytest.fixture
 def january(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let it be noon of 9 January 2026, a microsecond later at each look."""
+    """Set the clock to noon of 9 January 2026; each reading is a microsecond later."""
     clock = count(parse_time("2026-01-09T12:00:00Z"))
     monkeypatch.setattr("component.xmpp.copies.service_log.now", lambda: next(clock))
-    # Nobody was heard of since then.
-    began = parse_time("2026-01-01T00:00:00Z")
-    monkeypatch.setattr("component.wiring.compose.now", lambda: began)
+    # The component has known its users since then.
+    start = parse_time("2026-01-01T00:00:00Z")
+    monkeypatch.setattr("component.wiring.compose.now", lambda: start)

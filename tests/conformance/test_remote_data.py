@@ -1,4 +1,4 @@
-"""The Remote Data contract, as the modules of ejabberd that call it need it."""
+"""The Remote Data contract of archives, as the modules of ejabberd that call it need it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import orjson
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import HOST, SECRET_HEADERS, SETTINGS, message, open_services, post, stamp
+from support.http_services import (
+    HOST,
+    SECRET_HEADERS,
+    SETTINGS,
+    message,
+    open_services,
+    post,
+    stamp,
+)
 from yarl import URL
 
 from component.web.app import make_app
@@ -25,16 +33,16 @@ async def api(aiohttp_client: AiohttpClient) -> AsyncIterator[TestClient]:
 
 
 async def store(api: TestClient, *posts: dict[str, Any]) -> None:
-    for one in posts:
-        async with api.post("/api/archive", json=one) as answer:
-            assert answer.status == 200, await answer.text()
+    for fields in posts:
+        async with api.post("/api/archive", json=fields) as response:
+            assert response.status == 200, await response.text()
 
 
 async def read(api: TestClient, username: str = "alice", **query: Any) -> dict[str, Any]:
     params = {"username": username} | {name: str(value) for name, value in query.items()}
-    async with api.get("/api/archive", params=params) as answer:
-        assert answer.status == 200, await answer.text()
-        page: dict[str, Any] = await answer.json()
+    async with api.get("/api/archive", params=params) as response:
+        assert response.status == 200, await response.text()
+        page: dict[str, Any] = await response.json()
         return page
 
 
@@ -57,16 +65,16 @@ def room_post(second: int, body: str) -> dict[str, Any]:
 async def test_trailing_slash_of_a_path_is_optional(api: TestClient, path: str) -> None:
     """Serve with a configurable prefix; never require a trailing slash."""
     posted = await api.post(path, json=post())
-    answer = await api.get(path, params={"username": "alice"})
+    response = await api.get(path, params={"username": "alice"})
 
-    assert (posted.status, answer.status) == (200, 200)
+    assert (posted.status, response.status) == (200, 200)
 
 
 async def test_trailing_slash_of_the_count_is_optional(api: TestClient) -> None:
     """/auth/ == /auth; prefix /api works."""
-    answer = await api.get("/api/archive/items/", params={"username": "alice"})
+    response = await api.get("/api/archive/items/", params={"username": "alice"})
 
-    assert answer.status == 200
+    assert response.status == 200
 
 
 async def test_unknown_parameters_are_ignored(api: TestClient) -> None:
@@ -85,13 +93,13 @@ async def test_unknown_keys_of_a_post_are_ignored(api: TestClient) -> None:
     assert (await read(api))["count"] == 1
 
 
-async def test_the_last_of_repeated_parameters_counts(api: TestClient) -> None:
+async def test_last_of_repeated_parameters_counts(api: TestClient) -> None:
     """Duplicated parameters: last one wins."""
     await store(api, post())
 
-    answer = await api.get(URL("/api/archive?username=nobody&username=alice", encoded=True))
+    response = await api.get(URL("/api/archive?username=nobody&username=alice", encoded=True))
 
-    assert (await answer.json())["count"] == 1
+    assert (await response.json())["count"] == 1
 
 
 @pytest.mark.parametrize(
@@ -103,52 +111,52 @@ async def test_the_last_of_repeated_parameters_counts(api: TestClient) -> None:
         {"Authorization": "bearer s3cret"},
     ],
 )
-async def test_a_secret_with_leading_blanks_is_accepted(
+async def test_secret_with_leading_blanks_is_accepted(
     aiohttp_client: AiohttpClient, headers: dict[str, str]
 ) -> None:
     """The value is NOT trimmed, so it may start with a space."""
     async with open_services() as services:
         client = await aiohttp_client(make_app(SETTINGS, services), headers=headers)
 
-        answer = await client.get("/api/archive", params={"username": "alice"})
+        response = await client.get("/api/archive", params={"username": "alice"})
 
-        assert answer.status == 200
+        assert response.status == 200
 
 
-async def test_parameters_arrive_as_ejabberd_encodes_them(api: TestClient) -> None:
+async def test_parameters_encoded_by_ejabberd_are_decoded(api: TestClient) -> None:
     """Unreserved = A-Z a-z 0-9 _ . - / : ; "+" is %2B; percent-encoded unicode survives."""
     await store(api, post(username="rené", peer="a+b", xml=None, body="x", direction="recv"))
 
     query = "username=ren%c3%a9&peer=a%2Bb&after=2016-04-18T10:00:00.123456Z"
-    answer = await api.get(URL(f"/api/archive?{query}", encoded=True))
+    response = await api.get(URL(f"/api/archive?{query}", encoded=True))
 
-    (item,) = (await answer.json())["archive"]
+    (item,) = (await response.json())["archive"]
     assert (item["username"], item["peer"]) == ("rené", "a+b")
 
 
-async def test_a_stored_message_is_acknowledged_with_an_empty_body(api: TestClient) -> None:
+async def test_stored_message_is_acknowledged_with_an_empty_body(api: TestClient) -> None:
     """200s must have an EMPTY body or valid JSON."""
-    answer = await api.post("/api/archive", json=post())
+    response = await api.post("/api/archive", json=post())
 
-    assert (answer.status, await answer.read()) == (200, b"")
+    assert (response.status, await response.read()) == (200, b"")
 
 
-async def test_head_is_like_get(api: TestClient) -> None:
+async def test_head_is_answered_like_get(api: TestClient) -> None:
     """HEAD works like GET."""
-    answer = await api.head("/api/archive", params={"username": "alice"})
+    response = await api.head("/api/archive", params={"username": "alice"})
 
-    assert answer.status == 200
-    assert answer.content_type == "application/json"
+    assert response.status == 200
+    assert response.content_type == "application/json"
 
 
-async def test_a_connection_serves_many_requests(api: TestClient) -> None:
+async def test_connection_is_kept_alive(api: TestClient) -> None:
     """Pool of up to 100 keep-alive connections per host."""
-    answer = await api.get("/api/archive", params={"username": "alice"})
+    response = await api.get("/api/archive", params={"username": "alice"})
 
-    assert answer.headers.get("Connection", "keep-alive").lower() == "keep-alive"
+    assert response.headers.get("Connection", "keep-alive").lower() == "keep-alive"
 
 
-async def test_a_virtual_host_has_its_own_archives(api: TestClient) -> None:
+async def test_virtual_hosts_have_separate_archives(api: TestClient) -> None:
     """There is NO domain parameter in any call: one base URL per vhost."""
     await store(api, post())
 
@@ -162,7 +170,7 @@ async def test_a_virtual_host_has_its_own_archives(api: TestClient) -> None:
 # --- POST /archive --------------------------------------------------------------------------
 
 
-async def test_xml_is_read_back_as_it_was_posted(api: TestClient) -> None:
+async def test_xml_is_returned_as_posted(api: TestClient) -> None:
     """POST in xml form, then GET returns the same xml and timestamp to the microsecond."""
     xml = message("bob@example.org/phone", "alice@example.org", "&lt;ü&gt; &#10; '")
     await store(api, post(xml=xml, timestamp="2016-04-18T10:00:00.123456Z"))
@@ -186,7 +194,7 @@ async def test_body_and_direction_are_derived_from_the_xml(api: TestClient) -> N
     ]
 
 
-async def test_a_stanza_without_its_namespace_is_read(api: TestClient) -> None:
+async def test_stanza_without_namespace_is_accepted(api: TestClient) -> None:
     """xml: whole serialized <message/> stanza. Older servers send it without its namespace."""
     xml = "<message from='bob@example.org/x' to='alice@example.org'><body>hi</body></message>"
     await store(api, post(xml=xml))
@@ -197,7 +205,7 @@ async def test_a_stanza_without_its_namespace_is_read(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize("direction", ["send", "recv"])
-async def test_a_body_is_read_back_with_its_direction(api: TestClient, direction: str) -> None:
+async def test_body_is_returned_with_its_direction(api: TestClient, direction: str) -> None:
     """In body form, GET returns direction send/recv and body."""
     await store(api, post(xml=None, body="<&>\r\n'\"ü", direction=direction))
 
@@ -206,7 +214,7 @@ async def test_a_body_is_read_back_with_its_direction(api: TestClient, direction
     assert (item["direction"], item["body"]) == (direction, "<&>\r\n'\"ü")
 
 
-async def test_a_body_becomes_a_stanza_that_mam_can_serve(api: TestClient) -> None:
+async def test_body_is_stored_as_a_stanza(api: TestClient) -> None:
     """Body mode: <message type=chat from to><body/></message>."""
     await store(api, post(xml=None, body="a < b", direction="send"))
 
@@ -240,13 +248,13 @@ async def test_all_six_fields_of_the_documentation_are_accepted_together(api: Te
 
 async def test_form_fields_are_accepted_like_json(api: TestClient) -> None:
     """Form-encoded bodies are accepted."""
-    answer = await api.post("/api/archive", data=post())
+    response = await api.post("/api/archive", data=post())
 
-    assert answer.status == 200
+    assert response.status == 200
     assert (await read(api))["count"] == 1
 
 
-async def test_a_request_that_is_sent_again_stores_nothing_more(api: TestClient) -> None:
+async def test_repeated_post_stores_nothing_twice(api: TestClient) -> None:
     """A slow server gets the same POST up to 3 times: storing must be idempotent."""
     await asyncio.gather(*[store(api, post()) for _ in range(3)])
     await asyncio.gather(
@@ -276,9 +284,9 @@ async def test_messages_of_the_same_time_and_peer_are_all_kept(api: TestClient) 
 
 async def test_peers_of_one_name_on_two_domains_are_distinct(api: TestClient) -> None:
     """Weakness of the contract to be fixed: peer without domain (collisions across domains)."""
-    here = message("bob@example.org/x", "alice@example.org", "same")
-    there = message("bob@example.net/x", "alice@example.org", "same")
-    await store(api, post(xml=here), post(xml=there))
+    local = message("bob@example.org/x", "alice@example.org", "same")
+    remote = message("bob@example.net/x", "alice@example.org", "same")
+    await store(api, post(xml=local), post(xml=remote))
 
     assert (await read(api, peer="bob"))["count"] == 2
     assert (await read(api, peer="bob@example.net"))["count"] == 1
@@ -306,7 +314,7 @@ async def test_room_message_keeps_its_author(api: TestClient) -> None:
     assert (item["type"], item["nick"], item["direction"]) == ("groupchat", "Nick", "recv")
 
 
-async def test_a_room_named_by_its_local_part_is_below_the_usual_service(api: TestClient) -> None:
+async def test_room_named_by_its_local_part_is_at_the_default_service(api: TestClient) -> None:
     """2015 version, MUC: room local part."""
     await store(api, room_post(1, "for all"))
 
@@ -314,7 +322,7 @@ async def test_a_room_named_by_its_local_part_is_below_the_usual_service(api: Te
 
 
 @pytest.mark.parametrize(
-    ("posted", "kept"),
+    ("posted", "stored"),
     [
         ("2016-04-18T10:00:00Z", "2016-04-18T10:00:00.000000Z"),
         ("2016-04-18T10:00:00.5Z", "2016-04-18T10:00:00.500000Z"),
@@ -324,40 +332,42 @@ async def test_a_room_named_by_its_local_part_is_below_the_usual_service(api: Te
         ("2016-04-18T22:30:00-03:30", "2016-04-19T02:00:00.000000Z"),
     ],
 )
-async def test_times_are_kept_in_microseconds_of_utc(
-    api: TestClient, posted: str, kept: str
+async def test_times_are_stored_in_microseconds_of_utc(
+    api: TestClient, posted: str, stored: str
 ) -> None:
     """Accept 0-6+ digits, Z or offset; cut, not rounded; timestamps with offset become Z."""
     await store(api, post(timestamp=posted))
 
-    assert times(await read(api)) == [kept]
+    assert times(await read(api)) == [stored]
 
 
-@pytest.mark.parametrize("wrong", ["2016-04-18", "2016-04-18 10:00:00Z", "TIMESTAMP", "", None])
-async def test_other_forms_of_time_are_refused(api: TestClient, wrong: str | None) -> None:
+@pytest.mark.parametrize(
+    "timestamp", ["2016-04-18", "2016-04-18 10:00:00Z", "TIMESTAMP", "", None]
+)
+async def test_other_formats_of_time_are_refused(api: TestClient, timestamp: str | None) -> None:
     """Date-only or space-separated forms are rejected."""
-    posted = await api.post("/api/archive", json=post(timestamp=wrong))
+    posted = await api.post("/api/archive", json=post(timestamp=timestamp))
 
     assert posted.status == 400
     assert (await posted.json())["message"].startswith("timestamp: ")
 
 
-async def test_history_behind_newer_messages_is_refused_with_the_reason(api: TestClient) -> None:
+async def test_history_older_than_the_newest_message_is_refused(api: TestClient) -> None:
     """Anything but 200 or 201 is logged and the message is not in the archive."""
     await store(api, post(1), post(1000))
 
-    answer = await api.post("/api/archive", json=post(2))
+    response = await api.post("/api/archive", json=post(2))
 
-    assert (answer.status, (await answer.json())["error"]) == (409, "conflict")
-    assert (await answer.json())["message"].startswith("timestamp: ")
+    assert (response.status, (await response.json())["error"]) == (409, "conflict")
+    assert (await response.json())["message"].startswith("timestamp: ")
     assert times(await read(api)) == [stamp(1), stamp(1000)]
 
 
-async def test_a_message_of_the_future_is_refused(api: TestClient) -> None:
+async def test_message_of_the_future_is_refused(api: TestClient) -> None:
     """timestamp: when the server took the message."""
-    answer = await api.post("/api/archive", json=post(timestamp="9999-12-31T23:59:59Z"))
+    response = await api.post("/api/archive", json=post(timestamp="9999-12-31T23:59:59Z"))
 
-    assert (answer.status, (await answer.json())["error"]) == (400, "bad-request")
+    assert (response.status, (await response.json())["error"]) == (400, "bad-request")
     await store(api, post(1))
 
 
@@ -378,35 +388,35 @@ async def test_before_is_exclusive(api: TestClient) -> None:
     assert times(await read(api, before=stamp(3))) == [stamp(1), stamp(2)]
 
 
-async def test_both_bounds_make_a_range(api: TestClient) -> None:
+async def test_after_and_before_bound_a_range(api: TestClient) -> None:
     """Both after and before may be given (range)."""
     await store(api, *map(post, (1, 2, 3)))
 
     assert times(await read(api, after=stamp(1), before=stamp(3))) == [stamp(2)]
 
 
-async def test_bounds_keep_to_the_microsecond(api: TestClient) -> None:
+async def test_bounds_are_exact_to_the_microsecond(api: TestClient) -> None:
     """Keep all 6 digits; do not round."""
     await store(api, *[post(timestamp=stamp(1, micros)) for micros in (1, 2, 3)])
 
     assert times(await read(api, after=stamp(1, 1), before=stamp(1, 3))) == [stamp(1, 2)]
 
 
-async def test_before_last_gives_the_newest_page_in_ascending_order(api: TestClient) -> None:
+async def test_before_last_returns_the_newest_page_in_ascending_order(api: TestClient) -> None:
     """before=last&limit=2: the two newest, ascending."""
     await store(api, *map(post, (3, 1, 4, 2)))
 
     assert times(await read(api, before="last", limit=2)) == [stamp(3), stamp(4)]
 
 
-async def test_after_with_a_limit_gives_the_oldest_behind_it(api: TestClient) -> None:
+async def test_after_with_limit_returns_the_oldest_later_messages(api: TestClient) -> None:
     """after=T&limit=2: the two oldest after T."""
     await store(api, *map(post, (3, 1, 4, 2)))
 
     assert times(await read(api, after=stamp(1), limit=2)) == [stamp(2), stamp(3)]
 
 
-async def test_before_with_a_limit_gives_the_newest_before_it(api: TestClient) -> None:
+async def test_before_with_limit_returns_the_newest_earlier_messages(api: TestClient) -> None:
     """before=T+limit N: the N newest before T."""
     await store(api, *map(post, (3, 1, 4, 2)))
 
@@ -420,7 +430,7 @@ async def test_limit_without_bound_returns_the_oldest(api: TestClient) -> None:
     assert times(await read(api, limit=2)) == [stamp(1), stamp(2)]
 
 
-async def test_no_limit_returns_everything(api: TestClient) -> None:
+async def test_request_without_limit_returns_everything(api: TestClient) -> None:
     """limit absent = no limit."""
     await store(api, *map(post, range(1, 51)))
 
@@ -429,7 +439,7 @@ async def test_no_limit_returns_everything(api: TestClient) -> None:
     assert (len(page["archive"]), page["complete"]) == (50, True)
 
 
-async def test_a_range_is_paged_from_the_end_the_client_pages_from(api: TestClient) -> None:
+async def test_range_is_paged_in_the_direction_of_the_client(api: TestClient) -> None:
     """after comes from RSM <after> or from MAM start, before from RSM <before> or MAM end."""
     await store(api, *map(post, (1, 2, 3, 4, 5)))
     start, end = stamp(0), stamp(30)
@@ -462,14 +472,14 @@ async def test_count_is_the_total_and_complete_is_true_on_the_last_page_only(
     assert (exact["count"], exact["complete"]) == (4, True)
 
 
-async def test_limit_zero_counts(api: TestClient) -> None:
+async def test_limit_zero_returns_the_count(api: TestClient) -> None:
     """limit=0: [] and count."""
     await store(api, *map(post, (1, 2)))
 
     assert await read(api, limit=0) == {"archive": [], "count": 2, "complete": False}
 
 
-async def test_page_skips_as_many_of_the_oldest(api: TestClient) -> None:
+async def test_page_is_the_index_of_the_first_message(api: TestClient) -> None:
     """page: RSM <index>, integer."""
     await store(api, *map(post, (1, 2, 3, 4, 5)))
 
@@ -478,7 +488,7 @@ async def test_page_skips_as_many_of_the_oldest(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize("page", ["asdf", "-1", "1.5", "9" * 30, "9" * 5000])
-async def test_no_page_fails(api: TestClient, page: str) -> None:
+async def test_invalid_page_is_ignored(api: TestClient, page: str) -> None:
     """page=N&limit=M does not fail."""
     await store(api, post())
 
@@ -486,7 +496,7 @@ async def test_no_page_fails(api: TestClient, page: str) -> None:
 
 
 @pytest.mark.parametrize("username", ["nobody", "nobody@example.org"])
-async def test_an_unknown_user_has_an_empty_archive(api: TestClient, username: str) -> None:
+async def test_unknown_user_has_an_empty_archive(api: TestClient, username: str) -> None:
     """no match: 200 [] count 0 complete true."""
     empty = {"archive": [], "count": 0, "complete": True}
 
@@ -494,7 +504,7 @@ async def test_an_unknown_user_has_an_empty_archive(api: TestClient, username: s
     assert await read(api, username, limit=0) == empty
 
 
-async def test_user_of_an_unserved_domain_is_unknown(api: TestClient) -> None:
+async def test_user_of_an_unserved_domain_is_refused(api: TestClient) -> None:
     """a full JID of another domain: 400, unless it is a room, or has an archive from before."""
     for place in ("archive", "archive/items"):
         params = {"username": "alice@remote.example"}
@@ -518,7 +528,7 @@ async def test_peer_matches_by_local_part_and_by_jid(api: TestClient) -> None:
         assert times(await read(api, peer=peer)) == []
 
 
-async def test_absent_type_means_any(api: TestClient) -> None:
+async def test_request_without_type_returns_every_type(api: TestClient) -> None:
     """type absent before 2016: treat absent as any/chat."""
     await store(api, room_post(1, "for all"))
 
@@ -526,7 +536,7 @@ async def test_absent_type_means_any(api: TestClient) -> None:
     assert (await read(api, ROOM, type="groupchat"))["count"] == 1
 
 
-async def test_empty_parameters_are_absent_ones(api: TestClient) -> None:
+async def test_empty_parameters_are_ignored(api: TestClient) -> None:
     """All parameters are strings; absent = all."""
     await store(api, post())
 
@@ -535,7 +545,7 @@ async def test_empty_parameters_are_absent_ones(api: TestClient) -> None:
     assert page["count"] == 1
 
 
-async def test_a_message_without_body_has_none(api: TestClient) -> None:
+async def test_message_without_body_is_returned_without_body(api: TestClient) -> None:
     """Items carry xml, or body and direction."""
     xml = message("bob@example.org/x", "alice@example.org", "").replace("<body></body>", "")
     await store(api, post(xml=xml))
@@ -547,28 +557,28 @@ async def test_a_message_without_body_has_none(api: TestClient) -> None:
 
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("username", [{}, {"username": ""}])
-async def test_a_missing_username_is_not_authorized(
+async def test_missing_username_is_not_authorized(
     api: TestClient, method: str, username: dict[str, str]
 ) -> None:
     """username required; missing/"" is 401."""
     if method == "get":
-        answer = await api.get("/api/archive", params=username)
+        response = await api.get("/api/archive", params=username)
     else:
         fields = post() | {"username": None} | username
-        answer = await api.post("/api/archive", json=fields)
+        response = await api.post("/api/archive", json=fields)
 
-    assert answer.status == 401
-    assert orjson.loads(await answer.read())["error"] == "not-authorized"
+    assert response.status == 401
+    assert orjson.loads(await response.read())["error"] == "not-authorized"
 
 
-async def test_the_count_alone_is_a_bare_integer(api: TestClient) -> None:
+async def test_items_returns_a_bare_integer(api: TestClient) -> None:
     """GET /archive/items?username&peer&after: 200 with a bare JSON integer."""
     await store(api, *map(post, (1, 2, 3)))
 
     query = {"username": "alice", "peer": "bob", "after": stamp(1)}
-    answer = await api.get("/api/archive/items", params=query)
+    response = await api.get("/api/archive/items", params=query)
 
-    assert await answer.read() == b"2"
+    assert await response.read() == b"2"
 
 
 async def test_stored_message_is_readable_at_once(api: TestClient) -> None:
@@ -579,11 +589,11 @@ async def test_stored_message_is_readable_at_once(api: TestClient) -> None:
         assert (await read(api))["count"] == second
 
 
-async def test_a_user_of_another_domain_is_refused(api: TestClient) -> None:
+async def test_chat_with_user_of_another_domain_is_refused(api: TestClient) -> None:
     """username: local part for chat; full bare room JID for groupchat."""
-    wrong = f"alice@not.{HOST}"
+    username = f"alice@not.{HOST}"
 
-    posted = await api.post("/api/archive", json=post(username=wrong))
-    asked = await api.get("/api/archive", params={"username": wrong, "type": "chat"})
+    posted = await api.post("/api/archive", json=post(username=username))
+    read = await api.get("/api/archive", params={"username": username, "type": "chat"})
 
-    assert (posted.status, asked.status) == (400, 400)
+    assert (posted.status, read.status) == (400, 400)

@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.handlers import handlers
-from support.sidecar import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, open_services
+from support.http_services import HOST, OTHER_HOST, SECRET_HEADERS, SETTINGS, open_services
 from yarl import URL
 
 from component.web.app import make_app, serve
@@ -38,11 +38,11 @@ async def api(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
 
 
 @pytest.mark.parametrize("path", ["/api/auth", "/api/auth/", f"/api/{HOST}/auth"])
-async def test_the_right_password_is_200_without_a_body(api: TestClient, path: str) -> None:
+async def test_right_password_is_200_without_a_body(api: TestClient, path: str) -> None:
     """200 /auth has an empty or JSON body; /auth/ == /auth; prefix /api works."""
-    answer = await api.get(path, params={"username": "alice", "password": PASSWORD})
+    response = await api.get(path, params={"username": "alice", "password": PASSWORD})
 
-    assert (answer.status, await answer.read()) == (200, b"")
+    assert (response.status, await response.read()) == (200, b"")
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,14 @@ async def test_the_right_password_is_200_without_a_body(api: TestClient, path: s
         {},
     ],
 )
-async def test_all_else_is_401_in_json(api: TestClient, query: dict[str, str]) -> None:
+async def test_failed_authentication_is_401_in_json(
+    api: TestClient, query: dict[str, str]
+) -> None:
     """wrong password / unknown user: 401 (body ignored but must be empty/JSON)."""
-    answer = await api.get("/api/auth", params=query)
+    response = await api.get("/api/auth", params=query)
 
-    assert answer.status == 401
-    assert (await answer.json())["error"] == "not-authorized"
+    assert response.status == 401
+    assert (await response.json())["error"] == "not-authorized"
 
 
 @pytest.mark.parametrize(
@@ -83,50 +85,52 @@ async def test_all_else_is_401_in_json(api: TestClient, query: dict[str, str]) -
         (f"alice@{OTHER_HOST}", 401),
     ],
 )
-async def test_a_user_exists_or_not(api: TestClient, username: str, status: int) -> None:
+async def test_existing_user_is_200_and_any_other_401(
+    api: TestClient, username: str, status: int
+) -> None:
     """GET /user: 200 = exists, 401 = no; inactive users count as not existing."""
-    answer = await api.get("/api/user", params={"username": username})
+    response = await api.get("/api/user", params={"username": username})
 
-    assert answer.status == status
-    assert await answer.read() == b"" if status == 200 else (await answer.json())["message"]
+    assert response.status == status
+    assert await response.read() == b"" if status == 200 else (await response.json())["message"]
 
 
-async def test_a_password_arrives_as_ejabberd_encodes_it(api: TestClient) -> None:
+async def test_password_encoded_by_ejabberd_is_decoded(api: TestClient) -> None:
     """Percent-encoded unicode and "+" in a password survive."""
     query = "username=alice&password=s3cret%20%2B%20%c3%bc/%3f%26%3d"
-    answer = await api.get(URL(f"/api/auth?{query}", encoded=True))
+    response = await api.get(URL(f"/api/auth?{query}", encoded=True))
 
-    assert answer.status == 200
+    assert response.status == 200
 
 
 async def test_unknown_parameters_are_ignored(api: TestClient) -> None:
     """Ignore unknown query parameters, never 4xx on them."""
-    answer = await api.get("/api/user?token=x&username=alice&chat_type=y")
+    response = await api.get("/api/user?token=x&username=alice&chat_type=y")
 
-    assert answer.status == 200
+    assert response.status == 200
 
 
-async def test_a_secret_with_a_leading_blank_is_accepted(
+async def test_secret_with_a_leading_blank_is_accepted(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     """header X-Api-Key: v with leading blank accepted."""
-    shown = {"X-Api-Key": f" {SETTINGS.secret}"}
-    client = await aiohttp_client(make_app(SETTINGS, services), headers=shown)
+    headers = {"X-Api-Key": f" {SETTINGS.secret}"}
+    client = await aiohttp_client(make_app(SETTINGS, services), headers=headers)
 
     assert (await client.get("/api/user?username=alice")).status == 200
 
 
-async def test_a_virtual_host_has_its_own_users(api: TestClient) -> None:
+async def test_virtual_hosts_have_separate_users(api: TestClient) -> None:
     """There is NO domain parameter in any call: one base URL per vhost."""
-    here = await api.get(f"/api/{HOST}/user?username=alice")
-    there = await api.get(f"/api/{OTHER_HOST}/user?username=alice")
-    nowhere = await api.get("/api/not.example/user?username=alice")
+    existing = await api.get(f"/api/{HOST}/user?username=alice")
+    on_other_host = await api.get(f"/api/{OTHER_HOST}/user?username=alice")
+    on_unknown_host = await api.get("/api/not.example/user?username=alice")
 
-    assert (here.status, there.status, nowhere.status) == (200, 401, 404)
+    assert (existing.status, on_other_host.status, on_unknown_host.status) == (200, 401, 404)
 
 
 @pytest.mark.parametrize("path", ["/api/auth", "/api/user"])
-async def test_head_is_like_get_and_post_is_not_allowed(api: TestClient, path: str) -> None:
+async def test_head_is_answered_like_get_and_post_is_405(api: TestClient, path: str) -> None:
     """HEAD works like GET. POST: 405."""
     query = {"username": "alice", "password": PASSWORD}
 
@@ -136,7 +140,7 @@ async def test_head_is_like_get_and_post_is_not_allowed(api: TestClient, path: s
 
 @pytest.mark.parametrize("username", ["alice", "nobody", "a b", f"alice@{OTHER_HOST}"])
 @pytest.mark.parametrize("path", ["/api/auth", "/api/none", "/api/not.example/auth"])
-async def test_a_password_never_reaches_the_log(
+async def test_password_never_reaches_the_log(
     services: Services, caplog: pytest.LogCaptureFixture, path: str, username: str
 ) -> None:
     """clear passwords in GET query strings (end up in access logs: redact)."""
@@ -146,8 +150,8 @@ async def test_a_password_never_reaches_the_log(
         ClientSession(url, headers=SECRET_HEADERS) as client,
     ):
         query = {"username": username, "password": "hunter2"}
-        async with client.get(path, params=query) as answer:
-            assert answer.status in (401, 404)
+        async with client.get(path, params=query) as response:
+            assert response.status in (401, 404)
 
     assert f"GET {path} 40" in caplog.text
     assert "hunter2" not in caplog.text
@@ -162,12 +166,12 @@ async def test_slow_login_is_answered_before_the_timeout_of_ejabberd(
     def user_exists(username: str) -> bool:
         return released.wait(30)
 
-    own = handlers(user_exists)
-    hurried = replace(SETTINGS, request_timeout_seconds=0.2)
-    async with open_services(handlers=own) as services:
-        client = await aiohttp_client(make_app(hurried, services), headers=SECRET_HEADERS)
+    module = handlers(user_exists)
+    settings = replace(SETTINGS, request_timeout_seconds=0.2)
+    async with open_services(handlers=module) as services:
+        client = await aiohttp_client(make_app(settings, services), headers=SECRET_HEADERS)
         answers = await asyncio.gather(*[client.get("/api/user?username=alice") for _ in range(4)])
         released.set()
 
-    assert [answer.status for answer in answers] == [503] * 4
+    assert [response.status for response in answers] == [503] * 4
     assert SETTINGS.request_timeout_seconds < 10

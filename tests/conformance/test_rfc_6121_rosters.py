@@ -1,4 +1,4 @@
-"""RFC 6121 section 2 at the component's address, as far as it applies to showing them."""
+"""RFC 6121 section 2 at the address of the component, which shows rosters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, tostring
 
 import pytest
-from support.roster_queries import NS_ROSTER, asked_roster
+from support.roster_queries import NS_ROSTER, next_roster_get
 from support.wire import (
     ALICE,
     ALICE_PHONE,
@@ -28,8 +28,8 @@ GET = f"<query xmlns='{NS_ROSTER}'/>"
 
 
 @pytest.fixture
-async def own(tmp_path: Path) -> AsyncIterator[Wire]:
-    """A component that has the rosters itself."""
+async def store_wire(tmp_path: Path) -> AsyncIterator[Wire]:
+    """A component that stores the rosters itself."""
     async with open_wire(tmp_path, rosters=Rosters(source="store")) as opened:
         yield opened
 
@@ -39,9 +39,9 @@ async def add(wire: Wire, jid: str = BOB, **parts: object) -> None:
 
 
 async def roster(wire: Wire, ver: str | None = None, asker: str = ALICE_PHONE) -> Element | None:
-    """Return what a user is answered, None where it is that nothing has changed."""
-    asked = GET if ver is None else f"<query xmlns='{NS_ROSTER}' ver='{ver}'/>"
-    reply = await wire.direct(asked, asker=asker, type="get")
+    """Return the roster of the response, None if it says that nothing has changed."""
+    request = GET if ver is None else f"<query xmlns='{NS_ROSTER}' ver='{ver}'/>"
+    reply = await wire.direct(request, asker=asker, type="get")
     assert reply.iq.get("type") == "result", tostring(reply.iq)
     return reply.iq.find(f"{ROSTER}query")
 
@@ -52,13 +52,13 @@ async def version(wire: Wire) -> str:
     return answer.attrib["ver"]
 
 
-async def test_roster_get_returns_the_items(own: Wire) -> None:
+async def test_roster_get_returns_the_items(store_wire: Wire) -> None:
     """Section 2.1.4: "The <query/> element in a roster result contains one <item/> element for
     each contact and therefore can contain more than one <item/> element."
     """
-    await add(own, name="Bo & Co", subscription="both", groups=("a<b", "Work"))
-    await add(own, f"carol@{COMPONENT}", ask="subscribe")
-    answer = await roster(own)
+    await add(store_wire, name="Bo & Co", subscription="both", groups=("a<b", "Work"))
+    await add(store_wire, f"carol@{COMPONENT}", ask="subscribe")
+    answer = await roster(store_wire)
 
     assert answer is not None
     assert [dict(item.attrib) for item in answer] == [
@@ -68,115 +68,117 @@ async def test_roster_get_returns_the_items(own: Wire) -> None:
     assert [[group.text for group in item] for item in answer] == [["a<b", "Work"], []]
 
 
-async def test_an_empty_roster_has_an_empty_query(own: Wire) -> None:
+async def test_empty_roster_has_an_empty_query(store_wire: Wire) -> None:
     """Section 2.1.4: "If the roster exists but there are no contacts in the roster, then the
     server MUST return an IQ-result containing a child <query/> element that in turn contains no
     <item/> children".
     """
-    answer = await roster(own)
+    answer = await roster(store_wire)
 
     assert answer is not None
     assert len(answer) == 0
 
 
-async def test_contact_without_name_has_no_name_attribute(own: Wire) -> None:
+async def test_contact_without_name_has_no_name_attribute(store_wire: Wire) -> None:
     """Section 2.1.2.4: "It is OPTIONAL for a client to include the 'name' attribute when adding
     or updating a roster item."
     """
-    await add(own)
+    await add(store_wire)
 
     assert dict(
-        found((await own.direct(GET, type="get")).iq, f"{ROSTER}query/{ROSTER}item").attrib
+        found((await store_wire.direct(GET, type="get")).iq, f"{ROSTER}query/{ROSTER}item").attrib
     ) == {
         "jid": BOB,
         "subscription": "none",
     }
 
 
-async def test_contact_with_a_request_only_is_not_on_the_roster(own: Wire) -> None:
+async def test_contact_with_a_request_only_is_not_on_the_roster(store_wire: Wire) -> None:
     """Section 3.1.3: "Until and unless the contact approves the subscription request as described
     under Section 3.1.4, the contact's server MUST NOT add an item for the user to the contact's
     roster."
     """
-    await add(own, ask="in")
-    answer = await roster(own)
+    await add(store_wire, ask="in")
+    answer = await roster(store_wire)
 
     assert answer is not None
     assert len(answer) == 0
 
 
-async def test_users_read_their_own_roster(own: Wire) -> None:
+async def test_users_read_their_own_roster(store_wire: Wire) -> None:
     """Section 2: the server "MUST return the data it has stored when an authorized client
     requests the roster."
     """
-    await add(own)
-    answer = await roster(own, asker=BOB_PHONE)
+    await add(store_wire)
+    answer = await roster(store_wire, asker=BOB_PHONE)
 
     assert answer is not None
     assert len(answer) == 0
 
 
-async def test_roster_of_another_user_is_refused(own: Wire) -> None:
+async def test_roster_of_another_user_is_refused(store_wire: Wire) -> None:
     """Section 2: "the server MUST restrict access to this data so that only authorized entities
     (typically limited to the account owner) are able to retrieve, modify, or delete it."
     """
-    there = f"{ALICE.replace('@', chr(92) + '40')}@{COMPONENT}"
+    address = f"{ALICE.replace('@', chr(92) + '40')}@{COMPONENT}"
 
-    assert (await own.direct(GET, asker=BOB_PHONE, to=there, type="get")).refusal == "forbidden"
+    assert (
+        await store_wire.direct(GET, asker=BOB_PHONE, to=address, type="get")
+    ).refusal == "forbidden"
 
 
-async def test_user_of_another_domain_has_no_roster(own: Wire) -> None:
+async def test_user_of_another_domain_has_no_roster(store_wire: Wire) -> None:
     """Section 2.1.4: "If the roster does not exist, then the server MUST return a stanza error
     with a condition of <item-not-found/>."
     """
-    reply = await own.direct(GET, asker="eve@evil.example/x", type="get")
+    reply = await store_wire.direct(GET, asker="eve@evil.example/x", type="get")
 
     assert reply.refusal == "item-not-found"
 
 
-async def test_roster_set_is_refused(own: Wire) -> None:
+async def test_roster_set_is_refused(store_wire: Wire) -> None:
     """Section 2.3.3: "If the server cannot successfully process the roster set, it MUST return a
-    stanza error." Rosters are set at the account of their owner, which is not here.
+    stanza error." A client sets its roster at its own account, not at the component.
     """
     item = f"<query xmlns='{NS_ROSTER}'><item jid='{BOB}'/></query>"
 
-    assert (await own.direct(item)).refusal == "not-allowed"
-    assert await own.parts.rosters.read(ALICE) == ()
+    assert (await store_wire.direct(item)).refusal == "not-allowed"
+    assert await store_wire.parts.rosters.read(ALICE) == ()
 
 
-async def test_roster_has_a_version(own: Wire) -> None:
+async def test_roster_has_a_version(store_wire: Wire) -> None:
     """Section 2.6.3: "the complete roster [...] (including a 'ver' attribute that signals the
     latest version)".
     """
-    assert await version(own)
+    assert await version(store_wire)
 
 
-async def test_unchanged_roster_returns_an_empty_result(own: Wire) -> None:
+async def test_unchanged_roster_returns_an_empty_result(store_wire: Wire) -> None:
     """Section 2.6.3: "the server MUST either return the complete roster as described under
-    Section 2.1.4 [...] or return an empty IQ-result", which says that the client has it.
+    Section 2.1.4 [...] or return an empty IQ-result", which confirms the version of the client.
     """
-    await add(own)
+    await add(store_wire)
 
-    assert await roster(own, await version(own)) is None
+    assert await roster(store_wire, await version(store_wire)) is None
 
 
-@pytest.mark.parametrize("known", ["", "something-else"])
-async def test_outdated_version_returns_the_whole_roster(own: Wire, known: str) -> None:
+@pytest.mark.parametrize("ver", ["", "something-else"])
+async def test_outdated_version_returns_the_whole_roster(store_wire: Wire, ver: str) -> None:
     """Section 2.6.3: "the server MUST either return the complete roster [...] (including a 'ver'
     attribute that signals the latest version)". A client without any sends an empty one.
     """
-    await add(own)
-    answer = await roster(own, known)
+    await add(store_wire)
+    answer = await roster(store_wire, ver)
 
     assert answer is not None
-    assert (len(answer), answer.get("ver")) == (1, await version(own))
+    assert (len(answer), answer.get("ver")) == (1, await version(store_wire))
 
 
-async def test_each_change_creates_a_new_version(own: Wire) -> None:
+async def test_each_change_creates_a_new_version(store_wire: Wire) -> None:
     """Section 2.1.1: "The 'ver' attribute is a string that identifies a particular version of the
     roster information."
     """
-    seen = [await version(own)]
+    versions = [await version(store_wire)]
     for change in (
         {"name": "Bobby"},
         {"groups": ("Work",)},
@@ -184,25 +186,25 @@ async def test_each_change_creates_a_new_version(own: Wire) -> None:
         {"ask": "subscribe"},
         {"subscription": "remove"},
     ):
-        await add(own, **change)
-        seen.append(await version(own))
+        await add(store_wire, **change)
+        versions.append(await version(store_wire))
 
-    assert len(set(seen[:-1])) == len(seen) - 1
-    assert seen[0] == seen[-1]
+    assert len(set(versions[:-1])) == len(versions) - 1
+    assert versions[0] == versions[-1]
 
 
-async def test_rosters_are_advertised(own: Wire) -> None:
+async def test_rosters_are_advertised(store_wire: Wire) -> None:
     """An entity that answers queries in a namespace lists it (XEP-0030 section 3.1)."""
-    reply = await own.direct(f"<query xmlns='{NS_DISCO}'/>", type="get")
+    reply = await store_wire.direct(f"<query xmlns='{NS_DISCO}'/>", type="get")
 
-    assert NS_ROSTER in {one.get("var") for one in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
+    assert NS_ROSTER in {feature.get("var") for feature in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
 
 
-# Rosters that the server has
+# Rosters of the server
 
 
 async def test_server_roster_is_read_at_each_request(wire: Wire) -> None:
-    """Nothing is remembered for those that look: the server is asked each time.
+    """The component caches no roster for requests: it queries the server each time.
 
     Section 2.1.2.1: "A server SHOULD include the 'approved' attribute to inform the client of
     subscription pre-approvals." Section 2.1.2.2: "A server SHOULD include the 'ask' attribute to
@@ -211,9 +213,9 @@ async def test_server_roster_is_read_at_each_request(wire: Wire) -> None:
     versions = []
     for name in ("Bobby", "Robert", "Bobby"):
         wire.peer.send(f"<iq type='get' from='{ALICE_PHONE}' to='{COMPONENT}' id='r1'>{GET}</iq>")
-        asked = await asked_roster(wire)
+        request = await next_roster_get(wire)
         wire.peer.send(
-            f"<iq type='result' from='{ALICE}' to='{COMPONENT}' id='{asked.get('id')}'>"
+            f"<iq type='result' from='{ALICE}' to='{COMPONENT}' id='{request.get('id')}'>"
             f"<query xmlns='{NS_ROSTER}'><item jid='BOB@example.org' name='{name}'"
             " subscription='to' ask='subscribe' approved='true'><group>b</group><group>a</group>"
             "</item></query></iq>"

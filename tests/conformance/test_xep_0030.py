@@ -1,4 +1,4 @@
-"""XEP-0030: Service Discovery, version 2.5.0, of the component and of what it does for users."""
+"""XEP-0030: Service Discovery, version 2.5.0, of the component and of its archives."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ARCHIVE = rf"alice\40{HOST}@{COMPONENT}"
 
 
 async def info(wire: Wire, node: str | None = None, asker: str = ALICE_PHONE) -> Reply:
-    of = "" if node is None else f" node='{node}'"
-    return await wire.direct(f"<query xmlns='{NS_DISCO}'{of}/>", asker=asker, type="get")
+    attribute = "" if node is None else f" node='{node}'"
+    return await wire.direct(f"<query xmlns='{NS_DISCO}'{attribute}/>", asker=asker, type="get")
 
 
 async def test_info_query_is_answered(wire: Wire) -> None:
@@ -49,14 +49,14 @@ async def test_identity_has_a_category_and_a_type(wire: Wire) -> None:
     reply = await info(wire)
 
     identities = list(reply.iq.iter(f"{{{NS_DISCO}}}identity"))
-    assert all(one.get("category") and one.get("type") for one in identities)
+    assert all(identity.get("category") and identity.get("type") for identity in identities)
 
 
-async def test_every_feature_has_a_name(wire: Wire) -> None:
+async def test_every_feature_has_a_var(wire: Wire) -> None:
     """3.1: "The <feature/> element MUST possess a 'var' attribute"."""
     reply = await info(wire)
 
-    assert all(one.get("var") for one in reply.iq.iter(f"{{{NS_DISCO}}}feature"))
+    assert all(feature.get("var") for feature in reply.iq.iter(f"{{{NS_DISCO}}}feature"))
 
 
 async def test_discovery_itself_is_a_feature(wire: Wire) -> None:
@@ -64,12 +64,15 @@ async def test_discovery_itself_is_a_feature(wire: Wire) -> None:
     feature"."""
     reply = await info(wire)
 
-    assert NS_DISCO in {one.get("var") for one in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
+    assert NS_DISCO in {feature.get("var") for feature in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
 
 
-async def test_no_feature_is_named_twice(wire: Wire) -> None:
-    """XEP-0115 section 5.4 takes a feature that is named twice for ill-formed (paraphrase)."""
-    names = [one.get("var") for one in (await info(wire)).iq.iter(f"{{{NS_DISCO}}}feature")]
+async def test_each_feature_is_listed_once(wire: Wire) -> None:
+    """XEP-0115 section 5.4 (paraphrase): a feature that is listed twice makes the answer
+    invalid."""
+    names = [
+        feature.get("var") for feature in (await info(wire)).iq.iter(f"{{{NS_DISCO}}}feature")
+    ]
 
     assert len(names) == len(set(names))
 
@@ -99,7 +102,7 @@ async def test_address_of_an_archive_is_an_entity(wire: Wire) -> None:
 
     assert reply.iq.get("from") == ARCHIVE
     assert len(list(reply.iq.iter(f"{{{NS_DISCO}}}identity"))) == 1
-    assert NS_DISCO in {one.get("var") for one in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
+    assert NS_DISCO in {feature.get("var") for feature in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
 
 
 @pytest.mark.parametrize("address", [f"nobody@{COMPONENT}", f"{ARCHIVE}/x"])
@@ -112,7 +115,7 @@ async def test_address_of_no_archive_is_not_found(wire: Wire, address: str) -> N
 
 
 async def test_unknown_node_has_no_items(wire: Wire) -> None:
-    """4.1, 7: the same condition as for information."""
+    """4.1, 7: the condition is the same as for disco#info."""
     reply = await wire.direct(f"<query xmlns='{NS_ITEMS}' node='unknown'/>", type="get")
 
     assert reply.refusal == "item-not-found"

@@ -1,4 +1,4 @@
-"""XEP-0050: Ad-Hoc Commands, version 1.3.0, with the commands that the component has."""
+"""XEP-0050: Ad-Hoc Commands, version 1.3.0, with the commands of the component."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.commands import NS_COMMANDS, begin, command, form_in, request, specific, submit
-from support.operated import BOSS_PHONE, Operated, open_operated
+from support.adhoc_commands import NS_COMMANDS, begin, command, form_in, request, specific, submit
+from support.operator_commands import BOSS_PHONE, Operated, open_operated
 from support.wire import (
     ALICE_PHONE,
     BOB_PHONE,
@@ -32,8 +32,8 @@ async def operated(tmp_path: Path) -> AsyncIterator[Operated]:
 
 
 async def info(wire: Wire, node: str | None = None) -> Reply:
-    of = "" if node is None else f" node='{node}'"
-    return await wire.direct(f"<query xmlns='{NS_DISCO}'{of}/>", type="get")
+    attribute = "" if node is None else f" node='{node}'"
+    return await wire.direct(f"<query xmlns='{NS_DISCO}'{attribute}/>", type="get")
 
 
 def features(reply: Reply) -> set[str | None]:
@@ -41,8 +41,8 @@ def features(reply: Reply) -> set[str | None]:
 
 
 def identities(reply: Reply) -> list[tuple[str | None, str | None]]:
-    found = reply.iq.iter(f"{{{NS_DISCO}}}identity")
-    return [(identity.get("category"), identity.get("type")) for identity in found]
+    elements = reply.iq.iter(f"{{{NS_DISCO}}}identity")
+    return [(element.get("category"), element.get("type")) for element in elements]
 
 
 # Discovery
@@ -122,7 +122,7 @@ async def test_default_action_is_allowed(wire: Wire) -> None:
 
 @pytest.mark.parametrize("action", [None, "execute", "complete"])
 async def test_submitted_form_completes_the_command(wire: Wire, action: str | None) -> None:
-    """2.4.2 and 3.4: "execute" is what the attribute of <actions/> says, here "complete"."""
+    """2.4.2 and 3.4 (paraphrase): "execute" stands for the default action, here "complete"."""
     reply = await submit(wire, await begin(wire, NODE), action=action, default=["never"])
 
     assert command(reply).get("status") == "completed"
@@ -165,27 +165,28 @@ async def test_status_in_a_request_is_ignored(wire: Wire) -> None:
 async def test_response_has_the_node(wire: Wire) -> None:
     """4.1: "The "node" attribute uniquely identifies the command. This attribute MUST be
     present"."""
-    begun = await begin(wire, NODE)
-    done = await submit(wire, begun, default=["never"])
+    form_reply = await begin(wire, NODE)
+    result_reply = await submit(wire, form_reply, default=["never"])
 
-    assert [command(reply).get("node") for reply in (begun, done)] == [NODE, NODE]
+    assert [command(reply).get("node") for reply in (form_reply, result_reply)] == [NODE, NODE]
 
 
 async def test_response_has_the_language(wire: Wire) -> None:
     """3.7: "The responder SHOULD specify the language/locale with the every command session's
     response"."""
-    begun = await begin(wire, NODE)
-    done = await submit(wire, begun, default=["never"])
+    form_reply = await begin(wire, NODE)
+    result_reply = await submit(wire, form_reply, default=["never"])
 
     name = "{http://www.w3.org/XML/1998/namespace}lang"
-    assert [command(reply).get(name) for reply in (begun, done)] == ["en", "en"]
+    assert [command(reply).get(name) for reply in (form_reply, result_reply)] == ["en", "en"]
 
 
 async def test_cancel_is_answered_canceled(wire: Wire) -> None:
-    """2.4.3: "The responder MUST reply with the success of the command", canceled."""
-    begun = await begin(wire, NODE)
+    """2.4.3: "The responder MUST reply with the success of the command": the status is
+    canceled."""
+    form_reply = await begin(wire, NODE)
     reply = await wire.direct(
-        request(NODE, action="cancel", session=command(begun).get("sessionid"))
+        request(NODE, action="cancel", session=command(form_reply).get("sessionid"))
     )
 
     answer = reply.iq.get("type"), command(reply).get("status"), list(command(reply))
@@ -202,10 +203,10 @@ async def test_session_has_an_id(wire: Wire) -> None:
 
 async def test_session_keeps_its_id(wire: Wire) -> None:
     """4.1: "the responder SHOULD initialize (if not provided) or maintain this attribute"."""
-    begun = await begin(wire, NODE)
-    done = await submit(wire, begun, default=["never"])
+    form_reply = await begin(wire, NODE)
+    result_reply = await submit(wire, form_reply, default=["never"])
 
-    assert command(done).get("sessionid") == command(begun).get("sessionid")
+    assert command(result_reply).get("sessionid") == command(form_reply).get("sessionid")
 
 
 async def test_session_ids_are_unique(wire: Wire) -> None:
@@ -220,27 +221,27 @@ async def test_sessions_run_in_parallel(wire: Wire) -> None:
     """3.3: "It may be possible for a requester to be executing more than one session of the same
     command with a given responder"."""
     first, second = await begin(wire, NODE), await begin(wire, NODE)
-    answers = [await submit(wire, begun, default=["never"]) for begun in (second, first)]
+    answers = [await submit(wire, form_reply, default=["never"]) for form_reply in (second, first)]
 
     assert [command(answer).get("status") for answer in answers] == ["completed", "completed"]
 
 
 async def test_session_of_another_requester_is_bad_sessionid(wire: Wire) -> None:
     """3.3: a session "SHOULD be valid only between one requester/responder pair"."""
-    begun = await begin(wire, NODE)
-    reply = await submit(wire, begun, asker=BOB_PHONE, default=["never"])
+    form_reply = await begin(wire, NODE)
+    reply = await submit(wire, form_reply, asker=BOB_PHONE, default=["never"])
 
     assert specific(reply) == ("bad-request", "bad-sessionid")
-    assert command(await submit(wire, begun, default=["never"])).get("status") == "completed"
+    assert command(await submit(wire, form_reply, default=["never"])).get("status") == "completed"
 
 
 @pytest.mark.parametrize("action", ["complete", "cancel"])
 async def test_ended_session_is_refused(wire: Wire, action: str) -> None:
     """3.3: "Once a session has ended, its 'sessionid' value SHOULD NOT be used again"; 4.4:
     <not-allowed/> with <session-expired/>."""
-    begun = await begin(wire, NODE)
-    await submit(wire, begun, action=action, default=["never"])
-    reply = await submit(wire, begun, default=["always"])
+    form_reply = await begin(wire, NODE)
+    await submit(wire, form_reply, action=action, default=["never"])
+    reply = await submit(wire, form_reply, default=["always"])
 
     assert specific(reply) == ("not-allowed", "session-expired")
 
@@ -266,11 +267,11 @@ async def test_unknown_action_is_malformed_action(wire: Wire, action: str) -> No
 @pytest.mark.parametrize("action", ["prev", "next"])
 async def test_action_that_the_stage_lacks_is_bad_action(wire: Wire, action: str) -> None:
     """4.4: <bad-action/>: "The responding JID cannot accept the specified action"."""
-    begun = await begin(wire, NODE)
-    reply = await submit(wire, begun, action=action, default=["never"])
+    form_reply = await begin(wire, NODE)
+    reply = await submit(wire, form_reply, action=action, default=["never"])
 
     assert specific(reply) == ("bad-request", "bad-action")
-    assert command(await submit(wire, begun, default=["never"])).get("status") == "completed"
+    assert command(await submit(wire, form_reply, default=["never"])).get("status") == "completed"
 
 
 @pytest.mark.parametrize("action", ["prev", "next", "complete", "cancel"])
@@ -286,11 +287,11 @@ async def test_other_action_without_session_is_refused(wire: Wire, action: str) 
 )
 async def test_invalid_form_is_bad_payload(wire: Wire, fields: dict[str, list[str]]) -> None:
     """4.4: <bad-payload/>: "(e.g. the data form did not provide one or more required fields)"."""
-    begun = await begin(wire, NODE)
-    reply = await submit(wire, begun, **fields)
+    form_reply = await begin(wire, NODE)
+    reply = await submit(wire, form_reply, **fields)
 
     assert specific(reply) == ("bad-request", "bad-payload")
-    assert command(await submit(wire, begun, default=["never"])).get("status") == "completed"
+    assert command(await submit(wire, form_reply, default=["never"])).get("status") == "completed"
 
 
 async def test_command_without_form_completes_at_once(operated: Operated) -> None:
@@ -305,9 +306,9 @@ async def test_command_without_form_completes_at_once(operated: Operated) -> Non
 
 async def test_session_of_a_command_without_form_has_ended(operated: Operated) -> None:
     """3.3: "A session ends when the responder sends a <command status='completed'/>"."""
-    done = await operated.wire.direct(request("muniment#statistics"), asker=BOSS_PHONE)
-    again = request("muniment#statistics", session=command(done).get("sessionid"))
-    reply = await operated.wire.direct(again, asker=BOSS_PHONE)
+    result_reply = await operated.wire.direct(request("muniment#statistics"), asker=BOSS_PHONE)
+    repeated = request("muniment#statistics", session=command(result_reply).get("sessionid"))
+    reply = await operated.wire.direct(repeated, asker=BOSS_PHONE)
 
     assert specific(reply) == ("not-allowed", "session-expired")
 
@@ -337,31 +338,35 @@ async def test_iq_get_of_a_command_is_refused(wire: Wire) -> None:
 
 
 async def test_delegated_command_is_executed(wire: Wire) -> None:
-    """XEP-0355 section 4 (paraphrase): whatever namespace the server hands on is answered."""
-    begun = await wire.delegated(request(NODE))
-    session = command(begun).get("sessionid")
+    """XEP-0355 section 4 (paraphrase): the component answers each namespace that it manages."""
+    form_reply = await wire.delegated(request(NODE))
+    session = command(form_reply).get("sessionid")
     direct = await wire.direct(request(NODE, session=session, action="cancel"))
-    done = await wire.delegated(request(NODE, session=session, action="cancel"))
+    result_reply = await wire.delegated(request(NODE, session=session, action="cancel"))
 
-    # Asked at the user's own address it is about the same archive, and still the same session.
-    assert [command(reply).get("status") for reply in (begun, direct)] == ["executing", "canceled"]
-    assert specific(done) == ("not-allowed", "session-expired")
+    # A delegated query is about the same archive and belongs to the same session.
+    assert [command(reply).get("status") for reply in (form_reply, direct)] == [
+        "executing",
+        "canceled",
+    ]
+    assert specific(result_reply) == ("not-allowed", "session-expired")
 
 
 async def test_users_of_every_host_can_execute(wire: Wire) -> None:
-    """2.2: "The responder is not required to send the same list of commands to all requesters":
-    here all have the same."""
+    """2.2: "The responder is not required to send the same list of commands to all requesters".
+    Muniment does."""
     reply = await wire.direct(request(NODE), asker=f"carol@{OTHER_HOST}/x")
 
     assert command(reply).get("status") == "executing", ET.tostring(reply.iq)
 
 
 async def test_session_of_another_resource_is_refused(wire: Wire) -> None:
-    """3.3: the pair is one of full addresses, as in all examples."""
-    begun = await begin(wire, NODE)
+    """3.3: "SHOULD be valid only between one requester/responder pair": both are full JIDs in all
+    examples."""
+    form_reply = await begin(wire, NODE)
     other = ALICE_PHONE.replace("phone", "laptop")
 
-    assert specific(await submit(wire, begun, asker=other, default=["never"])) == (
+    assert specific(await submit(wire, form_reply, asker=other, default=["never"])) == (
         "bad-request",
         "bad-sessionid",
     )

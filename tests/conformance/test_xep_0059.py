@@ -77,8 +77,8 @@ async def test_count_is_the_number_of_all_items(wire: Wire, fifteen: list[str]) 
 
 
 async def test_count_is_the_number_of_filtered_items(wire: Wire, fifteen: list[str]) -> None:
-    """2.2: "the number of items in the full result set": of what the query matches, whichever page
-    of it is asked for."""
+    """2.2: "the number of items in the full result set": of all items that match the query,
+    independent of the page."""
     for number in range(3):
         wire.say(str(number), to=CAROL)
 
@@ -103,11 +103,12 @@ async def test_index_of_the_first_item_is_returned(
     """2.2: "The <first/> element SHOULD include an 'index' attribute. This integer specifies the
     position within the full set [...] of the first item in the page [...]. If that item is the
     first in the full set, then the index SHOULD be '0'"."""
-    named = {
-        k: fifteen[int(v) - 1] if v and k in ("after", "before") else v for k, v in page.items()
+    parameters = {
+        name: fifteen[int(value) - 1] if name in ("after", "before") else value
+        for name, value in page.items()
     }
 
-    assert (await wire.history(**named)).index == str(index)
+    assert (await wire.history(**parameters)).index == str(index)
 
 
 async def test_index_of_the_last_page_fits_the_count(wire: Wire, fifteen: list[str]) -> None:
@@ -120,8 +121,9 @@ async def test_index_of_the_last_page_fits_the_count(wire: Wire, fifteen: list[s
 
 
 async def test_index_is_omitted_on_a_requested_last_page(wire: Wire, fifteen: list[str]) -> None:
-    """2.2 (paraphrase): it is the count without the items of the page. Told, it ends the way of
-    clients that go on backwards from there, and look only for the end of the result set."""
+    """2.2 (paraphrase): the index is the count minus the items of the page. With the index,
+    clients that page backwards and look for the end of the result set would stop after this
+    page."""
     last = await wire.history(max="4", before="")
     previous = await wire.history(max="4", before=last.ids[0])
 
@@ -146,14 +148,14 @@ async def test_without_after_a_page_begins_with_the_first_item(
 async def test_pages_hold_each_item_once(wire: Wire, fifteen: list[str]) -> None:
     """2.2: "When paging through the list in order, duplicate items are never received"; "No items
     will be omitted from pages not yet sent"."""
-    seen: list[str] = []
-    while len(seen) < 15:
-        seen += (await wire.history(max="4", **({"after": seen[-1]} if seen else {}))).ids
+    ids: list[str] = []
+    while len(ids) < 15:
+        ids += (await wire.history(max="4", **({"after": ids[-1]} if ids else {}))).ids
 
-    assert seen == fifteen
+    assert ids == fifteen
 
 
-async def test_a_page_is_up_to_date_when_it_is_sent(wire: Wire, fifteen: list[str]) -> None:
+async def test_page_is_up_to_date_when_it_is_sent(wire: Wire, fifteen: list[str]) -> None:
     """2.2: "Each page of the result set is up-to-date at the time it is sent (not just at the time
     the first page was sent)"."""
     wire.say("sixteen")
@@ -210,7 +212,7 @@ async def test_index_behind_the_last_item_returns_an_empty_page(
 
 
 async def test_index_counts_filtered_items(wire: Wire, fifteen: list[str]) -> None:
-    """2.6: "a particular index within the result set": of what the query matches."""
+    """2.6: "a particular index within the result set": of the items that match the query."""
     for number in range(3):
         wire.say(f"carol {number}", to=CAROL)
 
@@ -239,7 +241,7 @@ async def test_index_with_before_or_after_is_refused(
 
 @pytest.mark.parametrize("index", ["-1", "first", "1.5", ""])
 async def test_index_that_is_no_number_is_refused(wire: Wire, index: str) -> None:
-    """8 (schema): <index/> is an xs:int, and there is no place before the first."""
+    """8 (schema): <index/> is an xs:int; a negative index is before the first item."""
     assert (await wire.history(index=index)).refusal == "bad-request"
 
 
@@ -252,22 +254,22 @@ async def test_max_of_zero_returns_the_count(wire: Wire, fifteen: list[str]) -> 
 
 
 async def test_count_with_max_of_zero_obeys_the_filter(wire: Wire, fifteen: list[str]) -> None:
-    """2.7: "the item count of a result set": of what the query matches."""
+    """2.7: "the item count of a result set": of the items that match the query."""
     wire.say("to carol", to=CAROL)
 
     assert (await wire.history(max="0", with_=CAROL)).rsm("count") == "1"
 
 
 async def test_count_is_returned_with_before_and_after(wire: Wire, fifteen: list[str]) -> None:
-    """2.7: "the item count of a result set": <after/> and <before/> are places in it."""
+    """2.7: "the item count of a result set": <after/> and <before/> do not change the set."""
     for page in ({"after": fifteen[3]}, {"before": fifteen[3]}, {"before": ""}, {"index": "3"}):
         assert (await wire.history(max="0", **page)).rsm("count") == "15"
 
 
 @pytest.mark.parametrize("address", [ALICE_PHONE, HOST])
 async def test_support_is_advertised(wire: Wire, address: str) -> None:
-    """4: "it SHOULD send a Service Discovery information request to the responding entity", whose
-    answer has the feature."""
+    """4: "it SHOULD send a Service Discovery information request to the responding entity": the
+    response has the feature."""
     node = f"{DELEGATION_1}:bare:{NS_MAM}" if address == HOST else None
 
     assert NS_RSM in await features(wire, node, asker=address)
@@ -275,11 +277,12 @@ async def test_support_is_advertised(wire: Wire, address: str) -> None:
 
 @pytest.mark.parametrize("max", ["-1", "many", "1.5"])
 async def test_max_that_is_no_number_is_refused(wire: Wire, max: str) -> None:
-    """8 (schema): <max/> is an xs:int of items; the archive takes none below zero."""
+    """8 (schema): <max/> is an xs:int; the archive refuses a negative one."""
     assert (await wire.history(max=max)).refusal == "bad-request"
 
 
 async def test_page_is_from_the_archive_of_the_owner(wire: Wire, fifteen: list[str]) -> None:
-    """2.2 (paraphrase): ids are unique in the context of the result set they were given for."""
+    """2.2 (paraphrase): ids are unique within their result set, so another archive has none of
+    them."""
     assert (await wire.history(f"{BOB}/x", after=fifteen[0])).refusal == "item-not-found"
     assert (await wire.history(ALICE_PHONE, after=fifteen[0])).iq.get("from") == ALICE

@@ -1,4 +1,4 @@
-"""XEP-0106: JID Escaping, version 1.1.1, of the addresses that archives have at the component."""
+"""XEP-0106: JID Escaping, version 1.1.1, in the addresses of archives at the component."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ OHARA = rf"o\27hara@{HOST}"
 
 
 async def ask(wire: Wire, local: str) -> str | None:
-    """Return the refusal when o'hara asks for the archive of a local part."""
+    """Return the error condition for a query of o'hara at this local part of the component."""
     reply = await wire.direct(query(), asker=f"{OHARA}/x", to=f"{local}@{COMPONENT}")
     return reply.refusal
 
@@ -17,7 +17,7 @@ async def ask(wire: Wire, local: str) -> str | None:
 @pytest.mark.parametrize(
     "escaped", [r"\20", r"\22", r"\26", r"\27", r"\2f", r"\3a", r"\3c", r"\3e", r"\40", r"\5c"]
 )
-async def test_each_character_of_the_table_can_be_in_the_address_of_a_user(
+async def test_each_escaped_character_is_accepted_in_an_archive_address(
     wire: Wire, escaped: str
 ) -> None:
     """3.3: the mapping from escaped to unescaped characters; 4.1, rule 7: "the leading backslash
@@ -31,13 +31,13 @@ async def test_each_character_of_the_table_can_be_in_the_address_of_a_user(
 
 
 @pytest.mark.parametrize("local", [r"\20o\40example.org", r"o\40example.org\20"])
-async def test_a_blank_is_neither_first_nor_last(wire: Wire, local: str) -> None:
+async def test_escaped_space_at_either_end_is_item_not_found(wire: Wire, local: str) -> None:
     r"""4.1, rule 6: "The character sequence \20 MUST NOT be the first or last character of an
     escaped node identifier"."""
     assert await ask(wire, local) == "item-not-found"
 
 
-async def test_what_looks_like_an_escape_and_is_none_stays_as_it_is(wire: Wire) -> None:
+async def test_sequence_that_is_no_escape_is_kept(wire: Wire) -> None:
     """4.1, rule 3: "An entity MUST unescape only the specified sequences and MUST NOT unescape
     sequences that do not match the specified sequences"."""
     user = rf"a\41b@{HOST}"
@@ -48,12 +48,14 @@ async def test_what_looks_like_an_escape_and_is_none_stays_as_it_is(wire: Wire) 
 
 
 @pytest.mark.parametrize("local", [r"o\27hara\40example.org", r"a\22b\40example.org"])
-async def test_an_address_that_unescapes_to_none_is_nobody(wire: Wire, local: str) -> None:
+async def test_address_that_unescapes_to_an_invalid_jid_is_item_not_found(
+    wire: Wire, local: str
+) -> None:
     """4.1, rule 4: "the unescaped version of a disallowed character violates Nodeprep"."""
     assert await ask(wire, local) == "item-not-found"
 
 
-async def test_addresses_are_compared_escaped(wire: Wire) -> None:
+async def test_jids_are_compared_in_escaped_form(wire: Wire) -> None:
     """4.1, rule 5: "An entity MUST NOT use the unescaped version of a disallowed character when
     comparing two JIDs"."""
     wire.say("mine", sender=f"{OHARA}/x")

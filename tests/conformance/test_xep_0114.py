@@ -1,4 +1,4 @@
-"""XEP-0114: Jabber Component Protocol, version 1.6, from the component's side."""
+"""XEP-0114: Jabber Component Protocol, version 1.6, on the side of the component."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from component.xmpp.connection.connector import ServerRefused
 
 @pytest.fixture
 async def arriving(tmp_path: Path) -> AsyncIterator[Wire]:
-    """A component whose connection was accepted, and which was told nothing yet."""
+    """A component whose connection is accepted, and which has received nothing yet."""
     async with open_wire(tmp_path, connected=False, patience=replace(PATIENCE, drain=0.1)) as wire:
         wire.start()
         wire.peer = await wire.server.accept()
@@ -40,14 +40,14 @@ async def arriving(tmp_path: Path) -> AsyncIterator[Wire]:
 
 
 async def handshake(peer: Peer, header: str = HEADER) -> str | None:
-    """Return what the component says after the header of the server."""
+    """Return the handshake that the component sends after the header of the server."""
     await peer.meet(header)
     element = await peer.next()
     assert element.tag == f"{{{NS_COMPONENT}}}handshake"
     return element.text
 
 
-async def test_the_stream_is_addressed_to_the_name_of_the_component(arriving: Wire) -> None:
+async def test_stream_header_is_addressed_to_the_component_name(arriving: Wire) -> None:
     """3: "In the 'jabber:component:accept' namespace, the value of the 'to' address is the
     component name, not the server name"."""
     await arriving.peer.meet()
@@ -59,13 +59,13 @@ async def test_the_stream_is_addressed_to_the_name_of_the_component(arriving: Wi
     )
 
 
-async def test_the_handshake_is_sent_after_the_header_of_the_server(arriving: Wire) -> None:
+async def test_handshake_follows_the_header_of_the_server(arriving: Wire) -> None:
     """3: "After receiving the stream header reply from the server, the component MUST send a
     <handshake/> element with appropriate contents"."""
     assert await handshake(arriving.peer)
 
 
-async def test_the_handshake_is_the_hash_of_stream_id_and_secret(arriving: Wire) -> None:
+async def test_handshake_is_the_sha1_of_stream_id_and_secret(arriving: Wire) -> None:
     """3: "Hash the concatenated string according to the SHA1 algorithm, i.e., SHA1( concat (sid,
     password))"."""
     text = await handshake(arriving.peer, HEADER.replace("3BF96D32", "17"))
@@ -73,7 +73,7 @@ async def test_the_handshake_is_the_hash_of_stream_id_and_secret(arriving: Wire)
     assert text == hashlib.sha1(f"17{SECRET}".encode()).hexdigest()  # noqa: S324
 
 
-async def test_the_hash_is_in_lower_case_hexadecimal(arriving: Wire) -> None:
+async def test_handshake_is_lower_case_hexadecimal(arriving: Wire) -> None:
     """3: "Ensure that the hash output is in hexadecimal format [...]. Convert the hash output to
     all lowercase characters"."""
     text = await handshake(arriving.peer) or ""
@@ -81,25 +81,25 @@ async def test_the_hash_is_in_lower_case_hexadecimal(arriving: Wire) -> None:
     assert (len(text), set(text) <= set("0123456789abcdef")) == (40, True)
 
 
-async def test_a_secret_beyond_ascii_is_hashed_as_utf_8(tmp_path: Path) -> None:
+async def test_non_ascii_secret_is_hashed_as_utf_8(tmp_path: Path) -> None:
     """3: "any non-ASCII characters MUST be encoded according to the encoding of XML streams
     [...], i.e., UTF-8"."""
     secret = "\u0441\u0435\u0437\u0430\u043c \U0001f511"
     async with open_wire(tmp_path, connected=False, secret=secret) as wire:
         wire.start()
         wire.peer = await wire.server.accept()
-        await wire.peer.welcome(secret)  # which compares the hash
+        await wire.peer.welcome(secret)  # fails unless the hash is right
 
 
-async def test_the_secret_itself_is_never_sent(arriving: Wire) -> None:
-    """3: credentials are specified by the hash alone."""
+async def test_secret_is_never_sent(arriving: Wire) -> None:
+    """3 (paraphrase): the handshake contains only the hash of the credentials."""
     await handshake(arriving.peer)
 
     assert SECRET.encode() not in arriving.peer.received
 
 
 @pytest.mark.parametrize("condition", ["conflict", "host-unknown", "invalid-namespace"])
-async def test_a_name_that_is_not_serviced_is_reported(arriving: Wire, condition: str) -> None:
+async def test_unserviced_component_name_is_reported(arriving: Wire, condition: str) -> None:
     """3: "If the server will not service the component name [...] it MUST return a stream
     error"."""
     await arriving.peer.meet()
@@ -109,7 +109,7 @@ async def test_a_name_that_is_not_serviced_is_reported(arriving: Wire, condition
         await arriving.link
 
 
-async def test_credentials_that_are_not_valid_are_reported(arriving: Wire) -> None:
+async def test_invalid_credentials_are_reported(arriving: Wire) -> None:
     """3: "If the credentials supplied by the initiator are not valid, the receiver MUST close the
     stream [...] and SHOULD return a <not-authorized/> stream error"."""
     await handshake(arriving.peer)
@@ -160,13 +160,14 @@ async def test_every_stanza_comes_from_the_name_of_the_component(wire: Wire) -> 
     elsewhere = await wire.direct(query(), to=f"someone@{COMPONENT}/x")
     sent = [*history.wrapped, history.outer, *elsewhere.wrapped, elsewhere.outer]
 
-    domains = {(s.get("from") or "").partition("/")[0].rpartition("@")[2] for s in sent}
+    senders = {stanza.get("from") or "" for stanza in sent}
+    domains = {sender.partition("/")[0].rpartition("@")[2] for sender in senders}
     assert domains == {COMPONENT}
 
 
-async def test_the_stream_is_ended_before_the_connection_is_closed(wire: Wire) -> None:
-    """RFC 6120 section 4.4: a party closes the stream by sending a closing tag, and waits for that
-    of the other (paraphrase)."""
+async def test_stream_is_closed_before_the_connection(wire: Wire) -> None:
+    """RFC 6120 section 4.4 (paraphrase): a party closes the stream by a closing tag, and waits for
+    the closing tag of the other party."""
     assert wire.link is not None
     wire.link.cancel()
     await asyncio.gather(wire.link, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""XEP-0133: Service Administration, version 1.2, of the commands that we have of it."""
+"""XEP-0133: Service Administration, version 1.2: the use cases that Muniment implements."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.commands import NS_COMMANDS, command, form_in, request
-from support.operated import BOSS_PHONE, Operated, by_form, fill_in, named, open_operated
+from support.adhoc_commands import NS_COMMANDS, command, form_in, request
+from support.operator_commands import BOSS_PHONE, Operated, by_form, fill_in, named, open_operated
 from support.wire import ALICE, ALICE_PHONE, BOB, HOST, NS_FORM, Reply, found
 
 from storage.rows import Contact
@@ -16,7 +16,7 @@ ADMIN = "http://jabber.org/protocol/admin"
 NS_ITEMS = "http://jabber.org/protocol/disco#items"
 NS_ROSTER = "jabber:iq:roster"
 
-#: Of each use case that we have: our name, the node, the fields, the fields that are required.
+#: For each use case: our name of the command, its node, and its fields.
 CASES = [
     ("add-user", "add-user", ["accountjid", "password", "password-verify"]),
     ("delete-user", "delete-user", ["accountjids"]),
@@ -66,8 +66,8 @@ async def test_commands_are_advertised(operated: Operated) -> None:
     reply = await operated.wire.direct(query, type="get", asker=BOSS_PHONE)
 
     nodes = {item.get("node") for item in reply.iq.iter(f"{{{NS_ITEMS}}}item")}
-    known = {node for _, node, _ in CASES} | {"get-registered-users-num"}
-    assert {f"{ADMIN}#{node}" for node in known} <= nodes
+    expected = {node for _, node, _ in CASES} | {"get-registered-users-num"}
+    assert {f"{ADMIN}#{node}" for node in expected} <= nodes
 
 
 @pytest.mark.parametrize(("name", "node", "_"), CASES)
@@ -93,14 +93,14 @@ async def test_execute_returns_the_registered_form(
 async def test_add_user_creates_an_account(operated: Operated) -> None:
     """4.1: "Adding a user MUST result in the creation of an account"."""
     carol = f"carol@{HOST}"
-    begun = await begin(operated, "add-user")
-    done = await fill_in(
+    form_reply = await begin(operated, "add-user")
+    result_reply = await fill_in(
         operated.wire,
-        begun,
+        form_reply,
         {"FORM_TYPE": ADMIN, "accountjid": carol, "password": "x", "password-verify": "x"},
     )
 
-    assert (command(done).get("status"), await logs_in(operated, carol, "x")) == (
+    assert (command(result_reply).get("status"), await logs_in(operated, carol, "x")) == (
         "completed",
         True,
     )
@@ -141,11 +141,11 @@ async def test_roster_of_a_user_is_a_roster_query(operated: Operated) -> None:
     according to the 'jabber:iq:roster' protocol"."""
     contact = Contact(jid=BOB, name="Bob", subscription="both", groups=("Friends",))
     await operated.wire.storage.contacts.put(ALICE, contact)
-    begun = await begin(operated, "get-user-roster")
-    done = await fill_in(operated.wire, begun, {"accountjids": ALICE})
+    form_reply = await begin(operated, "get-user-roster")
+    result_reply = await fill_in(operated.wire, form_reply, {"accountjids": ALICE})
 
-    assert fields(done)["accountjids"][1] == [ALICE]
-    [item] = found(form_in(done), f"{{{NS_ROSTER}}}query")
+    assert fields(result_reply)["accountjids"][1] == [ALICE]
+    [item] = found(form_in(result_reply), f"{{{NS_ROSTER}}}query")
     assert item.attrib == {"jid": BOB, "name": "Bob", "subscription": "both"}
     assert [group.text for group in item] == ["Friends"]
 
@@ -160,19 +160,19 @@ async def test_number_of_registered_users_needs_no_form(operated: Operated) -> N
 
 async def test_registered_users_are_listed(operated: Operated) -> None:
     """4.18: the field registereduserjids holds "The list of all users"."""
-    begun = await begin(operated, "get-registered-users-list")
-    done = await fill_in(operated.wire, begun, {"max_items": "100"})
+    form_reply = await begin(operated, "get-registered-users-list")
+    result_reply = await fill_in(operated.wire, form_reply, {"max_items": "100"})
 
-    assert fields(done)["registereduserjids"][1] == [ALICE, BOB]
+    assert fields(result_reply)["registereduserjids"][1] == [ALICE, BOB]
 
 
 async def test_disabled_users_are_listed(operated: Operated) -> None:
     """4.19: the field disableduserjids holds "The list of all disabled users"."""
     await operated.services.accounts.admin.set_enabled(BOB, False)
-    begun = await begin(operated, "get-disabled-users-list")
-    done = await fill_in(operated.wire, begun, {})
+    form_reply = await begin(operated, "get-disabled-users-list")
+    result_reply = await fill_in(operated.wire, form_reply, {})
 
-    assert fields(done)["disableduserjids"][1] == [BOB]
+    assert fields(result_reply)["disableduserjids"][1] == [BOB]
 
 
 # Errors: 5: "If one of these error conditions occurs, the service MUST return an error stanza"
@@ -180,10 +180,10 @@ async def test_disabled_users_are_listed(operated: Operated) -> None:
 
 async def test_existing_username_is_conflict(operated: Operated) -> None:
     """5: conflict: "a user already exists with that username"."""
-    begun = await begin(operated, "add-user")
-    done = await fill_in(operated.wire, begun, {"accountjid": ALICE, "password": "x"})
+    form_reply = await begin(operated, "add-user")
+    result_reply = await fill_in(operated.wire, form_reply, {"accountjid": ALICE, "password": "x"})
 
-    assert (done.iq.get("type"), done.refusal) == ("error", "conflict")
+    assert (result_reply.iq.get("type"), result_reply.refusal) == ("error", "conflict")
 
 
 @pytest.mark.parametrize("node", [node for _, node, _ in CASES])

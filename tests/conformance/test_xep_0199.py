@@ -1,4 +1,4 @@
-"""XEP-0199: XMPP Ping, version 2.0.1, both ways."""
+"""XEP-0199: XMPP Ping, version 2.0.1, in both directions."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from support.wire import (
 from component.xmpp.connection.connector import Timeouts
 
 PING = f"<ping xmlns='{NS_PING}'/>"
-RESTLESS = Timeouts(ping_interval=0.1, ping_timeout=0.1, reconnect_max=0.1, drain=5.0)
+PING_SOON = Timeouts(ping_interval=0.1, ping_timeout=0.1, reconnect_max=0.1, drain=5.0)
 
 
 @pytest.fixture
-async def restless(tmp_path: Path) -> AsyncIterator[Wire]:
-    """A component that pings soon."""
-    async with open_wire(tmp_path, patience=RESTLESS, granted=[]) as wire:
+async def pinging_wire(tmp_path: Path) -> AsyncIterator[Wire]:
+    """A component that pings every 0.1 seconds."""
+    async with open_wire(tmp_path, patience=PING_SOON, granted=[]) as wire:
         yield wire
 
 
@@ -51,40 +51,40 @@ async def test_support_is_reported(wire: Wire) -> None:
     discovery feature of "urn:xmpp:ping""."""
     reply = await wire.direct(f"<query xmlns='{NS_DISCO}'/>", type="get")
 
-    assert NS_PING in {f.get("var") for f in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
+    assert NS_PING in {feature.get("var") for feature in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
 
 
-async def test_ping_is_a_get_with_a_ping_inside(restless: Wire) -> None:
+async def test_ping_is_a_get_with_a_ping_inside(pinging_wire: Wire) -> None:
     """3: "The pinging entity sends an IQ-get containing a <ping/> element qualified by the
     'urn:xmpp:ping' namespace"."""
-    ping = await restless.next_sent()
+    ping = await pinging_wire.next_sent()
 
     assert (ping.get("type"), [child.tag for child in ping]) == ("get", [f"{{{NS_PING}}}ping"])
 
 
-async def test_ping_goes_to_the_server(restless: Wire) -> None:
-    """4.5: a ping from a component, here to a virtual host of its server."""
-    ping = await restless.next_sent()
+async def test_ping_goes_to_the_server(pinging_wire: Wire) -> None:
+    """4.5 (paraphrase): the component pings a virtual host of its server."""
+    ping = await pinging_wire.next_sent()
 
     assert (ping.get("from"), ping.get("to")) == (COMPONENT, f"{HOST}/muniment")
 
 
-async def test_error_is_an_answer(restless: Wire) -> None:
+async def test_error_is_an_answer(pinging_wire: Wire) -> None:
     """3: "The pinged entity returns either an IQ-result (if it supports the namespace) or an
     IQ-error (if it does not)": the stream is viable either way."""
     for _ in range(3):
-        ping = await restless.next_sent()
-        restless.peer.send(
+        ping = await pinging_wire.next_sent()
+        pinging_wire.peer.send(
             f"<iq type='error' id='{ping.get('id')}' from='{HOST}' to='{COMPONENT}'>{PING}"
             f"<error type='cancel'><service-unavailable xmlns='{NS_STANZAS}'/></error></iq>"
         )
 
-    assert restless.stream.is_up
+    assert pinging_wire.stream.is_up
 
 
-async def test_unanswered_ping_ends_the_stream(restless: Wire) -> None:
+async def test_unanswered_ping_ends_the_stream(pinging_wire: Wire) -> None:
     """2: "Determining the viability of an XML stream (i.e., its underlying binding)"."""
-    await restless.next_sent()
-    await restless.peer.gone()
+    await pinging_wire.next_sent()
+    await pinging_wire.peer.gone()
 
-    await restless.welcome()
+    await pinging_wire.welcome()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from support.builders import ALICE, BOB, ROMEO, entry, everything, message
 from support.stanzas import CLIENT, Element, parse
-from support.writing import open_writer
+from support.writer import open_writer
 
 from component.core.archiving.writer import Writer
 from component.core.reading.export import Export
@@ -23,7 +23,8 @@ ARCHIVE = "{urn:xmpp:pie:0#mam}archive"
 
 @pytest.fixture
 async def exported() -> AsyncIterator[tuple[Element, list[str]]]:
-    """The file of an archive of two messages with preferences, and the ids of the messages."""
+    """The exported file of an archive with 2 messages and preferences, and the ids of the
+    messages."""
     async with (
         open_storage("sqlite::memory:") as storage,
         open_writer(storage.archive) as writer,
@@ -35,14 +36,14 @@ async def exported() -> AsyncIterator[tuple[Element, list[str]]]:
         yield parse(b"".join(parts).decode()), ids
 
 
-def test_the_root_is_server_data(exported: tuple[Element, list[str]]) -> None:
+def test_root_is_server_data(exported: tuple[Element, list[str]]) -> None:
     """Section 4: "Data is contained in an XML document, whose root element is <server-data/>
     qualified by the 'urn:xmpp:pie:0' namespace".
     """
     assert exported[0].tag == f"{PIE}server-data"
 
 
-def test_a_host_has_a_jid(exported: tuple[Element, list[str]]) -> None:
+def test_host_has_a_jid(exported: tuple[Element, list[str]]) -> None:
     """Section 4.1: "Each <host/> element describes a virtual host, and has a 'jid' attribute
     that contains its JID."
     """
@@ -51,7 +52,7 @@ def test_a_host_has_a_jid(exported: tuple[Element, list[str]]) -> None:
     assert (host.tag, host.get("jid")) == (f"{PIE}host", "example.org")
 
 
-def test_a_user_has_a_name(exported: tuple[Element, list[str]]) -> None:
+def test_user_has_a_name(exported: tuple[Element, list[str]]) -> None:
     """Section 4.2: "The <user/> element MUST have a 'name' attribute, which contains the node
     part of the user's JID".
     """
@@ -60,15 +61,15 @@ def test_a_user_has_a_name(exported: tuple[Element, list[str]]) -> None:
     assert user.get("name") == "alice"
 
 
-def test_no_password_is_written(exported: tuple[Element, list[str]]) -> None:
-    """Section 4.2 discourages the 'password' attribute; an archive knows no passwords."""
+def test_no_password_is_exported(exported: tuple[Element, list[str]]) -> None:
+    """Section 4.2 discourages the 'password' attribute, and an archive has no passwords."""
     [user] = exported[0].findall(f"{PIE}host/{PIE}user")
 
     assert user.get("password") is None
 
 
-def test_the_archive_is_one_of_results(exported: tuple[Element, list[str]]) -> None:
-    """The archive of a user is an <archive/> of results as XEP-0313 has them, with their ids."""
+def test_archive_is_a_list_of_results(exported: tuple[Element, list[str]]) -> None:
+    """The archive of a user is an <archive/> with the results of XEP-0313 and their ids."""
     root, ids = exported
     results = root.findall(f"{PIE}host/{PIE}user/{ARCHIVE}/{MAM}result")
     path = f"{{urn:xmpp:forward:0}}forwarded/{CLIENT}message/{CLIENT}body"
@@ -101,7 +102,7 @@ async def test_stored_roster_is_exported() -> None:
 def test_export_without_preferences_is_valid(exported: tuple[Element, list[str]]) -> None:
     """Section 4: "The exported data SHOULD be meaningful without the extensions."
 
-    They stand beside the archive, not around it.
+    Preferences and the archive are siblings, so that the archive is valid without preferences.
     """
     [user] = exported[0].findall(f"{PIE}host/{PIE}user")
 

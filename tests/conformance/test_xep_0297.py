@@ -1,4 +1,4 @@
-"""XEP-0297: Stanza Forwarding, version 1.0: copies that come in, messages that go out."""
+"""XEP-0297: Stanza Forwarding, version 1.0: in copies of the server and in results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from support.wire import (
 
 
 async def forwarded(wire: Wire) -> ET.Element:
-    """Return what holds the one message of alice's archive."""
+    """Return the <forwarded/> of the single message in the archive of alice."""
     [result] = (await wire.history()).results
     return found(result, f"{{{NS_FORWARD}}}forwarded")
 
@@ -43,7 +43,7 @@ async def test_all_children_of_the_original_are_forwarded(wire: Wire) -> None:
     ]
 
 
-async def test_forwarding_says_when_it_got_the_original(wire: Wire) -> None:
+async def test_forwarded_has_the_time_of_receipt(wire: Wire) -> None:
     """3.2, rule 2: "SHOULD add a <delay/> child to the <forwarded/> element to indicate to the
     recipient the date/time that the forwarding entity received the original stanza"."""
     wire.say("hello")
@@ -59,7 +59,7 @@ async def test_namespace_of_the_original_is_kept(wire: Wire) -> None:
     assert (await forwarded(wire)).find(f"{{{NS_CLIENT}}}message") is not None
 
 
-async def test_stanza_without_its_namespace_is_no_message(wire: Wire) -> None:
+async def test_copy_without_client_namespace_is_ignored(wire: Wire) -> None:
     """3.2, rule 3: "If no 'xmlns' is set for the stanza then [...] it would inherit the
     'urn:xmpp:forward:0' namespace, which is wrong"."""
     wire.peer.send(copy_of(chat("hello")).replace(f" xmlns='{NS_CLIENT}'", ""))
@@ -67,7 +67,7 @@ async def test_stanza_without_its_namespace_is_no_message(wire: Wire) -> None:
     assert (await wire.history()).results == []
 
 
-async def test_forwarding_is_part_of_the_protocol_that_asks_for_it(wire: Wire) -> None:
+async def test_forwarded_is_a_child_of_the_result(wire: Wire) -> None:
     """3.2, rule 5: "the <forwarded/> element SHOULD be a child of a tag of that protocol, and
     SHOULD NOT be included as a direct child of the transmitted stanza"."""
     wire.say("hello")
@@ -86,7 +86,7 @@ async def test_unsolicited_forwarded_stanza_is_ignored(wire: Wire, sender: str) 
     assert (await wire.history()).results == []
 
 
-async def test_forwarded_query_is_not_answered_as_if_it_were_sent(wire: Wire) -> None:
+async def test_forwarded_query_is_not_answered(wire: Wire) -> None:
     """6.1: "Forwarded stanzas MUST NOT be processed as if they were non-forwarded stanzas"."""
     inner = (
         f"<iq xmlns='{NS_CLIENT}' type='set' id='q' from='{ALICE_PHONE}' to='{COMPONENT}'>"
@@ -97,7 +97,7 @@ async def test_forwarded_query_is_not_answered_as_if_it_were_sent(wire: Wire) ->
     await wire.nothing_comes()
 
 
-async def test_what_a_user_forwards_is_not_archived_as_said_by_others(wire: Wire) -> None:
+async def test_stanza_forwarded_by_a_user_is_not_archived_for_its_author(wire: Wire) -> None:
     """6.1: "Receipt of a forwarded stanza from a third-party does not guarantee that the original
     stanza was actually received"."""
     inside = chat("never said", sender=BOB_PHONE, to="carol@example.org")
@@ -107,7 +107,7 @@ async def test_what_a_user_forwards_is_not_archived_as_said_by_others(wire: Wire
     assert (await wire.history(BOB_PHONE)).bodies == ["look"]
 
 
-async def test_only_a_host_may_forward_and_only_for_its_own_users(wire: Wire) -> None:
+async def test_copy_from_the_host_of_other_users_is_ignored(wire: Wire) -> None:
     """6.2: "which entities a client should accept forwards from, and which entities those are
     permitted to forward stanzas for"."""
     wire.log_copy(chat("forged", sender=BOB_PHONE, to=ALICE), host="example.net")

@@ -1,6 +1,6 @@
 """XEP-0313: Message Archive Management, version 1.1.3: archives, and results of queries.
 
-Quoted as published; what is said in other words is marked as a paraphrase.
+Clauses are quoted as published; a paraphrase is marked as such.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ async def test_entire_original_stanza_is_stored(wire: Wire) -> None:
     wire.log_copy(stanza)
     [result] = (await wire.history()).results
 
-    got, sent = (
+    archived, sent = (
         ET.canonicalize(xml, rewrite_prefixes=True)
         for xml in (ET.tostring(message_in(result)), stanza)
     )
-    assert got == sent
+    assert archived == sent
 
 
 async def test_ids_are_unique_within_the_archive(wire: Wire) -> None:
@@ -79,15 +79,16 @@ async def test_ids_are_not_predictable(wire: Wire) -> None:
     wire.say("two")
     first, second = (await wire.history()).ids
 
-    assert sum(a == b for a, b in zip(first, second, strict=True)) < len(first) // 2
+    assert sum(x == y for x, y in zip(first, second, strict=True)) < len(first) // 2
 
 
 async def test_ids_in_two_archives_of_one_message_differ(wire: Wire) -> None:
-    """3: "MUST be unpredictable": knowing an id of one's own tells nothing about another's."""
+    """3: "MUST be unpredictable": the id of an own message does not reveal ids of other
+    archives."""
     wire.say("hello")
-    mine, theirs = await wire.history(), await wire.history(BOB_PHONE)
+    alice_reply, bob_reply = await wire.history(), await wire.history(BOB_PHONE)
 
-    assert set(mine.ids).isdisjoint(theirs.ids)
+    assert set(alice_reply.ids).isdisjoint(bob_reply.ids)
 
 
 async def test_order_of_arrival_does_not_depend_on_the_clock(wire: Wire) -> None:
@@ -213,7 +214,7 @@ async def test_each_result_is_a_message_of_its_own(wire: Wire) -> None:
 
 async def test_each_result_has_the_id_of_its_message(wire: Wire) -> None:
     """4.2: "The result messages MUST contain a <result/> element with an 'id' attribute that gives
-    the current message's archive UID": the one which pages are found by."""
+    the current message's archive UID": the UID is the same as in requests for pages."""
     wire.say("one")
     wire.say("two")
     first, _ = (await wire.history()).ids
@@ -247,7 +248,8 @@ async def test_times_are_in_utc(wire: Wire) -> None:
 
 
 async def test_results_go_only_to_the_requesting_client(wire: Wire) -> None:
-    """4: "the server pushes to the client a series of messages": the full address that asked."""
+    """4: "the server pushes to the client a series of messages": to the full JID of the
+    request."""
     wire.say("hello")
     reply = await wire.history(f"{ALICE}/desk")
 
@@ -322,7 +324,7 @@ async def test_carbons_are_not_archived_again(wire: Wire) -> None:
 
 
 async def test_results_of_the_archive_are_not_archived(wire: Wire) -> None:
-    """6.1.1 (paraphrase): reading history must not become history."""
+    """6.1.1 (paraphrase): results of a query are not archived as messages."""
     wire.log_copy(chat("hello"))
     await wire.history()
     inner = (

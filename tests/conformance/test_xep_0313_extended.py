@@ -1,6 +1,6 @@
-"""XEP-0313: Message Archive Management, version 1.1.3: what #extended stands for.
+"""XEP-0313: Message Archive Management, version 1.1.3: the features of #extended.
 
-Quoted as published; what is said in other words is marked as a paraphrase.
+Clauses are quoted as published; a paraphrase is marked as such.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ pytestmark = pytest.mark.usefixtures("january")
 # --- 4.1.3 Limiting results by id ----------------------------------------------------------------
 
 
-async def test_before_id_leaves_out_that_message_and_all_behind_it(wire: Wire) -> None:
+async def test_before_id_excludes_the_message_and_later_ones(wire: Wire) -> None:
     """4.1.3: "restrict its query to before and/or after messages it already knows about"."""
     ids = await say_all(wire, 9)
 
     assert (await wire.history(before_id=ids[4])).bodies == numbers(1, 4)
 
 
-async def test_after_id_leaves_out_that_message_and_all_before_it(wire: Wire) -> None:
+async def test_after_id_excludes_the_message_and_earlier_ones(wire: Wire) -> None:
     """4.1.3: "restrict its query to before and/or after messages it already knows about"."""
     ids = await say_all(wire, 9)
 
     assert (await wire.history(after_id=ids[4])).bodies == numbers(6, 9)
 
 
-async def test_two_known_messages_bound_a_range(wire: Wire) -> None:
+async def test_after_id_and_before_id_bound_a_range(wire: Wire) -> None:
     """4.1.3 (example): "Querying the archive for all messages between two known messages"."""
     ids = await say_all(wire, 9)
     reply = await wire.history(after_id=ids[1], before_id=ids[5])
@@ -53,9 +53,9 @@ async def test_before_id_does_not_page_backwards(wire: Wire) -> None:
     assert (await wire.history(before_id=ids[7], max="3")).bodies == numbers(1, 3)
 
 
-async def test_a_range_has_pages_both_ways(wire: Wire) -> None:
+async def test_range_is_paged_forwards_and_backwards(wire: Wire) -> None:
     """4.3.2: "To retrieve a range of items between two known ids, use before-id and after-id in
-    the query form instead": and page through it."""
+    the query form instead": the range is paged like any result set."""
     ids = await say_all(wire, 9)
     part = {"after_id": ids[0], "before_id": ids[8], "max": "3"}
 
@@ -65,16 +65,18 @@ async def test_a_range_has_pages_both_ways(wire: Wire) -> None:
     assert (forwards.index, forwards.rsm("count")) == ("3", "7")
 
 
-async def test_after_and_before_in_one_page_bound_a_range_too(wire: Wire) -> None:
+async def test_after_and_before_in_one_request_return_the_last_page_between_them(
+    wire: Wire,
+) -> None:
     """4.3.2: "RSM does not define the behaviour of including both <before> and <after> in the same
-    request": here it is the last page between the two."""
+    request": Muniment returns the last page between both."""
     ids = await say_all(wire, 9)
     reply = await wire.history(after=ids[1], before=ids[7], max="3")
 
     assert (reply.bodies, reply.complete) == (numbers(5, 7), False)
 
 
-async def test_single_messages_can_be_fetched(wire: Wire) -> None:
+async def test_message_is_fetched_by_id(wire: Wire) -> None:
     """4.1.3: "If the client already knows the UID of one or more messages it wants to fetch, it
     can use the 'ids' field"."""
     ids = await say_all(wire, 9)
@@ -82,17 +84,17 @@ async def test_single_messages_can_be_fetched(wire: Wire) -> None:
     assert (await wire.history(ids=ids[6])).bodies == ["7"]
 
 
-async def test_several_messages_come_in_chronological_order_and_once(wire: Wire) -> None:
-    """4.2: "The archive results MUST be sorted in chronological order", in whatever order they
-    were asked for."""
+async def test_messages_fetched_by_ids_are_in_chronological_order_and_once(wire: Wire) -> None:
+    """4.2: "The archive results MUST be sorted in chronological order": the order of the ids in
+    the query does not matter."""
     ids = await say_all(wire, 9)
     reply = await wire.history(ids=[ids[6], ids[0], ids[3], ids[0]])
 
     assert (reply.bodies, reply.complete) == (["1", "4", "7"], True)
 
 
-async def test_fetched_messages_have_pages(wire: Wire) -> None:
-    """4.3.1 (paraphrase): what a page holds at most goes for every query."""
+async def test_query_by_ids_is_paged(wire: Wire) -> None:
+    """4.3.1 (paraphrase): paging applies to every query."""
     ids = await say_all(wire, 9)
     page = await wire.history(ids=ids[2:8], max="4")
 
@@ -105,9 +107,7 @@ PLACES = ["before_id", "after_id", "ids", "before", "after"]
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("id", ["unknown", "0" * 22, "A" * 22, "-1", "1767225600000000", "&lt;"])
-async def test_an_unknown_id_is_not_found_wherever_it_stands(
-    wire: Wire, place: str, id: str
-) -> None:
+async def test_unknown_id_in_any_place_is_item_not_found(wire: Wire, place: str, id: str) -> None:
     """4.1.3: "If any UID requested by the client in any of the 'before-id', 'after-id' or 'ids'
     form fields is not present in the archive, the server MUST return an item-not-found error";
     4.3.2 says the same of <after/> and <before/>."""
@@ -118,10 +118,10 @@ async def test_an_unknown_id_is_not_found_wherever_it_stands(
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_an_id_of_another_archive_is_not_found_wherever_it_stands(
+async def test_id_of_another_archive_in_any_place_is_item_not_found(
     wire: Wire, place: str
 ) -> None:
-    """4.1.3: "is not present in the archive": the one that is asked."""
+    """4.1.3: "is not present in the archive": the archive of the query."""
     wire.say("hello")
     [id] = (await wire.history(BOB_PHONE)).ids
 
@@ -129,22 +129,22 @@ async def test_an_id_of_another_archive_is_not_found_wherever_it_stands(
 
 
 @pytest.mark.parametrize("field", ["before_id", "after_id", "ids"])
-async def test_an_empty_id_is_of_no_message(wire: Wire, field: str) -> None:
+async def test_empty_id_is_item_not_found(wire: Wire, field: str) -> None:
     """4.1.3: "is not present in the archive". (An empty <before/> asks for the last page.)"""
     wire.say("hello")
 
     assert (await wire.history(**{field: ""})).refusal == "item-not-found"
 
 
-async def test_one_unknown_id_among_known_ones_is_not_found(wire: Wire) -> None:
+async def test_unknown_id_among_known_ids_is_item_not_found(wire: Wire) -> None:
     """4.1.3: "If any UID requested by the client [...] is not present in the archive"."""
     ids = await say_all(wire, 3)
 
     assert (await wire.history(ids=[*ids, "unknown"])).refusal == "item-not-found"
 
 
-async def test_an_id_may_be_known_and_its_message_not_wanted(wire: Wire) -> None:
-    """4.1.3 (paraphrase): an id has to be in the archive, not among the results."""
+async def test_id_of_a_message_outside_the_filter_is_accepted(wire: Wire) -> None:
+    """4.1.3 (paraphrase): an id must be in the archive, not necessarily in the result set."""
     ids = await say_all(wire, 3)
     wire.say("to carol", to="carol@example.net")
 
@@ -152,8 +152,8 @@ async def test_an_id_may_be_known_and_its_message_not_wanted(wire: Wire) -> None
     assert (await wire.history(ids=ids, with_="carol@example.net")).bodies == []
 
 
-async def test_ids_narrow_each_other_and_the_other_fields(wire: Wire) -> None:
-    """4.1 (paraphrase): filters narrow each other."""
+async def test_ids_and_the_other_filters_are_combined(wire: Wire) -> None:
+    """4.1 (paraphrase): a message matches if it matches every filter."""
     ids = await say_all(wire, 9)
     reply = await wire.history(
         with_=BOB,
@@ -173,24 +173,24 @@ async def test_ids_narrow_each_other_and_the_other_fields(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("page", [{}, {"before": ""}], ids=["first page", "last page"])
-async def test_a_flipped_page_is_sent_in_reverse_order(wire: Wire, page: dict[str, str]) -> None:
+async def test_flipped_page_is_sent_in_reverse_order(wire: Wire, page: dict[str, str]) -> None:
     """4.3.4: "the client may prefer for the server to send the results within that page in reverse
     order"."""
     await say_all(wire, 9)
-    usual = await wire.history(max="4", **page)
+    unflipped = await wire.history(max="4", **page)
     flipped = await wire.history(max="4", flip=True, **page)
 
-    assert flipped.bodies == usual.bodies[::-1]
+    assert flipped.bodies == unflipped.bodies[::-1]
 
 
-async def test_flipping_changes_nothing_but_the_order(wire: Wire) -> None:
+async def test_flipped_page_has_the_same_fin(wire: Wire) -> None:
     """4.3.4: "flipping a page does not affect what results are returned in response to the query.
     It only affects the order in which they are transmitted from the server to the client"."""
     ids = await say_all(wire, 9)
-    usual = await wire.history(max="4", after=ids[1])
+    unflipped = await wire.history(max="4", after=ids[1])
     flipped = await wire.history(max="4", after=ids[1], flip=True)
 
-    assert ET.tostring(flipped.fin) == ET.tostring(usual.fin)
+    assert ET.tostring(flipped.fin) == ET.tostring(unflipped.fin)
     assert (flipped.rsm("first"), flipped.rsm("last")) == (ids[2], ids[5])
 
 
@@ -200,7 +200,7 @@ async def test_flipping_changes_nothing_but_the_order(wire: Wire) -> None:
 METADATA = f"<metadata xmlns='{NS_MAM}'/>"
 
 
-async def test_the_metadata_tells_both_ends_of_the_archive(wire: Wire) -> None:
+async def test_metadata_has_the_first_and_the_last_message(wire: Wire) -> None:
     """5: "This element MUST include <start/> and <end/> elements, which each have an 'id' and
     XEP-0082 formatted 'timestamp' of the first and last messages in the archive respectively"."""
     for day in (2, 1, 3):
@@ -214,8 +214,9 @@ async def test_the_metadata_tells_both_ends_of_the_archive(wire: Wire) -> None:
     }
 
 
-async def test_the_metadata_agrees_with_the_results(wire: Wire) -> None:
-    """5: "of the first and last messages in the archive": the ids and times that results have."""
+async def test_metadata_agrees_with_the_results(wire: Wire) -> None:
+    """5: "of the first and last messages in the archive": with the ids and times of the
+    results."""
     await say_all(wire, 3)
     first, _, last = (await wire.history()).results
     reply = await wire.delegated(METADATA, type="get")
@@ -226,14 +227,14 @@ async def test_the_metadata_agrees_with_the_results(wire: Wire) -> None:
     }
 
 
-async def test_an_empty_archive_has_empty_metadata(wire: Wire) -> None:
+async def test_empty_archive_has_empty_metadata(wire: Wire) -> None:
     """5: "If the archive is empty, the <metadata/> element is empty, too" (paraphrase)."""
     reply = await wire.delegated(METADATA, type="get")
 
     assert (reply.iq.get("type"), reply.metadata) == ("result", {})
 
 
-async def test_the_component_tells_the_metadata_of_who_asks(wire: Wire) -> None:
+async def test_direct_metadata_query_reads_the_archive_of_the_requester(wire: Wire) -> None:
     """5: "an iq of type 'get' to the archive's address"."""
     [id] = await say_all(wire, 1)
     reply = await wire.direct(METADATA, type="get")
@@ -241,12 +242,12 @@ async def test_the_component_tells_the_metadata_of_who_asks(wire: Wire) -> None:
     assert [end for end, _ in reply.metadata.values()] == [id, id]
 
 
-async def test_metadata_cannot_be_set(wire: Wire) -> None:
+async def test_metadata_set_is_refused(wire: Wire) -> None:
     """5: "via an iq of type 'get'"."""
     assert (await wire.delegated(METADATA, type="set")).refusal == "bad-request"
 
 
-async def test_metadata_of_another_is_not_told(wire: Wire) -> None:
+async def test_metadata_of_another_user_is_forbidden(wire: Wire) -> None:
     """8.1: "the error condition SHOULD be 'forbidden'"."""
     wire.say("hello")
     reply = await wire.delegated(METADATA, asker=BOB_PHONE, owner=ALICE, type="get")

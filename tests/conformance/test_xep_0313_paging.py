@@ -1,6 +1,6 @@
 """XEP-0313: Message Archive Management, version 1.1.3: pages.
 
-Quoted as published; what is said in other words is marked as a paraphrase.
+Clauses are quoted as published; a paraphrase is marked as such.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from support.wire import (
 # --- 4.3 Paging through results ------------------------------------------------------------------
 
 
-async def test_two_pages_are_in_the_order_of_one(wire: Wire) -> None:
+async def test_consecutive_pages_are_in_chronological_order(wire: Wire) -> None:
     """4.2: "if a client were to request the first 10 stanzas in an archive, then use RSM to
     request the next 10 stanzas [...] all 20 result stanzas would be received in chronological
     order"."""
@@ -26,7 +26,7 @@ async def test_two_pages_are_in_the_order_of_one(wire: Wire) -> None:
     assert first.bodies + second.bodies == numbers(1, 15)
 
 
-async def test_a_page_is_no_larger_than_asked_for(wire: Wire) -> None:
+async def test_page_has_at_most_the_requested_size(wire: Wire) -> None:
     """4.3.1: "a server MUST support Result Set Management and MUST support the paging mechanism
     defined therein"."""
     await say_all(wire, 15)
@@ -34,7 +34,7 @@ async def test_a_page_is_no_larger_than_asked_for(wire: Wire) -> None:
     assert (await wire.history(max="10")).bodies == numbers(1, 10)
 
 
-async def test_the_server_may_limit_a_page(wire: Wire) -> None:
+async def test_large_page_is_limited_by_the_server(wire: Wire) -> None:
     """4.3.1: "a server MAY place a reasonable limit on how many stanzas may be pushed to a client
     in one request [...] modifying the <set/> element it returns appropriately"."""
     for number in range(300):
@@ -44,7 +44,7 @@ async def test_the_server_may_limit_a_page(wire: Wire) -> None:
     assert (len(reply.results), reply.complete, reply.rsm("last")) == (250, False, reply.ids[249])
 
 
-async def test_any_page_can_be_asked_for_at_any_time(wire: Wire) -> None:
+async def test_any_page_can_be_requested_at_any_time(wire: Wire) -> None:
     """4.3.2: "There is no concept of an "open query", and servers MUST be prepared to receive
     arbitrary page requests at any time"."""
     ids = await say_all(wire, 15)
@@ -53,29 +53,29 @@ async def test_any_page_can_be_asked_for_at_any_time(wire: Wire) -> None:
     assert pages == [["14", "15"], ["2", "3"], ["8", "9"]]
 
 
-@pytest.mark.parametrize("way", ["after", "before"])
+@pytest.mark.parametrize("direction", ["after", "before"])
 @pytest.mark.parametrize(
     "id", ["unknown", "0" * 22, "A" * 22, "-1", "1767225600000000", "&lt;&amp;'"]
 )
-async def test_an_unknown_id_is_not_found(wire: Wire, way: str, id: str) -> None:
+async def test_unknown_id_is_item_not_found(wire: Wire, direction: str, id: str) -> None:
     """4.3.2: "If the UID contained within an <after/> or <before/> element is not present in the
     archive, the server MUST return an item-not-found error"."""
     wire.say("hello")
-    reply = await wire.history(**{way: id})
+    reply = await wire.history(**{direction: id})
 
     assert (reply.refusal, reply.messages) == ("item-not-found", [])
 
 
-@pytest.mark.parametrize("way", ["after", "before"])
-async def test_an_id_of_another_archive_is_not_found(wire: Wire, way: str) -> None:
-    """4.3.2: "is not present in the archive": the one that is asked."""
+@pytest.mark.parametrize("direction", ["after", "before"])
+async def test_id_of_another_archive_is_item_not_found(wire: Wire, direction: str) -> None:
+    """4.3.2: "is not present in the archive": the archive of the query."""
     wire.say("hello")
     [id] = (await wire.history(BOB_PHONE)).ids
 
-    assert (await wire.history(**{way: id})).refusal == "item-not-found"
+    assert (await wire.history(**{direction: id})).refusal == "item-not-found"
 
 
-async def test_the_last_page_is_marked_complete(wire: Wire) -> None:
+async def test_last_page_is_complete(wire: Wire) -> None:
     """4.3.2: "When the results returned by the server are complete [...] the server MUST include a
     'complete' attribute on the <fin> element, with a value of 'true'"."""
     await say_all(wire, 15)
@@ -83,7 +83,7 @@ async def test_the_last_page_is_marked_complete(wire: Wire) -> None:
     assert (await wire.history(max="15")).fin.get("complete") == "true"
 
 
-async def test_a_page_that_was_limited_is_not_marked_complete(wire: Wire) -> None:
+async def test_limited_page_is_not_complete(wire: Wire) -> None:
     """4.3.2: "If it is not the last page of the result set, the server MUST either omit the
     'complete' attribute, or give it a value of 'false'"."""
     await say_all(wire, 15)
@@ -99,8 +99,8 @@ async def test_results_are_stable(wire: Wire) -> None:
     assert (await wire.history()).fin.get("stable") in (None, "true")
 
 
-async def test_a_query_sees_all_that_came_before_it(wire: Wire) -> None:
-    """4.3.2 (paraphrase): what is stable can not gain a message later that came before."""
+async def test_query_returns_every_message_received_before_it(wire: Wire) -> None:
+    """4.3.2 (paraphrase): stable results do not gain earlier messages afterwards."""
     for number in range(500):
         wire.say(str(number))
     reply = await wire.history(before="", max="1")
@@ -108,7 +108,7 @@ async def test_a_query_sees_all_that_came_before_it(wire: Wire) -> None:
     assert reply.bodies == ["499"]
 
 
-async def test_an_empty_before_asks_for_the_last_page(wire: Wire) -> None:
+async def test_empty_before_returns_the_last_page(wire: Wire) -> None:
     """4.3.3: "To request the page at the end of the archive (i.e. the most recent messages),
     include just an empty <before/> element in the RSM part of the query"."""
     await say_all(wire, 15)
@@ -116,7 +116,7 @@ async def test_an_empty_before_asks_for_the_last_page(wire: Wire) -> None:
     assert (await wire.history(max="3", before="")).bodies == ["13", "14", "15"]
 
 
-async def test_the_last_page_is_in_chronological_order_too(wire: Wire) -> None:
+async def test_page_before_an_id_is_in_chronological_order(wire: Wire) -> None:
     """4.3.3: "all results are still in chronological order, that is, the first result you receive
     will be the oldest item in the page"."""
     ids = await say_all(wire, 15)

@@ -1,6 +1,6 @@
-"""XEP-0313: Message Archive Management, version 1.1.3: what is advertised, who is let in.
+"""XEP-0313: Message Archive Management, version 1.1.3: features and access.
 
-Quoted as published; what is said in other words is marked as a paraphrase.
+Clauses are quoted as published; a paraphrase is marked as such.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CAROL = f"carol@{OTHER_HOST}"
 
 
 @pytest.mark.parametrize("version", [DELEGATION_1, DELEGATION_2])
-async def test_archiving_addresses_advertise_the_protocol(wire: Wire, version: str) -> None:
+async def test_bare_jids_advertise_mam(wire: Wire, version: str) -> None:
     """7: "it MUST advertise the 'urn:xmpp:mam:2' [...] features in response to Service Discovery
     requests made to archiving JIDs (i.e. JIDs hosting an archive, such as users' bare JIDs)"."""
     assert NS_MAM in await features(wire, f"{version}:bare:{NS_MAM}")
@@ -44,33 +44,33 @@ async def test_archiving_addresses_advertise_the_protocol(wire: Wire, version: s
 OF_ALICE = rf"alice\40example.org@{COMPONENT}"
 
 
-@pytest.mark.parametrize("of", ["", "#extended", "#groupchat-field", "#groupchat-available"])
+@pytest.mark.parametrize("suffix", ["", "#extended", "#groupchat-field", "#groupchat-available"])
 @pytest.mark.parametrize(
     ("node", "address"),
     [(f"{DELEGATION_1}:bare:{NS_MAM}", COMPONENT), (None, COMPONENT), (None, OF_ALICE)],
     ids=["users", "component", "archive"],
 )
-async def test_whatever_hosts_archives_advertises_all_of_it(
-    wire: Wire, node: str | None, address: str, of: str
+async def test_archives_advertise_all_features(
+    wire: Wire, node: str | None, address: str, suffix: str
 ) -> None:
     """7: "it MUST advertise the 'urn:xmpp:mam:2' and 'urn:xmpp:mam:2#extended' features"; "Servers
     that understand the 'include-groupchat' field MUST advertise the
     'urn:xmpp:mam:2#groupchat-field' [...] and store groupchat messages in the user's archive must
     advertise the 'urn:xmpp:mam:2#groupchat-available' feature"."""
-    assert f"{NS_MAM}{of}" in await features(wire, node, to=address)
+    assert f"{NS_MAM}{suffix}" in await features(wire, node, to=address)
 
 
-async def test_rooms_are_not_advertised_where_they_are_not_archived(tmp_path: Path) -> None:
+async def test_groupchat_available_is_not_advertised_without_room_messages(tmp_path: Path) -> None:
     """7: "MUST advertise the 'urn:xmpp:mam:2#groupchat-field' (even if they cannot return
     groupchat messages)"."""
     async with open_wire(tmp_path, archive={"groupchat": False}) as wire:
-        said = await features(wire, f"{DELEGATION_1}:bare:{NS_MAM}")
+        advertised = await features(wire, f"{DELEGATION_1}:bare:{NS_MAM}")
 
-    assert f"{NS_MAM}#groupchat-field" in said
-    assert f"{NS_MAM}#groupchat-available" not in said
+    assert f"{NS_MAM}#groupchat-field" in advertised
+    assert f"{NS_MAM}#groupchat-available" not in advertised
 
 
-async def test_archives_of_nodes_are_not_implemented(wire: Wire) -> None:
+async def test_query_of_a_node_is_feature_not_implemented(wire: Wire) -> None:
     """6.1.3: "reserves the 'node' attribute of the <query> element for [...] pubsub archives"."""
     reply = await wire.delegated(f"<query xmlns='{NS_MAM}' node='urn:xmpp:microblog:0'/>")
 
@@ -81,7 +81,7 @@ async def test_archives_of_nodes_are_not_implemented(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("asker", [BOB_PHONE, "romeo@remote.example/x", HOST, f"{CAROL}/x"])
-async def test_other_users_may_not_read_an_archive(wire: Wire, asker: str) -> None:
+async def test_query_of_another_users_archive_is_forbidden(wire: Wire, asker: str) -> None:
     """8.1: "If a client requests access to an archive it does not have permissions for the server
     MUST return an iq with type error, and the error condition SHOULD be 'forbidden'"."""
     wire.say("private")
@@ -90,7 +90,7 @@ async def test_other_users_may_not_read_an_archive(wire: Wire, asker: str) -> No
     assert (reply.iq.get("type"), reply.refusal, reply.messages) == ("error", "forbidden", [])
 
 
-async def test_a_stranger_has_no_archive_at_the_component(wire: Wire) -> None:
+async def test_direct_query_of_a_stranger_is_forbidden(wire: Wire) -> None:
     """8.1: "a server MUST adequately protect an archive from unauthorized third-party access"."""
     reply = await wire.direct(query(), asker="romeo@remote.example/x")
 
@@ -98,26 +98,26 @@ async def test_a_stranger_has_no_archive_at_the_component(wire: Wire) -> None:
 
 
 async def test_direct_query_reads_the_archive_of_the_requester(wire: Wire) -> None:
-    """8.1 (paraphrase): the component has no archive of its own to ask for."""
+    """8.1 (paraphrase): the component itself has no archive, so it answers for the requester."""
     wire.say("private")
     reply = await wire.direct(query(), asker=BOB_PHONE, to=COMPONENT)
 
     assert [result.get("id") for result in reply.results] == (await wire.history(BOB_PHONE)).ids
 
 
-async def test_a_refusal_shows_nothing_of_the_archive(wire: Wire) -> None:
-    """8.1: an id of another's archive is refused before it is looked up."""
+async def test_refusal_does_not_depend_on_the_id(wire: Wire) -> None:
+    """8.1 (paraphrase): a query of another archive is refused before its ids are looked up."""
     wire.say("private")
     [id] = (await wire.history()).ids
-    known, unknown = [
+    existing, unknown = [
         await wire.delegated(query(after=after), asker=BOB_PHONE, owner=ALICE)
         for after in (id, "unknown")
     ]
 
-    assert known.refusal == unknown.refusal == "forbidden"
+    assert existing.refusal == unknown.refusal == "forbidden"
 
 
-async def test_an_own_archive_has_an_address_at_the_component(wire: Wire) -> None:
+async def test_archive_is_read_at_its_component_address(wire: Wire) -> None:
     """3.4: "the queried entity [...] need not be an XMPP server as defined by RFC6120"."""
     wire.say("private")
     reply = await wire.direct(query(), to=OF_ALICE)
@@ -134,7 +134,7 @@ async def test_an_own_archive_has_an_address_at_the_component(wire: Wire) -> Non
 async def test_component_address_of_another_user_is_forbidden(
     wire: Wire, asker: str, local: str
 ) -> None:
-    """8.1: "the error condition SHOULD be 'forbidden'", whatever archives there are."""
+    """8.1: "the error condition SHOULD be 'forbidden'": also for archives that do not exist."""
     wire.say("private")
     address = f"{local}@{COMPONENT}"
     replies = [
@@ -147,12 +147,12 @@ async def test_component_address_of_another_user_is_forbidden(
 
 
 @pytest.mark.parametrize("address", [f"alice@{COMPONENT}", f"{OF_ALICE}/phone", f"{COMPONENT}/x"])
-async def test_other_addresses_at_the_component_are_nobody(wire: Wire, address: str) -> None:
-    """RFC 6120 section 8.3.3.7 (paraphrase): there is no such item."""
+async def test_unknown_component_address_is_item_not_found(wire: Wire, address: str) -> None:
+    """RFC 6120 section 8.3.3.7 (paraphrase): the addressed JID does not exist."""
     assert (await wire.direct(query(), to=address)).refusal == "item-not-found"
 
 
-async def test_hints_for_the_result_are_not_in_the_message(wire: Wire) -> None:
+async def test_forwarded_message_has_no_hints_of_the_result(wire: Wire) -> None:
     """4.2: <forwarded/> "SHOULD contain the original message as it was received"."""
     wire.say("hello")
     reply = await wire.history()

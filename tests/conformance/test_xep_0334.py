@@ -1,4 +1,4 @@
-"""XEP-0334: Message Processing Hints, version 1.0.0, as an archive has to heed them."""
+"""XEP-0334: Message Processing Hints, version 1.0.0, as an archive obeys them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ def hint(*names: str) -> str:
 
 
 @pytest.mark.parametrize("asker", [ALICE_PHONE, BOB_PHONE], ids=["sender", "recipient"])
-async def test_no_permanent_store_keeps_a_message_out_of_the_archives(
-    wire: Wire, asker: str
-) -> None:
+async def test_message_with_no_permanent_store_is_not_archived(wire: Wire, asker: str) -> None:
     """4.1: "informs entities that they shouldn't store the message in any permanent or
     semi-permanent public or private archive (such as described in [...] Message Archive
     Management)"."""
@@ -23,21 +21,21 @@ async def test_no_permanent_store_keeps_a_message_out_of_the_archives(
 
 
 @pytest.mark.parametrize("asker", [ALICE_PHONE, BOB_PHONE], ids=["sender", "recipient"])
-async def test_no_store_keeps_a_message_out_of_the_archives(wire: Wire, asker: str) -> None:
+async def test_message_with_no_store_is_not_archived(wire: Wire, asker: str) -> None:
     """4.2: "should not be stored by a server either permanently (as above) or temporarily"."""
     wire.log_copy(chat("secret", extra=hint("no-store")))
 
     assert (await wire.history(asker)).bodies == []
 
 
-async def test_no_copy_says_nothing_about_the_archive(wire: Wire) -> None:
+async def test_message_with_no_copy_is_archived(wire: Wire) -> None:
     """4.3: "should not be copied to addresses other than the one to which it is addressed"."""
     wire.log_copy(chat("hello", extra=hint("no-copy")))
 
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_store_keeps_a_message_that_has_no_body(wire: Wire) -> None:
+async def test_message_without_body_with_store_is_archived(wire: Wire) -> None:
     """4.4 (paraphrase): a message with the store hint that is not of type error SHOULD be
     stored."""
     wire.log_copy(
@@ -47,14 +45,14 @@ async def test_store_keeps_a_message_that_has_no_body(wire: Wire) -> None:
     assert len((await wire.history()).results) == 1
 
 
-async def test_store_keeps_a_headline(wire: Wire) -> None:
-    """4.4 (paraphrase): whatever its type is otherwise."""
+async def test_headline_with_store_is_archived(wire: Wire) -> None:
+    """4.4 (paraphrase): the hint applies to messages of every type except error."""
     wire.log_copy(chat("news", type="headline", extra=hint("store")))
 
     assert (await wire.history()).bodies == ["news"]
 
 
-async def test_store_is_ignored_in_an_error(wire: Wire) -> None:
+async def test_store_in_an_error_is_ignored(wire: Wire) -> None:
     """5 (paraphrase): hints SHOULD be ignored in messages of type error."""
     wire.log_copy(
         f"<message xmlns='{NS_CLIENT}' type='error' id='e' from='{BOB}' to='{ALICE_PHONE}'>"
@@ -64,7 +62,7 @@ async def test_store_is_ignored_in_an_error(wire: Wire) -> None:
     assert (await wire.history()).results == []
 
 
-async def test_no_store_in_an_error_does_not_save_what_bounced(wire: Wire) -> None:
+async def test_error_with_body_still_removes_the_bounced_message(wire: Wire) -> None:
     """5 (paraphrase): hints SHOULD be ignored in messages of type error."""
     wire.log_copy(chat("hello"), is_delivered=False)
     wire.log_copy(
@@ -75,23 +73,24 @@ async def test_no_store_in_an_error_does_not_save_what_bounced(wire: Wire) -> No
     assert (await wire.history(BOB_PHONE)).bodies == []
 
 
-async def test_who_wants_nothing_stored_prevails_over_who_wants_it_stored(wire: Wire) -> None:
-    """The document does not say which of two hints that contradict each other wins; what is not
-    stored harms nobody's privacy."""
+async def test_no_store_takes_precedence_over_store(wire: Wire) -> None:
+    """The document does not define the precedence of contradictory hints. A message that is not
+    stored cannot violate privacy."""
     wire.log_copy(chat("secret", extra=hint("store", "no-store")))
 
     assert (await wire.history()).bodies == []
 
 
-async def test_hints_of_another_namespace_are_none(wire: Wire) -> None:
+async def test_hint_of_another_namespace_is_ignored(wire: Wire) -> None:
     """4: hints are "qualified by the 'urn:xmpp:hints' namespace" (paraphrase)."""
     wire.log_copy(chat("hello", extra="<no-store xmlns='urn:x'/>"))
 
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_results_ask_to_be_neither_stored_nor_copied(wire: Wire) -> None:
-    """4.2 and 4.3, from the other side: a page is for one client, and it is stored already."""
+async def test_results_have_no_store_and_no_copy(wire: Wire) -> None:
+    """4.2 and 4.3 for the sender of hints: results are for one client, and they are stored
+    already."""
     wire.say("hello")
     [message] = (await wire.history()).messages
 
@@ -99,7 +98,7 @@ async def test_results_ask_to_be_neither_stored_nor_copied(wire: Wire) -> None:
     assert hints == {f"{{{NS_HINTS}}}no-store", f"{{{NS_HINTS}}}no-copy"}
 
 
-async def test_no_copy_is_used_towards_full_addresses_only(wire: Wire) -> None:
+async def test_messages_with_no_copy_are_addressed_to_full_jids(wire: Wire) -> None:
     """4.3: "This hint MUST only be included on messages addressed to full JIDs"."""
     wire.say("hello")
     messages = (await wire.history()).messages + (await wire.direct(query())).messages

@@ -1,6 +1,6 @@
-"""XEP-0355: Namespace Delegation, version 0.5, from the managing entity's side.
+"""XEP-0355: Namespace Delegation, version 0.5, on the side of the managing entity.
 
-ejabberd speaks urn:xmpp:delegation:1 to this day, the document :2. Both are tested.
+ejabberd uses urn:xmpp:delegation:1, the document uses :2. Both are tested.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ async def info(wire: Wire, node: str) -> Reply:
 
 @VERSIONS
 async def test_delegation_notification_is_not_answered(wire: Wire, version: str) -> None:
-    """4.2 (paraphrase): the server notifies the managing entity by a message of what it
-    manages."""
+    """4.2 (paraphrase): the server notifies the managing entity of its namespaces by a message."""
     wire.peer.send(
         f"<message from='{HOST}' to='{COMPONENT}' id='n'><delegation xmlns='{version}'>"
         f"<delegated namespace='{NS_MAM}'/></delegation></message>"
@@ -59,7 +58,7 @@ async def test_forwarded_query_is_answered_in_kind(wire: Wire, version: str) -> 
 
 @VERSIONS
 async def test_outer_result_matches_the_outer_query(wire: Wire, version: str) -> None:
-    """4.3 (paraphrase): it goes back to the server with the id that the server gave.
+    """4.3 (paraphrase): the reply to the server has the id of the query of the server.
 
     ejabberd 24.10 and 24.12 drop IQs to a domain without a resource.
     """
@@ -75,7 +74,7 @@ async def test_outer_result_matches_the_outer_query(wire: Wire, version: str) ->
 
 @VERSIONS
 async def test_inner_result_matches_the_inner_query(wire: Wire, version: str) -> None:
-    """4.3 (paraphrase): the server checks that from, to and id fit before it passes it on."""
+    """4.3 (paraphrase): the server checks from, to and id before it forwards the reply."""
     reply = await wire.delegated(query(), namespace=version, id="pep1")
 
     assert reply.iq.attrib == {
@@ -100,7 +99,7 @@ async def test_features_of_users_are_nested_under_their_node(wire: Wire, version
     and merged by the server."""
     reply = await info(wire, f"{version}:bare:{NS_MAM}")
 
-    assert NS_MAM in {f.get("var") for f in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
+    assert NS_MAM in {feature.get("var") for feature in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
 
 
 @VERSIONS
@@ -161,23 +160,30 @@ async def test_only_the_server_may_delegate(wire: Wire, version: str, stranger: 
 
 
 @VERSIONS
-async def test_nothing_tells_whether_an_account_exists(wire: Wire, version: str) -> None:
+async def test_refusal_does_not_reveal_whether_an_account_exists(wire: Wire, version: str) -> None:
     """10 (paraphrase): care is taken not to leak the existence of accounts."""
     wire.say("private")
-    known = await wire.delegated(query(), asker=BOB_PHONE, owner=ALICE, namespace=version)
-    unknown = await wire.delegated(
+    existing = await wire.delegated(query(), asker=BOB_PHONE, owner=ALICE, namespace=version)
+    nonexistent = await wire.delegated(
         query(), asker=BOB_PHONE, owner=f"nobody@{HOST}", namespace=version
     )
 
-    assert (known.refusal, known.iq.get("type")) == (unknown.refusal, unknown.iq.get("type"))
+    assert (existing.refusal, existing.iq.get("type")) == (
+        nonexistent.refusal,
+        nonexistent.iq.get("type"),
+    )
 
 
 async def test_component_sends_no_query_in_the_namespace_it_manages(wire: Wire) -> None:
     """4.3.1: "If a stanza is sent by the managing entity on a managed namespace, the server MUST
-    NOT forward it"; some do, and so there must be none."""
+    NOT forward it". Some servers do, so the component must not send one."""
     wire.say("hello")
     reply = await wire.history()
     sent = [*reply.wrapped, reply.outer]
 
-    queries = [s for s in sent if s.tag == f"{{{NS_COMPONENT}}}iq" and s.get("type") != "result"]
+    queries = [
+        stanza
+        for stanza in sent
+        if stanza.tag == f"{{{NS_COMPONENT}}}iq" and stanza.get("type") != "result"
+    ]
     assert queries == []

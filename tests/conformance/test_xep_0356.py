@@ -1,6 +1,6 @@
-"""XEP-0356: Privileged Entity, version 0.4.1: messages that are sent by it, rosters that are read.
+"""XEP-0356: Privileged Entity, version 0.4.1: permissions to send messages and to read rosters.
 
-ejabberd up to 24.07 speaks urn:xmpp:privilege:1, the document and later versions :2.
+ejabberd up to 24.07 uses urn:xmpp:privilege:1, later releases and the document use :2.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.roster_queries import NS_ROSTER, asked_roster, give_roster
+from support.roster_queries import NS_ROSTER, answer_roster_get, next_roster_get
 from support.wire import (
     ALICE,
     ALICE_PHONE,
@@ -52,9 +52,7 @@ async def test_permission_of_type_none_is_no_permission(tmp_path: Path) -> None:
 
 
 @VERSIONS
-async def test_permission_is_taken_in_the_version_it_is_given(
-    tmp_path: Path, version: str
-) -> None:
+async def test_privilege_uses_the_advertised_version(tmp_path: Path, version: str) -> None:
     """5.2 (paraphrase): the server advertises the permission, with access message and type
     outgoing."""
     [message] = await sent_as_alice(tmp_path, version)
@@ -91,7 +89,7 @@ async def test_outer_message_goes_to_the_server(tmp_path: Path, version: str) ->
     assert message.attrib == {"from": COMPONENT, "to": HOST}
 
 
-async def test_error_of_the_server_does_no_harm(wire: Wire) -> None:
+async def test_error_for_a_privileged_message_is_ignored(wire: Wire) -> None:
     """5.1: "If this rule is violated, the server MUST return a <message/> error with condition
     <forbidden/>"."""
     wire.peer.send(
@@ -103,7 +101,7 @@ async def test_error_of_the_server_does_no_harm(wire: Wire) -> None:
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_no_permission_is_used_that_another_entity_claims_to_give(tmp_path: Path) -> None:
+async def test_permission_from_another_entity_is_ignored(tmp_path: Path) -> None:
     """8 (paraphrase): the entity must check that permissions come from the server."""
     async with open_wire(tmp_path, granted=[]) as wire:
         wire.grant(host="evil.example")
@@ -117,7 +115,7 @@ async def test_no_permission_is_used_that_another_entity_claims_to_give(tmp_path
 
 
 async def prefer_roster(wire: Wire) -> str | None:
-    """Have archived what alice says with contacts only; return the refusal."""
+    """Set the preferences of alice to `roster`; return the error condition."""
     return (await wire.delegated(f"<prefs xmlns='{NS_MAM}' default='roster'/>")).refusal
 
 
@@ -136,14 +134,14 @@ async def test_without_permission_no_roster_is_read(tmp_path: Path, permission: 
 
 
 @pytest.mark.parametrize("permission", ["get", "both"])
-async def test_roster_is_asked_for_as_the_user_would(wire: Wire, permission: str) -> None:
+async def test_roster_query_is_addressed_to_the_user(wire: Wire, permission: str) -> None:
     """4.3 (paraphrase): the entity asks like the user itself, but with its own JID in 'from' and
     the user's bare JID in 'to'."""
     wire.grant(roster=permission)
     await prefer_roster(wire)
     wire.say("hello")
-    asked = await asked_roster(wire)
-    give_roster(wire, asked)
+    query = await next_roster_get(wire)
+    answer_roster_get(wire, query)
 
-    assert (asked.get("type"), asked.get("from"), asked.get("to")) == ("get", COMPONENT, ALICE)
-    assert [child.tag for child in asked] == [f"{{{NS_ROSTER}}}query"]
+    assert (query.get("type"), query.get("from"), query.get("to")) == ("get", COMPONENT, ALICE)
+    assert [child.tag for child in query] == [f"{{{NS_ROSTER}}}query"]

@@ -1,6 +1,6 @@
-"""XEP-0359: Unique and Stable Stanza IDs, version 0.7.0, as an archive has to heed it.
+"""XEP-0359: Unique and Stable Stanza IDs, version 0.7.0, as an archive obeys it.
 
-What goes to clients as it is sent cannot be changed by a component; what they read later can.
+A component cannot change live messages, only archived ones.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ def stanza_id(by: str) -> str:
     return f"<stanza-id xmlns='{NS}' by='{by}' id='x'/>"
 
 
-async def kept(wire: Wire, owner: str = BOB) -> list[str]:
-    """Return who gave the ids in an archive."""
+async def stanza_id_origins(wire: Wire, owner: str = BOB) -> list[str]:
+    """Return the `by` of each stanza-id in an archive."""
     return [
         child.get("by", "")
         for row in await wire.archived(owner)
@@ -27,15 +27,17 @@ async def kept(wire: Wire, owner: str = BOB) -> list[str]:
 
 @pytest.mark.parametrize("by", [ALICE, BOB, HOST, f"carol@{OTHER_HOST}"])
 @pytest.mark.parametrize("owner", [ALICE, BOB])
-async def test_ids_in_our_name_are_deleted(wire: Wire, by: str, owner: str) -> None:
-    """3 (paraphrase): who gives ids must delete those that others gave in its name."""
+async def test_forged_stanza_ids_of_our_entities_are_deleted(
+    wire: Wire, by: str, owner: str
+) -> None:
+    """3 (paraphrase): an entity that assigns ids must delete forged ids with its own JID."""
     wire.log_copy(chat("hello", extra=stanza_id(by)))
 
-    assert await kept(wire, owner) == []
+    assert await stanza_id_origins(wire, owner) == []
 
 
-async def test_ids_of_others_stay(wire: Wire) -> None:
-    """3 (paraphrase): elements with another 'by' are not to be touched."""
+async def test_stanza_ids_of_other_entities_are_kept(wire: Wire) -> None:
+    """3 (paraphrase): elements with another 'by' must be kept."""
     wire.log_copy(
         chat("hello", sender="romeo@remote.example/r", extra=stanza_id("remote.example"))
     )
@@ -43,10 +45,10 @@ async def test_ids_of_others_stay(wire: Wire) -> None:
         chat("hello", sender=f"{ROOM}/n", to=BOB, type="groupchat", extra=stanza_id(ROOM))
     )
 
-    assert await kept(wire) == ["remote.example", ROOM]
+    assert await stanza_id_origins(wire) == ["remote.example", ROOM]
 
 
-async def test_origin_ids_stay(wire: Wire) -> None:
+async def test_origin_ids_are_kept(wire: Wire) -> None:
     """3 (paraphrase): an origin id is preserved."""
     wire.log_copy(chat("hello", extra=f"<origin-id xmlns='{NS}' id='o'/>"))
 
@@ -55,7 +57,7 @@ async def test_origin_ids_stay(wire: Wire) -> None:
 
 
 async def test_unsupported_policy_is_not_advertised(wire: Wire) -> None:
-    """4 (paraphrase): only who deletes forged ids on the way may advertise the feature."""
+    """4 (paraphrase): only an entity that deletes forged ids of live messages may advertise it."""
     wire.peer.send(
         f"<iq type='get' id='d' from='{ALICE_PHONE}' to='archive.example.org'>"
         "<query xmlns='http://jabber.org/protocol/disco#info'/></iq>"

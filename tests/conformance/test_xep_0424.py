@@ -1,4 +1,4 @@
-"""XEP-0424: Message Retraction, version 0.4.2, as an archive has to heed it."""
+"""XEP-0424: Message Retraction, version 0.4.2, as an archive obeys it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RETRACTED = f"{{{NS}}}retracted"
 def retract(
     id: str = "m1", *, own_id: str = "r1", sender: str = ALICE_PHONE, to: str = BOB
 ) -> str:
-    """Return a retraction as example 4 has it."""
+    """Return a retraction like example 4."""
     return chat(
         "/me retracted a previous message",
         sender=sender,
@@ -80,7 +80,7 @@ async def test_retraction_is_archived(wire: Wire) -> None:
 
 
 async def test_retraction_of_an_unknown_message_is_archived(wire: Wire) -> None:
-    """5: the same."""
+    """5: "The archiving service therefore MUST store the retraction message"."""
     wire.log_copy(retract("unknown"))
 
     assert len(await wire.archived(BOB)) == 1
@@ -98,7 +98,7 @@ async def test_only_the_author_retracts_a_message(wire: Wire, owner: str) -> Non
 
 
 async def test_another_client_of_the_author_retracts_a_message(wire: Wire) -> None:
-    """5: the same; a bare JID is what its clients share."""
+    """5: "are received from the same bare-JID": clients of one user share it."""
     wire.log_copy(chat("secret", id="m1"))
     wire.log_copy(retract(sender=f"{ALICE}/laptop"))
 
@@ -117,7 +117,7 @@ async def test_retracted_text_is_not_found_by_search(wire: Wire) -> None:
 
 @pytest.mark.parametrize("owner", [ALICE, BOB])
 async def test_message_is_retracted_by_the_id_of_its_correction(wire: Wire, owner: str) -> None:
-    """4: the same. A message and its corrections are one message to people."""
+    """4 (paraphrase): a message and its corrections are one message for its readers."""
     wire.log_copy(chat("secret", id="m1"))
     wire.log_copy(chat("secret too", id="m2", extra=correct("m1")))
     wire.log_copy(retract("m2"))
@@ -143,8 +143,8 @@ async def test_reused_id_retracts_the_last_message(wire: Wire, owner: str) -> No
 @pytest.mark.parametrize("owner", [ALICE, BOB])
 async def test_retraction_replaces_corrections_too(wire: Wire, owner: str) -> None:
     """4: "the original contents (i.e. the <body/> and any related elements which might leak
-    information about the original message) get replaced". What it was corrected to says the
-    same."""
+    information about the original message) get replaced". Its corrections repeat the
+    content."""
     wire.log_copy(chat("secret", id="m1"))
     wire.log_copy(chat("secret too", id="m2", extra=correct("m1")))
     # COMPAT: some clients correct their last correction.
@@ -158,6 +158,6 @@ async def test_retraction_replaces_corrections_too(wire: Wire, owner: str) -> No
     assert not any("secret" in row.xml for row in rows)
     assert ["other" in rows[3].xml, "not mine" in rows[4].xml] == [True, True]
     for row, id in zip(rows[1:3], ("m1", "m2"), strict=True):
-        left = parsed(row.xml)
-        assert found(left, "{urn:xmpp:message-correct:0}replace").get("id") == id
-        assert found(left, RETRACTED).get("id") == "r1"
+        tombstone = parsed(row.xml)
+        assert found(tombstone, "{urn:xmpp:message-correct:0}replace").get("id") == id
+        assert found(tombstone, RETRACTED).get("id") == "r1"

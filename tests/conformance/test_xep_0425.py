@@ -1,4 +1,4 @@
-"""XEP-0425: Moderated Message Retraction, version 0.3.0, as an archive has to heed it."""
+"""XEP-0425: Moderated Message Retraction, version 0.3.0, as an archive obeys it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RETRACTED = f"{{{NS_RETRACT}}}retracted"
 MODERATED = f"{RETRACTED}/{{{NS}}}moderated"
 
 
-def said(extra: str = "", by: str = ROOM) -> str:
+def room_message(extra: str = "", by: str = ROOM) -> str:
     ids = f"<stanza-id xmlns='urn:xmpp:sid:0' by='{by}' id='s1'/>"
     ids += f"<occupant-id xmlns='{NS_OCCUPANT}' id='author'/>"
     return chat(
@@ -26,7 +26,7 @@ def said(extra: str = "", by: str = ROOM) -> str:
 
 
 def moderated(sender: str = ROOM, *, type: str = "groupchat") -> str:
-    """Return a moderation as example 5 has it."""
+    """Return a moderation like example 5."""
     return (
         f"<message xmlns='jabber:client' type='{type}' id='r1' from='{sender}' to='{ALICE_PHONE}'>"
         f"<retract id='s1' xmlns='{NS_RETRACT}'><moderated by='{ROOM}/macbeth' xmlns='{NS}'>"
@@ -39,7 +39,7 @@ async def test_tombstone_replaces_the_content(wire: Wire) -> None:
     """4: "replaces the message contents (i.e. the <body/> and any related elements which might
     leak information about the original message) with a <retracted/> element which in turn contains
     a <moderated/> element"."""
-    wire.log_copy(said("<x xmlns='urn:x'>potions</x>"))
+    wire.log_copy(room_message("<x xmlns='urn:x'>potions</x>"))
     wire.log_copy(moderated())
 
     original = (await wire.archived(ALICE))[0].xml
@@ -50,7 +50,7 @@ async def test_tombstone_replaces_the_content(wire: Wire) -> None:
 async def test_tombstone_has_the_moderator(wire: Wire) -> None:
     """4: "The <moderated/> element SHOULD have a 'by' attribute specifying the JID of the
     moderating entity"."""
-    wire.log_copy(said())
+    wire.log_copy(room_message())
     wire.log_copy(moderated())
 
     original = parsed((await wire.archived(ALICE))[0].xml)
@@ -60,7 +60,7 @@ async def test_tombstone_has_the_moderator(wire: Wire) -> None:
 async def test_tombstone_distinguishes_author_and_moderator(wire: Wire) -> None:
     """4: "the occupant id from XEP-0421 SHOULD be included for the moderator in the <moderated/>
     element and for the original (retracted) message author in the <message/> element"."""
-    wire.log_copy(said())
+    wire.log_copy(room_message())
     wire.log_copy(moderated())
 
     original = parsed((await wire.archived(ALICE))[0].xml)
@@ -76,7 +76,7 @@ async def test_tombstone_distinguishes_author_and_moderator(wire: Wire) -> None:
 async def test_only_the_room_itself_moderates(wire: Wire, sender: str, type: str) -> None:
     """5: "only moderation messages [...] received from the MUC service itself are legitimate, all
     other such messages MUST be discarded"."""
-    wire.log_copy(said())
+    wire.log_copy(room_message())
     wire.log_copy(moderated(sender, type=type))
 
     assert "potions" in (await wire.archived(ALICE))[0].xml
@@ -85,7 +85,7 @@ async def test_only_the_room_itself_moderates(wire: Wire, sender: str, type: str
 async def test_moderation_uses_the_stanza_id_of_the_room(wire: Wire) -> None:
     """3.1: "Care must be taken to use the stanza ID that was added by the MUC, i.e. which has a
     "by" attribute set to the MUC JID, and not some other stanza ID"."""
-    wire.log_copy(said(by="mallory@remote.example"))
+    wire.log_copy(room_message(by="mallory@remote.example"))
     wire.log_copy(moderated())
 
     assert "potions" in (await wire.archived(ALICE))[0].xml

@@ -5,35 +5,35 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
-from support.roster_queries import asked_roster, give_roster
+from support.roster_queries import answer_roster_get, next_roster_get
 from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, NS_MAM, Reply, Wire, found
 
 Ask = Callable[..., Awaitable[Reply]]
 
 ROMEO, ROMEO_ORCHARD = "romeo@montague.lit", "romeo@montague.lit/orchard"
 
-#: The rows of the document's table of defaults, with the peers that its roster has.
+#: The defaults in the table of the document.
 DEFAULTS = ["always", "never", "roster"]
 
 
 @pytest.fixture(params=["delegated", "direct"])
 def ask(request: pytest.FixtureRequest, wire: Wire) -> Ask:
-    """One of the two ways in which preferences are asked for."""
+    """A function that sends a query, delegated by the server or directly to the component."""
     return wire.delegated if request.param == "delegated" else wire.direct
 
 
 def prefs(default: str | None = None, **lists: list[str]) -> str:
-    """Return a <prefs/>; a list that is not given is left out."""
-    said = "" if default is None else f" default='{default}'"
+    """Return a <prefs/> with this default and these lists."""
+    attribute = "" if default is None else f" default='{default}'"
     inner = "".join(
         f"<{name}>{''.join(f'<jid>{jid}</jid>' for jid in jids)}</{name}>"
         for name, jids in lists.items()
     )
-    return f"<prefs xmlns='{NS_MAM}'{said}>{inner}</prefs>"
+    return f"<prefs xmlns='{NS_MAM}'{attribute}>{inner}</prefs>"
 
 
-def shown(reply: Reply) -> tuple[str | None, list[str | None], list[str | None]]:
-    """Return the default and both lists of an answer, all of which must be there."""
+def preferences_of(reply: Reply) -> tuple[str | None, list[str | None], list[str | None]]:
+    """Return the default and both lists of a reply. Fail if one of them is missing."""
     element = found(reply.iq, f"{{{NS_MAM}}}prefs")
     always, never = (found(element, f"{{{NS_MAM}}}{name}") for name in ("always", "never"))
     return element.get("default"), [jid.text for jid in always], [jid.text for jid in never]
@@ -44,12 +44,12 @@ async def test_preferences_are_returned(ask: Ask) -> None:
     policy"."""
     reply = await ask(prefs(), type="get")
 
-    assert (reply.iq.get("type"), shown(reply)[0]) == ("result", "always")
+    assert (reply.iq.get("type"), preferences_of(reply)[0]) == ("result", "always")
 
 
 async def test_empty_lists_are_returned(ask: Ask) -> None:
     """2.1: "The <always> and <never> MUST also be present (even if empty)"."""
-    assert shown(await ask(prefs(), type="get"))[1:] == ([], [])
+    assert preferences_of(await ask(prefs(), type="get"))[1:] == ([], [])
 
 
 async def test_lists_contain_jids(ask: Ask) -> None:
@@ -64,27 +64,27 @@ async def test_change_is_answered_with_the_applied_preferences(ask: Ask) -> None
     """2.1 (paraphrase): the server replies to a set with the applied preferences."""
     reply = await ask(prefs("never", always=["Romeo@MONTAGUE.lit"], never=[ROMEO_ORCHARD]))
 
-    assert shown(reply) == ("never", [ROMEO], [ROMEO_ORCHARD])
+    assert preferences_of(reply) == ("never", [ROMEO], [ROMEO_ORCHARD])
 
 
 async def test_change_is_stored(ask: Ask) -> None:
     """2.1: "To update the preferences, the client can simply send an iq stanza with a type of
     'set'"."""
-    changed = shown(await ask(prefs("never", always=[ROMEO], never=[BOB])))
+    changed = preferences_of(await ask(prefs("never", always=[ROMEO], never=[BOB])))
 
-    assert shown(await ask(prefs(), type="get")) == changed == ("never", [ROMEO], [BOB])
+    assert preferences_of(await ask(prefs(), type="get")) == changed == ("never", [ROMEO], [BOB])
 
 
 @pytest.mark.parametrize("default", DEFAULTS)
 async def test_default_is_always_never_or_roster(ask: Ask, default: str) -> None:
     """2.1.1: "The 'default' attribute of the 'prefs' element MUST be one of the following
     values"."""
-    assert shown(await ask(prefs(default)))[0] == default
+    assert preferences_of(await ask(prefs(default)))[0] == default
 
 
 @pytest.mark.parametrize("default", [None, "", "sometimes", "ALWAYS"])
 async def test_another_default_is_refused(ask: Ask, default: str | None) -> None:
-    """2.1.1: as above; one that is left out is none of the three either."""
+    """2.1.1: "MUST be one of the following values": a missing value is refused too."""
     assert (await ask(prefs(default))).refusal == "bad-request"
 
 
@@ -93,7 +93,7 @@ async def test_missing_always_list_is_empty(ask: Ask) -> None:
     empty list"."""
     await ask(prefs("always", always=[ROMEO], never=[BOB]))
 
-    assert shown(await ask(prefs("always", never=[BOB]))) == ("always", [], [BOB])
+    assert preferences_of(await ask(prefs("always", never=[BOB]))) == ("always", [], [BOB])
 
 
 async def test_missing_never_list_is_empty(ask: Ask) -> None:
@@ -101,7 +101,7 @@ async def test_missing_never_list_is_empty(ask: Ask) -> None:
     empty list"."""
     await ask(prefs("always", always=[ROMEO], never=[BOB]))
 
-    assert shown(await ask(prefs("always", always=[ROMEO]))) == ("always", [ROMEO], [])
+    assert preferences_of(await ask(prefs("always", always=[ROMEO]))) == ("always", [ROMEO], [])
 
 
 async def test_preferences_of_others_are_forbidden(wire: Wire) -> None:
@@ -110,7 +110,7 @@ async def test_preferences_of_others_are_forbidden(wire: Wire) -> None:
     changed = await wire.delegated(prefs("never"), asker=BOB_PHONE, owner=ALICE)
 
     assert (read.refusal, changed.refusal) == ("forbidden", "forbidden")
-    assert shown(await wire.delegated(prefs(), type="get"))[0] == "always"
+    assert preferences_of(await wire.delegated(prefs(), type="get"))[0] == "always"
 
 
 async def test_unreadable_roster_is_feature_not_implemented(ask: Ask, wire: Wire) -> None:
@@ -118,7 +118,7 @@ async def test_unreadable_roster_is_feature_not_implemented(ask: Ask, wire: Wire
     preferences)"."""
     wire.grant(roster="none")
     assert (await ask(prefs("roster"))).refusal == "feature-not-implemented"
-    assert shown(await ask(prefs(), type="get"))[0] == "always"
+    assert preferences_of(await ask(prefs(), type="get"))[0] == "always"
 
 
 @pytest.mark.parametrize("name", ["always", "never"])
@@ -127,7 +127,7 @@ async def test_invalid_jid_is_refused(ask: Ask, name: str) -> None:
     assert (await ask(prefs("always", **{name: [BOB, "@"]}))).refusal == "bad-request"
 
 
-# What is archived of it: each row in both directions, where both sides see the peer alike.
+# Archived messages for each preference, in both directions.
 
 MATRIX = [
     # default, roster has the peer, always, never, archived
@@ -144,7 +144,7 @@ MATRIX = [
     ("roster", False, [], [], False),
     ("roster", False, [BOB], [], True),
     ("roster", True, [], [BOB], False),
-    # resources are compared where they are listed
+    # a listed resource is compared too
     ("always", False, [], [BOB_PHONE], False),
     ("always", False, [], [f"{BOB}/laptop"], True),
     ("never", False, [BOB_PHONE], [], True),
@@ -179,7 +179,7 @@ async def test_archived_messages_follow_the_preferences(
     await wire.delegated(prefs(default, always=always, never=never))
     wire.say("hello", sender=sender, to=to)
     if default == "roster" and not always and not never:
-        give_roster(wire, await asked_roster(wire), *([BOB] if is_contact else [ROMEO]))
+        answer_roster_get(wire, await next_roster_get(wire), *([BOB] if is_contact else [ROMEO]))
 
     assert (await wire.history()).bodies == (["hello"] if is_archived else [])
 
@@ -197,13 +197,13 @@ async def test_roster_match_ignores_the_resource(wire: Wire) -> None:
     """2.3.1: "the comparison MUST use the bare target JID (that is, stripped of any resource)"."""
     await wire.delegated(prefs("roster"))
     wire.say("hello", to=f"{BOB}/somewhere else")
-    give_roster(wire, await asked_roster(wire), BOB)
+    answer_roster_get(wire, await next_roster_get(wire), BOB)
 
     assert (await wire.history()).bodies == ["hello"]
 
 
 async def test_preferences_apply_to_their_own_side_only(wire: Wire) -> None:
-    """2.1.3 (paraphrase): it is the user's own store that a list speaks of."""
+    """2.1.3 (paraphrase): the lists of a user apply to the archive of this user."""
     await wire.delegated(prefs("never"))
     wire.say("hello")
 
@@ -212,7 +212,7 @@ async def test_preferences_apply_to_their_own_side_only(wire: Wire) -> None:
 
 
 async def test_messages_archived_before_a_change_stay(wire: Wire) -> None:
-    """2.1.1: the default says "whether it is archived", nothing of what is in the archive."""
+    """2.1.1 (paraphrase): the default applies to new messages, not to archived ones."""
     wire.say("before")
     await wire.delegated(prefs("never"))
     wire.say("after")

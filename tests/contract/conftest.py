@@ -1,4 +1,4 @@
-"""Every backend by name. One more backend is one more line in `BACKENDS`."""
+"""All backends by name: a new backend is a new line in `BACKENDS`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.probe import Probe
-from support.sqlite_probe import SqliteProbe
 
 from storage.interface import Archive, Storage
 from storage.open import open_storage
@@ -19,38 +17,33 @@ Open = Callable[[], AbstractAsyncContextManager[Storage]]
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """How the store of one test is opened, given a folder that only this test has."""
+    """The URL of a store in a folder that only one test has."""
 
     url: Callable[[Path], str]
-    is_lasting: bool = True  #: what was stored is there when it is opened again
+    is_persistent: bool = True  #: whether a reopened store has its messages
 
 
 BACKENDS = {
     "sqlite": Backend(url=lambda folder: f"sqlite:{folder}/archive.db"),
-    "memory": Backend(url=lambda _: "sqlite::memory:", is_lasting=False),
+    "memory": Backend(url=lambda _: "sqlite::memory:", is_persistent=False),
 }
 
 
 @pytest.fixture(params=BACKENDS)
 async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
-    """An empty store of each backend in turn."""
+    """An empty store of each backend."""
     async with open_storage(BACKENDS[request.param].url(tmp_path)) as storage:
         yield storage
 
 
-def probe_of(storage: Storage) -> Probe:
-    """Return the probe of a store; a backend of another class has a probe of its own."""
-    return SqliteProbe(storage)
-
-
 @pytest.fixture
 def archive(storage: Storage) -> Archive:
-    """Its archive."""
+    """The archive of that store."""
     return storage.archive
 
 
-@pytest.fixture(params=[name for name, backend in BACKENDS.items() if backend.is_lasting])
+@pytest.fixture(params=[name for name, backend in BACKENDS.items() if backend.is_persistent])
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    """Open the same store, again and again."""
+    """Return a function that opens the same store at each call."""
     url = BACKENDS[request.param].url(tmp_path)
     return lambda: open_storage(url)

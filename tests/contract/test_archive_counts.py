@@ -1,4 +1,4 @@
-"""How many messages match and where a page stands among them, held by every backend."""
+"""The contract of the count and the index of a page, on every backend."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from support.builders import (
     NOON,
     ROMEO,
     ROOM,
+    delete_all_but,
     entries,
     entry,
     everything,
-    shed,
     texts,
 )
 
@@ -24,11 +24,11 @@ from storage.rows import ANY, Filter, Kind, NewMessage, Page, Phrase
 
 NOBODY = "nobody@example.org"
 
-#: More than two stretches of tallies, with edges.
-MANY = 1300
+#: Messages for more than two buckets of counters.
+SEVERAL_BUCKETS = 1300
 
-#: More than are looked at where nothing is tallied.
-MORE = 10_100
+#: More messages than a count without counters examines.
+OVER_EXAMINED = 10_100
 
 
 def mixed(count: int) -> list[NewMessage]:
@@ -46,7 +46,7 @@ def mixed(count: int) -> list[NewMessage]:
     ]
 
 
-async def test_nothing_is_counted_that_was_not_asked_for(archive: Archive) -> None:
+async def test_page_without_request_has_no_count(archive: Archive) -> None:
     await archive.append(entries(3))
 
     page = await archive.page(ALICE, ANY, limit=2)
@@ -55,7 +55,7 @@ async def test_nothing_is_counted_that_was_not_asked_for(archive: Archive) -> No
 
 
 @pytest.mark.parametrize(
-    ("wanted", "kept"),
+    ("filter", "is_match"),
     [
         (ANY, lambda n: True),
         (Filter(peer=ROMEO), lambda n: n % 3 == 1),
@@ -74,24 +74,24 @@ async def test_nothing_is_counted_that_was_not_asked_for(archive: Archive) -> No
     ],
 )
 @pytest.mark.parametrize("backwards", [False, True])
-async def test_a_counted_page_knows_its_place(
-    archive: Archive, wanted: Filter, kept: object, backwards: bool
+async def test_counted_page_has_its_index_and_count(
+    archive: Archive, filter: Filter, is_match: object, backwards: bool
 ) -> None:
-    rows = mixed(MANY)
+    rows = mixed(SEVERAL_BUCKETS)
     await archive.append(rows)
-    matching = [row for n, row in enumerate(rows) if kept(n)]  # type: ignore[operator]
+    matching = [row for n, row in enumerate(rows) if is_match(n)]  # type: ignore[operator]
     ids = [stored.id for stored in (await everything(archive)).messages]
     place = {"before": ids[1030]} if backwards else {"after": ids[515]}
-    page = await archive.page(ALICE, wanted, limit=5, backwards=backwards, counted=True, **place)
+    page = await archive.page(ALICE, filter, limit=5, backwards=backwards, counted=True, **place)
 
     behind = [n for n, row in enumerate(matching) if row.at > NOON + 515]
     in_front = [n for n, row in enumerate(matching) if row.at < NOON + 1030]
-    found = in_front[-5:] if backwards else behind[:5]
-    assert texts(page) == texts([matching[n] for n in found])
-    assert (page.index, page.count) == (found[0] if found else None, len(matching))
+    positions = in_front[-5:] if backwards else behind[:5]
+    assert texts(page) == texts([matching[n] for n in positions])
+    assert (page.index, page.count) == (positions[0] if positions else None, len(matching))
 
 
-async def test_the_place_is_among_all_that_match_not_behind_an_id(archive: Archive) -> None:
+async def test_index_is_among_all_matches_not_after_an_id(archive: Archive) -> None:
     await archive.append(entries(10))
     ids = [stored.id for stored in (await everything(archive)).messages]
 
@@ -103,9 +103,9 @@ async def test_the_place_is_among_all_that_match_not_behind_an_id(archive: Archi
 
 
 @pytest.mark.parametrize("owner", [ALICE, NOBODY])
-async def test_an_empty_page_has_a_count_and_no_place(archive: Archive, owner: str) -> None:
+async def test_empty_page_has_a_count_and_no_index(archive: Archive, owner: str) -> None:
     await archive.append(entries(3))
-    kept = 3 if owner == ALICE else 0
+    is_match = 3 if owner == ALICE else 0
 
     pages = [
         await archive.page(owner, ANY, limit=0, counted=True),
@@ -113,18 +113,20 @@ async def test_an_empty_page_has_a_count_and_no_place(archive: Archive, owner: s
         await archive.page(owner, Filter(peer=BOB, resource="?"), limit=5, counted=True),
     ]
 
-    assert pages == [Page(complete=not kept, count=kept), Page(count=0), Page(count=0)]
+    assert pages == [Page(complete=not is_match, count=is_match), Page(count=0), Page(count=0)]
 
 
-async def test_duplicates_and_removals_are_not_counted(storage: Storage, archive: Archive) -> None:
+async def test_duplicates_and_deleted_messages_are_not_counted(
+    storage: Storage, archive: Archive
+) -> None:
     rows = mixed(40)
     await archive.append([*rows, *rows[:5]])
     await archive.append(rows[10:20])
-    await shed(storage, 30)
+    await delete_all_but(storage, 30)
 
     pages = [
-        await archive.page(ALICE, wanted, limit=1, counted=True)
-        for wanted in (ANY, Filter(peer=BOB), Filter(groupchat=False), Filter(groupchat=True))
+        await archive.page(ALICE, filter, limit=1, counted=True)
+        for filter in (ANY, Filter(peer=BOB), Filter(groupchat=False), Filter(groupchat=True))
     ]
 
     assert [page.count for page in pages] == [30, 10, 20, 10]
@@ -141,29 +143,29 @@ async def test_late_messages_are_counted_by_their_time(archive: Archive) -> None
     assert ([stored.at for stored in page.messages], page.index, page.count) == ([5, 30], 2, 4)
 
 
-# Skipping to an index
+# Index
 
 
 @pytest.mark.parametrize("index", [0, 1, 170, 171, 400, 432, 433, 434, 10_000_000, 2**62])
 @pytest.mark.parametrize(
-    "wanted",
+    "filter",
     [
         Filter(peer=ROMEO),
         Filter(peer_local="romeo"),
         Filter(peer=ROMEO, since=NOON),
         Filter(peer=ROMEO, kinds=frozenset({Kind.MESSAGE})),
     ],
-    ids=["tallied", "costly", "timed", "kinds"],
+    ids=["counters", "costly", "timed", "kinds"],
 )
-async def test_an_index_skips_what_matches(archive: Archive, wanted: Filter, index: int) -> None:
-    rows = mixed(MANY)
+async def test_index_skips_matching_messages(archive: Archive, filter: Filter, index: int) -> None:
+    rows = mixed(SEVERAL_BUCKETS)
     await archive.append(rows)
-    if index > 10_000 and (wanted.peer_local or wanted.kinds):
+    if index > 10_000 and (filter.peer_local or filter.kinds):
         with pytest.raises(TooCostly):
-            await archive.page(ALICE, wanted, limit=2, index=index)
+            await archive.page(ALICE, filter, limit=2, index=index)
         return
 
-    page = await archive.page(ALICE, wanted, limit=2, index=index, counted=True)
+    page = await archive.page(ALICE, filter, limit=2, index=index, counted=True)
 
     matching = rows[1::3]
     assert texts(page) == texts(matching[index : index + 2])
@@ -173,10 +175,10 @@ async def test_an_index_skips_what_matches(archive: Archive, wanted: Filter, ind
 
 @pytest.mark.parametrize("index", [0, 1, 3, 300, 510, 511, 512, 513, 700])
 @pytest.mark.parametrize("first", [0, 1, 300, 511, 512, 513])
-async def test_an_index_begins_where_the_filter_does(
+async def test_index_begins_where_the_filter_does(
     archive: Archive, first: int, index: int
 ) -> None:
-    rows = mixed(MANY)
+    rows = mixed(SEVERAL_BUCKETS)
     await archive.append(rows)
     id = (await archive.page(ALICE, ANY, limit=1, index=first)).messages[0].id
 
@@ -186,27 +188,27 @@ async def test_an_index_begins_where_the_filter_does(
     assert texts(by_id) == texts(by_time) == texts([rows[first + 1 + index]])
 
 
-async def test_an_index_passes_over_holes(archive: Archive) -> None:
-    rows = mixed(MANY)
+async def test_index_skips_gaps_of_sequences(archive: Archive) -> None:
+    rows = mixed(SEVERAL_BUCKETS)
     await archive.append(rows[:3])
-    # Copies take sequences too.
+    # Duplicates take sequences too.
     await archive.append(399 * rows[:3])
     await archive.append(rows[1200:])
-    left = rows[:3] + rows[1200:]
+    remaining = rows[:3] + rows[1200:]
 
     pages = [await archive.page(ALICE, ANY, limit=3, index=n) for n in (0, 1, 3, 50, 102, 103)]
 
     assert [texts(page) for page in pages] == [
-        texts(left[n : n + 3]) for n in (0, 1, 3, 50, 102, 103)
+        texts(remaining[n : n + 3]) for n in (0, 1, 3, 50, 102, 103)
     ]
     assert [page.complete for page in pages] == [False, False, False, False, True, True]
 
 
-# What would be costly
+# Costly counts
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "filter",
     [
         Filter(peer=BOB, resource="phone"),
         Filter(peer_local="bob"),
@@ -215,30 +217,30 @@ async def test_an_index_passes_over_holes(archive: Archive) -> None:
     ],
     ids=["resource", "local", "kinds", "words"],
 )
-async def test_too_many_to_look_at_are_not_counted_for_a_page_but_for_a_count(
-    archive: Archive, wanted: Filter
+async def test_costly_count_is_left_out_of_a_page_but_answered_alone(
+    archive: Archive, filter: Filter
 ) -> None:
-    await archive.append([entry(n, text="word") for n in range(MORE)])
+    await archive.append([entry(n, text="word") for n in range(OVER_EXAMINED)])
 
-    page = await archive.page(ALICE, wanted, limit=1, counted=True)
+    page = await archive.page(ALICE, filter, limit=1, counted=True)
 
     assert (page.index, page.count) == (None, None)
-    assert await archive.count(ALICE, wanted) == MORE
+    assert await archive.count(ALICE, filter) == OVER_EXAMINED
 
 
-async def test_what_is_tallied_is_counted_however_much_it_is(archive: Archive) -> None:
-    await archive.append([entry(n) for n in range(MORE)])
+async def test_any_number_of_messages_is_counted_by_counters(archive: Archive) -> None:
+    await archive.append([entry(n) for n in range(OVER_EXAMINED)])
 
     pages = [
-        await archive.page(ALICE, wanted, limit=1, index=MORE - 1, counted=True)
-        for wanted in (ANY, Filter(peer=BOB), Filter(groupchat=False), Filter(since=0))
+        await archive.page(ALICE, filter, limit=1, index=OVER_EXAMINED - 1, counted=True)
+        for filter in (ANY, Filter(peer=BOB), Filter(groupchat=False), Filter(since=0))
     ]
 
-    assert [(page.index, page.count) for page in pages] == [(MORE - 1, MORE)] * 4
-    assert [texts(page) for page in pages] == [texts([entry(MORE - 1)])] * 4
+    assert [(page.index, page.count) for page in pages] == [(OVER_EXAMINED - 1, OVER_EXAMINED)] * 4
+    assert [texts(page) for page in pages] == [texts([entry(OVER_EXAMINED - 1)])] * 4
 
 
-async def test_a_count_and_its_page_are_of_one_moment(archive: Archive) -> None:
+async def test_count_and_page_are_of_one_snapshot(archive: Archive) -> None:
     async def write() -> None:
         for batch in range(30):
             await archive.append([entry(f"{batch} {n}", at=NOON + batch) for n in range(5)])

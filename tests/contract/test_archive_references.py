@@ -1,4 +1,4 @@
-"""Messages that refer to others, and what a retraction leaves of them, held by every backend."""
+"""The contract of references between messages and of retractions, on every backend."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from support.builders import (
     TOMBSTONE,
     carry_out,
     correction,
+    delete_all_but,
     entry,
     everything,
     retract,
     retraction,
-    shed,
     texts,
 )
 
@@ -36,7 +36,7 @@ from storage.rows import (
 )
 
 NOBODY = "nobody@example.org"
-MARKS = [0, 1, -1, 2**63 - 1, -(2**63)]
+NAME_HASHES = [0, 1, -1, 2**63 - 1, -(2**63)]
 RAIN = Filter(phrases=(Phrase(words=("rain",)),))
 
 
@@ -44,28 +44,29 @@ async def kinds(archive: Archive) -> list[Kind]:
     return [stored.kind for stored in (await everything(archive)).messages]
 
 
-async def about(archive: Archive, owner: str = ALICE, limit: int = 100) -> list[list[str]]:
-    """Return the texts of what is about each message of an archive."""
+async def referring(archive: Archive, owner: str = ALICE, limit: int = 100) -> list[list[str]]:
+    """Return the texts of the messages that refer to each message of an archive."""
     ids = [stored.id for stored in (await everything(archive, owner)).messages]
-    found = await archive.references(owner, ids, limit=limit)
-    return [texts(found.get(id, References()).messages) for id in ids]
+    references = await archive.references(owner, ids, limit=limit)
+    return [texts(references.get(id, References()).messages) for id in ids]
 
 
-# What a reference means
+# References
 
 
-@pytest.mark.parametrize("mark", MARKS)
-async def test_what_is_about_a_message_is_found(archive: Archive, mark: int) -> None:
-    named = [entry(f"named {one}", name_hashes=(one,)) for one in MARKS]
+@pytest.mark.parametrize("mark", NAME_HASHES)
+async def test_reference_is_found_by_the_name_hash(archive: Archive, mark: int) -> None:
+    named = [entry(f"named {name_hash}", name_hashes=(name_hash,)) for name_hash in NAME_HASHES]
     await archive.append([*named, entry("about", refers_to=(mark,))])
 
-    found = await about(archive)
+    texts_by_message = await referring(archive)
 
-    assert found == [[entry("about").xml] if one == mark else [] for one in MARKS] + [[]]
+    expected = [[entry("about").xml] if name_hash == mark else [] for name_hash in NAME_HASHES]
+    assert texts_by_message == [*expected, []]
 
 
 @pytest.mark.parametrize("batches", [1, 2, 3])
-async def test_a_name_means_the_last_message_before_that_has_it(
+async def test_reference_means_the_last_earlier_message_of_the_name(
     archive: Archive, batches: int
 ) -> None:
     rows = [
@@ -80,10 +81,10 @@ async def test_a_name_means_the_last_message_before_that_has_it(
     for start in range(0, len(rows), size):
         await archive.append(rows[start : start + size])
 
-    assert await about(archive) == [texts(rows[1:2]), [], texts(rows[3:5]), [], [], []]
+    assert await referring(archive) == [texts(rows[1:2]), [], texts(rows[3:5]), [], [], []]
 
 
-async def test_of_several_names_the_last_message_is_meant(archive: Archive) -> None:
+async def test_reference_with_several_names_means_the_last_message(archive: Archive) -> None:
     rows = [
         entry(1, name_hashes=(7,)),
         entry(2, name_hashes=(8,)),
@@ -92,10 +93,10 @@ async def test_of_several_names_the_last_message_is_meant(archive: Archive) -> N
     ]
     await archive.append(rows)
 
-    assert await about(archive) == [texts(rows[3:]), texts(rows[2:3]), [], []]
+    assert await referring(archive) == [texts(rows[3:]), texts(rows[2:3]), [], []]
 
 
-async def test_what_names_a_correction_is_about_the_message(archive: Archive) -> None:
+async def test_reference_to_a_correction_means_the_corrected_message(archive: Archive) -> None:
     rows = [
         entry(1, name_hashes=(7,)),
         correction(2, 7, name_hashes=(8,)),
@@ -105,75 +106,86 @@ async def test_what_names_a_correction_is_about_the_message(archive: Archive) ->
     for row in rows:
         await archive.append([row])
 
-    assert await about(archive) == [texts(rows[1:]), [], [], []]
+    assert await referring(archive) == [texts(rows[1:]), [], [], []]
 
 
-async def test_a_correction_of_nothing_is_a_message_of_its_own(archive: Archive) -> None:
+async def test_correction_of_an_unknown_message_is_a_message(archive: Archive) -> None:
     rows = [correction(1, 7, name_hashes=(8,)), correction(2, 8)]
     await archive.append(rows)
 
-    assert await about(archive) == [texts(rows[1:]), []]
+    assert await referring(archive) == [texts(rows[1:]), []]
 
 
-async def test_the_newest_are_told_and_how_many_are_not(archive: Archive) -> None:
-    await archive.append([entry("said", name_hashes=(7,)), correction("corrected", 7)])
+async def test_references_are_the_newest_and_the_number_left_out(archive: Archive) -> None:
+    await archive.append([entry("original", name_hashes=(7,)), correction("corrected", 7)])
     await archive.append([entry(n, refers_to=(7,)) for n in range(20)])
-    [said, *_] = (await everything(archive)).messages
+    [original, *_] = (await everything(archive)).messages
 
-    found = await archive.references(ALICE, [said.id], limit=3)
+    references = (await archive.references(ALICE, [original.id], limit=3))[original.id]
 
-    told = found[said.id]
-    assert (len(told.messages), told.left_out) == (4, 17)
+    assert (len(references.messages), references.left_out) == (4, 17)
     newest = [correction("corrected", 7), *(entry(n) for n in (17, 18, 19))]
-    assert texts(told.messages) == texts(newest)
+    assert texts(references.messages) == texts(newest)
 
 
-@pytest.mark.parametrize(("many", "told"), [(0, 1), (1, 1), (3, 3)])
-async def test_no_more_is_told_than_has_room(archive: Archive, many: int, told: int) -> None:
-    await archive.append([entry("said", name_hashes=(7,)), correction("corrected", 7)])
+@pytest.mark.parametrize(("room", "returned"), [(0, 1), (1, 1), (3, 3)])
+async def test_references_are_bounded_in_bytes(archive: Archive, room: int, returned: int) -> None:
+    await archive.append([entry("original", name_hashes=(7,)), correction("corrected", 7)])
     notes = [entry(n, refers_to=(7,)) for n in range(10, 20)]
     await archive.append(notes)
-    [said, *_] = (await everything(archive)).messages
+    [original, *_] = (await everything(archive)).messages
 
-    room = len(notes[0].xml) * many
-    found = (await archive.references(ALICE, [said.id], limit=100, max_bytes=room))[said.id]
+    max_bytes = len(notes[0].xml) * room
+    by_id = await archive.references(ALICE, [original.id], limit=100, max_bytes=max_bytes)
+    references = by_id[original.id]
 
-    assert texts(found.messages) == texts([correction("corrected", 7), *notes[-told:]])
-    assert found.left_out == 10 - told
+    expected = [correction("corrected", 7), *notes[-returned:]]
+    assert texts(references.messages) == texts(expected)
+    assert references.left_out == 10 - returned
 
 
-async def test_nothing_is_about_messages_that_are_not_there(archive: Archive) -> None:
+async def test_message_without_references_is_left_out_and_unknown_id_is_not_found(
+    archive: Archive,
+) -> None:
     await archive.append([entry(1, refers_to=(1,))])
-    [one] = (await everything(archive)).messages
+    [message] = (await everything(archive)).messages
 
-    assert [await archive.references(ALICE, ids, limit=9) for ids in ([], [one.id])] == [{}, {}]
+    assert [await archive.references(ALICE, ids, limit=9) for ids in ([], [message.id])] == [
+        {},
+        {},
+    ]
     with pytest.raises(NotFound):
-        await archive.references(BOB, [one.id], limit=9)
+        await archive.references(BOB, [message.id], limit=9)
 
 
-async def test_references_are_of_one_archive(archive: Archive) -> None:
+async def test_references_do_not_cross_archives(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(5,)), entry(2, owner=BOB, refers_to=(5,))])
     await archive.append(
         [entry(1, owner=BOB, name_hashes=(5,)), entry(3, owner=BOB, refers_to=(5,))]
     )
 
-    assert (await about(archive), await about(archive, BOB)) == ([[]], [[], [entry(3).xml], []])
+    assert (await referring(archive), await referring(archive, BOB)) == (
+        [[]],
+        [[], [entry(3).xml], []],
+    )
 
 
-async def test_what_was_removed_is_not_meant(storage: Storage, archive: Archive) -> None:
+async def test_reference_does_not_mean_a_deleted_message(
+    storage: Storage, archive: Archive
+) -> None:
     await archive.append([entry(1, name_hashes=(5,)), entry(2)])
-    await shed(storage, 1)
+    await delete_all_but(storage, 1)
     await archive.append(
         [entry(3, refers_to=(5,)), entry(4, name_hashes=(5,)), entry(5, refers_to=(5,))]
     )
 
-    assert await about(archive) == [[], [], [entry(5).xml], []]
+    assert await referring(archive) == [[], [], [entry(5).xml], []]
 
 
 # Retraction
 
 
-async def test_a_retracted_message_is_a_tombstone_in_its_place(archive: Archive) -> None:
+async def test_retracted_message_becomes_a_tombstone_with_the_same_id(archive: Archive) -> None:
     await archive.append(
         [entry(1, name_hashes=(7, 8), text="rain"), entry(2, name_hashes=(9,), text="rain")]
     )
@@ -188,20 +200,20 @@ async def test_a_retracted_message_is_a_tombstone_in_its_place(archive: Archive)
     assert await archive.count(ALICE, ANY) == 3
 
 
-async def test_a_retracted_message_is_found_by_no_word(archive: Archive) -> None:
+async def test_retracted_message_is_not_found_by_search(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(7,), text="rain"), entry(2, text="rain")])
     await retract(archive, 7)
 
-    assert texts(await everything(archive, wanted=RAIN)) == texts([entry(2)])
+    assert texts(await everything(archive, filter=RAIN)) == texts([entry(2)])
 
 
-async def test_a_retraction_reaches_messages_of_its_own_batch(archive: Archive) -> None:
+async def test_retraction_applies_to_earlier_messages_of_its_batch(archive: Archive) -> None:
     later = entry(2, name_hashes=(7,), text="rain")
     await archive.append([entry(1, name_hashes=(7,), text="rain"), retraction(7), later])
     await carry_out(archive)
 
     assert await kinds(archive) == [Kind.TOMBSTONE, Kind.ANNOTATION, Kind.MESSAGE]
-    assert texts(await everything(archive, wanted=RAIN)) == texts([entry(2)])
+    assert texts(await everything(archive, filter=RAIN)) == texts([entry(2)])
 
 
 async def test_only_the_last_message_of_a_name_is_retracted(archive: Archive) -> None:
@@ -211,7 +223,9 @@ async def test_only_the_last_message_of_a_name_is_retracted(archive: Archive) ->
     assert await kinds(archive) == [*2 * [Kind.MESSAGE], Kind.TOMBSTONE, Kind.ANNOTATION]
 
 
-async def test_what_was_retracted_keeps_its_name_from_those_before(archive: Archive) -> None:
+async def test_second_retraction_does_not_reach_an_earlier_message_of_the_name(
+    archive: Archive,
+) -> None:
     await archive.append([entry(1, name_hashes=(7,)), entry(2, name_hashes=(7,))])
     await retract(archive, 7)
     await retract(archive, 7, name="the same again")
@@ -219,7 +233,7 @@ async def test_what_was_retracted_keeps_its_name_from_those_before(archive: Arch
     assert (await kinds(archive))[:2] == [Kind.MESSAGE, Kind.TOMBSTONE]
 
 
-async def test_a_copy_that_comes_late_takes_nothing_else_back(archive: Archive) -> None:
+async def test_duplicate_retraction_retracts_no_later_message(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(7,)), retraction(7)])
     await carry_out(archive)
     await archive.append([entry(2, name_hashes=(7,))])
@@ -229,64 +243,65 @@ async def test_a_copy_that_comes_late_takes_nothing_else_back(archive: Archive) 
 
 
 @pytest.mark.parametrize("named", [7, 8, 9])
-async def test_a_message_and_its_corrections_go_by_any_of_their_names(
+async def test_retraction_by_any_name_retracts_message_and_corrections(
     archive: Archive, named: int
 ) -> None:
-    said = [
+    rows = [
         entry(1, name_hashes=(7,), text="rain"),
         correction(2, 7, name_hashes=(8,), text="rain"),
         entry(3, refers_to=(7,)),
         correction(4, 8, name_hashes=(9,), text="rain"),
     ]
-    for row in said:
+    for row in rows:
         await archive.append([row])
     await retract(archive, named)
 
-    assert texts(await everything(archive))[:4] == [TOMBSTONE, TOMBSTONE, said[2].xml, TOMBSTONE]
+    assert texts(await everything(archive))[:4] == [TOMBSTONE, TOMBSTONE, rows[2].xml, TOMBSTONE]
     assert (await kinds(archive))[:2] == [Kind.TOMBSTONE, Kind.ANNOTATION]
-    assert await everything(archive, wanted=RAIN) == Page()
+    assert await everything(archive, filter=RAIN) == Page()
 
 
 async def test_many_corrections_are_retracted_in_steps(reopen: Open) -> None:
-    said = [
+    rows = [
         entry(0, name_hashes=(7,)),
         *(correction(n, 7, name_hashes=(n,)) for n in range(1, 2 * TOMBSTONES_MAX)),
     ]
     async with reopen() as storage:
         archive = storage.archive
-        await archive.append(said)
+        await archive.append(rows)
         assert await archive.unfinished_retractions() == ()
         await retract(archive, 9)
 
-        found = texts(await everything(archive))
-        assert found[0] == TOMBSTONE
-        assert found[1:-1] == texts(said[1:TOMBSTONES_MAX]) + TOMBSTONES_MAX * [TOMBSTONE]
+        xmls = texts(await everything(archive))
+        assert xmls[0] == TOMBSTONE
+        assert xmls[1:-1] == texts(rows[1:TOMBSTONES_MAX]) + TOMBSTONES_MAX * [TOMBSTONE]
 
     async with reopen() as storage:
         archive = storage.archive
-        [left] = await archive.unfinished_retractions()
-        assert (left.owner, left.message.xml, left.target) == (ALICE, found[-1], None)
+        [unfinished] = await archive.unfinished_retractions()
+        assert (unfinished.owner, unfinished.target) == (ALICE, None)
+        assert unfinished.message.xml == xmls[-1]
         await carry_out(archive)
 
-        assert texts(await everything(archive))[:-1] == len(said) * [TOMBSTONE]
+        assert texts(await everything(archive))[:-1] == len(rows) * [TOMBSTONE]
         assert await archive.unfinished_retractions() == ()
 
 
-async def test_all_retractions_of_a_batch_have_one_step_together(archive: Archive) -> None:
-    many = TOMBSTONES_MAX // 2
+async def test_tombstones_of_one_step_are_bounded_over_all_retractions(archive: Archive) -> None:
+    corrections = TOMBSTONES_MAX // 2
     await archive.append([entry(mark, name_hashes=(mark,)) for mark in range(3)])
-    await archive.append([correction((m, n), m) for m in range(3) for n in range(many)])
+    await archive.append([correction((m, n), m) for m in range(3) for n in range(corrections)])
     await archive.append([retraction(mark) for mark in range(3)])
     await carry_out(archive)
 
     assert (await kinds(archive))[:3] == 3 * [Kind.TOMBSTONE]
     assert texts(await everything(archive)).count(TOMBSTONE) == 3 + TOMBSTONES_MAX
-    assert [left.message.xml for left in await archive.unfinished_retractions()] == [
+    assert [item.message.xml for item in await archive.unfinished_retractions()] == [
         entry("back 2").xml
     ]
 
 
-async def test_a_retraction_is_offered_until_it_is_carried_out(reopen: Open) -> None:
+async def test_unfinished_retraction_is_returned_until_it_is_applied(reopen: Open) -> None:
     async with reopen() as storage:
         await storage.archive.append([entry(1, name_hashes=(7,)), correction(2, 7), retraction(7)])
 
@@ -308,7 +323,7 @@ async def test_a_retraction_is_offered_until_it_is_carried_out(reopen: Open) -> 
         assert await storage.archive.unfinished_retractions() == ()
 
 
-async def test_retractions_are_offered_in_the_order_of_arrival_behind_a_number(
+async def test_unfinished_retractions_are_ordered_and_continue_after_a_number(
     archive: Archive,
 ) -> None:
     rows = [retraction(7, name=n, owner=(ALICE, BOB)[n % 2]) for n in range(5)]
@@ -319,12 +334,14 @@ async def test_retractions_are_offered_in_the_order_of_arrival_behind_a_number(
     offered = await archive.unfinished_retractions()
     behind = await archive.unfinished_retractions(after=offered[1].number)
 
-    assert sorted(one.message.xml for one in offered) == sorted(texts(rows))
-    assert [one.number for one in offered] == sorted(one.number for one in offered)
+    assert sorted(item.message.xml for item in offered) == sorted(texts(rows))
+    assert [retraction.number for retraction in offered] == sorted(
+        retraction.number for retraction in offered
+    )
     assert behind == offered[2:]
 
 
-async def test_a_correction_that_comes_after_a_retraction_is_not_offered(archive: Archive) -> None:
+async def test_correction_after_a_retraction_is_not_retracted(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(7,)), retraction(7), correction(2, 7)])
 
     [offered] = await archive.unfinished_retractions()
@@ -332,7 +349,7 @@ async def test_a_correction_that_comes_after_a_retraction_is_not_offered(archive
     assert (offered.corrections, offered.is_last) == ((), True)
 
 
-async def test_a_message_that_lost_its_content_meanwhile_gets_no_tombstone(
+async def test_message_blanked_or_deleted_meanwhile_gets_no_tombstone(
     storage: Storage,
 ) -> None:
     archive = storage.archive
@@ -342,7 +359,7 @@ async def test_a_message_that_lost_its_content_meanwhile_gets_no_tombstone(
     assert first.target
     assert second.target
     await storage.retention.blank(ALICE, second.target.id)
-    await shed(storage, 3)
+    await delete_all_but(storage, 3)
 
     await archive.apply_retractions(
         [
@@ -359,7 +376,7 @@ async def test_a_message_that_lost_its_content_meanwhile_gets_no_tombstone(
     assert await archive.unfinished_retractions() == ()
 
 
-async def test_the_outcome_of_a_retraction_that_is_gone_changes_nothing(storage: Storage) -> None:
+async def test_outcome_of_an_erased_retraction_is_ignored(storage: Storage) -> None:
     archive = storage.archive
     await archive.append([entry(1, name_hashes=(7,)), retraction(7)])
     [offered] = await archive.unfinished_retractions()
@@ -378,7 +395,7 @@ async def test_the_outcome_of_a_retraction_that_is_gone_changes_nothing(storage:
     assert (await everything(archive)).messages[0] == new.target
 
 
-async def test_what_is_left_to_do_goes_with_its_archive(reopen: Open) -> None:
+async def test_erasure_removes_unfinished_retractions(reopen: Open) -> None:
     async with reopen() as storage:
         await storage.archive.append([entry(0, name_hashes=(7,))])
         await storage.archive.append([correction(n, 7) for n in range(TOMBSTONES_MAX + 1)])
@@ -389,49 +406,51 @@ async def test_what_is_left_to_do_goes_with_its_archive(reopen: Open) -> None:
         assert await storage.archive.unfinished_retractions() == ()
 
 
-async def test_a_retraction_that_is_emptied_leaves_nothing_to_do(reopen: Open) -> None:
+async def test_blanked_retraction_is_no_longer_unfinished(reopen: Open) -> None:
     async with reopen() as storage:
-        archive, keeping = storage.archive, storage.retention
+        archive, retention = storage.archive, storage.retention
         for mark in (7, 8):
             await archive.append([entry(mark, name_hashes=(mark,))])
             await archive.append([correction((mark, n), mark) for n in range(TOMBSTONES_MAX + 1)])
         await archive.append([retraction(mark) for mark in (7, 8)])
         await carry_out(archive)
-        first, second = [left.message for left in await archive.unfinished_retractions()]
-        await keeping.blank(ALICE, first.id)
-        assert [left.message for left in await archive.unfinished_retractions()] == [second]
-        await keeping.blank_oldest(ALICE, second.peer, Cutoff(messages=0), limit=10_000)
+        first, second = [
+            retraction.message for retraction in await archive.unfinished_retractions()
+        ]
+        await retention.blank(ALICE, first.id)
+        assert [item.message for item in await archive.unfinished_retractions()] == [second]
+        await retention.blank_oldest(ALICE, second.peer, Cutoff(messages=0), limit=10_000)
 
         assert await archive.unfinished_retractions() == ()
 
 
-async def test_what_tells_of_a_tombstone_sees_the_messages(archive: Archive) -> None:
-    seen: list[ArchivedMessage] = []
+async def test_tombstones_are_made_from_the_message_and_its_corrections(archive: Archive) -> None:
+    arguments: list[ArchivedMessage] = []
     await archive.append([entry(1, name_hashes=(7,)), correction(2, 7), correction(3, 7)])
     before = (await everything(archive)).messages
 
     def only_last(stored: ArchivedMessage) -> str | None:
-        seen.append(stored)
+        arguments.append(stored)
         return None if stored.xml == entry(2).xml else TOMBSTONE
 
     await retract(archive, 7, only_last)
 
-    assert list(dict.fromkeys(seen)) == [before[0], before[2], before[1]]
+    assert list(dict.fromkeys(arguments)) == [before[0], before[2], before[1]]
     assert texts(await everything(archive))[:3] == [TOMBSTONE, before[1].xml, TOMBSTONE]
     assert await archive.unfinished_retractions() == ()
 
 
-async def test_a_message_that_stays_keeps_its_words_and_corrections(archive: Archive) -> None:
-    said = [entry(1, name_hashes=(7,), text="rain"), correction(2, 7, text="rain")]
-    await archive.append(said)
+async def test_message_without_tombstone_keeps_its_words_and_corrections(archive: Archive) -> None:
+    rows = [entry(1, name_hashes=(7,), text="rain"), correction(2, 7, text="rain")]
+    await archive.append(rows)
     await retract(archive, 7, lambda _: None)
 
-    assert texts(await everything(archive, wanted=RAIN)) == texts(said)
-    assert (await about(archive))[0] == [said[1].xml, entry("back 7").xml]
+    assert texts(await everything(archive, filter=RAIN)) == texts(rows)
+    assert (await referring(archive))[0] == [rows[1].xml, entry("back 7").xml]
 
 
 @pytest.mark.parametrize("kind", [Kind.TOMBSTONE, Kind.BLANKED])
-async def test_what_says_nothing_any_more_is_not_retracted(archive: Archive, kind: Kind) -> None:
+async def test_tombstone_or_blanked_message_is_not_retracted(archive: Archive, kind: Kind) -> None:
     row = entry(1, name_hashes=(7,), kind=kind)
     await archive.append([row])
     await retract(archive, 7)
@@ -440,7 +459,7 @@ async def test_what_says_nothing_any_more_is_not_retracted(archive: Archive, kin
     assert (stored.xml, stored.kind) == (row.xml, kind)
 
 
-async def test_a_message_is_retracted_once(archive: Archive) -> None:
+async def test_message_is_retracted_once(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(7,))])
     await archive.append([retraction(7), retraction(7, name="again")])
     await carry_out(archive)
@@ -449,7 +468,7 @@ async def test_a_message_is_retracted_once(archive: Archive) -> None:
     assert texts(await everything(archive))[0] == TOMBSTONE
 
 
-async def test_a_retraction_is_for_one_archive(archive: Archive) -> None:
+async def test_retraction_does_not_cross_archives(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(7,)), entry(1, name_hashes=(7,), owner=BOB)])
     await archive.append([retraction(7, owner=BOB), retraction(7, owner=NOBODY)])
     await carry_out(archive)
@@ -458,7 +477,7 @@ async def test_a_retraction_is_for_one_archive(archive: Archive) -> None:
     assert texts(await everything(archive, BOB))[0] == TOMBSTONE
 
 
-async def test_retracting_what_is_not_there_changes_nothing(archive: Archive) -> None:
+async def test_retraction_of_an_unknown_message_changes_nothing(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(7,), refers_to=(8,))])
     await archive.append([retraction(8)])
 
@@ -466,27 +485,27 @@ async def test_retracting_what_is_not_there_changes_nothing(archive: Archive) ->
     assert texts(await everything(archive)) == texts([entry(1), entry("back 8")])
 
 
-async def test_a_rejected_batch_undoes_its_retractions(archive: Archive) -> None:
+async def test_rejected_batch_leaves_no_retraction(archive: Archive) -> None:
     await archive.append([entry(1, name_hashes=(7,), text="rain")])
     with pytest.raises(Rejected):
         await archive.append([retraction(7), entry("bad", at=2**63)])
 
     assert await archive.unfinished_retractions() == ()
-    assert texts(await everything(archive, wanted=RAIN)) == texts([entry(1)])
+    assert texts(await everything(archive, filter=RAIN)) == texts([entry(1)])
 
 
-async def test_a_retracted_message_can_be_removed_and_meets_its_copies(
+async def test_retracted_message_is_deduplicated_and_can_be_deleted(
     storage: Storage, archive: Archive
 ) -> None:
     await archive.append([entry(1, name_hashes=(7,)), retraction(7), entry(1)])
     await carry_out(archive)
     counted = await archive.count(ALICE, ANY)
-    await shed(storage, 1)
+    await delete_all_but(storage, 1)
 
     assert (counted, await kinds(archive)) == (2, [Kind.ANNOTATION])
 
 
-async def test_names_are_known_after_reopening(reopen: Open) -> None:
+async def test_name_hashes_survive_reopening(reopen: Open) -> None:
     async with reopen() as storage:
         await storage.archive.append([entry(1, name_hashes=(-7,)), entry(2, refers_to=(-7,))])
 
@@ -494,16 +513,16 @@ async def test_names_are_known_after_reopening(reopen: Open) -> None:
         await retract(storage.archive, -7)
 
         assert texts(await everything(storage.archive))[:2] == [TOMBSTONE, entry(2).xml]
-        assert (await about(storage.archive))[0] == [entry(2).xml, entry("back -7").xml]
+        assert (await referring(storage.archive))[0] == [entry(2).xml, entry("back -7").xml]
 
 
-async def test_the_bytes_of_an_archive_are_those_of_its_xml(reopen: Open) -> None:
+async def test_bytes_of_an_archive_are_the_octets_of_its_xml(reopen: Open) -> None:
     rows = [entry(n, xml="ü" * n, name_hashes=(n,)) for n in range(1, 6)]
     async with reopen() as storage:
         await storage.archive.append([*rows, rows[0]])
         await retract(storage.archive, 2, "é", xml="")
         await retract(storage.archive, 4, "longer than before", xml="")
-        await shed(storage, 6)
+        await delete_all_but(storage, 6)
 
         usage = await storage.retention.usage_of(ALICE)
 

@@ -1,4 +1,4 @@
-"""What `storage.people` promises of accounts, rosters and waiting stanzas, on every backend."""
+"""The contract of the stores of accounts, rosters and offline stanzas, on every backend."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def account(jid: str = ALICE, **fields: Any) -> Account:
     return Account(**({"jid": jid, "verifier": f"of {jid}", "created": NOON} | fields))
 
 
-def waiting(name: object = 1, **fields: Any) -> OfflineStanza:
+def offline_stanza(name: object = 1, **fields: Any) -> OfflineStanza:
     packet = f"<message><body>{name}</body></message>"
     return OfflineStanza(**({"peer": f"{BOB}/phone", "stanza": packet, "at": NOON} | fields))
 
@@ -40,23 +40,23 @@ CONTACT = Contact(
 # Accounts
 
 
-async def test_an_account_is_given_back_as_it_was_added(storage: Storage) -> None:
-    given = account(is_enabled=False)
+async def test_added_account_is_read_back_unchanged(storage: Storage) -> None:
+    expected = account(is_enabled=False)
 
-    assert await storage.accounts.add(given)
-    assert await storage.accounts.get(ALICE) == given
+    assert await storage.accounts.add(expected)
+    assert await storage.accounts.get(ALICE) == expected
     assert await storage.accounts.get(BOB) is None
     assert await storage.accounts.get(ELSEWHERE) is None
 
 
-async def test_an_account_is_not_added_twice(storage: Storage) -> None:
+async def test_account_is_not_added_twice(storage: Storage) -> None:
     await storage.accounts.add(account())
 
     assert not await storage.accounts.add(account(verifier="another"))
     assert await storage.accounts.get(ALICE) == account()
 
 
-async def test_an_account_is_changed_and_no_other(storage: Storage) -> None:
+async def test_change_of_an_account_changes_no_other(storage: Storage) -> None:
     for jid in (ALICE, BOB, ELSEWHERE):
         await storage.accounts.add(account(jid))
     changed = account(verifier="another", is_enabled=False)
@@ -67,17 +67,19 @@ async def test_an_account_is_changed_and_no_other(storage: Storage) -> None:
     assert await storage.accounts.get(ELSEWHERE) == account(ELSEWHERE)
 
 
-async def test_what_is_no_account_is_neither_changed_nor_removed(storage: Storage) -> None:
+async def test_change_and_removal_of_an_unknown_account_return_false(storage: Storage) -> None:
     assert not await storage.accounts.change(account())
     assert not await storage.accounts.remove(ALICE)
     assert await storage.accounts.get(ALICE) is None
 
 
-async def test_a_removed_account_leaves_nothing_to_the_next_of_its_name(storage: Storage) -> None:
+async def test_removal_of_an_account_removes_its_roster_and_offline_stanzas(
+    storage: Storage,
+) -> None:
     for jid in (ALICE, BOB):
         await storage.accounts.add(account(jid))
         await storage.contacts.put(jid, replace(CONTACT, jid=CAROL))
-        await storage.offline.add(jid, waiting())
+        await storage.offline.add(jid, offline_stanza())
 
     assert await storage.accounts.remove(ALICE)
     assert await storage.accounts.get(ALICE) is None
@@ -99,7 +101,7 @@ async def test_accounts_of_a_domain_are_listed_page_by_page(storage: Storage) ->
         pages.append(await storage.accounts.list(HOST, after=after, limit=4))
 
     assert [len(page) for page in pages] == [4, 2, 0]
-    assert [each for page in pages for each in page] == [
+    assert [stanza for page in pages for stanza in page] == [
         account(jid) for jid in sorted(f"{name}@{HOST}" for name in names)
     ]
 
@@ -114,32 +116,32 @@ async def test_accounts_are_counted_by_domain(storage: Storage) -> None:
     assert await storage.accounts.count("remote.example") == 0
 
 
-async def test_an_account_that_no_store_can_keep_is_rejected(storage: Storage) -> None:
+async def test_account_with_invalid_text_is_rejected(storage: Storage) -> None:
     with pytest.raises(Rejected):
         await storage.accounts.add(account(verifier="\ud800"))
 
     assert await storage.accounts.get(ALICE) is None
 
 
-def test_a_verifier_is_never_shown() -> None:
+def test_verifier_is_not_in_the_repr() -> None:
     assert "secret" not in repr(account(verifier="secret"))
 
 
 # Rosters
 
 
-async def test_a_roster_is_empty_at_first(storage: Storage) -> None:
+async def test_roster_of_a_new_owner_is_empty(storage: Storage) -> None:
     assert await storage.contacts.roster(ALICE) == ()
 
 
-@pytest.mark.parametrize("given", [CONTACT, Contact(jid=BOB)], ids=["full", "bare"])
-async def test_a_contact_is_given_back_as_it_was_put(storage: Storage, given: Contact) -> None:
-    await storage.contacts.put(ALICE, given)
+@pytest.mark.parametrize("expected", [CONTACT, Contact(jid=BOB)], ids=["full", "bare"])
+async def test_contact_is_read_back_unchanged(storage: Storage, expected: Contact) -> None:
+    await storage.contacts.put(ALICE, expected)
 
-    assert await storage.contacts.roster(ALICE) == (given,)
+    assert await storage.contacts.roster(ALICE) == (expected,)
 
 
-async def test_a_contact_replaces_the_one_of_the_same_jid_only(storage: Storage) -> None:
+async def test_contact_replaces_only_the_contact_of_the_same_jid(storage: Storage) -> None:
     for owner in (ALICE, BOB):
         for jid in (ROMEO, CAROL, BOB):
             await storage.contacts.put(owner, Contact(jid=jid))
@@ -153,7 +155,7 @@ async def test_a_contact_replaces_the_one_of_the_same_jid_only(storage: Storage)
     assert CONTACT not in await storage.contacts.roster(BOB)
 
 
-async def test_a_dropped_contact_is_gone_and_no_other(storage: Storage) -> None:
+async def test_removal_of_a_contact_removes_no_other(storage: Storage) -> None:
     for owner in (ALICE, BOB):
         for jid in (ROMEO, CAROL):
             await storage.contacts.put(owner, Contact(jid=jid))
@@ -164,7 +166,7 @@ async def test_a_dropped_contact_is_gone_and_no_other(storage: Storage) -> None:
     assert len(await storage.contacts.roster(BOB)) == 2
 
 
-async def test_a_roster_is_emptied_and_no_other(storage: Storage) -> None:
+async def test_clearing_a_roster_clears_no_other(storage: Storage) -> None:
     for owner in (ALICE, BOB):
         for jid in (ROMEO, CAROL):
             await storage.contacts.put(owner, Contact(jid=jid))
@@ -174,64 +176,64 @@ async def test_a_roster_is_emptied_and_no_other(storage: Storage) -> None:
     assert len(await storage.contacts.roster(BOB)) == 2
 
 
-# Waiting stanzas
+# Offline stanzas
 
 
-async def test_what_waits_is_given_once_and_the_oldest_first(storage: Storage) -> None:
-    given = [waiting(n, at=NOON + at) for n, at in enumerate([5, 3, 9, 3])]
-    for each in given:
-        await storage.offline.add(ALICE, each)
+async def test_offline_stanzas_are_popped_once_oldest_first(storage: Storage) -> None:
+    expected = [offline_stanza(n, at=NOON + at) for n, at in enumerate([5, 3, 9, 3])]
+    for stanza in expected:
+        await storage.offline.add(ALICE, stanza)
 
-    assert await storage.offline.pop(ALICE) == (given[1], given[3], given[0], given[2])
+    assert await storage.offline.pop(ALICE) == (expected[1], expected[3], expected[0], expected[2])
     assert await storage.offline.pop(ALICE) == ()
 
 
-async def test_the_same_stanza_waits_once(storage: Storage) -> None:
-    others = [waiting(peer=ROMEO), waiting(at=NOON + 1), waiting(2)]
-    for each in (waiting(), *others, waiting(), *others):
-        await storage.offline.add(ALICE, each)
+async def test_same_offline_stanza_is_stored_once(storage: Storage) -> None:
+    different = [offline_stanza(peer=ROMEO), offline_stanza(at=NOON + 1), offline_stanza(2)]
+    for stanza in (offline_stanza(), *different, offline_stanza(), *different):
+        await storage.offline.add(ALICE, stanza)
 
     assert await storage.offline.count(ALICE) == 4
-    assert set(await storage.offline.pop(ALICE)) == {waiting(), *others}
+    assert set(await storage.offline.pop(ALICE)) == {offline_stanza(), *different}
 
 
-async def test_stanzas_wait_for_nobody_else(storage: Storage) -> None:
+async def test_pop_leaves_offline_stanzas_of_other_owners(storage: Storage) -> None:
     for owner in (ALICE, BOB):
-        await storage.offline.add(owner, waiting())
+        await storage.offline.add(owner, offline_stanza())
     await storage.offline.pop(ALICE)
 
     assert await storage.offline.count(ALICE) == 0
     assert await storage.offline.count(BOB) == 1
 
 
-async def test_what_was_given_may_come_again(storage: Storage) -> None:
+async def test_popped_offline_stanza_can_be_added_again(storage: Storage) -> None:
     for _ in range(2):
-        await storage.offline.add(ALICE, waiting())
-        assert await storage.offline.pop(ALICE) == (waiting(),)
+        await storage.offline.add(ALICE, offline_stanza())
+        assert await storage.offline.pop(ALICE) == (offline_stanza(),)
 
 
-# Lasting
+# Reopening
 
 
-async def test_people_last_over_a_reopening(reopen: Open) -> None:
+async def test_accounts_rosters_and_offline_stanzas_survive_reopening(reopen: Open) -> None:
     async with reopen() as storage:
         await storage.accounts.add(account())
         await storage.contacts.put(ALICE, CONTACT)
-        await storage.offline.add(ALICE, waiting())
+        await storage.offline.add(ALICE, offline_stanza())
 
     async with reopen() as storage:
         assert await storage.accounts.get(ALICE) == account()
         assert await storage.contacts.roster(ALICE) == (CONTACT,)
-        assert await storage.offline.pop(ALICE) == (waiting(),)
+        assert await storage.offline.pop(ALICE) == (offline_stanza(),)
 
 
-async def test_a_closed_store_is_unavailable_to_people(reopen: Open) -> None:
+async def test_reads_of_a_closed_store_are_unavailable(reopen: Open) -> None:
     async with reopen() as storage:
         opened = storage
-    for asking in (
+    for read in (
         opened.accounts.get(ALICE),
         opened.contacts.roster(ALICE),
         opened.offline.count(ALICE),
     ):
         with pytest.raises(Unavailable):
-            await asking
+            await read

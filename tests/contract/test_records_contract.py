@@ -1,4 +1,4 @@
-"""What `storage.interface.Records` promises, held by every backend."""
+"""The contract of preferences, rules, holds, the audit log and rooms, on every backend."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from storage.rows import (
 
 
 def audit_entry(name: object = 1, **fields: Any) -> AuditEntry:
-    """Return a line for the audit log that says its name."""
+    """Return an audit log entry with its name as the detail."""
     defaults: dict[str, Any] = {
         "at": NOON,
         "actor": "auditor",
@@ -43,7 +43,7 @@ def details(audit_log: tuple[AuditEntry, ...]) -> list[str]:
 HOLD = Hold(subject=ALICE, reason="case 7", by="auditor", at=NOON)
 
 
-async def test_a_new_store_has_no_records(storage: Storage) -> None:
+async def test_new_store_has_no_records(storage: Storage) -> None:
     assert await storage.preferences.get(ALICE) is None
     assert await storage.preferences.list(after="", limit=9) == ()
     assert await storage.rules.list() == ()
@@ -55,17 +55,17 @@ async def test_a_new_store_has_no_records(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("default", ["always", "never", "roster"])
-async def test_preferences_are_given_back_as_they_were_set(storage: Storage, default: str) -> None:
-    given = PreferencesRow(
+async def test_preferences_are_read_back_unchanged(storage: Storage, default: str) -> None:
+    row = PreferencesRow(
         owner=ALICE, default=default, always=(ROMEO, f"{BOB}/a \"b\", 'c'"), never=("ü@h", "z@h")
     )
-    await storage.preferences.set(given)
+    await storage.preferences.set(row)
 
-    assert await storage.preferences.get(ALICE) == given
-    assert await storage.preferences.list(after="", limit=9) == (given,)
+    assert await storage.preferences.get(ALICE) == row
+    assert await storage.preferences.list(after="", limit=9) == (row,)
 
 
-async def test_preferences_replace_those_of_the_same_owner_only(storage: Storage) -> None:
+async def test_preferences_replace_only_those_of_the_same_owner(storage: Storage) -> None:
     await storage.preferences.set(PreferencesRow(owner=BOB, default="roster"))
     await storage.preferences.set(PreferencesRow(owner=ALICE, default="always", never=(ROMEO,)))
     await storage.preferences.set(PreferencesRow(owner=ALICE, default="never", always=(BOB,)))
@@ -82,19 +82,19 @@ async def test_preferences_replace_those_of_the_same_owner_only(storage: Storage
 # Confirmed bounds
 
 
-async def test_bounds_are_given_back_as_they_were_confirmed(storage: Storage) -> None:
+async def test_confirmed_bounds_are_read_back_unchanged(storage: Storage) -> None:
     assert await storage.rules.confirmed() == ()
-    others = HostRetention(host="", days=0, messages=0, bytes=0)
+    default = HostRetention(host="", days=0, messages=0, bytes=0)
     hosts = (
         HostRetention(host=HOST, days=36500, messages=10**9, bytes=10**15),
         HostRetention(host=OTHER_HOST, days=1, messages=2, bytes=3),
     )
-    await storage.rules.confirm([*hosts, others])
+    await storage.rules.confirm([*hosts, default])
 
-    assert set(await storage.rules.confirmed()) == {others, *hosts}
+    assert set(await storage.rules.confirmed()) == {default, *hosts}
 
 
-async def test_bounds_take_the_place_of_all_that_were_confirmed_before(storage: Storage) -> None:
+async def test_confirmed_bounds_replace_all_earlier_ones(storage: Storage) -> None:
     first = [HostRetention(host=host, days=7, messages=0, bytes=0) for host in ("", HOST)]
     then = [HostRetention(host=host, days=9, messages=1, bytes=0) for host in ("", OTHER_HOST)]
     await storage.rules.confirm(first)
@@ -114,23 +114,23 @@ async def test_bounds_take_the_place_of_all_that_were_confirmed_before(storage: 
         Rule(owner=ALICE, days=0, messages=0, bytes=0),
         Rule(owner=ALICE, peer=ROMEO, days=1, messages=2, bytes=3),
     ],
-    ids=["as is usual", "without bounds", "all bounds"],
+    ids=["default", "without bounds", "all bounds"],
 )
-async def test_a_rule_is_given_back_as_it_was_set(storage: Storage, rule: Rule) -> None:
+async def test_rule_is_read_back_unchanged(storage: Storage, rule: Rule) -> None:
     await storage.rules.set(rule)
 
     assert await storage.rules.list() == (rule,)
 
 
-async def test_a_rule_replaces_the_one_for_the_same_owner_and_peer_only(storage: Storage) -> None:
-    others = {Rule(owner=ALICE, peer=ROMEO, days=1), Rule(owner=BOB, days=2)}
-    for rule in [*others, Rule(owner=ALICE, days=3), Rule(owner=ALICE, messages=4)]:
+async def test_rule_replaces_only_that_of_the_same_owner_and_peer(storage: Storage) -> None:
+    other_rules = {Rule(owner=ALICE, peer=ROMEO, days=1), Rule(owner=BOB, days=2)}
+    for rule in [*other_rules, Rule(owner=ALICE, days=3), Rule(owner=ALICE, messages=4)]:
         await storage.rules.set(rule)
 
-    assert set(await storage.rules.list()) == others | {Rule(owner=ALICE, messages=4)}
+    assert set(await storage.rules.list()) == other_rules | {Rule(owner=ALICE, messages=4)}
 
 
-async def test_a_dropped_rule_is_gone_and_no_other(storage: Storage) -> None:
+async def test_removal_of_a_rule_removes_no_other(storage: Storage) -> None:
     rules = [Rule(owner=ALICE), Rule(owner=ALICE, peer=ROMEO), Rule(owner=BOB, peer=ROMEO)]
     for rule in rules:
         await storage.rules.set(rule)
@@ -142,7 +142,7 @@ async def test_a_dropped_rule_is_gone_and_no_other(storage: Storage) -> None:
     assert set(await storage.rules.list()) == set(rules[2:])
 
 
-async def test_dropping_a_rule_that_is_not_there_is_fine(storage: Storage) -> None:
+async def test_removal_of_an_unknown_rule_changes_nothing(storage: Storage) -> None:
     await storage.rules.remove(ALICE, ROMEO)
 
     assert await storage.rules.list() == ()
@@ -151,7 +151,7 @@ async def test_dropping_a_rule_that_is_not_there_is_fine(storage: Storage) -> No
 # Holds
 
 
-async def test_a_hold_replaces_the_one_on_the_same_subject_only(storage: Storage) -> None:
+async def test_hold_replaces_only_that_on_the_same_subject(storage: Storage) -> None:
     on_host = Hold(subject=HOST, reason="case 1", by="boss", at=NOON)
     later = replace(HOLD, reason="case 8", by="boss", at=NOON + 1)
     for hold in (on_host, HOLD, later):
@@ -160,7 +160,7 @@ async def test_a_hold_replaces_the_one_on_the_same_subject_only(storage: Storage
     assert set(await storage.holds.list()) == {on_host, later}
 
 
-async def test_a_dropped_hold_is_gone_and_no_other(storage: Storage) -> None:
+async def test_removal_of_a_hold_removes_no_other(storage: Storage) -> None:
     on_host = replace(HOLD, subject=HOST)
     for hold in (HOLD, on_host):
         await storage.holds.set(hold)
@@ -173,16 +173,16 @@ async def test_a_dropped_hold_is_gone_and_no_other(storage: Storage) -> None:
 # The audit log
 
 
-async def test_a_line_of_the_log_is_given_back_as_it_was_written(storage: Storage) -> None:
-    given = audit_entry("7 messages, \"all\"; 'ü'\n", actor=ROMEO, action="export", at=NOON + 1)
-    await storage.archive.append([given])
+async def test_audit_entry_is_read_back_unchanged(storage: Storage) -> None:
+    written = audit_entry("7 messages, \"all\"; 'ü'\n", actor=ROMEO, action="export", at=NOON + 1)
+    await storage.archive.append([written])
 
     [line] = await storage.audit_log.entries(limit=10)
 
-    assert replace(line, number=0) == given
+    assert replace(line, number=0) == written
 
 
-async def test_the_log_is_read_newest_first_whatever_the_times_say(storage: Storage) -> None:
+async def test_audit_log_is_read_newest_first_despite_times(storage: Storage) -> None:
     for n, at in enumerate([5, 3, 9]):
         await storage.archive.append([audit_entry(n, at=NOON + at)])
 
@@ -192,7 +192,7 @@ async def test_the_log_is_read_newest_first_whatever_the_times_say(storage: Stor
     assert [line.number for line in lines] == sorted({line.number for line in lines}, reverse=True)
 
 
-async def test_the_log_is_read_page_by_page(storage: Storage) -> None:
+async def test_audit_log_is_read_page_by_page(storage: Storage) -> None:
     for n in range(5):
         await storage.archive.append([audit_entry(n)])
 
@@ -203,7 +203,7 @@ async def test_the_log_is_read_page_by_page(storage: Storage) -> None:
     assert [details(page) for page in pages] == [["4", "3"], ["2", "1"], ["0"], []]
 
 
-async def test_the_log_is_read_by_subject(storage: Storage) -> None:
+async def test_audit_log_is_read_by_subject(storage: Storage) -> None:
     for n in range(6):
         await storage.archive.append([audit_entry(n, subject=(ALICE, BOB, HOST)[n % 3])])
 
@@ -215,14 +215,14 @@ async def test_the_log_is_read_by_subject(storage: Storage) -> None:
     assert await storage.audit_log.entries(limit=10, subject=ROMEO) == ()
 
 
-async def test_a_line_that_no_store_can_keep_is_rejected(storage: Storage) -> None:
+async def test_audit_entry_with_an_invalid_time_is_rejected(storage: Storage) -> None:
     with pytest.raises(Rejected):
         await storage.archive.append([audit_entry(at=2**63)])
 
     assert await storage.audit_log.entries(limit=10) == ()
 
 
-async def test_lines_of_the_log_are_written_in_one_step_with_messages(storage: Storage) -> None:
+async def test_audit_entries_and_messages_are_written_in_one_transaction(storage: Storage) -> None:
     with pytest.raises(Rejected):
         await storage.archive.append([audit_entry(1), entry(1), audit_entry(at=2**63)])
     assert await storage.audit_log.entries(limit=10) == ()
@@ -241,37 +241,39 @@ async def test_lines_of_the_log_are_written_in_one_step_with_messages(storage: S
 OTHER_ROOM = f"other@conference.{HOST}"
 
 
-def occupant(affiliation: str, jid: str = ALICE, room: str = ROOM, heard: int = 0) -> Occupant:
-    return Occupant(room=room, jid=jid, affiliation=affiliation, heard_at=heard)
+def occupant(affiliation: str, jid: str = ALICE, room: str = ROOM, heard_at: int = 0) -> Occupant:
+    return Occupant(room=room, jid=jid, affiliation=affiliation, heard_at=heard_at)
 
 
-async def known(storage: Storage, room: str = ROOM) -> tuple[str | None, str | None]:
-    """Return what alice and bob are in a room."""
+async def affiliations(storage: Storage, room: str = ROOM) -> tuple[str | None, str | None]:
+    """Return the affiliations of alice and bob in a room."""
     return await storage.rooms.affiliation(room, ALICE), await storage.rooms.affiliation(room, BOB)
 
 
-async def test_a_user_is_known_by_the_last_affiliation_in_each_room(storage: Storage) -> None:
+async def test_last_affiliation_of_a_user_in_a_room_is_stored(storage: Storage) -> None:
     for affiliation in ("none", "outcast"):
         changed = (occupant(affiliation), occupant("owner", BOB))
         await storage.rooms.change(RoomChanges(room=ROOM, occupants=changed))
-    others = (occupant("admin", room=OTHER_ROOM),)
-    await storage.rooms.change(RoomChanges(room=OTHER_ROOM, occupants=others))
+    admins = (occupant("admin", room=OTHER_ROOM),)
+    await storage.rooms.change(RoomChanges(room=OTHER_ROOM, occupants=admins))
 
-    assert await known(storage) == ("outcast", "owner")
-    assert await known(storage, OTHER_ROOM) == ("admin", None)
+    assert await affiliations(storage) == ("outcast", "owner")
+    assert await affiliations(storage, OTHER_ROOM) == ("admin", None)
 
 
 @pytest.mark.parametrize("affiliation", ["member", "admin", "owner", "none", "outcast", None])
-async def test_who_is_removed_was_a_member(storage: Storage, affiliation: str | None) -> None:
+async def test_removal_from_a_room_changes_only_members(
+    storage: Storage, affiliation: str | None
+) -> None:
     if affiliation is not None:
         await storage.rooms.change(RoomChanges(room=ROOM, occupants=(occupant(affiliation),)))
     await storage.rooms.change(RoomChanges(room=ROOM, removed=(occupant("none"),)))
 
     was_member = affiliation in ("member", "admin", "owner")
-    assert await known(storage) == ("none" if was_member else affiliation, None)
+    assert await affiliations(storage) == ("none" if was_member else affiliation, None)
 
 
-async def test_it_is_kept_which_rooms_are_persistent_and_when_they_were_made(
+async def test_persistence_and_creation_of_a_room_are_stored(
     storage: Storage,
 ) -> None:
     assert await storage.rooms.get(ROOM) == Room()
@@ -289,40 +291,40 @@ async def test_it_is_kept_which_rooms_are_persistent_and_when_they_were_made(
     assert await storage.rooms.get(OTHER_ROOM) == Room()
 
 
-async def test_a_room_made_anew_has_those_in_it_that_are_told_with_it(storage: Storage) -> None:
-    before = (occupant("owner"), occupant("outcast", BOB, heard=9))
+async def test_recreated_room_has_only_the_occupants_of_the_change(storage: Storage) -> None:
+    before = (occupant("owner"), occupant("outcast", BOB, heard_at=9))
     await storage.rooms.change(RoomChanges(room=ROOM, occupants=before))
-    others = (occupant("admin", room=OTHER_ROOM),)
-    await storage.rooms.change(RoomChanges(room=OTHER_ROOM, occupants=others))
+    admins = (occupant("admin", room=OTHER_ROOM),)
+    await storage.rooms.change(RoomChanges(room=OTHER_ROOM, occupants=admins))
     await storage.rooms.change(RoomChanges(room=ROOM, created_at=7))
-    assert await known(storage) == (None, None)
+    assert await affiliations(storage) == (None, None)
 
     await storage.rooms.change(
         RoomChanges(room=ROOM, created_at=9, occupants=(occupant("owner", BOB),))
     )
-    assert await known(storage) == (None, "owner")
-    assert await known(storage, OTHER_ROOM) == ("admin", None)
+    assert await affiliations(storage) == (None, "owner")
+    assert await affiliations(storage, OTHER_ROOM) == ("admin", None)
 
 
-async def test_a_room_that_may_be_another_one_keeps_whom_it_bans_and_what_was_heard_since(
+async def test_possibly_recreated_room_keeps_bans_and_later_affiliations(
     storage: Storage,
 ) -> None:
     carol, dave = f"carol@{HOST}", f"dave@{HOST}"
     before = (
-        occupant("owner", heard=4),
-        occupant("outcast", BOB, heard=4),
-        occupant("member", carol, heard=5),
-        occupant("none", dave, heard=4),
+        occupant("owner", heard_at=4),
+        occupant("outcast", BOB, heard_at=4),
+        occupant("member", carol, heard_at=5),
+        occupant("none", dave, heard_at=4),
     )
     await storage.rooms.change(RoomChanges(room=ROOM, occupants=before))
     await storage.rooms.change(RoomChanges(room=ROOM, created_at=5, keep_banned=True))
 
-    assert await known(storage) == (None, "outcast")
+    assert await affiliations(storage) == (None, "outcast")
     assert await storage.rooms.affiliation(ROOM, carol) == "member"
     assert await storage.rooms.affiliation(ROOM, dave) is None
 
 
-async def test_records_last_over_a_reopening(reopen: Open) -> None:
+async def test_records_survive_reopening(reopen: Open) -> None:
     preferences = PreferencesRow(owner=ALICE, default="roster", always=(BOB,), never=(ROMEO,))
     rule = Rule(owner=ALICE, peer=ROMEO, days=30)
     async with reopen() as storage:
@@ -337,10 +339,10 @@ async def test_records_last_over_a_reopening(reopen: Open) -> None:
         assert await storage.rules.list() == (rule,)
         assert await storage.holds.list() == (HOLD,)
         assert await storage.rooms.get(ROOM) == Room(7)
-        assert await known(storage) == ("member", None)
+        assert await affiliations(storage) == ("member", None)
 
 
-async def test_the_numbers_of_the_log_go_on_after_a_reopening(reopen: Open) -> None:
+async def test_audit_numbers_continue_after_reopening(reopen: Open) -> None:
     async with reopen() as storage:
         await storage.archive.append([audit_entry(1)])
         [first] = await storage.audit_log.entries(limit=1)
@@ -353,7 +355,7 @@ async def test_the_numbers_of_the_log_go_on_after_a_reopening(reopen: Open) -> N
     assert lines[0].number > first.number
 
 
-async def test_a_closed_store_is_unavailable_to_records(reopen: Open) -> None:
+async def test_write_to_a_closed_store_is_unavailable(reopen: Open) -> None:
     async with reopen() as storage:
         holds = storage.holds
     with pytest.raises(Unavailable):

@@ -1,4 +1,4 @@
-"""What `storage.interface.Retention` promises, and that the books are right behind each call."""
+"""The contract of `storage.interface.Retention`; after every test the indexes match the rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract.conftest import BACKENDS, probe_of
+from contract.conftest import BACKENDS
 from support.builders import (
     ALICE,
     BOB,
@@ -22,9 +22,11 @@ from support.builders import (
     retract,
     texts,
 )
+from support.probe import assert_indexes_match, probe_of
 
 from storage.errors import NotFound
-from storage.open import SqliteStorage, open_storage
+from storage.interface import Storage
+from storage.open import open_storage
 from storage.rows import (
     ANY,
     Cutoff,
@@ -45,42 +47,37 @@ from storage.rows import (
     Usage,
 )
 
-ALL = Cutoff(messages=0)
+EVERYTHING = Cutoff(messages=0)
 
 
 @pytest.fixture(params=BACKENDS)
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SqliteStorage]:
-    """An empty store of each backend in turn, whose books are right when the test is over."""
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
+    """An empty store of each backend; after the test its indexes must match its messages."""
     async with open_storage(BACKENDS[request.param].url(tmp_path)) as opened:
         yield opened
-        await assert_counters_right(opened)
+        await assert_indexes_match(opened)
 
 
-async def assert_counters_right(storage: SqliteStorage) -> None:
-    probe = probe_of(storage)
-    assert await probe.kept() == await probe.recounted()
-
-
-def said(count: int, **fields: Any) -> list[NewMessage]:
-    """Return messages that are found by the word "all", each with a name."""
-    found = entries(count, text="all", **fields)
-    return [given._replace(name_hashes=(n,)) for n, given in enumerate(found)]
+def named_entries(count: int, **fields: Any) -> list[NewMessage]:
+    """Return rows that are found by the word "all" and have the name hashes 0, 1, 2..."""
+    rows = entries(count, text="all", **fields)
+    return [row._replace(name_hashes=(n,)) for n, row in enumerate(rows)]
 
 
 # Usage
 
 
-async def test_usage_lists_archives_in_the_order_of_their_owners(storage: SqliteStorage) -> None:
+async def test_usage_lists_archives_in_the_order_of_their_owners(storage: Storage) -> None:
     owners = [ALICE, BOB, ROMEO, ROOM]
     await storage.archive.append([entry(owner=owner, text="a") for owner in reversed(owners)])
 
-    found = await storage.retention.usage()
+    listed = await storage.retention.usage()
 
-    assert [usage.owner for usage in found] == sorted(owners)
+    assert [usage.owner for usage in listed] == sorted(owners)
 
 
-async def test_an_archive_without_a_message_is_not_listed_and_its_ids_come_no_more(
-    storage: SqliteStorage,
+async def test_empty_archive_is_not_listed_and_its_ids_are_not_reused(
+    storage: Storage,
 ) -> None:
     await storage.archive.append([entry(1, text="a"), entry(2, owner=BOB, text="a")])
     before = (await everything(storage.archive, ALICE)).messages[0].id
@@ -93,29 +90,29 @@ async def test_an_archive_without_a_message_is_not_listed_and_its_ids_come_no_mo
     assert (await everything(storage.archive, ALICE)).messages[0].id != before
 
 
-async def test_usage_tells_messages_bytes_and_times(storage: SqliteStorage) -> None:
+async def test_usage_has_messages_bytes_and_times(storage: Storage) -> None:
     first = entry(1, at=NOON, xml="<é/>", text="a")
     late = entry(2, at=NOON - SECOND, xml="<b/>", text="a")
     await storage.archive.append([first, late])
 
-    [found] = await storage.retention.usage()
+    [usage] = await storage.retention.usage()
 
-    assert found == Usage(owner=ALICE, messages=2, bytes=9, oldest=NOON - SECOND, newest=NOON)
-    assert await storage.retention.usage_of(ALICE) == found
+    assert usage == Usage(owner=ALICE, messages=2, bytes=9, oldest=NOON - SECOND, newest=NOON)
+    assert await storage.retention.usage_of(ALICE) == usage
 
 
-async def test_totals_are_those_of_all_archives(storage: SqliteStorage) -> None:
-    nothing = await storage.retention.totals()
-    await storage.archive.append([*said(3), *said(1, owner=BOB)])
-    every = await storage.retention.usage()
+async def test_totals_sum_the_usage_of_all_archives(storage: Storage) -> None:
+    empty = await storage.retention.totals()
+    await storage.archive.append([*named_entries(3), *named_entries(1, owner=BOB)])
+    listed = await storage.retention.usage()
     totals = await storage.retention.totals()
 
-    assert (nothing.archives, nothing.messages, nothing.bytes) == (0, 0, 0)
+    assert (empty.archives, empty.messages, empty.bytes) == (0, 0, 0)
     assert (totals.archives, totals.messages) == (2, 4)
-    assert totals.bytes == sum(usage.bytes for usage in every)
+    assert totals.bytes == sum(usage.bytes for usage in listed)
 
 
-async def test_usage_goes_on_behind_an_owner(storage: SqliteStorage) -> None:
+async def test_usage_continues_after_an_owner(storage: Storage) -> None:
     await storage.archive.append([entry(owner=f"u{n}@{HOST}", text="a") for n in range(5)])
 
     first = await storage.retention.usage(limit=2)
@@ -124,28 +121,28 @@ async def test_usage_goes_on_behind_an_owner(storage: SqliteStorage) -> None:
     assert [u.owner for u in (*first, *rest)] == [f"u{n}@{HOST}" for n in range(5)]
 
 
-async def test_usage_of_a_domain_leaves_out_what_only_looks_like_it(
-    storage: SqliteStorage,
+async def test_usage_of_a_domain_excludes_similar_domains(
+    storage: Storage,
 ) -> None:
     owners = ["a@x_y.org", "a@xzy.org", "a@sub.x_y.org", "x_y.org", "a@x_y.org.net"]
     await storage.archive.append([entry(owner=owner, text="a") for owner in owners])
 
-    found = await storage.retention.usage(domain="x_y.org")
+    listed = await storage.retention.usage(domain="x_y.org")
 
-    assert [usage.owner for usage in found] == ["a@x_y.org", "x_y.org"]
+    assert [usage.owner for usage in listed] == ["a@x_y.org", "x_y.org"]
 
 
-async def test_nobody_takes_up_nothing(storage: SqliteStorage) -> None:
+async def test_usage_of_an_unknown_owner_is_zero(storage: Storage) -> None:
     nothing = Usage(owner=ALICE, messages=0, bytes=0, oldest=None, newest=None)
 
     assert await storage.retention.usage_of(ALICE) == nothing
 
 
-# Shedding
+# Deletion of the oldest
 
 
 @pytest.mark.parametrize(
-    ("limits", "left"),
+    ("cutoff", "remaining"),
     [
         (Cutoff(), 6),
         (Cutoff(since=NOON + 2 * SECOND), 4),
@@ -156,20 +153,20 @@ async def test_nobody_takes_up_nothing(storage: SqliteStorage) -> None:
         (Cutoff(since=NOON + SECOND, messages=4, bytes=10_000), 4),
     ],
 )
-async def test_the_oldest_are_shed_until_all_bounds_hold(
-    storage: SqliteStorage, limits: Cutoff, left: int
+async def test_delete_oldest_deletes_until_all_limits_hold(
+    storage: Storage, cutoff: Cutoff, remaining: int
 ) -> None:
-    given = [entry(n, at=NOON + n * SECOND, text="a", xml=f"{n}".ljust(55)) for n in range(6)]
-    await storage.archive.append(given)
+    rows = [entry(n, at=NOON + n * SECOND, text="a", xml=f"{n}".ljust(55)) for n in range(6)]
+    await storage.archive.append(rows)
 
-    shed = await storage.retention.delete_oldest(ALICE, limits, limit=100)
+    removed = await storage.retention.delete_oldest(ALICE, cutoff, limit=100)
 
-    assert shed == Removed(messages=6 - left, bytes=(6 - left) * 55, done=True)
-    assert texts(await everything(storage.archive)) == texts(given[6 - left :])
+    assert removed == Removed(messages=6 - remaining, bytes=(6 - remaining) * 55, done=True)
+    assert texts(await everything(storage.archive)) == texts(rows[6 - remaining :])
 
 
-async def test_shedding_goes_in_steps(storage: SqliteStorage) -> None:
-    await storage.archive.append(said(5))
+async def test_delete_oldest_stops_at_its_limit(storage: Storage) -> None:
+    await storage.archive.append(named_entries(5))
 
     steps = [
         await storage.retention.delete_oldest(ALICE, Cutoff(messages=1), limit=2) for _ in range(3)
@@ -179,8 +176,8 @@ async def test_shedding_goes_in_steps(storage: SqliteStorage) -> None:
     assert await storage.archive.count(ALICE, ANY) == 1
 
 
-async def test_shedding_leaves_no_hole(storage: SqliteStorage) -> None:
-    """An old message behind one that may stay, stays with it."""
+async def test_delete_oldest_leaves_no_gap(storage: Storage) -> None:
+    """An old message that arrived after one that stays also stays."""
     times = [NOON - SECOND, NOON + SECOND, NOON - SECOND]
     await storage.archive.append([entry(n, at=at, text="a") for n, at in enumerate(times)])
 
@@ -189,32 +186,32 @@ async def test_shedding_leaves_no_hole(storage: SqliteStorage) -> None:
     assert [m.at for m in (await everything(storage.archive)).messages] == times[1:]
 
 
-async def test_what_was_shed_is_in_no_list_search_or_reference(storage: SqliteStorage) -> None:
-    await storage.archive.append(said(3))
+async def test_deleted_messages_are_not_counted_listed_or_referenced(storage: Storage) -> None:
+    await storage.archive.append(named_entries(3))
     await storage.archive.append([entry("other", peer=ROMEO, text="all")])
 
     await storage.retention.delete_oldest(ALICE, Cutoff(messages=1), limit=100)
 
-    wanted = Filter(phrases=(Phrase(words=("all",)),))
-    assert await storage.archive.count(ALICE, wanted) == 1
-    left = await storage.archive.conversations(ALICE, limit=9)
-    assert [one.peer for one in left.conversations] == [ROMEO]
+    search = Filter(phrases=(Phrase(words=("all",)),))
+    assert await storage.archive.count(ALICE, search) == 1
+    page = await storage.archive.conversations(ALICE, limit=9)
+    assert [conversation.peer for conversation in page.conversations] == [ROMEO]
     assert await probe_of(storage).dangling_links() == 0
 
 
-async def test_other_archives_stay_as_they_are(storage: SqliteStorage) -> None:
-    await storage.archive.append([*said(3), *said(3, owner=BOB, peer=ALICE)])
+async def test_deletion_and_erasure_change_no_other_archive(storage: Storage) -> None:
+    await storage.archive.append([*named_entries(3), *named_entries(3, owner=BOB, peer=ALICE)])
 
-    await storage.retention.delete_oldest(ALICE, ALL, limit=100)
+    await storage.retention.delete_oldest(ALICE, EVERYTHING, limit=100)
     await storage.retention.erase(ALICE, limit=100)
 
     assert await storage.archive.count(BOB, ANY) == 3
 
 
-async def test_ids_stay_the_same_and_are_not_given_again(storage: SqliteStorage) -> None:
-    await storage.archive.append(said(3))
+async def test_ids_of_deleted_messages_are_not_reused(storage: Storage) -> None:
+    await storage.archive.append(named_entries(3))
     before = [m.id for m in (await everything(storage.archive)).messages]
-    await storage.retention.delete_oldest(ALICE, ALL, limit=100)
+    await storage.retention.delete_oldest(ALICE, EVERYTHING, limit=100)
 
     await storage.archive.append([entry("new", text="a")])
 
@@ -223,7 +220,7 @@ async def test_ids_stay_the_same_and_are_not_given_again(storage: SqliteStorage)
 
 
 @pytest.mark.parametrize(
-    "limits",
+    "cutoff",
     [
         Cutoff(),
         Cutoff(since=NOON + 2 * SECOND),
@@ -236,44 +233,38 @@ async def test_ids_stay_the_same_and_are_not_given_again(storage: SqliteStorage)
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("stretch", [1, 2, 6, 1000])
 @pytest.mark.parametrize("peer", [None, BOB])
-async def test_what_would_go_is_told_and_nothing_goes(
-    storage: SqliteStorage,
-    monkeypatch: pytest.MonkeyPatch,
-    limits: Cutoff,
-    stretch: int,
-    peer: str | None,
+async def test_over_limit_counts_the_messages_that_would_be_deleted_or_blanked(
+    storage: Storage, cutoff: Cutoff, peer: str | None
 ) -> None:
-    monkeypatch.setattr("storage.sqlite.retention.over_limit.CHUNK", stretch)
-    await storage.archive.append([*said(6), *said(9, owner=BOB)])
+    await storage.archive.append([*named_entries(6), *named_entries(9, owner=BOB)])
 
-    told = await storage.retention.over_limit(ALICE, limits, peer=peer)
+    counted = await storage.retention.over_limit(ALICE, cutoff, peer=peer)
     assert await storage.archive.count(ALICE, ANY) == 6
     if peer is None:
-        gone = await storage.retention.delete_oldest(ALICE, limits, limit=1000)
+        removed = await storage.retention.delete_oldest(ALICE, cutoff, limit=1000)
     else:
-        gone = await storage.retention.blank_oldest(ALICE, peer, limits, limit=1000)
+        removed = await storage.retention.blank_oldest(ALICE, peer, cutoff, limit=1000)
 
-    newest = NOON + (gone.messages - 1) * SECOND
-    times = (NOON, newest) if gone.messages else (None, None)
-    assert told == OverLimit(messages=gone.messages, oldest=times[0], newest=times[1])
+    newest = NOON + (removed.messages - 1) * SECOND
+    times = (NOON, newest) if removed.messages else (None, None)
+    assert counted == OverLimit(messages=removed.messages, oldest=times[0], newest=times[1])
 
 
-async def test_where_there_is_no_archive_nothing_would_go(storage: SqliteStorage) -> None:
+async def test_over_limit_of_an_unknown_archive_is_zero(storage: Storage) -> None:
     for peer in (None, BOB):
-        assert await storage.retention.over_limit(ALICE, ALL, peer=peer) == OverLimit()
+        assert await storage.retention.over_limit(ALICE, EVERYTHING, peer=peer) == OverLimit()
 
 
-async def test_shedding_where_there_is_no_archive_is_done(storage: SqliteStorage) -> None:
-    assert await storage.retention.delete_oldest(ALICE, ALL, limit=1) == Removed()
+async def test_delete_oldest_of_an_unknown_archive_is_done(storage: Storage) -> None:
+    assert await storage.retention.delete_oldest(ALICE, EVERYTHING, limit=1) == Removed()
 
 
-# Cutting
+# Blanking
 
 
 @pytest.mark.parametrize(
-    ("limits", "left"),
+    ("cutoff", "remaining"),
     [
         (Cutoff(), {0, 1, 2, 3}),
         (Cutoff(since=NOON + 2 * SECOND), {2, 3}),
@@ -284,34 +275,36 @@ async def test_shedding_where_there_is_no_archive_is_done(storage: SqliteStorage
         (Cutoff(bytes=0), set()),
     ],
 )
-async def test_the_oldest_with_one_peer_are_emptied(
-    storage: SqliteStorage, limits: Cutoff, left: set[int]
+async def test_blank_oldest_blanks_messages_of_one_peer_over_the_limits(
+    storage: Storage, cutoff: Cutoff, remaining: set[int]
 ) -> None:
-    given = [entry(n, at=NOON + n * SECOND, text="a", xml=f"{n}".ljust(55)) for n in range(4)]
-    other = entry("other", peer=ROMEO, text="a", xml="other")
-    await storage.archive.append([given[0], other, *given[1:]])
+    rows = [entry(n, at=NOON + n * SECOND, text="a", xml=f"{n}".ljust(55)) for n in range(4)]
+    other_peer = entry("other", peer=ROMEO, text="a", xml="other")
+    await storage.archive.append([rows[0], other_peer, *rows[1:]])
 
-    cut = await storage.retention.blank_oldest(ALICE, BOB, limits, limit=100)
+    blanked = await storage.retention.blank_oldest(ALICE, BOB, cutoff, limit=100)
 
-    assert cut == Removed(messages=4 - len(left), bytes=(4 - len(left)) * 55, done=True)
-    found = await everything(storage.archive)
-    assert texts(found) == [
-        text if n in left or text == "other" else ""
-        for n, text in zip((0, -1, 1, 2, 3), texts([given[0], other, *given[1:]]), strict=True)
+    assert blanked == Removed(
+        messages=4 - len(remaining), bytes=(4 - len(remaining)) * 55, done=True
+    )
+    page = await everything(storage.archive)
+    assert texts(page) == [
+        text if n in remaining or text == "other" else ""
+        for n, text in zip((0, -1, 1, 2, 3), texts([rows[0], other_peer, *rows[1:]]), strict=True)
     ]
 
 
-async def test_bytes_with_a_peer_are_weighed_over_many_messages(storage: SqliteStorage) -> None:
-    given = [entry(n, text="a", xml="12345") for n in range(2500)]
-    await storage.archive.append(given)
+async def test_byte_limit_of_a_peer_counts_many_messages(storage: Storage) -> None:
+    rows = [entry(n, text="a", xml="12345") for n in range(2500)]
+    await storage.archive.append(rows)
 
-    cut = await storage.retention.blank_oldest(ALICE, BOB, Cutoff(bytes=5 * 2300), limit=1000)
+    blanked = await storage.retention.blank_oldest(ALICE, BOB, Cutoff(bytes=5 * 2300), limit=1000)
 
-    assert cut == Removed(messages=200, bytes=1000)
+    assert blanked == Removed(messages=200, bytes=1000)
 
 
-async def test_cutting_goes_in_steps(storage: SqliteStorage) -> None:
-    await storage.archive.append(said(5))
+async def test_blank_oldest_stops_at_its_limit(storage: Storage) -> None:
+    await storage.archive.append(named_entries(5))
 
     steps = [
         await storage.retention.blank_oldest(ALICE, BOB, Cutoff(messages=1), limit=2)
@@ -321,35 +314,35 @@ async def test_cutting_goes_in_steps(storage: SqliteStorage) -> None:
     assert [(step.messages, step.done) for step in steps] == [(2, False), (2, True), (0, True)]
 
 
-async def test_an_emptied_message_keeps_id_time_and_peer_only(storage: SqliteStorage) -> None:
-    """XEP-0313 section 3.1: what is taken out of the middle leaves its place."""
-    await storage.archive.append([entry("said", peer=ROMEO, name_hashes=(8,))])
+async def test_blanked_message_keeps_only_id_time_and_peer(storage: Storage) -> None:
+    """XEP-0313 section 3.1: a message that is removed from the middle leaves a place in order."""
+    await storage.archive.append([entry("referenced", peer=ROMEO, name_hashes=(8,))])
     await storage.archive.append(
         [entry(nick="Nick", text="all", name_hashes=(7,), refers_to=(8,))]
     )
-    said, before = (await everything(storage.archive)).messages
+    referenced, before = (await everything(storage.archive)).messages
 
-    await storage.retention.blank_oldest(ALICE, BOB, ALL, limit=100)
+    await storage.retention.blank_oldest(ALICE, BOB, EVERYTHING, limit=100)
 
     after = (await everything(storage.archive)).messages[1]
     assert (after.id, after.at, after.peer) == (before.id, before.at, before.peer)
     assert (after.kind, after.xml, after.nick, after.resource) == (Kind.BLANKED, "", "", "")
-    assert await storage.archive.references(ALICE, [said.id], limit=9) == {}
+    assert await storage.archive.references(ALICE, [referenced.id], limit=9) == {}
     assert await probe_of(storage).dangling_links() == 0
 
 
-async def test_a_copy_that_comes_again_does_not_bring_content_back(storage: SqliteStorage) -> None:
-    given = entry(text="a")
-    await storage.archive.append([given])
-    await storage.retention.blank_oldest(ALICE, BOB, ALL, limit=100)
+async def test_later_copy_does_not_restore_a_blanked_message(storage: Storage) -> None:
+    row = entry(text="a")
+    await storage.archive.append([row])
+    await storage.retention.blank_oldest(ALICE, BOB, EVERYTHING, limit=100)
 
-    await storage.archive.append([given])
+    await storage.archive.append([row])
 
     assert texts(await everything(storage.archive)) == [""]
 
 
-async def test_emptied_messages_still_go_with_the_oldest(storage: SqliteStorage) -> None:
-    await storage.archive.append(said(3))
+async def test_blanked_messages_are_deleted_with_the_oldest(storage: Storage) -> None:
+    await storage.archive.append(named_entries(3))
     await storage.retention.blank_oldest(ALICE, BOB, Cutoff(messages=1), limit=100)
 
     await storage.retention.delete_oldest(ALICE, Cutoff(messages=2), limit=100)
@@ -360,13 +353,13 @@ async def test_emptied_messages_still_go_with_the_oldest(storage: SqliteStorage)
     ]
 
 
-async def test_one_message_is_emptied_by_its_id(storage: SqliteStorage) -> None:
-    await storage.archive.append(said(3))
+async def test_blank_blanks_one_message_by_its_id(storage: Storage) -> None:
+    await storage.archive.append(named_entries(3))
     middle = (await everything(storage.archive)).messages[1]
 
-    cut = await storage.retention.blank(ALICE, middle.id)
+    blanked = await storage.retention.blank(ALICE, middle.id)
 
-    assert cut == Removed(messages=1, bytes=len(middle.xml))
+    assert blanked == Removed(messages=1, bytes=len(middle.xml))
     assert [m.kind for m in (await everything(storage.archive)).messages] == [
         Kind.MESSAGE,
         Kind.BLANKED,
@@ -375,22 +368,22 @@ async def test_one_message_is_emptied_by_its_id(storage: SqliteStorage) -> None:
     assert await storage.retention.blank(ALICE, middle.id) == Removed()
 
 
-async def test_a_message_of_another_archive_is_not_found(storage: SqliteStorage) -> None:
+async def test_blank_of_a_message_of_another_archive_is_not_found(storage: Storage) -> None:
     await storage.archive.append([entry(text="a"), entry(owner=BOB, text="a")])
-    [other] = (await everything(storage.archive, BOB)).messages
+    [message_of_bob] = (await everything(storage.archive, BOB)).messages
 
-    for id in (other.id, "unknown"):
+    for id in (message_of_bob.id, "unknown"):
         with pytest.raises(NotFound):
             await storage.retention.blank(ALICE, id)
 
 
-# Erasing
+# Erasure
 
 
-async def test_an_erased_owner_is_named_nowhere_but_in_holds_and_deeds(
-    storage: SqliteStorage,
+async def test_erasure_removes_all_rows_of_an_owner_except_holds(
+    storage: Storage,
 ) -> None:
-    await storage.archive.append(said(3))
+    await storage.archive.append(named_entries(3))
     await storage.preferences.set(PreferencesRow(owner=ALICE, default="always"))
     await storage.rules.set(Rule(owner=ALICE, peer=BOB, days=1))
     for room, jid in ((ROOM, ALICE), (ROOM, BOB)):
@@ -411,7 +404,7 @@ async def test_an_erased_owner_is_named_nowhere_but_in_holds_and_deeds(
     assert await storage.holds.list() == (hold,)
 
 
-async def test_a_room_is_erased_with_its_occupants(storage: SqliteStorage) -> None:
+async def test_erasure_of_a_room_removes_its_occupants(storage: Storage) -> None:
     occupants = (Occupant(room=ROOM, jid=BOB, affiliation="owner"),)
     await storage.rooms.change(RoomChanges(room=ROOM, created_at=7, occupants=occupants))
 
@@ -421,13 +414,13 @@ async def test_a_room_is_erased_with_its_occupants(storage: SqliteStorage) -> No
     assert await storage.rooms.get(ROOM) == Room()
 
 
-async def test_erasing_goes_in_steps(storage: SqliteStorage) -> None:
-    given = [entry(n, text="a", name_hashes=tuple(range(n * 4, n * 4 + 4))) for n in range(5)]
-    await storage.archive.append(given)
+async def test_erase_stops_at_its_limit(storage: Storage) -> None:
+    rows = [entry(n, text="a", name_hashes=tuple(range(n * 4, n * 4 + 4))) for n in range(5)]
+    await storage.archive.append(rows)
 
     steps = [await storage.retention.erase(ALICE, limit=2)]
     while not steps[-1].done:
-        await assert_counters_right(storage)
+        await assert_indexes_match(storage)
         steps.append(await storage.retention.erase(ALICE, limit=2))
 
     assert sum(step.messages for step in steps) == 5
@@ -435,12 +428,12 @@ async def test_erasing_goes_in_steps(storage: SqliteStorage) -> None:
     assert await probe_of(storage).dangling_links() == 0
 
 
-async def test_a_new_archive_begins_where_one_was_erased(storage: SqliteStorage) -> None:
-    await storage.archive.append(said(2))
+async def test_archive_after_an_erasure_has_new_ids(storage: Storage) -> None:
+    await storage.archive.append(named_entries(2))
     before = {m.id for m in (await everything(storage.archive)).messages}
     await storage.retention.erase(ALICE, limit=100)
 
-    await storage.archive.append(said(2))
+    await storage.archive.append(named_entries(2))
 
     after = {m.id for m in (await everything(storage.archive)).messages}
     assert len(after) == 2
@@ -450,19 +443,19 @@ async def test_a_new_archive_begins_where_one_was_erased(storage: SqliteStorage)
 # Retraction
 
 
-async def test_a_retraction_changes_the_bytes_of_an_archive(storage: SqliteStorage) -> None:
-    await storage.archive.append(said(3))
+async def test_retraction_updates_the_bytes_of_an_archive(storage: Storage) -> None:
+    await storage.archive.append(named_entries(3))
     await retract(storage.archive, 1, "<gone/>")
 
-    found = await storage.retention.usage_of(ALICE)
+    usage = await storage.retention.usage_of(ALICE)
 
-    assert found.bytes == sum(map(len, texts(await everything(storage.archive))))
+    assert usage.bytes == sum(map(len, texts(await everything(storage.archive))))
 
 
-async def test_all_archives_together_are_their_sum(storage: SqliteStorage) -> None:
+async def test_totals_count_archives_messages_and_bytes(storage: Storage) -> None:
     assert await storage.retention.totals() == Totals(archives=0, messages=0, bytes=0)
     await storage.archive.append(
-        [entry(1, xml="12", text="said"), entry(2, owner=BOB, xml="345", text="said")]
+        [entry(1, xml="12", text="word"), entry(2, owner=BOB, xml="345", text="word")]
     )
 
     assert await storage.retention.totals() == Totals(archives=2, messages=2, bytes=5)

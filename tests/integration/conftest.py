@@ -1,6 +1,6 @@
-"""One ejabberd of each release, each with one Muniment, for all tests.
+"""Real servers for all tests: one ejabberd of each release, each with one Muniment.
 
-They are real programs, which belong to no event loop.
+Both run as processes of their own and belong to no event loop.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from support.pool import stop_idle
 from support.releases import Release, Unavailable, unpacked
 from support.server import Server
 
@@ -25,9 +26,15 @@ def release(release_version: str, missing: Callable[[object], NoReturn]) -> Rele
         missing(error)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _idle_ejabberds() -> Iterator[None]:
+    yield
+    stop_idle()
+
+
 @pytest.fixture(scope="session")
 def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Release], Server]]:
-    # Another release does not end the server of the one before, which has tests to come.
+    # The server of each release runs to the end of the session: tests of releases alternate.
     with ExitStack() as stack:
 
         @cache
@@ -40,7 +47,7 @@ def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Rel
 
 @pytest.fixture(scope="session")
 def server(release: Release, _servers: Callable[[Release], Server]) -> Server:
-    """ejabberd and Muniment, as they are when both have been up for a while."""
+    """ejabberd and Muniment, which all tests of a release share."""
     return _servers(release)
 
 
@@ -48,9 +55,9 @@ def server(release: Release, _servers: Callable[[Release], Server]) -> Server:
 def own_server(
     tmp_path: Path, release: Release, request: pytest.FixtureRequest
 ) -> Iterator[Server]:
-    """A pair of them for one test, which may stop, freeze and kill them.
+    """ejabberd and Muniment for one test, which may stop, freeze and kill them.
 
-    Parametrized indirectly with further options of Muniment.
+    An indirect parameter holds further options of Muniment.
     """
     with Server.running(tmp_path, release, getattr(request, "param", None)) as running:
         yield running

@@ -11,12 +11,12 @@ from support import mam
 from support.ejabberd import ROOT
 from support.server import Server
 
-#: What it tests differs between releases of ejabberd.
+#: The answers of ejabberd differ between releases.
 pytestmark = pytest.mark.every_ejabberd
 
 
 def check(config: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the real command."""
+    """Run `muniment check-config` with a configuration."""
     return subprocess.run(
         [sys.executable, "-m", "component", "check-config", "--config", str(config), *options],
         cwd=ROOT,
@@ -28,7 +28,7 @@ def check(config: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def rewritten(server: Server, folder: Path, *changes: tuple[str, str]) -> Path:
-    """Return a copy of the configuration in another folder, with these texts replaced."""
+    """Return the path of a copy of the configuration in which these texts are replaced."""
     text = server.muniment.config_path.read_text()
     for old, new in changes:
         assert old in text
@@ -39,18 +39,20 @@ def rewritten(server: Server, folder: Path, *changes: tuple[str, str]) -> Path:
     return path
 
 
-async def test_a_running_program_is_asked_and_left_alone(server: Server) -> None:
-    done = check(server.muniment.config_path)
+async def test_check_config_finds_the_running_program(server: Server) -> None:
+    command = check(server.muniment.config_path)
 
-    assert done.returncode == 0, done.stdout
-    assert f"ok  running: Muniment answers at 127.0.0.1:{server.muniment.http_port}" in done.stdout
+    assert command.returncode == 0, command.stdout
+    assert (
+        f"ok  running: Muniment answers at 127.0.0.1:{server.muniment.http_port}" in command.stdout
+    )
 
 
-async def test_archives_are_answered_after_a_check_that_sees_another_store(
+async def test_check_config_of_another_store_leaves_the_component_connected(
     server: Server, tmp_path: Path
 ) -> None:
-    """The unit of the service may set another store and port than the file says."""
-    elsewhere = rewritten(
+    """The unit of the service may set another store and port than the file."""
+    config = rewritten(
         server,
         tmp_path,
         ("sqlite:muniment.db", f"sqlite:{tmp_path}/other.db"),
@@ -58,19 +60,21 @@ async def test_archives_are_answered_after_a_check_that_sees_another_store(
     )
     alice, bob = server.accounts("alice", "bob")
 
-    done = check(elsewhere)
+    command = check(config)
 
-    assert "xmpp.jid and xmpp.secret were not tried (--login tries them)" in done.stdout
-    async with server.client(alice) as hers, server.client(bob) as his:
-        await his.be_available()
-        hers.say(bob.jid, "still archived")
-        await his.wait_for_body("still archived")
-        assert await mam.bodies(his) == ["still archived"]
+    assert "xmpp.jid and xmpp.secret were not tried (--login tries them)" in command.stdout
+    async with server.client(alice) as alice_client, server.client(bob) as bob_client:
+        await bob_client.be_available()
+        alice_client.say(bob.jid, "still archived")
+        await bob_client.wait_for_body("still archived")
+        assert await mam.bodies(bob_client) == ["still archived"]
 
 
-def test_a_port_without_ejabberd_service_is_told(server: Server, tmp_path: Path) -> None:
+def test_check_config_reports_a_port_without_ejabberd_service(
+    server: Server, tmp_path: Path
+) -> None:
     ports = server.ejabberd.ports
-    wrong = rewritten(
+    config = rewritten(
         server,
         tmp_path,
         (f"port = {ports.component}", f"port = {ports.c2s}"),
@@ -78,19 +82,21 @@ def test_a_port_without_ejabberd_service_is_told(server: Server, tmp_path: Path)
         ("sqlite:muniment.db", f"sqlite:{tmp_path}/other.db"),
     )
 
-    done = check(wrong)
+    command = check(config)
 
-    assert done.returncode == 75
-    assert f"refuses {server.ejabberd.component}: invalid-namespace" in done.stdout
+    assert command.returncode == 75
+    assert f"refuses {server.ejabberd.component}: invalid-namespace" in command.stdout
 
 
-def test_a_wrong_secret_is_told_by_a_login(own_server: Server, tmp_path: Path) -> None:
+def test_check_config_with_login_reports_a_wrong_secret(
+    own_server: Server, tmp_path: Path
+) -> None:
     own_server.muniment.stop()
-    wrong = rewritten(own_server, tmp_path, (own_server.ejabberd.secret, "wrong-one"))
+    config = rewritten(own_server, tmp_path, (own_server.ejabberd.secret, "wrong-one"))
 
-    assert check(wrong).returncode == 0
-    done = check(wrong, "--login")
+    assert check(config).returncode == 0
+    command = check(config, "--login")
 
-    assert done.returncode == 75
-    assert "refuses xmpp.secret" in done.stdout
-    assert "wrong-one" not in done.stdout + done.stderr
+    assert command.returncode == 75
+    assert "refuses xmpp.secret" in command.stdout
+    assert "wrong-one" not in command.stdout + command.stderr

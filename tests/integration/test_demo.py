@@ -1,4 +1,4 @@
-"""`make run` shows what it promises, keeps what was said, and leaves nothing running."""
+"""The demo of `make run` shows the archive, keeps it, and leaves no process running."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from support.ejabberd import ROOT
 from support.program import Program
 from support.releases import Release
 
-#: What it tests differs between releases of ejabberd. A demo waits for those of other workers.
+#: The demo runs on each release. The time limit covers the wait for demos of other workers.
 pytestmark = [pytest.mark.every_ejabberd, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(autouse=True)
 def well_known_ports() -> Iterator[None]:
-    """Let one demo run at a time: all of them take the well-known ports, if these are free."""
+    """Let one demo run at a time, because demos prefer the well-known ports."""
     with Path(tempfile.gettempdir(), "muniment-test-demo.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 class Demo(Program):
-    """scripts/demo.py with its state in a folder."""
+    """A process of scripts/demo.py with its state in a folder."""
 
     def __init__(self, folder: Path, release: Release) -> None:
         super().__init__("demo", folder / "demo.log")
@@ -36,7 +36,7 @@ class Demo(Program):
         self.version = release.version
 
     def start(self) -> None:
-        """Start, and return when it has shown everything."""
+        """Start the demo, and return after it has shown everything."""
         self.log_path.unlink(missing_ok=True)
         script = ROOT / "scripts" / "demo.py"
         self.launch(
@@ -47,34 +47,34 @@ class Demo(Program):
         self.wait_until(lambda: self.log.count("curl") == 2, "tells how to go on")
 
 
-def test_the_demo_shows_the_archive_keeps_it_and_stops_without_a_trace(
+def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
     tmp_path: Path, release: Release
 ) -> None:
     demo = Demo(tmp_path, release)
     outcomes = []
     for number in (signal.SIGINT, signal.SIGTERM):
         with demo:
-            said = demo.log
+            output = demo.log
             os.kill(demo.pid, number)
             outcomes.append((demo.wait(), demo.log.splitlines()[-1]))
 
     assert outcomes == [(0, "stopped"), (0, "stopped")]
-    # Five lines by each run: the second one finds those of the first.
-    assert '"count":10' in said
+    # Each run archives 5 messages, and the second run keeps those of the first.
+    assert '"count":10' in output
     for secret in (tmp_path / "run").glob("*-secret"):
         assert secret.stat().st_mode & 0o077 == 0
-        assert secret.read_text().strip() not in said
+        assert secret.read_text().strip() not in output
     assert processes_of(tmp_path) == []
 
 
 def processes_of(folder: Path) -> list[str]:
     """Return the command lines that name a folder."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*/cmdline"):
+    commands = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            command = place.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if str(folder) in command:
-            found.append(command)
-    return found
+            commands.append(command)
+    return commands

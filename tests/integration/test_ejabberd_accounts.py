@@ -1,4 +1,4 @@
-"""Accounts that a real ejabberd has: asked over its API, and by logging in."""
+"""Accounts of a real ejabberd: over its API, and by logging in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from support.commanding import line
+from support.command_clients import line
 from support.ejabberd import ROOT, Account, Ejabberd
 from support.muniment import Muniment
 from support.ports import LOOPBACK, free_port
@@ -25,10 +25,10 @@ from component.clients.ejabberd_login import EjabberdLogins
 from component.core.accounts.protocol import AccountSummary
 from component.core.errors import BadRequest, Conflict, ItemNotFound, NotAllowed, Overloaded
 
-#: What it tests differs between releases of ejabberd.
+#: The API of ejabberd differs between releases.
 pytestmark = pytest.mark.every_ejabberd
 
-#: As docs/operations.md has it.
+#: The permissions that docs/operations.md recommends.
 PERMISSIONS = """\
 auth_method: internal
 api_permissions:
@@ -40,8 +40,8 @@ hide_sensitive_log_data: true
 """
 
 
-def with_api(who: str) -> dict[str, str]:
-    """Return what makes ejabberd answer those commands."""
+def api_settings(who: str) -> dict[str, str]:
+    """Return the changes of ejabberd.yml that enable the API for `who`."""
     return {
         "auth_method: internal": PERMISSIONS.format(who=who),
         "/ws: ejabberd_http_ws": "/ws: ejabberd_http_ws\n      /api: mod_http_api",
@@ -52,13 +52,17 @@ def with_api(who: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def ejabberd(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Ejabberd]:
     folder = tmp_path_factory.mktemp("ejabberd")
-    with Ejabberd(folder, release, changes=with_api("{ip: 127.0.0.1/32}")) as running:
+    with Ejabberd(folder, release, changes=api_settings("{ip: 127.0.0.1/32}")) as running:
         yield running
+
+
+def api_url(ejabberd: Ejabberd) -> str:
+    return f"http://{LOOPBACK}:{ejabberd.ports.http}/api"
 
 
 @pytest.fixture
 def url(ejabberd: Ejabberd) -> str:
-    return f"http://{LOOPBACK}:{ejabberd.ports.http}/api"
+    return api_url(ejabberd)
 
 
 @pytest.fixture
@@ -82,7 +86,9 @@ def ann(ejabberd: Ejabberd) -> Account:
 # Over the API
 
 
-async def test_ejabberd_says_who_is_who(accounts: EjabberdAccounts, ann: Account) -> None:
+async def test_api_checks_passwords_and_existence(
+    accounts: EjabberdAccounts, ann: Account
+) -> None:
     stranger = f"nobody@{ann.host}"
 
     assert await accounts.authenticate(ann.jid, ann.password)
@@ -93,7 +99,7 @@ async def test_ejabberd_says_who_is_who(accounts: EjabberdAccounts, ann: Account
     assert not await accounts.authenticate("ann@elsewhere.test", ann.password)
 
 
-async def test_accounts_of_ejabberd_are_made_changed_and_removed(
+async def test_api_registers_changes_and_removes_an_account(
     accounts: EjabberdAccounts, logins: EjabberdLogins, ejabberd: Ejabberd
 ) -> None:
     jid = f"bob-{secrets.token_hex(3)}@{ejabberd.hosts[1]}"
@@ -111,7 +117,7 @@ async def test_accounts_of_ejabberd_are_made_changed_and_removed(
     assert not await logins.authenticate(jid, "second: ü")
 
 
-async def test_no_password_is_in_the_log_of_ejabberd(
+async def test_passwords_are_not_in_the_log_of_ejabberd(
     accounts: EjabberdAccounts, ejabberd: Ejabberd
 ) -> None:
     jid = f"sue-{secrets.token_hex(3)}@{ejabberd.hosts[0]}"
@@ -124,61 +130,61 @@ async def test_no_password_is_in_the_log_of_ejabberd(
     assert "-word" not in logged
 
 
-async def test_ejabberd_makes_no_account_by_a_new_password(
+async def test_password_change_of_nonexistent_account_is_item_not_found(
     accounts: EjabberdAccounts, ejabberd: Ejabberd
 ) -> None:
     stranger = f"nobody@{ejabberd.hosts[0]}"
 
-    for doing in (accounts.set_password(stranger, "x"), accounts.remove(stranger)):
+    for change in (accounts.set_password(stranger, "x"), accounts.remove(stranger)):
         with pytest.raises(ItemNotFound):
-            await doing
+            await change
     assert not await accounts.exists(stranger)
 
 
-async def test_what_ejabberd_does_not_take_is_refused(
+async def test_unsupported_account_changes_are_refused(
     accounts: EjabberdAccounts, ann: Account
 ) -> None:
-    for doing in (
+    for change in (
         accounts.register("bob@elsewhere.test", "x"),
         accounts.register(f"bob@{ann.host}", ""),
         accounts.set_password(ann.jid, ""),
     ):
         with pytest.raises(BadRequest):
-            await doing
+            await change
     with pytest.raises(NotAllowed, match="unban_account"):
         await accounts.set_enabled(ann.jid, True)
 
 
-async def test_accounts_of_ejabberd_are_listed_page_by_page(
+async def test_accounts_are_listed_page_by_page(
     accounts: EjabberdAccounts, ejabberd: Ejabberd
 ) -> None:
     host = ejabberd.hosts[1]
     names = [f"page-{secrets.token_hex(3)}" for _ in range(5)]
     ejabberd.register(*(Account(name, host, "x") for name in names))
-    found: list[AccountSummary] = []
-    while page := await accounts.list(host, found[-1].jid if found else "", 2):
-        found += page
+    summaries: list[AccountSummary] = []
+    while page := await accounts.list(host, summaries[-1].jid if summaries else "", 2):
+        summaries += page
 
-    jids = [each.jid for each in found]
+    jids = [summary.jid for summary in summaries]
     assert {f"{name}@{host}" for name in names} <= set(jids)
     assert jids == sorted(set(jids))
-    assert {each.is_enabled for each in found} == {None}
+    assert {summary.is_enabled for summary in summaries} == {None}
     assert await accounts.count(host) == len(jids)
 
 
-async def test_an_api_that_does_not_let_us_in_is_said_once_in_the_log(
+async def test_api_that_rejects_the_credentials_is_logged_once(
     url: str, ann: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with EjabberdApi(url, ann.jid, "not-the-password") as api:
         with pytest.raises(Overloaded):
             await EjabberdAccounts(api).exists(ann.jid)
 
-    [record] = [each for each in caplog.records if each.name.startswith("component")]
+    [record] = [record for record in caplog.records if record.name.startswith("component")]
     assert record.levelno == logging.ERROR
     assert "not-the-password" not in caplog.text
 
 
-async def test_an_api_that_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_unreachable_api_is_overloaded(caplog: pytest.LogCaptureFixture) -> None:
     async with EjabberdApi(f"http://{LOOPBACK}:{free_port()}/api") as api:
         with pytest.raises(Overloaded):
             await EjabberdAccounts(api).authenticate("ann@one.test", "pencil")
@@ -186,7 +192,7 @@ async def test_an_api_that_is_not_there_is_told(caplog: pytest.LogCaptureFixture
     assert "pencil" not in caplog.text
 
 
-async def test_a_path_that_is_no_api_is_told(ejabberd: Ejabberd) -> None:
+async def test_url_without_api_is_overloaded(ejabberd: Ejabberd) -> None:
     async with EjabberdApi(f"http://{LOOPBACK}:{ejabberd.ports.http}/ws") as api:
         with pytest.raises(Overloaded):
             await EjabberdAccounts(api).exists("ann@one.test")
@@ -195,16 +201,14 @@ async def test_a_path_that_is_no_api_is_told(ejabberd: Ejabberd) -> None:
 # By logging in
 
 
-async def test_a_login_says_whether_a_password_is_right(
-    logins: EjabberdLogins, ann: Account
-) -> None:
+async def test_login_checks_the_password(logins: EjabberdLogins, ann: Account) -> None:
     assert await logins.authenticate(ann.jid, ann.password)
     assert not await logins.authenticate(ann.jid, "wrong")
     assert not await logins.authenticate(ann.jid, "")
     assert not await logins.authenticate(f"nobody@{ann.host}", ann.password)
 
 
-async def test_a_login_leaves_no_session(
+async def test_login_leaves_no_session(
     logins: EjabberdLogins, ann: Account, ejabberd: Ejabberd
 ) -> None:
     for _ in range(3):
@@ -213,17 +217,17 @@ async def test_a_login_leaves_no_session(
     assert ejabberd.evaluate("ejabberd_sm:connected_users_number()") == "0"
 
 
-async def test_a_login_at_a_host_that_is_none_tells_nothing(logins: EjabberdLogins) -> None:
+async def test_login_at_unserved_host_is_overloaded(logins: EjabberdLogins) -> None:
     with pytest.raises(Overloaded):
         await logins.authenticate("ann@elsewhere.test", "x")
 
 
-async def test_a_login_where_nobody_listens_is_told() -> None:
+async def test_login_without_listener_is_overloaded() -> None:
     with pytest.raises(Overloaded):
         await EjabberdLogins(LOOPBACK, free_port()).authenticate("ann@one.test", "x")
 
 
-async def test_a_login_does_not_tell_whether_an_account_exists(logins: EjabberdLogins) -> None:
+async def test_login_cannot_tell_whether_an_account_exists(logins: EjabberdLogins) -> None:
     with pytest.raises(NotAllowed, match="api_url"):
         await logins.exists("ann@one.test")
 
@@ -231,48 +235,45 @@ async def test_a_login_does_not_tell_whether_an_account_exists(logins: EjabberdL
 # The whole program
 
 
-@pytest.fixture(params=["api", "login"])
+@pytest.fixture(scope="module", params=["api", "login"])
 def muniment(
     request: pytest.FixtureRequest,
     ejabberd: Ejabberd,
-    url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Muniment]:
-    ways = {
-        "api": {"api_url": url},
+    sources = {
+        "api": {"api_url": api_url(ejabberd)},
         "login": {"login_address": LOOPBACK, "login_port": ejabberd.ports.c2s},
     }
-    options = {"accounts": ways[request.param]}
+    options = {"accounts": sources[request.param]}
     with Muniment(tmp_path_factory.mktemp("muniment"), ejabberd, options=options) as running:
         yield running
 
 
-async def test_remote_data_knows_the_passwords_of_ejabberd(
-    muniment: Muniment, ann: Account
-) -> None:
+async def test_remote_data_checks_passwords_of_ejabberd(muniment: Muniment, ann: Account) -> None:
     async with session(muniment) as http:
-        asked = {"username": ann.user, "password": ann.password}
-        right = await http.get("/api/auth", params=asked)
-        wrong = await http.get("/api/auth", params=asked | {"password": "wrong-one"})
+        query = {"username": ann.user, "password": ann.password}
+        accepted = await http.get("/api/auth", params=query)
+        rejected = await http.get("/api/auth", params=query | {"password": "wrong-one"})
 
-    assert (right.status, wrong.status) == (200, 401)
+    assert (accepted.status, rejected.status) == (200, 401)
     for secret in ("wrong-one", "pass: w", "pass%3A"):
         assert secret not in muniment.log
 
 
-async def test_accounts_of_ejabberd_are_neither_judged_nor_made_unasked(
+async def test_account_requests_are_refused_without_configured_accounts(
     ejabberd: Ejabberd, ann: Account, tmp_path: Path
 ) -> None:
-    """As the README leaves it: nothing is said of accounts, neither of ejabberd nor of an API."""
-    made = Account(f"made-{secrets.token_hex(3)}", ann.host, "pencil")
+    """The configuration of the README names no source of accounts, neither API nor login."""
+    added = Account(f"made-{secrets.token_hex(3)}", ann.host, "pencil")
     with Muniment(tmp_path, ejabberd) as muniment:
         async with session(muniment) as http:
             statuses = []
             for password in (ann.password, "wrong-one"):
-                asked = {"username": ann.user, "password": password}
-                statuses.append((await http.get("/api/auth", params=asked)).status)
+                query = {"username": ann.user, "password": password}
+                statuses.append((await http.get("/api/auth", params=query)).status)
         refused = await asyncio.to_thread(
-            line, Server(ejabberd, muniment), "add-user", made.jid, stdin=f"{made.password}\n"
+            line, Server(ejabberd, muniment), "add-user", added.jid, stdin=f"{added.password}\n"
         )
 
     assert statuses == [409, 409]
@@ -280,14 +281,14 @@ async def test_accounts_of_ejabberd_are_neither_judged_nor_made_unasked(
     assert "live in ejabberd" in refused.stderr
     assert "ejabberdctl (register" in refused.stderr
     assert not await EjabberdLogins(LOOPBACK, ejabberd.ports.c2s).authenticate(
-        made.jid, made.password
+        added.jid, added.password
     )
 
 
-def test_check_config_asks_ejabberd(muniment: Muniment) -> None:
+def test_check_config_reaches_ejabberd_for_accounts(muniment: Muniment) -> None:
     muniment.stop()
     command = [sys.executable, "-m", "component", "check-config", "--config"]
-    checked = subprocess.run(
+    check = subprocess.run(
         [*command, str(muniment.config_path)],
         cwd=ROOT,
         capture_output=True,
@@ -295,5 +296,5 @@ def test_check_config_asks_ejabberd(muniment: Muniment) -> None:
         check=False,
     )
 
-    assert checked.returncode == 0, checked.stdout
-    assert "ok  accounts: ejabberd at " in checked.stdout
+    assert check.returncode == 0, check.stdout
+    assert "ok  accounts: ejabberd at " in check.stdout

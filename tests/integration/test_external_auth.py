@@ -1,4 +1,4 @@
-"""ejabberd asks Muniment who may log in (auth_method: external), and real clients log in."""
+"""ejabberd authenticates with Muniment (auth_method: external), and real clients log in."""
 
 from __future__ import annotations
 
@@ -11,59 +11,62 @@ from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 import pytest
-from support.clients import logs_in
 from support.ejabberd import Account
-from support.external import external, processes
+from support.external_auth import external, processes
 from support.raw import Client
 from support.releases import Release
 from support.remote_data import session
 from support.server import Server
+from support.slixmpp_client import logs_in
 from support.stanzas import Refused, local_name
 
-#: What it tests differs between releases of ejabberd.
+#: External authentication differs between releases of ejabberd.
 pytestmark = pytest.mark.every_ejabberd
 
 SASL = "{urn:ietf:params:xml:ns:xmpp-sasl}"
 REGISTER = "jabber:iq:register"
 
-#: What a password may hold, and what would do harm in a query or between colons.
+#: A password with characters that need escaping in queries and between colons.
 PASSWORD = "a:b::c%41+&=#? pencil ü€😀"
 
 
 @pytest.fixture(scope="module")
-def asking(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
+def external_server(
+    tmp_path_factory: pytest.TempPathFactory, release: Release
+) -> Iterator[Server]:
     with external(tmp_path_factory.mktemp("external"), release) as server:
         yield server
 
 
 @pytest.fixture
-def own_asking(
+def own_external_server(
     tmp_path: Path, release: Release, request: pytest.FixtureRequest
 ) -> Iterator[Server]:
-    """One for a test that stops it, parametrized indirectly by whether ejabberd has a cache."""
+    """A server for a test that stops programs; a parameter says whether ejabberd caches."""
     with external(tmp_path, release, cache=getattr(request, "param", False)) as server:
         yield server
 
 
 class Newcomer(Client):
-    """A client without an account, to make one (XEP-0077)."""
+    """A client without an account, which can register one (XEP-0077)."""
 
-    async def _log_in(self) -> None:
-        await self._open(f"{SASL}mechanisms")
+    async def log_in(self) -> None:
+        """Open the stream without authentication."""
+        await self.open_stream(f"{SASL}mechanisms")
 
     async def register(self) -> None:
-        """Make the account. Raises Refused."""
+        """Register the account. Raises Refused."""
         await self.ask("set", registration(self.account))
 
     @property
     def mechanisms(self) -> set[str]:
-        """What the server lets clients show passwords by."""
-        features = next(one for one in self.received if local_name(one) == "features")
+        """The SASL mechanisms that the server offers."""
+        features = next(element for element in self.received if local_name(element) == "features")
         return {mechanism.text or "" for mechanism in features.iter(f"{SASL}mechanism")}
 
 
 def registration(account: Account) -> str:
-    """Return what makes an account, or changes its password."""
+    """Return the query that registers an account or changes its password (XEP-0077)."""
     return (
         f"<query xmlns='{REGISTER}'><username>{escape(account.user)}</username>"
         f"<password>{escape(account.password)}</password></query>"
@@ -71,172 +74,187 @@ def registration(account: Account) -> str:
 
 
 async def put(server: Server, account: Account) -> None:
-    """Make an account in Muniment, or change its password."""
+    """Create an account in Muniment, or change its password."""
     async with session(server.muniment) as http:
         url = f"/api/v1/accounts/{account.jid}"
-        async with http.put(url, json={"password": account.password}) as answer:
-            assert answer.status in (200, 201, 204), await answer.text()
+        async with http.put(url, json={"password": account.password}) as response:
+            assert response.status in (200, 201, 204), await response.text()
 
 
 async def exists(server: Server, account: Account) -> bool:
-    """Whether Muniment knows the user."""
+    """Whether the account exists in Muniment."""
     async with (
         session(server.muniment) as http,
-        http.get(f"/api/{account.host}/user", params={"username": account.user}) as answer,
+        http.get(f"/api/{account.host}/user", params={"username": account.user}) as response,
     ):
-        return answer.status == 200
+        return response.status == 200
 
 
-def call(server: Server, function: str, account: Account, *more: str) -> str:
-    """Return what a function of ejabberd says about an account."""
+def call(server: Server, function: str, account: Account, *arguments: str) -> str:
+    """Return the result of a function of ejabberd_auth for an account."""
     texts = [f"<<{','.join(map(str, text.encode()))}>>" for text in (account.user, account.host)]
-    texts += [f"<<{','.join(map(str, text.encode()))}>>" for text in more]
+    texts += [f"<<{','.join(map(str, text.encode()))}>>" for text in arguments]
     return server.ejabberd.evaluate(f"ejabberd_auth:{function}({', '.join(texts)})")
 
 
 @pytest.mark.parametrize("host", [0, 1])
-async def test_users_of_muniment_log_in_by_their_passwords(asking: Server, host: int) -> None:
-    ann = Account(f"ann{host}", asking.ejabberd.hosts[host], PASSWORD)
-    await put(asking, ann)
+async def test_login_succeeds_with_the_right_password_only(
+    external_server: Server, host: int
+) -> None:
+    ann = Account(f"ann{host}", external_server.ejabberd.hosts[host], PASSWORD)
+    await put(external_server, ann)
 
-    assert await logs_in(asking, ann)
-    assert not await logs_in(asking, replace(ann, password=PASSWORD + ":"))
-    assert not await logs_in(asking, replace(ann, host=asking.ejabberd.hosts[1 - host]))
-    assert not await logs_in(asking, replace(ann, user="nobody"))
+    assert await logs_in(external_server, ann)
+    assert not await logs_in(external_server, replace(ann, password=PASSWORD + ":"))
+    assert not await logs_in(
+        external_server, replace(ann, host=external_server.ejabberd.hosts[1 - host])
+    )
+    assert not await logs_in(external_server, replace(ann, user="nobody"))
 
 
-async def test_passwords_are_shown_in_full_never_by_scram(asking: Server) -> None:
-    """RFC 5802 section 9: the server would need what only Muniment has."""
-    nobody = Account("nobody", asking.ejabberd.hosts[0], "")
-    async with Newcomer(nobody, asking.ejabberd.ports.c2s) as client:
+async def test_server_offers_plain_and_no_scram(external_server: Server) -> None:
+    """RFC 5802 section 9: for SCRAM the server needs keys, which only Muniment stores."""
+    nobody = Account("nobody", external_server.ejabberd.hosts[0], "")
+    async with Newcomer(nobody, external_server.ejabberd.ports.c2s) as client:
         assert "PLAIN" in client.mechanisms
-        assert not [one for one in client.mechanisms if one.startswith(("SCRAM", "DIGEST"))]
+        assert not [name for name in client.mechanisms if name.startswith(("SCRAM", "DIGEST"))]
 
 
-async def test_a_password_that_is_changed_in_muniment_counts_at_once(asking: Server) -> None:
-    before = Account("changing", asking.ejabberd.hosts[0], "before")
+async def test_password_change_takes_effect_at_once(external_server: Server) -> None:
+    before = Account("changing", external_server.ejabberd.hosts[0], "before")
     after = replace(before, password="after")
-    await put(asking, before)
-    assert await logs_in(asking, before)
+    await put(external_server, before)
+    assert await logs_in(external_server, before)
 
-    await put(asking, after)
+    await put(external_server, after)
 
-    assert not await logs_in(asking, before)
-    assert await logs_in(asking, after)
+    assert not await logs_in(external_server, before)
+    assert await logs_in(external_server, after)
 
 
-async def test_an_account_that_is_disabled_is_not_let_in(asking: Server) -> None:
-    account = Account("disabled", asking.ejabberd.hosts[0], "pencil")
-    await put(asking, account)
-    assert await logs_in(asking, account)
+async def test_disabled_account_cannot_log_in(external_server: Server) -> None:
+    account = Account("disabled", external_server.ejabberd.hosts[0], "pencil")
+    await put(external_server, account)
+    assert await logs_in(external_server, account)
 
-    async with session(asking.muniment) as http:
+    async with session(external_server.muniment) as http:
         url = f"/api/v1/accounts/{account.jid}"
-        async with http.patch(url, json={"enabled": False}) as answer:
-            assert answer.ok, await answer.text()
+        async with http.patch(url, json={"enabled": False}) as response:
+            assert response.ok, await response.text()
 
-    assert not await logs_in(asking, account)
-    assert call(asking, "user_exists", account) == "false"
+    assert not await logs_in(external_server, account)
+    assert call(external_server, "user_exists", account) == "false"
 
 
-async def test_clients_make_change_and_remove_accounts(asking: Server) -> None:
-    """XEP-0077, by mod_register."""
-    account = Account("newcomer", asking.ejabberd.hosts[0], "before")
-    # ejabberd lets nobody choose what Unicode 3.2 does not have.
+async def test_client_registers_changes_password_and_unregisters(external_server: Server) -> None:
+    """Clients use XEP-0077, which mod_register implements."""
+    account = Account("newcomer", external_server.ejabberd.hosts[0], "before")
+    # ejabberd refuses new passwords with characters that Unicode 3.2 does not have.
     changed = replace(account, password=PASSWORD.removesuffix("😀"))
-    port = asking.ejabberd.ports.c2s
+    port = external_server.ejabberd.ports.c2s
     async with Newcomer(account, port) as client:
         await client.register()
-    assert await exists(asking, account)
+    assert await exists(external_server, account)
     async with Newcomer(account, port) as client:
         with pytest.raises(Refused, match="conflict"):
             await client.register()
 
     async with Client(account, port) as client:
         await client.ask("set", registration(changed), to=account.host)
-    assert not await logs_in(asking, account)
+    assert not await logs_in(external_server, account)
 
     async with Client(changed, port) as client:
         client.send(f"<iq type='set' id='remove'><query xmlns='{REGISTER}'><remove/></query></iq>")
-        await client.wait_for(is_end_or_result)
-    assert not await exists(asking, account)
-    assert not await logs_in(asking, changed)
+        await client.wait_for(is_result_or_stream_error)
+    assert not await exists(external_server, account)
+    assert not await logs_in(external_server, changed)
 
 
-def is_end_or_result(stanza: Element) -> bool:
-    """Whether an account is removed: its stream may end before it is told."""
+def is_result_or_stream_error(stanza: Element) -> bool:
+    """Whether a stanza ends the removal: the stream may end before the result arrives."""
     return stanza.get("id") == "remove" or local_name(stanza) == "error"
 
 
-async def test_ejabberd_is_told_what_was_not_done(asking: Server) -> None:
-    account = Account("nobody", asking.ejabberd.hosts[0], "pencil")
+async def test_failed_account_operations_return_errors_to_ejabberd(
+    external_server: Server,
+) -> None:
+    account = Account("nobody", external_server.ejabberd.hosts[0], "pencil")
 
-    assert call(asking, "user_exists", account) == "false"
-    assert call(asking, "set_password", account, "pencil") == "{error,db_failure}"
-    assert call(asking, "remove_user", account, "pencil") == "{error,not_allowed}"
-    assert call(asking, "try_register", account, "pencil") == "ok"
-    assert call(asking, "try_register", account, "pencil") == "{error,exists}"
-    assert call(asking, "user_exists", account) == "true"
-    assert call(asking, "set_password", account, "pen") == "ok"
-    assert call(asking, "remove_user", account, "pencil") == "{error,not_allowed}"
-    assert call(asking, "user_exists", account) == "true"
-    assert call(asking, "remove_user", account, "pen") == "ok"
-    assert call(asking, "user_exists", account) == "false"
-
-
-@pytest.mark.parametrize("own_asking", [True], indirect=True)
-async def test_what_was_not_set_is_in_no_cache_of_ejabberd(own_asking: Server) -> None:
-    """ejabberd would keep a password whose setting is answered with no, and let it in."""
-    account = Account("nobody", own_asking.ejabberd.hosts[0], "pencil")
-
-    assert call(own_asking, "set_password", account, "pencil") == "{error,db_failure}"
-    assert not await logs_in(own_asking, account)
+    assert call(external_server, "user_exists", account) == "false"
+    assert call(external_server, "set_password", account, "pencil") == "{error,db_failure}"
+    assert call(external_server, "remove_user", account, "pencil") == "{error,not_allowed}"
+    assert call(external_server, "try_register", account, "pencil") == "ok"
+    assert call(external_server, "try_register", account, "pencil") == "{error,exists}"
+    assert call(external_server, "user_exists", account) == "true"
+    assert call(external_server, "set_password", account, "pen") == "ok"
+    assert call(external_server, "remove_user", account, "pencil") == "{error,not_allowed}"
+    assert call(external_server, "user_exists", account) == "true"
+    assert call(external_server, "remove_user", account, "pen") == "ok"
+    assert call(external_server, "user_exists", account) == "false"
 
 
-async def test_many_log_in_at_once(asking: Server) -> None:
-    accounts = asking.accounts(*["many"] * 20)
+@pytest.mark.parametrize("own_external_server", [True], indirect=True)
+async def test_failed_password_change_is_not_cached_by_ejabberd(
+    own_external_server: Server,
+) -> None:
+    """Without an error ejabberd would cache the refused password and accept it."""
+    account = Account("nobody", own_external_server.ejabberd.hosts[0], "pencil")
 
-    assert all(await asyncio.gather(*(logs_in(asking, account) for account in accounts)))
+    assert call(own_external_server, "set_password", account, "pencil") == "{error,db_failure}"
+    assert not await logs_in(own_external_server, account)
 
 
-async def test_nobody_logs_in_until_muniment_is_back(own_asking: Server) -> None:
-    ann = own_asking.account("ann")
-    before = processes(own_asking)
+async def test_twenty_simultaneous_logins_succeed(external_server: Server) -> None:
+    accounts = external_server.accounts(*["many"] * 20)
 
-    await asyncio.to_thread(own_asking.muniment.stop)
-    assert not await logs_in(own_asking, ann)
-    assert call(own_asking, "user_exists", ann) == "false"
-    assert call(own_asking, "set_password", ann, "another") == "{error,db_failure}"
-    await asyncio.to_thread(own_asking.muniment.start)
+    assert all(await asyncio.gather(*(logs_in(external_server, account) for account in accounts)))
 
-    assert await logs_in(own_asking, ann)
-    assert processes(own_asking) == before
+
+async def test_logins_fail_while_muniment_is_stopped_and_succeed_afterwards(
+    external_server: Server,
+) -> None:
+    ann = external_server.account("ann")
+    before = processes(external_server)
+
+    await asyncio.to_thread(external_server.muniment.stop)
+    try:
+        login = await logs_in(external_server, ann)
+        exists = call(external_server, "user_exists", ann)
+        change = call(external_server, "set_password", ann, "another")
+    finally:
+        await asyncio.to_thread(external_server.muniment.start)
+
+    assert (login, exists, change) == (False, "false", "{error,db_failure}")
+    assert await logs_in(external_server, ann)
+    assert processes(external_server) == before
     assert len(before) == 2
 
 
-async def test_processes_that_die_are_replaced_and_all_end_with_ejabberd(
-    own_asking: Server,
+async def test_killed_extauth_processes_are_replaced_and_end_with_ejabberd(
+    own_external_server: Server,
 ) -> None:
-    ann = own_asking.account("ann")
-    first = processes(own_asking)
+    ann = own_external_server.account("ann")
+    first = processes(own_external_server)
     for id in first:
         os.kill(id, 9)
     await asyncio.to_thread(
-        own_asking.ejabberd.wait_until,
-        lambda: len(processes(own_asking) - first) == 2,
-        "starts others",
+        own_external_server.ejabberd.wait_until,
+        lambda: len(processes(own_external_server) - first) == 2,
+        "starts new processes",
     )
-    assert await logs_in(own_asking, ann)
-    last = processes(own_asking)
+    assert await logs_in(own_external_server, ann)
+    last = processes(own_external_server)
 
-    await asyncio.to_thread(own_asking.ejabberd.stop)
+    await asyncio.to_thread(own_external_server.ejabberd.stop)
 
-    muniment = own_asking.muniment
-    await asyncio.to_thread(muniment.wait_until, lambda: not any(map(runs, last)), "sees them end")
+    muniment = own_external_server.muniment
+    await asyncio.to_thread(
+        muniment.wait_until, lambda: not any(map(is_running, last)), "sees the processes end"
+    )
 
 
-def runs(id: int) -> bool:
-    """Whether there is a process of this id."""
+def is_running(id: int) -> bool:
+    """Whether a process with this id exists."""
     try:
         os.kill(id, 0)
     except ProcessLookupError:
@@ -244,15 +262,15 @@ def runs(id: int) -> bool:
     return True
 
 
-async def test_passwords_are_in_no_log(asking: Server) -> None:
-    ann = Account("logged", asking.ejabberd.hosts[0], "pencil-of-ann")
-    await put(asking, ann)
-    await logs_in(asking, ann)
-    await logs_in(asking, replace(ann, user="pen", password="pencil-of-nobody"))
-    call(asking, "set_password", replace(ann, user="pen"), "pencil-of-nobody")
+async def test_passwords_are_not_logged(external_server: Server) -> None:
+    ann = Account("logged", external_server.ejabberd.hosts[0], "pencil-of-ann")
+    await put(external_server, ann)
+    await logs_in(external_server, ann)
+    await logs_in(external_server, replace(ann, user="pen", password="pencil-of-nobody"))
+    call(external_server, "set_password", replace(ann, user="pen"), "pencil-of-nobody")
 
-    own = asking.ejabberd.folder / "ejabberd.log"
-    logs = asking.ejabberd.log + own.read_text() + asking.muniment.log
+    own = external_server.ejabberd.folder / "ejabberd.log"
+    logs = external_server.ejabberd.log + own.read_text() + external_server.muniment.log
 
     assert "auth of pen@" in logs
     assert "pencil-of" not in logs

@@ -1,4 +1,4 @@
-"""A module of the operator says who may log in to a real ejabberd, and who is on their rosters."""
+"""A module of the operator provides accounts, rosters and archives for a real ejabberd."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.clients import slixmpp_client
 from support.ejabberd import Account
-from support.external import external
+from support.external_auth import external
+from support.http_services import post
 from support.raw import Client
 from support.releases import Release
 from support.remote_data import session
 from support.server import Server
-from support.sidecar import post
+from support.slixmpp_client import slixmpp_client
 
 MODULE = """
 import json
@@ -45,7 +45,7 @@ def archive_get(username, host, peer=None, after=None, before=None, limit=None, 
 
 
 @pytest.fixture(scope="module")
-def handled(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
+def module_server(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("handled")
     (folder / "lib").mkdir()
     (folder / "lib" / "own_users.py").write_text(MODULE)
@@ -55,78 +55,82 @@ def handled(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Itera
 
 
 def account(server: Server, user: str = "ann", host: int = 0) -> Account:
-    """Return somebody whom the module knows."""
+    """Return an account that the module accepts."""
     name = server.ejabberd.hosts[host]
     return Account(user, name, f"{user} of {name}")
 
 
-async def asked(server: Server, path: str, **query: str) -> tuple[int, Any]:
+async def get(server: Server, path: str, **query: str) -> tuple[int, Any]:
     async with (
         session(server.muniment) as http,
-        http.get(f"/api/{path}", params=query) as answer,
+        http.get(f"/api/{path}", params=query) as response,
     ):
-        text = await answer.text()
-        return answer.status, await answer.json() if text else None
+        text = await response.text()
+        return response.status, await response.json() if text else None
 
 
 @pytest.mark.parametrize("host", [0, 1])
-async def test_users_of_the_module_log_in(handled: Server, host: int) -> None:
-    async with slixmpp_client(account(handled, host=host), handled.ejabberd.ports.c2s):
+async def test_user_accepted_by_the_module_logs_in(module_server: Server, host: int) -> None:
+    async with slixmpp_client(account(module_server, host=host), module_server.ejabberd.ports.c2s):
         pass
 
 
 @pytest.mark.parametrize("user", ["ann", "broken"])
-async def test_nobody_else_logs_in(handled: Server, user: str) -> None:
-    wrong = Account(user, handled.ejabberd.hosts[0], "wrong")
+async def test_user_refused_by_the_module_cannot_log_in(module_server: Server, user: str) -> None:
+    rejected = Account(user, module_server.ejabberd.hosts[0], "wrong")
 
     with pytest.raises(ConnectionError):
-        async with slixmpp_client(wrong, handled.ejabberd.ports.c2s):
+        async with slixmpp_client(rejected, module_server.ejabberd.ports.c2s):
             pass
 
 
-async def test_what_the_module_raises_is_told_to_the_log_alone(handled: Server) -> None:
-    status, body = await asked(handled, "auth", username="broken", password="x")
+async def test_exception_of_the_module_is_in_the_log_and_not_in_the_response(
+    module_server: Server,
+) -> None:
+    status, body = await get(module_server, "auth", username="broken", password="x")
 
     assert (status, body["error"]) == (500, "internal-server-error")
     assert "db.internal" not in str(body)
-    assert "ValueError: cannot reach db.internal" in handled.muniment.tail
+    assert "ValueError: cannot reach db.internal" in module_server.muniment.tail
 
 
-async def test_its_rosters_are_shown_over_http_and_in_xmpp(handled: Server) -> None:
-    ann = account(handled)
+async def test_roster_of_the_module_is_shown_over_http_and_xmpp(module_server: Server) -> None:
+    ann = account(module_server)
     bob = f"bob@{ann.host}"
-    async with Client(ann, handled.ejabberd.ports.c2s) as client:
-        answer = await client.ask(
-            "get", "<query xmlns='jabber:iq:roster'/>", to=handled.ejabberd.component
+    async with Client(ann, module_server.ejabberd.ports.c2s) as client:
+        response = await client.ask(
+            "get", "<query xmlns='jabber:iq:roster'/>", to=module_server.ejabberd.component
         )
-    (item,) = answer.iter("{jabber:iq:roster}item")
+    (item,) = response.iter("{jabber:iq:roster}item")
 
     assert dict(item.attrib) == {"jid": bob, "name": f"Bob of {ann.host}", "subscription": "both"}
-    assert await asked(handled, "roster", username="ann") == (
+    assert await get(module_server, "roster", username="ann") == (
         200,
         {"roster": [{"username": "bob", "subscription": "both", "nick": f"Bob of {ann.host}"}]},
     )
-    assert (await asked(handled, "roster", username="nobody"))[0] == 401
+    assert (await get(module_server, "roster", username="nobody"))[0] == 401
 
 
-async def test_its_archive_answers_in_the_place_of_ours(handled: Server) -> None:
-    async with session(handled.muniment) as http:
-        async with http.post("/api/archive", json=post()) as answer:
-            assert answer.status == 200
-        async with http.post("/api/archive", json=post(peer="nobody")) as answer:
-            assert (await answer.json())["message"] == "nobody is nobody's peer"
+async def test_archive_of_the_module_replaces_ours(module_server: Server) -> None:
+    async with session(module_server.muniment) as http:
+        async with http.post("/api/archive", json=post()) as response:
+            assert response.status == 200
+        async with http.post("/api/archive", json=post(peer="nobody")) as response:
+            assert (await response.json())["message"] == "nobody is nobody's peer"
 
-    assert await asked(handled, "archive", username="alice") == (
+    assert await get(module_server, "archive", username="alice") == (
         200,
         {"archive": [post()], "count": 1, "complete": True},
     )
 
 
-async def test_accounts_are_not_made_where_the_module_knows_them(handled: Server) -> None:
-    url = f"/api/v1/accounts/{account(handled, 'new').jid}"
+async def test_account_creation_is_refused_beside_a_module_with_accounts(
+    module_server: Server,
+) -> None:
+    url = f"/api/v1/accounts/{account(module_server, 'new').jid}"
     async with (
-        session(handled.muniment) as http,
-        http.put(url, json={"password": "x"}) as answer,
+        session(module_server.muniment) as http,
+        http.put(url, json={"password": "x"}) as response,
     ):
-        assert answer.status == 409
-        assert "own_users" in (await answer.json())["message"]
+        assert response.status == 409
+        assert "own_users" in (await response.json())["message"]

@@ -1,4 +1,4 @@
-"""The archive API beside a real ejabberd: what users say is read, searched and followed."""
+"""The archive API beside a real ejabberd: programs read, search and follow archives."""
 
 from __future__ import annotations
 
@@ -9,156 +9,161 @@ import pytest
 from aiohttp import ClientConnectionError, ClientPayloadError, ClientSession
 from support import mam
 from support.archives import correct, displayed, react
-from support.events import stream
+from support.event_stream import stream
 from support.ports import LOOPBACK
 from support.remote_data import path, session
 from support.server import Server
 
 OPERATOR = {"operators.auditor": {"role": "reader", "secret": "auditing-is-reading"}}
 
-#: How a stream ends when the program does: cleanly, or in the middle where it was killed.
+#: Errors at the end of a stream, after a shutdown and after SIGKILL.
 ENDS = (EOFError, ClientConnectionError, ClientPayloadError, AssertionError)
 
 
 async def get(http: ClientSession, path: str, **query: Any) -> Any:
-    async with http.get(path, params=query) as answer:
-        assert answer.status == 200, await answer.text()
-        return await answer.json()
+    async with http.get(path, params=query) as response:
+        assert response.status == 200, await response.text()
+        return await response.json()
 
 
-async def test_the_api_and_mam_show_the_same_archive(server: Server) -> None:
+async def test_archive_api_and_mam_return_the_same_messages(server: Server) -> None:
     alice, bob = server.accounts("alice", "bob@2")
     async with (
-        server.client(alice) as hers,
-        server.client(bob) as his,
+        server.client(alice) as alice_client,
+        server.client(bob) as bob_client,
         session(server.muniment) as http,
     ):
-        await hers.be_available()
-        await his.be_available()
+        await alice_client.be_available()
+        await bob_client.be_available()
         for n in range(5):
-            hers.say(bob.jid, f"ping {n}")
-            await his.wait_for_body(f"ping {n}")
-            his.say(alice.jid, f"pong {n}")
-            await hers.wait_for_body(f"pong {n}")
-        found = await mam.everything(hers)
+            alice_client.say(bob.jid, f"ping {n}")
+            await bob_client.wait_for_body(f"ping {n}")
+            bob_client.say(alice.jid, f"pong {n}")
+            await alice_client.wait_for_body(f"pong {n}")
+        results = await mam.everything(alice_client)
         path = f"/api/v1/archives/{alice.jid}"
 
         page = await get(http, f"{path}/messages", count="true")
         pongs = await get(http, f"{path}/messages", search="PONG", order="desc", limit="2")
         [conversation] = (await get(http, f"{path}/conversations"))["conversations"]
 
-    assert [one["id"] for one in page["messages"]] == [message.id for message in found]
-    assert [one["time"] for one in page["messages"]] == [message.stamp for message in found]
-    assert [one["body"] for one in page["messages"]] == [message.body for message in found]
+    assert [message["id"] for message in page["messages"]] == [result.id for result in results]
+    assert [message["time"] for message in page["messages"]] == [
+        result.stamp for result in results
+    ]
+    assert [message["body"] for message in page["messages"]] == [result.body for result in results]
     assert (page["count"], page["index"], page["complete"]) == (10, 0, True)
-    assert [one["body"] for one in pongs["messages"]] == ["pong 4", "pong 3"]
+    assert [message["body"] for message in pongs["messages"]] == ["pong 4", "pong 3"]
     assert (conversation["peer"], conversation["count"]) == (bob.jid, 10)
     assert conversation["unread"] == 1
 
 
-async def test_what_is_unread_is_what_came_behind_the_last_message_displayed(
+async def test_displayed_marker_lowers_the_unread_count(
     server: Server,
 ) -> None:
     alice, bob = server.accounts("alice", "bob")
-    async with server.client(alice) as hers, server.client(bob) as his:
-        await his.be_available()
-        ids = [hers.say(bob.jid, f"message {n}") for n in range(5)]
-        await his.wait_for_body("message 4")
+    async with server.client(alice) as alice_client, server.client(bob) as bob_client:
+        await bob_client.be_available()
+        ids = [alice_client.say(bob.jid, f"message {n}") for n in range(5)]
+        await bob_client.wait_for_body("message 4")
         async with session(server.muniment) as http:
             for count, id in ((3, ids[1]), (1, ids[3])):
-                his.send(f"<message to='{alice.jid}' type='chat'>{displayed(id)}</message>")
-                await mam.query(his, max=0)  # behind it on its way to us
+                bob_client.send(f"<message to='{alice.jid}' type='chat'>{displayed(id)}</message>")
+                await mam.query(
+                    bob_client, max=0
+                )  # its result shows that the marker has been archived
                 path = f"/api/v1/archives/{bob.jid}/conversations"
                 [conversation] = (await get(http, path))["conversations"]
                 assert (conversation["unread"], conversation["peer"]) == (count, alice.jid)
 
 
-async def test_history_is_posted_before_what_is_said_live_and_never_behind_it(
+async def test_history_posted_after_a_live_message_is_refused(
     server: Server,
 ) -> None:
     alice, bob = server.accounts("alice", "bob")
-    posted = {"username": alice.user, "peer": bob.user, "direction": "recv"}
+    common = {"username": alice.user, "peer": bob.user, "direction": "recv"}
     async with (
-        server.client(alice) as hers,
-        server.client(bob) as his,
+        server.client(alice) as alice_client,
+        server.client(bob) as bob_client,
         session(server.muniment) as http,
     ):
 
         async def post(body: str, timestamp: str) -> tuple[int, str]:
-            fields = posted | {"body": body, "timestamp": timestamp}
-            async with http.post(path(server.muniment, alice), json=fields) as answer:
-                said = await answer.json() if answer.content_length else {"message": ""}
-                return answer.status, said["message"]
+            fields = common | {"body": body, "timestamp": timestamp}
+            async with http.post(path(server.muniment, alice), json=fields) as response:
+                error = await response.json() if response.content_length else {"message": ""}
+                return response.status, error["message"]
 
         for day in (1, 2):
             assert await post(f"day {day}", f"2020-01-0{day}T00:00:00Z") == (200, "")
-        await his.be_available()
-        hers.say(bob.jid, "live")
-        await his.wait_for_body("live")
-        await mam.everything(hers)  # so it is in the archive
+        await bob_client.be_available()
+        alice_client.say(bob.jid, "live")
+        await bob_client.wait_for_body("live")
+        await mam.everything(alice_client)  # its result shows that the message has been archived
 
-        behind = await post("day 3", "2020-01-03T00:00:00Z")
-        ahead = await post("too early", "9999-01-01T00:00:00Z")
-        again = await post("day 2", "2020-01-02T00:00:00Z")
+        older = await post("day 3", "2020-01-03T00:00:00Z")
+        future = await post("too early", "9999-01-01T00:00:00Z")
+        repeated = await post("day 2", "2020-01-02T00:00:00Z")
 
         target = f"/api/v1/archives/{alice.jid}"
         [conversation] = (await get(http, f"{target}/conversations"))["conversations"]
         newest = await get(http, f"{target}/messages", order="desc", limit="1")
-        since = await mam.query(hers, fields={"start": "2020-01-02T00:00:00Z"})
-        archived = await mam.bodies(hers)
+        from_start = await mam.query(alice_client, fields={"start": "2020-01-02T00:00:00Z"})
+        archived = await mam.bodies(alice_client)
 
-    assert behind[0] == 409
-    assert f"the archive of {alice.jid} has newer messages already" in behind[1]
-    assert ahead[0] == 400
-    assert "is in the future" in ahead[1]
-    assert again == (200, "")
+    assert older[0] == 409
+    assert f"the archive of {alice.jid} has newer messages already" in older[1]
+    assert future[0] == 400
+    assert "is in the future" in future[1]
+    assert repeated == (200, "")
     assert conversation["last"]["body"] == "live"
-    assert [one["body"] for one in newest["messages"]] == ["live"]
-    assert since.bodies == ["day 2", "live"]
+    assert [message["body"] for message in newest["messages"]] == ["live"]
+    assert from_start.bodies == ["day 2", "live"]
     assert archived == ["day 1", "day 2", "live"]
 
 
-async def test_what_was_said_is_folded(server: Server) -> None:
+async def test_correction_and_reaction_are_folded_into_the_message(server: Server) -> None:
     alice, bob = server.accounts("alice", "bob")
-    async with server.client(alice) as hers, server.client(bob) as his:
-        await his.be_available()
-        id = hers.say(bob.jid, "helo")
-        hers.say(bob.jid, "hello", extra=correct(id))
-        await his.wait_for_body("hello")
-        his.send(
+    async with server.client(alice) as alice_client, server.client(bob) as bob_client:
+        await alice_client.be_available()
+        await bob_client.be_available()
+        id = alice_client.say(bob.jid, "helo")
+        alice_client.say(bob.jid, "hello", extra=correct(id))
+        await bob_client.wait_for_body("hello")
+        bob_client.send(
             f"<message to='{alice.jid}' type='chat' id='r1'>"
             f"{react(id, '👋')}<store xmlns='urn:xmpp:hints'/></message>"
         )
-        await his.settled()
+        await alice_client.wait_for(lambda stanza: stanza.get("id") == "r1")
+        for client in (alice_client, bob_client):
+            await mam.query(client, max=0)  # its result shows that the reaction has been archived
         async with session(server.muniment) as http:
             for owner in (alice, bob):
                 path = f"/api/v1/archives/{owner.jid}/messages"
-                while True:
-                    [found] = (await get(http, path, view="folded"))["messages"]
-                    if found["reactions"]:
-                        break
+                [message] = (await get(http, path, view="folded"))["messages"]
 
-                assert found["body"] == "hello"
-                assert found["edited"] is not None
-                assert found["reactions"] == {"👋": [bob.jid]}
+                assert message["body"] == "hello"
+                assert message["edited"] is not None
+                assert message["reactions"] == {"👋": [bob.jid]}
 
 
 @pytest.mark.parametrize("own_server", [OPERATOR], indirect=True)
 @pytest.mark.parametrize("ending", ["restart", "crash"])
-async def test_a_follower_misses_and_repeats_nothing_over_restarts(
+async def test_stream_resumed_after_restart_has_no_gap_and_no_duplicate(
     own_server: Server, ending: str
 ) -> None:
-    """Messages flow all the while; what ejabberd could not hand on meanwhile nobody has."""
+    """Messages are sent during the restarts; finally the stream and the archive have the same
+    ones."""
     alice, bob = own_server.accounts("alice", "bob")
     muniment = own_server.muniment
     url = f"http://{LOOPBACK}:{muniment.http_port}/api/v1/archives/{alice.jid}/stream"
-    shown = {"Authorization": "Bearer auditing-is-reading"}
+    headers = {"Authorization": "Bearer auditing-is-reading"}
     followed: list[str] = []
     arrived = asyncio.Event()
 
     async def follow() -> None:
         last_id = "start"
-        async with ClientSession(headers=shown) as http:
+        async with ClientSession(headers=headers) as http:
             while "the end" not in followed:
                 try:
                     async with stream(http, url, last_id=last_id) as events:
@@ -169,26 +174,26 @@ async def test_a_follower_misses_and_repeats_nothing_over_restarts(
                 except ENDS:
                     await asyncio.sleep(0.05)
 
-    async with own_server.client(alice) as hers, own_server.client(bob) as his:
-        await his.be_available()
+    async with own_server.client(alice) as alice_client, own_server.client(bob) as bob_client:
+        await bob_client.be_available()
         following = asyncio.create_task(follow())
-        for part in range(3):
+        for round_number in range(3):
             for n in range(100):
-                hers.say(bob.jid, f"{part}.{n}")
+                alice_client.say(bob.jid, f"{round_number}.{n}")
             async with asyncio.timeout(30):
-                while f"{part}.0" not in followed:
+                while f"{round_number}.0" not in followed:
                     await arrived.wait()
                     arrived.clear()
-            # Some of these are on their way now.
+            # Some of the messages are in transit now.
             if ending == "restart":
                 await asyncio.to_thread(muniment.restart)
             else:
                 await asyncio.to_thread(muniment.kill)
                 await asyncio.to_thread(muniment.start)
-        hers.say(bob.jid, "the end")
+        alice_client.say(bob.jid, "the end")
         async with asyncio.timeout(30):
             await following
-        archived = await mam.bodies(hers)
+        archived = await mam.bodies(alice_client)
 
     assert followed == archived
     assert followed[-1] == "the end"
@@ -196,15 +201,15 @@ async def test_a_follower_misses_and_repeats_nothing_over_restarts(
 
 
 @pytest.mark.parametrize("own_server", [OPERATOR], indirect=True)
-async def test_an_operator_reads_and_the_audit_log_says_so(own_server: Server) -> None:
+async def test_search_by_operator_is_in_the_audit_log(own_server: Server) -> None:
     alice = own_server.account("alice")
-    shown = {"X-Api-Key": "auditing-is-reading"}
-    async with ClientSession(own_server.muniment.url, headers=shown) as http:
+    headers = {"X-Api-Key": "auditing-is-reading"}
+    async with ClientSession(own_server.muniment.url, headers=headers) as http:
         await get(http, f"/api/v1/archives/{alice.jid}/messages", search="bribe")
-        async with http.get("/api/v1/audit") as answer:
-            assert answer.status == 403
-        async with http.get(f"/api/archive?username={alice.user}") as answer:
-            assert answer.status == 403
+        async with http.get("/api/v1/audit") as response:
+            assert response.status == 403
+        async with http.get(f"/api/archive?username={alice.user}") as response:
+            assert response.status == 403
     async with session(own_server.muniment) as http:
         [audit_entry] = (await get(http, "/api/v1/audit"))["entries"]
 

@@ -1,4 +1,4 @@
-"""Clients of three independent makers read the same archive."""
+"""Three independent client libraries read the same archive."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+import pytest_asyncio
 from slixmpp import JID, Message
 from support import mam
-from support.clients import slixmpp_client
 from support.ejabberd import Account
 from support.server import Server
+from support.slixmpp_client import slixmpp_client
 from support.stanzas import Refused
 from support.traffic import say_in_turn
 
 from component.xmpp.archive.mam_form import FIELDS
 
-#: What it tests differs between releases of ejabberd.
+#: Delegated queries differ between releases of ejabberd.
 pytestmark = pytest.mark.every_ejabberd
 
 NBXMPP = Path(__file__).parents[1] / "support" / "nbxmpp_client.py"
@@ -30,12 +31,12 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 COUNT = 25
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def alice(server: Server) -> Account:
-    """A user with messages 0 to 24 in her archive, in both directions."""
+    """A user whose archive has the messages 0 to 24, sent and received."""
     alice, bob = server.accounts("alice", "bob")
-    async with server.client(alice) as hers, server.client(bob) as his:
-        await say_in_turn(hers, his, COUNT)
+    async with server.client(alice) as alice_client, server.client(bob) as bob_client:
+        await say_in_turn(alice_client, bob_client, COUNT)
     return alice
 
 
@@ -48,68 +49,79 @@ EXPECTED = [f"message {n}" for n in range(COUNT)]
 
 @pytest.fixture(params=["own address", "component", "address at the component"])
 def archive(request: pytest.FixtureRequest, server: Server, alice: Account) -> JID | None:
-    """Where archives are asked for: at the user's own bare JID, or at the component."""
+    """The address of the query; None for the bare JID of the user."""
     component = server.ejabberd.component
     at_component = JID(f"{alice.user}\\40{alice.host}@{component}")
     return {"own address": None, "component": JID(component)}.get(request.param, at_component)
 
 
-async def test_slixmpp_retrieves_a_page_of_the_size_it_asks_for(
+async def test_slixmpp_retrieves_a_page_of_the_requested_size(
     server: Server, alice: Account, archive: JID | None
 ) -> None:
     async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
-        answer = await client.plugin["xep_0313"].retrieve(jid=archive, rsm={"max": 7}, timeout=10)
+        response = await client.plugin["xep_0313"].retrieve(
+            jid=archive, rsm={"max": 7}, timeout=10
+        )
 
-        assert texts(answer["mam"]["results"]) == EXPECTED[:7]
-        assert answer["mam_fin"]["complete"] != "true"
+        assert texts(response["mam"]["results"]) == EXPECTED[:7]
+        assert response["mam_fin"]["complete"] != "true"
 
 
 @pytest.mark.parametrize("page", [1, 10, 100])
-async def test_slixmpp_iterates_forwards_over_everything(
+async def test_slixmpp_iterates_forwards_over_the_archive(
     server: Server, alice: Account, archive: JID | None, page: int
 ) -> None:
     async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
-        found = [
+        messages = [
             message
             async for message in client.plugin["xep_0313"].iterate(jid=archive, rsm={"max": page})
         ]
 
-        assert texts(found) == EXPECTED
+        assert texts(messages) == EXPECTED
 
 
-async def test_slixmpp_iterates_backwards_over_everything(
+async def test_slixmpp_iterates_backwards_over_the_archive(
     server: Server, alice: Account, archive: JID | None
 ) -> None:
     async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
-        found = [
+        messages = [
             message
             async for message in client.plugin["xep_0313"].iterate(
                 jid=archive, rsm={"max": 10}, reverse=True
             )
         ]
 
-        assert texts(found) == EXPECTED[::-1]
+        assert texts(messages) == EXPECTED[::-1]
 
 
 async def test_slixmpp_filters_by_address_and_by_time(
     server: Server, alice: Account, archive: JID | None
 ) -> None:
     async with server.client(alice) as client:
-        found = await mam.everything(client)
-    sender = next(one.sender for one in found if one.sender and alice.user not in one.sender)
-    since = datetime.fromisoformat(found[11].stamp)
+        results = await mam.everything(client)
+    sender = next(
+        result.sender for result in results if result.sender and alice.user not in result.sender
+    )
+    start = datetime.fromisoformat(results[11].stamp)
     async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
         archives = client.plugin["xep_0313"]
-        of_bob = [one async for one in archives.iterate(jid=archive, with_jid=JID(sender))]
-        late = [one async for one in archives.iterate(jid=archive, start=since, reverse=True)]
-        nobody = [one async for one in archives.iterate(jid=archive, with_jid=JID("no@x.example"))]
+        with_bob = [
+            message async for message in archives.iterate(jid=archive, with_jid=JID(sender))
+        ]
+        late = [
+            message async for message in archives.iterate(jid=archive, start=start, reverse=True)
+        ]
+        with_stranger = [
+            message
+            async for message in archives.iterate(jid=archive, with_jid=JID("no@x.example"))
+        ]
 
-    assert texts(of_bob) == EXPECTED[::2]
+    assert texts(with_bob) == EXPECTED[::2]
     assert texts(late) == EXPECTED[:10:-1]
-    assert nobody == []
+    assert with_stranger == []
 
 
-async def test_slixmpp_learns_the_fields_of_queries(
+async def test_slixmpp_reads_the_form_fields(
     server: Server, alice: Account, archive: JID | None
 ) -> None:
     async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
@@ -119,7 +131,7 @@ async def test_slixmpp_learns_the_fields_of_queries(
     assert fields == {"FORM_TYPE": "hidden", **FIELDS}
 
 
-async def test_slixmpp_learns_where_an_archive_begins_and_ends(
+async def test_slixmpp_reads_the_metadata(
     server: Server, alice: Account, archive: JID | None
 ) -> None:
     async with server.client(alice) as client:
@@ -129,30 +141,30 @@ async def test_slixmpp_learns_where_an_archive_begins_and_ends(
         metadata = (await archives.get_archive_metadata(jid=archive, timeout=10))["mam_metadata"]
 
     ends = [(metadata[end]["id"], metadata[end]["timestamp"]) for end in ("start", "end")]
-    assert ends == [(one.id, datetime.fromisoformat(one.stamp)) for one in (first, last)]
+    assert ends == [(result.id, datetime.fromisoformat(result.stamp)) for result in (first, last)]
 
 
-async def test_users_are_told_what_their_archives_can_do(server: Server, alice: Account) -> None:
+async def test_bare_jid_advertises_mam(server: Server, alice: Account) -> None:
     async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
         info = await client.plugin["xep_0030"].get_info(jid=JID(alice.jid), timeout=10)
 
     assert {"urn:xmpp:mam:2", "urn:xmpp:mam:2#extended"} <= info["disco_info"]["features"]
 
 
-async def test_a_page_can_be_flipped_and_messages_fetched_one_by_one(
+async def test_page_is_flipped_and_message_is_fetched_by_id(
     server: Server, alice: Account
 ) -> None:
     async with server.client(alice) as client:
-        usual = await mam.query(client, max=5)
+        page = await mam.query(client, max=5)
         flipped = await mam.query(client, max=5, extra="<flip-page/>")
-        one = await mam.query(client, fields={"ids": usual.results[3].id})
+        fetched = await mam.query(client, fields={"ids": page.results[3].id})
 
-    assert flipped.bodies == usual.bodies[::-1]
-    assert (flipped.first, flipped.last) == (usual.first, usual.last)
-    assert one.bodies == EXPECTED[3:4]
+    assert flipped.bodies == page.bodies[::-1]
+    assert (flipped.first, flipped.last) == (page.first, page.last)
+    assert fetched.bodies == EXPECTED[3:4]
 
 
-async def test_an_archive_of_somebody_else_stays_closed(server: Server, alice: Account) -> None:
+async def test_query_of_another_users_archive_is_forbidden(server: Server, alice: Account) -> None:
     address = f"{alice.user}\\40{alice.host}@{server.ejabberd.component}"
     async with server.client(server.account("eve")) as client:
         for to in (alice.jid, address):
@@ -161,19 +173,19 @@ async def test_an_archive_of_somebody_else_stays_closed(server: Server, alice: A
             assert caught.value.condition == "forbidden"
 
 
-async def test_nbxmpp_reads_everything_page_by_page(
+async def test_nbxmpp_reads_the_archive_page_by_page(
     server: Server, alice: Account, archive: JID | None, missing: Callable[[object], NoReturn]
 ) -> None:
     if not await has_nbxmpp():
         missing("nbxmpp is not installed (Debian: apt-get install python3-nbxmpp)")
 
-    got = await nbxmpp_reads(server, alice, str(archive or alice.jid))
+    output = await nbxmpp_reads(server, alice, str(archive or alice.jid))
 
-    assert [message["body"] for message in got["messages"]] == EXPECTED
-    assert got["pages"] == 3
+    assert [message["body"] for message in output["messages"]] == EXPECTED
+    assert output["pages"] == 3
     async with server.client(alice) as client:
-        ids = [found.id for found in await mam.everything(client)]
-    assert [message["id"] for message in got["messages"]] == ids
+        ids = [result.id for result in await mam.everything(client)]
+    assert [message["id"] for message in output["messages"]] == ids
 
 
 async def has_nbxmpp() -> bool:
@@ -202,6 +214,6 @@ async def nbxmpp_reads(server: Server, account: Account, archive: str) -> dict[s
     }
     out, err = await process.communicate(json.dumps(orders).encode())
     assert process.returncode == 0, err.decode()
-    got: dict[str, Any] = json.loads(out)
-    assert "error" not in got, (got, err.decode())
-    return got
+    output: dict[str, Any] = json.loads(out)
+    assert "error" not in output, (output, err.decode())
+    return output

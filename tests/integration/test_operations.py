@@ -1,8 +1,8 @@
-"""docs/operations.md as it is written: its commands install, check, count, back up and restore.
+"""The commands of docs/operations.md install, check, count, back up, restore and upgrade.
 
-They run in a folder in the place of the root, as the user of the test in the place of root and of
-muniment. What would change the machine itself has a stand-in: making users, environments and
-services. The stand-in for systemd runs what the unit says.
+They run below a folder in place of the root folder, and the user of the test takes the place of
+root and muniment. Commands that would change the machine have stand-ins: those that create users
+and environments and manage services. The stand-in for systemctl runs the command of the unit.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from time import monotonic, sleep
 
 import pytest
 from slixmpp import JID
-from support.clients import slixmpp_client
 from support.ejabberd import Account, Ejabberd
 from support.ports import LOOPBACK, free_port
 from support.releases import Release
 from support.shell_blocks import OPERATIONS, ROOT, shell_blocks
+from support.slixmpp_client import slixmpp_client
 
-#: As the examples have them.
+#: The names of the examples.
 HOSTS, COMPONENT = ("chat.example", "team.example"), "muniment.example"
 ALICE, BOB = (Account(name, HOSTS[0], "pencil") for name in ("alice", "bob"))
 
-#: Where the commands put something; all of it is below another folder here.
+#: Folders that the commands write to; a test puts them below its own root.
 PLACES = re.compile(r"(?<![\w./])/(opt|etc|var|usr/local)/")
 
-#: What stands for commands that change the machine; ROOT is the folder.
+#: The stand-ins of commands that would change the machine; ROOT is the folder.
 STAND_INS = {
     "useradd": 'echo "useradd $*" >>ROOT/changes',
     "python3": """
@@ -86,20 +86,20 @@ class Machine:
         (root / "edited").write_text(self._edited())
 
     def shell(self, commands: str) -> str:
-        """Run commands and return what they say."""
+        """Run commands of bash, and return their output. Fail if one of them fails."""
         user = pwd.getpwuid(os.geteuid()).pw_name
         group = grp.getgrgid(os.getegid()).gr_name
         commands = PLACES.sub(rf"{self.root}/\1/", commands)
         commands = re.sub(r"-o (muniment|root)\b", f"-o {user}", commands)
         commands = re.sub(r"-g muniment\b", f"-g {group}", commands)
-        kept = {name: value for name, value in os.environ.items() if "MUNIMENT" not in name}
-        path = f"{self.root}/stand-ins:{self.root}/usr/local/bin:{kept['PATH']}"
-        done = subprocess.run(
+        environment = {name: value for name, value in os.environ.items() if "MUNIMENT" not in name}
+        path = f"{self.root}/stand-ins:{self.root}/usr/local/bin:{environment['PATH']}"
+        process = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", commands],
             cwd=ROOT,
             # The program looks for its configuration in /etc/muniment.
             env={
-                **kept,
+                **environment,
                 "PATH": path,
                 "MUNIMENT_CONFIG": str(self.place("/etc/muniment/muniment.toml")),
             },
@@ -109,21 +109,21 @@ class Machine:
             timeout=100,
             check=False,
         )
-        assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}{self.log}"
-        return done.stdout
+        assert process.returncode == 0, f"{commands}\n{process.stdout}{process.stderr}{self.log}"
+        return process.stdout
 
     def place(self, path: str) -> Path:
-        """Return where a path is here."""
+        """Return the path below the folder."""
         return self.root / path.removeprefix("/")
 
     @property
     def log(self) -> str:
-        """What the service has logged."""
+        """The log of the service."""
         path = self.root / "log"
         return path.read_text() if path.exists() else ""
 
     def wait_until_ready(self) -> None:
-        """Return when the service says that all of it works."""
+        """Return when the service reports that it is ready."""
         end = monotonic() + 30
         while not self._is_ready():
             assert monotonic() < end, self.log
@@ -140,7 +140,7 @@ class Machine:
             connection.close()
 
     def _edited(self) -> str:
-        """Return the example as an editor leaves it, with ports that are free here."""
+        """Return the edited example, with the ports of this test."""
         text = PLACES.sub(rf"{self.root}/\1/", (ROOT / "muniment.toml.example").read_text())
         for option, value in (
             ("url", None),
@@ -157,7 +157,7 @@ class Machine:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Machine]:
-    """A machine on which all was installed as it is written, and runs."""
+    """A machine with Muniment installed as documented and running."""
     root = tmp_path_factory.mktemp("root")
     ejabberd = Ejabberd(root / "ejabberd", release, hosts=HOSTS, component=COMPONENT)
     machine = Machine(root, ejabberd)
@@ -175,21 +175,23 @@ def machine(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Itera
 
 
 async def say(machine: Machine, text: str) -> None:
-    """Have alice say something to bob, and return when it is archived."""
+    """Have alice send a message to bob, and return after it is archived."""
     port = machine.ejabberd.ports.c2s
-    async with slixmpp_client(ALICE, port) as hers, slixmpp_client(BOB, port) as his:
-        heard = asyncio.Event()
-        his.add_event_handler("message", lambda _: heard.set())
-        hers.send_message(JID(BOB.jid), text, mtype="chat")
-        await asyncio.wait_for(heard.wait(), 10)
-        async for _ in hers.plugin["xep_0313"].iterate(rsm={"max": 1}, total=1):
+    async with (
+        slixmpp_client(ALICE, port) as alice_client,
+        slixmpp_client(BOB, port) as bob_client,
+    ):
+        received = asyncio.Event()
+        bob_client.add_event_handler("message", lambda _: received.set())
+        alice_client.send_message(JID(BOB.jid), text, mtype="chat")
+        await asyncio.wait_for(received.wait(), 10)
+        async for _ in alice_client.plugin["xep_0313"].iterate(rsm={"max": 1}, total=1):
             pass
 
 
-def counted(machine: Machine) -> str:
-    """Return what is told of the archive of alice."""
-    [block] = shell_blocks(OPERATIONS, "Run")
-    return machine.shell(block).partition(f"owner     {ALICE.jid}\n")[2]
+def count(machine: Machine) -> str:
+    """Return the output of the command that counts the archive of alice, without the owner."""
+    return machine.shell(f"muniment count {ALICE.jid}").partition(f"owner     {ALICE.jid}\n")[2]
 
 
 def mode(path: Path) -> int:
@@ -200,7 +202,7 @@ def copies(machine: Machine) -> list[Path]:
     return sorted(machine.place("/var/backups/muniment").iterdir())
 
 
-def test_what_is_installed_can_be_read_by_its_user_and_root_alone(machine: Machine) -> None:
+def test_installed_files_are_private_to_their_user(machine: Machine) -> None:
     etc, data = machine.place("/etc/muniment"), machine.place("/var/lib/muniment")
 
     assert {path.name: mode(path) for path in etc.iterdir()} == {
@@ -213,39 +215,41 @@ def test_what_is_installed_can_be_read_by_its_user_and_root_alone(machine: Machi
     assert [len(secret) for secret in secrets] == [33, 33]
 
 
-async def test_commands_ask_the_service_on_the_same_file(machine: Machine) -> None:
-    checked = machine.shell("runuser -u muniment -- muniment check-config")
+async def test_commands_ask_the_running_service(machine: Machine) -> None:
+    check = machine.shell("runuser -u muniment -- muniment check-config")
     await say(machine, "counted")
 
-    assert "ok  running: Muniment answers" in checked
-    assert ("warn" in checked, "bad" in checked) == (False, False)
-    assert counted(machine).startswith("messages  1\n")
+    assert "ok  running: Muniment answers" in check
+    assert ("warn" in check, "bad" in check) == (False, False)
+    [block] = shell_blocks(OPERATIONS, "Run")
+    output = machine.shell(block).partition(f"owner     {ALICE.jid}\n")[2]
+    assert output.startswith("messages  1\n")
 
 
-async def test_a_copy_is_restored_as_it_was(machine: Machine) -> None:
+async def test_restored_backup_has_the_messages_of_its_time(machine: Machine) -> None:
     backup, restore = shell_blocks(OPERATIONS, "Backup")
     await say(machine, "kept")
-    before = counted(machine)
+    before = count(machine)
     machine.shell(backup)
     machine.shell(backup)
     await say(machine, "lost")
-    assert counted(machine) != before
+    assert count(machine) != before
 
     machine.shell(restore)
     machine.wait_until_ready()
 
-    assert counted(machine) == before
+    assert count(machine) == before
     assert [mode(path) for path in copies(machine)] == [0o600, 0o600]
     assert mode(machine.place("/var/lib/muniment/muniment.db")) == 0o600
 
 
-async def test_an_upgrade_keeps_what_there_is(machine: Machine) -> None:
+async def test_upgrade_keeps_the_archive(machine: Machine) -> None:
     [upgrade] = shell_blocks(OPERATIONS, "Upgrade")
     await say(machine, "older")
-    before = counted(machine)
+    before = count(machine)
 
-    checked = machine.shell(upgrade)
+    check = machine.shell(upgrade)
     machine.wait_until_ready()
 
-    assert "up to date" in checked
-    assert counted(machine) == before
+    assert "up to date" in check
+    assert count(machine) == before

@@ -1,4 +1,4 @@
-"""What happens to the archive when a process ends, freezes, or is not what it should be."""
+"""The archive survives restarts, crashes and frozen processes, and refuses wrong settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.stanzas import body_of
 
 from component.core.xml.times import format_time, now
 
-#: What it tests differs between releases of ejabberd.
+#: The link to ejabberd differs between releases.
 pytestmark = pytest.mark.every_ejabberd
 
 QUICK_PING = {
@@ -36,20 +36,20 @@ DRAIN_SECONDS = 5
 RECONNECT_SECONDS = 30
 
 
-async def test_the_archive_serves_again_after_a_restart_of_ejabberd(own_server: Server) -> None:
-    before = await exchange_messages(own_server)
+async def test_archive_is_available_after_ejabberd_restarts(own_server: Server) -> None:
+    alice = await exchange_messages(own_server)
 
     await asyncio.to_thread(own_server.ejabberd.restart)
     await until_ready(own_server.muniment)
 
     await exchange_messages(own_server)
-    async with own_server.client(before) as client:
+    async with own_server.client(alice) as client:
         assert await mam.bodies(client) == ["hello", "hello yourself"]
 
 
 @pytest.mark.parametrize("own_server", [QUICK_PING], indirect=True)
-async def test_a_server_that_freezes_is_noticed_and_found_again(own_server: Server) -> None:
-    """XEP-0199 section 4.2: the connection stays open, so only a ping can tell."""
+async def test_frozen_server_is_noticed_and_reconnected(own_server: Server) -> None:
+    """XEP-0199 section 4.2: the connection stays open, so only a ping shows the failure."""
     muniment = own_server.muniment
     own_server.ejabberd.pause()
     await asyncio.to_thread(
@@ -61,7 +61,7 @@ async def test_a_server_that_freezes_is_noticed_and_found_again(own_server: Serv
     await exchange_messages(own_server)
 
 
-async def test_muniment_may_start_before_ejabberd(own_server: Server) -> None:
+async def test_muniment_started_before_ejabberd_connects_later(own_server: Server) -> None:
     await asyncio.to_thread(own_server.muniment.stop)
     await asyncio.to_thread(own_server.ejabberd.stop)
     own_server.muniment.begin()
@@ -78,31 +78,31 @@ async def test_muniment_may_start_before_ejabberd(own_server: Server) -> None:
     await exchange_messages(own_server)
 
 
-async def test_a_stop_under_load_loses_nothing_that_ejabberd_had_handed_over(
+async def test_shutdown_under_load_loses_no_delivered_message(
     own_server: Server,
 ) -> None:
     async with under_load(own_server) as (bob, senders):
         await received(bob, at_least=300)
-        handed_over = {body_of(stanza) for stanza in bob.received}
+        delivered = {body_of(stanza) for stanza in bob.received}
         own_server.muniment.terminate()
-        begun = time.monotonic()
+        start = time.monotonic()
         code = await asyncio.to_thread(own_server.muniment.wait, DRAIN_SECONDS + 5)
-        took = time.monotonic() - begun
-        # Only what ejabberd has when nobody takes it is lost.
-        await received(bob, at_least=len(senders) * EACH)
+        seconds = time.monotonic() - start
+        # ejabberd may lose the messages that it holds while no component is connected.
+        await received(bob, at_least=len(senders) * MESSAGES)
         await asyncio.to_thread(own_server.muniment.start)
         archived = await mam.bodies(bob)
 
         assert code == 0
-        assert took < DRAIN_SECONDS
-        assert handed_over - {None} <= set(archived)
+        assert seconds < DRAIN_SECONDS
+        assert delivered - {None} <= set(archived)
         assert len(set(archived)) == len(archived)
         for sender in senders:
-            kept = [body for body in archived if body and body.startswith(sender.jid)]
-            assert kept == texts(sender)[: len(kept)], "nothing is missing in the middle"
+            bodies = [body for body in archived if body and body.startswith(sender.jid)]
+            assert bodies == texts(sender)[: len(bodies)], "nothing is missing in the middle"
 
 
-async def test_what_was_acknowledged_is_there_after_a_crash_under_load(
+async def test_acknowledged_messages_survive_a_crash_under_load(
     own_server: Server,
 ) -> None:
     carol = own_server.account("carol")
@@ -118,26 +118,24 @@ async def test_what_was_acknowledged_is_there_after_a_crash_under_load(
         await posting
         await asyncio.to_thread(own_server.muniment.start)
 
-        found = [item["body"] for item in await read_all(own_server.muniment, carol)]
-        assert set(acknowledged) <= set(found)
-        assert len(set(found)) == len(found)
+        stored = [item["body"] for item in await read_all(own_server.muniment, carol)]
+        assert set(acknowledged) <= set(stored)
+        assert len(set(stored)) == len(stored)
         archived = await mam.bodies(bob)
         assert len(set(archived)) == len(archived)
 
 
-async def test_a_wrong_secret_is_told_and_not_tried_again(server: Server, tmp_path: Path) -> None:
-    wrong = Muniment(tmp_path, server.ejabberd, options={"xmpp": {"secret": "wrong"}})
-    wrong.begin()
-    code = await asyncio.to_thread(wrong.wait)
+async def test_wrong_secret_ends_the_program(server: Server, tmp_path: Path) -> None:
+    muniment = Muniment(tmp_path, server.ejabberd, options={"xmpp": {"secret": "wrong"}})
+    muniment.begin()
+    code = await asyncio.to_thread(muniment.wait)
 
     assert code == 78
-    assert "refuses xmpp.secret" in wrong.log
-    assert "Traceback" not in wrong.log
+    assert "refuses xmpp.secret" in muniment.log
+    assert "Traceback" not in muniment.log
 
 
-async def test_a_second_process_on_the_same_archive_is_refused(
-    server: Server, tmp_path: Path
-) -> None:
+async def test_second_process_on_the_same_archive_exits(server: Server, tmp_path: Path) -> None:
     database = server.muniment.folder / "muniment.db"
     second = Muniment(
         tmp_path, server.ejabberd, options={"storage": {"url": f"sqlite:{database}"}}
@@ -151,27 +149,27 @@ async def test_a_second_process_on_the_same_archive_is_refused(
     assert server.muniment.is_ready()
 
 
-#: As much as ejabberd takes from one session without slowing it down.
-EACH = 100
+#: ejabberd accepts this many messages from a session without shaping it.
+MESSAGES = 100
 
 
 @asynccontextmanager
 async def under_load(server: Server) -> AsyncIterator[tuple[Client, list[Client]]]:
-    """Have ten users send a hundred messages each to one, as fast as they can."""
-    bob, *others = server.accounts("bob", *(f"sender{n}" for n in range(10)))
+    """Have 10 users send 100 messages each to bob, as fast as they can."""
+    bob, *accounts = server.accounts("bob", *(f"sender{n}" for n in range(10)))
     async with AsyncExitStack() as stack:
-        his = await stack.enter_async_context(server.client(bob))
-        await his.be_available()
-        senders = [await stack.enter_async_context(server.client(other)) for other in others]
+        bob_client = await stack.enter_async_context(server.client(bob))
+        await bob_client.be_available()
+        senders = [await stack.enter_async_context(server.client(account)) for account in accounts]
         for sender in senders:
             for text in texts(sender):
                 sender.say(bob.jid, text)
-        yield his, senders
+        yield bob_client, senders
 
 
 def texts(sender: Client) -> list[str]:
-    """Return what a sender says, in order."""
-    return [f"{sender.jid} {n:03d}" for n in range(EACH)]
+    """Return the texts of a sender, in order."""
+    return [f"{sender.jid} {n:03d}" for n in range(MESSAGES)]
 
 
 async def received(client: Client, *, at_least: int) -> None:
@@ -190,7 +188,7 @@ async def received(client: Client, *, at_least: int) -> None:
 async def post_until_it_crashes(
     server: Server, owner: Account, worker: int, acknowledged: list[str]
 ) -> None:
-    """Post messages, and note those that were taken."""
+    """Post messages until the server crashes, and record the acknowledged ones."""
     async with session(server.muniment) as http:
         for n in range(100_000):
             body = f"{worker}-{n}"
@@ -206,25 +204,25 @@ async def post_until_it_crashes(
                     path(server.muniment, owner),
                     data=json.dumps(message),
                     headers={"Content-Type": "application/json"},
-                ) as answer:
-                    if answer.status == 200:
+                ) as response:
+                    if response.status == 200:
                         acknowledged.append(body)
             except ClientError:
                 return
 
 
 async def exchange_messages(server: Server) -> Account:
-    """Check that users can talk and find it in their archives; return one of them."""
+    """Check that two users exchange and archive messages; return the first user."""
     alice, bob = server.accounts("alice", "bob")
-    async with server.client(alice) as hers, server.client(bob) as his:
-        await hers.be_available()
-        await his.be_available()
-        hers.say(bob.jid, "hello")
-        await his.wait_for_body("hello")
-        his.say(alice.jid, "hello yourself")
-        await hers.wait_for_body("hello yourself")
+    async with server.client(alice) as alice_client, server.client(bob) as bob_client:
+        await alice_client.be_available()
+        await bob_client.be_available()
+        alice_client.say(bob.jid, "hello")
+        await bob_client.wait_for_body("hello")
+        bob_client.say(alice.jid, "hello yourself")
+        await alice_client.wait_for_body("hello yourself")
 
-        for client in (hers, his):
+        for client in (alice_client, bob_client):
             assert await mam.bodies(client) == ["hello", "hello yourself"]
     return alice
 

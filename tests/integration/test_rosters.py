@@ -1,4 +1,4 @@
-"""Rosters over HTTP and by XMPP, of a real ejabberd and of our own store."""
+"""Rosters of a real ejabberd and of our own store, over HTTP and XMPP."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
 import pytest
+from support import mam
 from support.ejabberd import Account, Ejabberd
 from support.muniment import ACCOUNTS, Muniment
 from support.raw import Client
@@ -17,7 +18,7 @@ from support.releases import Release
 from support.remote_data import session
 from support.server import Server
 
-#: What it tests differs between releases of ejabberd.
+#: Access to rosters differs between releases of ejabberd.
 pytestmark = pytest.mark.every_ejabberd
 
 ROSTER = "{jabber:iq:roster}"
@@ -26,7 +27,7 @@ GET = "<query xmlns='jabber:iq:roster'/>"
 
 @dataclass(frozen=True, order=True)
 class Contact:
-    """What whoever shows a roster tells of one contact."""
+    """A roster item, as HTTP and XMPP show it."""
 
     jid: str
     name: str
@@ -39,8 +40,8 @@ Roster = list[Contact]
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
-    """ejabberd lets its rosters be read and set, as far as its version can."""
+def roster_server(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
+    """ejabberd grants Muniment to read and set rosters, as far as the release supports it."""
     folder = tmp_path_factory.mktemp("rosters")
     changes = {"get: muniment": "both: muniment"}
     with (
@@ -53,8 +54,8 @@ def both(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
-    """The rosters are in our own store."""
+def store_server(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
+    """ejabberd and Muniment, which stores the rosters itself."""
     options = {"rosters": {"source": "store", "details": True}, **ACCOUNTS}
     with Server.running(tmp_path_factory.mktemp("stored"), release, options) as running:
         yield running
@@ -62,38 +63,38 @@ def stored(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterat
 
 def version(server: Server) -> tuple[int, ...]:
     """Return the version of ejabberd, like (23, 10)."""
-    written = server.ejabberd.evaluate("ejabberd_option:version()")
-    return tuple(map(int, re.findall(r"\d+", written)))
+    text = server.ejabberd.evaluate("ejabberd_option:version()")
+    return tuple(map(int, re.findall(r"\d+", text)))
 
 
 def path(server: Server, account: Account) -> str:
-    named = "" if account.host == server.ejabberd.hosts[0] else f"/{account.host}"
-    return f"/api{named}/roster"
+    host = "" if account.host == server.ejabberd.hosts[0] else f"/{account.host}"
+    return f"/api{host}/roster"
 
 
 async def over_http(server: Server, account: Account) -> Roster:
     async with (
         session(server.muniment) as http,
-        http.get(path(server, account), params={"username": account.user}) as answer,
+        http.get(path(server, account), params={"username": account.user}) as response,
     ):
-        assert answer.status == 200, await answer.text()
-        found = await answer.json()
-    assert list(found) == ["roster"]
-    return sorted(_of_json(item, account.host) for item in found["roster"])
+        assert response.status == 200, await response.text()
+        roster = await response.json()
+    assert list(roster) == ["roster"]
+    return sorted(_of_json(item, account.host) for item in roster["roster"])
 
 
 async def by_xmpp(client: Client, to: str | None) -> Roster:
-    """Return the roster that the client's server has, or the component shows."""
-    answer = await client.ask("get", GET, to=to)
-    return sorted(map(_of_xml, answer.iterfind(f"{ROSTER}query/{ROSTER}item")))
+    """Return the roster that the server of the client, or the component at `to`, answers."""
+    response = await client.ask("get", GET, to=to)
+    return sorted(map(_of_xml, response.iterfind(f"{ROSTER}query/{ROSTER}item")))
 
 
-async def shown(server: Server, client: Client) -> Roster:
-    """Return the roster, which everybody has to show alike at this moment."""
-    there = await by_xmpp(client, None)
-    assert await by_xmpp(client, server.ejabberd.component) == there
-    assert await over_http(server, client.account) == there
-    return there
+async def same_roster(server: Server, client: Client) -> Roster:
+    """Return the roster of a client. Fail unless all interfaces show the same one."""
+    roster = await by_xmpp(client, None)
+    assert await by_xmpp(client, server.ejabberd.component) == roster
+    assert await over_http(server, client.account) == roster
+    return roster
 
 
 async def set_item(client: Client, jid: str, attributes: str = "", groups: str = "") -> None:
@@ -101,86 +102,112 @@ async def set_item(client: Client, jid: str, attributes: str = "", groups: str =
     await client.ask("set", f"<query xmlns='jabber:iq:roster'>{item}</query>")
 
 
-async def pushed(client: Client, subscription: str) -> None:
-    """Return when the client was told of a contact of that subscription."""
+async def wait_for_push(client: Client, subscription: str) -> None:
+    """Return after a roster push with an item of this subscription."""
 
-    def is_it(stanza: Element) -> bool:
+    def is_push(stanza: Element) -> bool:
         item = stanza.find(f"{ROSTER}query/{ROSTER}item")
-        is_push = stanza.get("type") == "set"
-        return is_push and item is not None and item.get("subscription") == subscription
+        is_set = stanza.get("type") == "set"
+        return is_set and item is not None and item.get("subscription") == subscription
 
-    await client.wait_for(is_it)
+    await client.wait_for(is_push)
 
 
-async def test_all_show_the_same_roster_at_each_moment(both: Server) -> None:
-    """Add, rename, group, subscribe, remove: what one shows the others show too."""
-    alice, bob = both.accounts("alice", "bob@2")
-    async with both.client(alice) as a, both.client(bob) as b:
-        for client in (a, b):
+async def test_roster_change_is_shown_alike_by_server_component_and_http(
+    roster_server: Server,
+) -> None:
+    """A client adds, renames, groups, subscribes to and removes a contact."""
+    alice, bob = roster_server.accounts("alice", "bob@2")
+    async with (
+        roster_server.client(alice) as alice_client,
+        roster_server.client(bob) as bob_client,
+    ):
+        for client in (alice_client, bob_client):
             await client.ask("get", GET)
             await client.be_available()
-        assert await shown(both, a) == []
+        assert await same_roster(roster_server, alice_client) == []
 
-        await set_item(a, bob.jid)
-        assert await shown(both, a) == [Contact(bob.jid, "", "none", False, ())]
+        await set_item(alice_client, bob.jid)
+        assert await same_roster(roster_server, alice_client) == [
+            Contact(bob.jid, "", "none", False, ())
+        ]
 
-        await set_item(a, bob.jid, "name='Bo &amp; Co'")
-        assert await shown(both, a) == [Contact(bob.jid, "Bo & Co", "none", False, ())]
+        await set_item(alice_client, bob.jid, "name='Bo &amp; Co'")
+        assert await same_roster(roster_server, alice_client) == [
+            Contact(bob.jid, "Bo & Co", "none", False, ())
+        ]
 
         groups = "<group>Work</group><group>Friends</group>"
-        await set_item(a, bob.jid, "name='Bob'", groups)
-        assert await shown(both, a) == [
+        await set_item(alice_client, bob.jid, "name='Bob'", groups)
+        assert await same_roster(roster_server, alice_client) == [
             Contact(bob.jid, "Bob", "none", False, ("Friends", "Work"))
         ]
 
-        a.send(f"<presence type='subscribe' to='{bob.jid}'/>")
-        await b.wait_for(lambda stanza: stanza.get("type") == "subscribe")
-        assert await shown(both, a) == [Contact(bob.jid, "Bob", "none", True, ("Friends", "Work"))]
-        # Who only asks is on nobody's roster.
-        assert await shown(both, b) == []
+        alice_client.send(f"<presence type='subscribe' to='{bob.jid}'/>")
+        await bob_client.wait_for(lambda stanza: stanza.get("type") == "subscribe")
+        assert await same_roster(roster_server, alice_client) == [
+            Contact(bob.jid, "Bob", "none", True, ("Friends", "Work"))
+        ]
+        # A pending request does not put its sender on the roster of the recipient.
+        assert await same_roster(roster_server, bob_client) == []
 
-        b.send(f"<presence type='subscribed' to='{alice.jid}'/>")
-        await pushed(a, "to")
-        assert await shown(both, a) == [Contact(bob.jid, "Bob", "to", False, ("Friends", "Work"))]
-        assert await shown(both, b) == [Contact(alice.jid, "", "from", False, ())]
+        bob_client.send(f"<presence type='subscribed' to='{alice.jid}'/>")
+        await wait_for_push(alice_client, "to")
+        assert await same_roster(roster_server, alice_client) == [
+            Contact(bob.jid, "Bob", "to", False, ("Friends", "Work"))
+        ]
+        assert await same_roster(roster_server, bob_client) == [
+            Contact(alice.jid, "", "from", False, ())
+        ]
 
-        await set_item(a, bob.jid, "subscription='remove'")
-        assert await shown(both, a) == []
-        await pushed(b, "none")
-        assert await shown(both, b) == [Contact(alice.jid, "", "none", False, ())]
+        await set_item(alice_client, bob.jid, "subscription='remove'")
+        assert await same_roster(roster_server, alice_client) == []
+        await wait_for_push(bob_client, "none")
+        assert await same_roster(roster_server, bob_client) == [
+            Contact(alice.jid, "", "none", False, ())
+        ]
 
 
-async def test_an_unchanged_roster_is_not_sent_again(both: Server) -> None:
-    async with both.client(both.account("alice")) as a:
-        await set_item(a, "bob@one.test")
-        first = (await a.ask("get", GET, to=both.ejabberd.component)).find(f"{ROSTER}query")
+async def test_unchanged_roster_returns_an_empty_result(roster_server: Server) -> None:
+    async with roster_server.client(roster_server.account("alice")) as alice_client:
+        await set_item(alice_client, "bob@one.test")
+        first = (await alice_client.ask("get", GET, to=roster_server.ejabberd.component)).find(
+            f"{ROSTER}query"
+        )
         assert first is not None
-        known = f"<query xmlns='jabber:iq:roster' ver='{first.get('ver')}'/>"
-        same = await a.ask("get", known, to=both.ejabberd.component)
-        await set_item(a, "bob@one.test", "name='Bob'")
-        other = await a.ask("get", known, to=both.ejabberd.component)
+        query = f"<query xmlns='jabber:iq:roster' ver='{first.get('ver')}'/>"
+        unchanged = await alice_client.ask("get", query, to=roster_server.ejabberd.component)
+        await set_item(alice_client, "bob@one.test", "name='Bob'")
+        changed = await alice_client.ask("get", query, to=roster_server.ejabberd.component)
 
-        assert (same.find(f"{ROSTER}query"), len(other.findall(f"{ROSTER}query"))) == (None, 1)
+        assert (unchanged.find(f"{ROSTER}query"), len(changed.findall(f"{ROSTER}query"))) == (
+            None,
+            1,
+        )
 
 
-async def test_the_component_says_that_it_shows_rosters(both: Server) -> None:
-    async with both.client(both.account("alice")) as a:
+async def test_component_advertises_rosters(roster_server: Server) -> None:
+    async with roster_server.client(roster_server.account("alice")) as alice_client:
         info = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
-        answer = await a.ask("get", info, to=both.ejabberd.component)
+        response = await alice_client.ask("get", info, to=roster_server.ejabberd.component)
 
-        assert "jabber:iq:roster" in {feature.get("var") for feature in answer.iter()}
+        assert "jabber:iq:roster" in {feature.get("var") for feature in response.iter()}
 
 
-async def test_a_change_over_http_is_done_or_refused_in_full(both: Server) -> None:
-    """ejabberd 23.01 fails at sets of others; from 23.10 on it does what they say."""
-    alice = both.account("alice")
-    async with both.client(alice) as a, session(both.muniment) as http:
+async def test_roster_write_over_http_is_applied_in_full_or_refused(roster_server: Server) -> None:
+    """ejabberd before 23.10 fails at roster sets of a privileged component; later releases apply
+    them."""
+    alice = roster_server.account("alice")
+    async with (
+        roster_server.client(alice) as alice_client,
+        session(roster_server.muniment) as http,
+    ):
         item = {"username": alice.user, "jid": "bob@one.test", "nick": "Bob", "groups": ["Work"]}
-        async with http.put(path(both, alice), json=item) as answer:
-            status, body = answer.status, await answer.text()
-        roster = await shown(both, a)
+        async with http.put(path(roster_server, alice), json=item) as response:
+            status, body = response.status, await response.text()
+        roster = await same_roster(roster_server, alice_client)
 
-    if version(both) < (23, 10):
+    if version(roster_server) < (23, 10):
         assert (status, roster) == (409, []), body
         assert "23.10" in body
     else:
@@ -190,17 +217,95 @@ async def test_a_change_over_http_is_done_or_refused_in_full(both: Server) -> No
         )
 
 
-async def test_the_example_lets_nobody_change_rosters(server: Server) -> None:
+async def test_each_change_over_http_is_pushed_to_the_clients_of_the_user(
+    roster_server: Server,
+) -> None:
+    """RFC 6121 section 2.1.6. Before 23.10 ejabberd changes nothing."""
+    alice = roster_server.account("alice")
+    contact = f"{quote(alice.user)}/{quote('bob@one.test')}"
+    item = {"username": alice.user, "jid": "bob@one.test"}
+    changes = [
+        ("PUT", "", item | {"nick": "Bob"}, ("Bob", "none")),
+        ("PATCH", "", item | {"nick": "Bo", "groups": ["Work"]}, ("Bo", "none")),
+        ("DELETE", f"/{contact}", None, (None, "remove")),
+    ]
+    statuses, pushes = [], []
+    async with roster_server.client(alice) as a, session(roster_server.muniment) as http:
+        await a.ask("get", GET)
+        await a.be_available()
+        for method, rest, body, _ in changes:
+            place = path(roster_server, alice) + rest
+            async with http.request(method, place, json=body) as answer:
+                statuses.append(answer.status)
+        await a.settled()
+        for stanza in a.received:
+            changed = stanza.find(f"{ROSTER}query/{ROSTER}item")
+            if stanza.get("type") == "set" and changed is not None:
+                pushes.append((changed.get("name"), changed.get("subscription")))
+
+    if version(roster_server) < (23, 10):
+        assert (statuses, pushes) == ([409, 409, 409], [])
+    else:
+        assert all(status < 300 for status in statuses), statuses
+        assert pushes == [push for *_, push in changes]
+
+
+async def test_subscription_is_not_changed_over_http(roster_server: Server) -> None:
+    """It follows from the presence stanzas of both users (RFC 6121 section 3)."""
+    alice = roster_server.account("alice")
+    item = {"username": alice.user, "jid": "bob@one.test", "subscription": "both", "ask": "none"}
+    async with roster_server.client(alice) as a, session(roster_server.muniment) as http:
+        await set_item(a, "bob@one.test", "name='Bob'")
+        async with http.post(path(roster_server, alice), json=item) as answer:
+            status, text = answer.status, await answer.text()
+
+        assert (status, "subscriptions" in text) == (409, True), text
+        assert await same_roster(roster_server, a) == [
+            Contact("bob@one.test", "Bob", "none", False, ())
+        ]
+
+
+async def test_messages_with_a_new_contact_are_archived_where_the_roster_decides(
+    roster_server: Server,
+) -> None:
+    """The contact is added over HTTP, or by a client where ejabberd takes no change of ours."""
+    alice, bob = roster_server.accounts("alice", "bob")
+    prefs = "<prefs xmlns='urn:xmpp:mam:2' default='roster'><always/><never/></prefs>"
+    async with (
+        roster_server.client(alice) as a,
+        roster_server.client(bob) as b,
+        session(roster_server.muniment) as http,
+    ):
+        await a.ask("get", GET)
+        await a.be_available()
+        await a.ask("set", prefs)
+        b.say(alice.jid, "from a stranger")
+        await a.wait_for_body("from a stranger")
+        before = await mam.bodies(a)
+        async with http.put(
+            path(roster_server, alice), json={"username": alice.user, "jid": bob.jid}
+        ) as answer:
+            is_changed = answer.status == 200
+        if not is_changed:
+            await set_item(a, bob.jid)
+        b.say(alice.jid, "from a contact")
+        await a.wait_for_body("from a contact")
+
+        assert (before, await mam.bodies(a)) == ([], ["from a contact"])
+    assert is_changed == (version(roster_server) >= (23, 10))
+
+
+async def test_roster_write_with_the_example_configuration_is_refused(server: Server) -> None:
     alice = server.account("alice")
     async with session(server.muniment) as http:
         item = {"username": alice.user, "jid": "bob@one.test"}
-        async with http.put(path(server, alice), json=item) as answer:
-            assert (answer.status, "mod_privilege" in await answer.text()) == (409, True)
+        async with http.put(path(server, alice), json=item) as response:
+            assert (response.status, "mod_privilege" in await response.text()) == (409, True)
 
 
-async def test_rosters_in_our_store_are_shown_alike(stored: Server) -> None:
-    """What a server with the REST backend writes is what it and its users read."""
-    alice = stored.account("alice@2")
+async def test_stored_roster_is_shown_alike_over_xmpp_and_http(store_server: Server) -> None:
+    """The writes of a server with the REST backend are visible to the server and to its users."""
+    alice = store_server.account("alice@2")
     item: dict[str, Any] = {"username": alice.user, "jid": "bob@two.test"}
     writes = [
         ("PUT", item),
@@ -209,19 +314,19 @@ async def test_rosters_in_our_store_are_shown_alike(stored: Server) -> None:
         ("POST", item | {"subscription": "to", "ask": "none"}),
         ("DELETE", None),
     ]
-    seen = []
-    async with stored.client(alice) as a, session(stored.muniment) as http:
+    rosters = []
+    async with store_server.client(alice) as alice_client, session(store_server.muniment) as http:
         for method, body in writes:
-            place = path(stored, alice)
+            place = path(store_server, alice)
             if body is None:
                 place += f"/{quote(alice.user)}/{quote('bob@two.test')}"
-            async with http.request(method, place, json=body) as answer:
-                assert answer.status in (200, 201, 204), await answer.text()
-            seen.append(await by_xmpp(a, stored.ejabberd.component))
-            if seen[-1]:
-                assert await over_http(stored, alice) == seen[-1]
+            async with http.request(method, place, json=body) as response:
+                assert response.status in (200, 201, 204), await response.text()
+            rosters.append(await by_xmpp(alice_client, store_server.ejabberd.component))
+            if rosters[-1]:
+                assert await over_http(store_server, alice) == rosters[-1]
 
-    assert seen == [
+    assert rosters == [
         [Contact("bob@two.test", "", "none", False, ())],
         [Contact("bob@two.test", "Bob", "none", False, ("Work",))],
         [Contact("bob@two.test", "Bob", "none", True, ("Work",))],
@@ -230,17 +335,17 @@ async def test_rosters_in_our_store_are_shown_alike(stored: Server) -> None:
     ]
 
 
-async def test_who_is_no_user_is_told_where_accounts_are_known(
-    server: Server, stored: Server
+async def test_roster_of_nonexistent_user_is_401_only_with_own_accounts(
+    server: Server, store_server: Server
 ) -> None:
-    """ejabberd gives an empty roster for anybody; our own accounts are all that there are."""
+    """ejabberd returns an empty roster for any user; Muniment knows all of its own accounts."""
     statuses = []
-    for one in (server, stored):
+    for running in (server, store_server):
         async with (
-            session(one.muniment) as http,
-            http.get("/api/roster", params={"username": "nobody"}) as answer,
+            session(running.muniment) as http,
+            http.get("/api/roster", params={"username": "nobody"}) as response,
         ):
-            statuses.append(answer.status)
+            statuses.append(response.status)
 
     assert statuses == [200, 401]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from support import mam
-from support.asking import GET_FEATURES, GET_PREFERENCES, features_in, preferences_in
 from support.ejabberd import Account, Ejabberd
+from support.mam_payloads import GET_FEATURES, GET_PREFERENCES, features_in, preferences_in
 from support.mod_mam import WithModMam
 from support.raw import Client
 from support.releases import Release

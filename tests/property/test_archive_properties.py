@@ -1,4 +1,4 @@
-"""Whatever is in an archive, filters, counts, places and conversations are what a list gives."""
+"""Filters, counts, indexes and conversations of any archive equal those of a list."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from storage.rows import (
 NAMES = range(12)
 PEERS = ["a@x", "a@y", "b@x"]
 WORDS = ["rain", "rainy", "ü", "你"]
-MARKS = [1, -1, 2**63 - 1]
-LEFT = "left"
+NAME_HASHES = [1, -1, 2**63 - 1]
+REPLACEMENT = "replaced"
 OWNERS = (f"owner{n}@properties.example" for n in count())
-SPOKEN = (Kind.MESSAGE, Kind.TOMBSTONE)
+WITH_CONTENT = (Kind.MESSAGE, Kind.TOMBSTONE)
 
 
 @st.composite
@@ -43,8 +43,8 @@ def rows(draw: st.DrawFn) -> NewMessage:
         direction=draw(st.sampled_from(Direction)),
         kind=draw(st.sampled_from(Kind)),
         text=" ".join(draw(st.lists(st.sampled_from(WORDS), max_size=4))),
-        name_hashes=tuple(draw(st.lists(st.sampled_from(MARKS), max_size=2, unique=True))),
-        refers_to=tuple(draw(st.lists(st.sampled_from(MARKS), max_size=1))),
+        name_hashes=tuple(draw(st.lists(st.sampled_from(NAME_HASHES), max_size=2, unique=True))),
+        refers_to=tuple(draw(st.lists(st.sampled_from(NAME_HASHES), max_size=1))),
         relation=draw(st.sampled_from([Relation.CORRECTION, Relation.OTHER])),
         is_seen=draw(st.booleans()),
         dedup_key=dedup_key(name),
@@ -54,7 +54,7 @@ def rows(draw: st.DrawFn) -> NewMessage:
 
 RETRACTIONS = st.builds(
     lambda mark, name: retraction(mark, name=name, owner=""),
-    st.sampled_from(MARKS),
+    st.sampled_from(NAME_HASHES),
     st.sampled_from(["back", "again"]),
 )
 BATCHES = st.lists(st.lists(rows() | RETRACTIONS, max_size=8), max_size=5)
@@ -65,7 +65,7 @@ PHRASES = st.builds(
     is_prefix=st.booleans(),
 )
 
-#: Every part is mostly absent, so that what is tallied comes often.
+#: Every part is mostly absent, so that filters with counters are frequent.
 FILTERS = st.builds(
     Filter,
     peer=st.none() | st.none() | st.sampled_from(PEERS),
@@ -80,17 +80,17 @@ FILTERS = st.builds(
 
 @dataclass
 class Held:
-    """A row in a list."""
+    """A row of the list model."""
 
     entry: NewMessage
-    named: int | None = None  #: the place of the row that it names
-    about: int | None = None  #: the place of the row which that one is shown as
-    is_settled: bool = False  #: a correction of which what had to go is gone
+    named: int | None = None  #: index of the row that it refers to by name
+    about: int | None = None  #: index of the message that this row belongs to
+    is_settled: bool = False  #: whether a retraction has settled this correction
 
 
 @dataclass
 class Model:
-    """What an archive holds, in a list."""
+    """A list that behaves like an archive."""
 
     held: list[Held]
 
@@ -119,25 +119,25 @@ class Model:
         target = self.held[by.about]
         without_content = (Kind.TOMBSTONE, Kind.BLANKED)
         if target.entry.kind not in without_content:
-            target.entry = target.entry._replace(kind=Kind.TOMBSTONE, xml=LEFT, text="")
+            target.entry = target.entry._replace(kind=Kind.TOMBSTONE, xml=REPLACEMENT, text="")
         for row in self.held:
             is_correction = row.entry.relation is Relation.CORRECTION
             if is_correction and row.about == by.about and not row.is_settled:
                 row.is_settled = True
                 if row.entry.kind in without_content:
                     continue
-                row.entry = row.entry._replace(kind=Kind.ANNOTATION, xml=LEFT, text="")
+                row.entry = row.entry._replace(kind=Kind.ANNOTATION, xml=REPLACEMENT, text="")
 
-    def there(self) -> list[tuple[int, Held]]:
-        """Return the rows and their places."""
+    def placed_rows(self) -> list[tuple[int, Held]]:
+        """Return the rows with their indexes in the list."""
         return [(place, row) for place, row in enumerate(self.held) if row]
 
     def rows(self) -> list[NewMessage]:
-        return [row.entry for _, row in self.there()]
+        return [row.entry for _, row in self.placed_rows()]
 
 
 def up_to(place: int, row: Held | None) -> int:
-    """Return the place up to which a row shows that its owner has read."""
+    """Return the index of the last message that a row marks as read."""
     is_marker = row is not None and row.entry.kind is Kind.RECEIPT
     return row.named if row and is_marker and row.named is not None else place
 
@@ -154,16 +154,16 @@ def is_in(phrase: Phrase, text: str) -> bool:
     return False
 
 
-def matches(row: NewMessage, wanted: Filter) -> bool:
-    """Whether a row is wanted, ids aside."""
+def matches(row: NewMessage, filter: Filter) -> bool:
+    """Return whether a row matches a filter, without its ids."""
     return (
-        wanted.peer in (None, row.peer)
-        and wanted.resource in (None, row.resource)
-        and (wanted.since is None or row.at >= wanted.since)
-        and (wanted.until is None or row.at <= wanted.until)
-        and wanted.groupchat in (None, row.type == "groupchat")
-        and (wanted.kinds is None or row.kind in wanted.kinds)
-        and all(is_in(phrase, row.text) for phrase in wanted.phrases or ())
+        filter.peer in (None, row.peer)
+        and filter.resource in (None, row.resource)
+        and (filter.since is None or row.at >= filter.since)
+        and (filter.until is None or row.at <= filter.until)
+        and filter.groupchat in (None, row.type == "groupchat")
+        and (filter.kinds is None or row.kind in filter.kinds)
+        and all(is_in(phrase, row.text) for phrase in filter.phrases or ())
     )
 
 
@@ -171,7 +171,7 @@ async def fill(archive: Archive, batches: Sequence[Sequence[NewMessage]]) -> str
     owner = next(OWNERS)
     for batch in batches:
         await archive.append(owned(batch, owner))
-        await carry_out(archive, LEFT)
+        await carry_out(archive, REPLACEMENT)
     return owner
 
 
@@ -179,39 +179,41 @@ async def everything(archive: Archive, owner: str) -> tuple[ArchivedMessage, ...
     return (await archive.page(owner, Filter(), limit=100)).messages
 
 
-def told(found: Sequence[NewMessage | ArchivedMessage]) -> list[tuple[object, ...]]:
-    return [(row.xml, row.at, row.peer, row.kind, row.type) for row in found]
+def columns(stored_rows: Sequence[NewMessage | ArchivedMessage]) -> list[tuple[object, ...]]:
+    return [(row.xml, row.at, row.peer, row.kind, row.type) for row in stored_rows]
 
 
 @given(batches=BATCHES)
-def test_an_archive_holds_what_a_list_would(
+def test_archive_equals_a_list_model(
     runner: asyncio.Runner, archive: Archive, batches: list[list[NewMessage]]
 ) -> None:
     async def check() -> None:
         owner = await fill(archive, batches)
 
         rows = Model.of(batches).rows()
-        found = await everything(archive, owner)
-        assert told(found) == told(rows)
-        assert await archive.first_and_last(owner) == ((found[0], found[-1]) if found else None)
+        stored_rows = await everything(archive, owner)
+        assert columns(stored_rows) == columns(rows)
+        assert await archive.first_and_last(owner) == (
+            (stored_rows[0], stored_rows[-1]) if stored_rows else None
+        )
 
     runner.run(check())
 
 
 @given(
     batches=BATCHES,
-    wanted=FILTERS,
+    filter=FILTERS,
     bounds=st.tuples(st.none() | st.integers(0, 9), st.none() | st.integers(0, 9)),
     chosen=st.none() | st.none() | st.sets(st.integers(0, 9), max_size=6),
     limit=st.integers(0, 5),
     index=st.none() | st.integers(0, 12),
     backwards=st.booleans(),
 )
-def test_a_counted_page_is_a_slice_and_knows_which(
+def test_counted_page_is_a_slice_with_its_index(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
-    wanted: Filter,
+    filter: Filter,
     bounds: tuple[int | None, int | None],
     chosen: set[int] | None,
     limit: int,
@@ -225,8 +227,8 @@ def test_a_counted_page_is_a_slice_and_knows_which(
         ids = [stored.id for stored in await everything(archive, owner)]
         first, last = (None if n is None else n % len(rows) for n in bounds)
         among = None if chosen is None else {n % len(rows) for n in chosen}
-        asked = replace(
-            wanted,
+        query = replace(
+            filter,
             after=None if first is None else ids[first],
             before=None if last is None else ids[last],
             ids=None if among is None else tuple(ids[n] for n in among),
@@ -234,7 +236,7 @@ def test_a_counted_page_is_a_slice_and_knows_which(
 
         page = await archive.page(
             owner,
-            asked,
+            query,
             limit=limit,
             index=index,
             backwards=backwards and index is None,
@@ -244,43 +246,47 @@ def test_a_counted_page_is_a_slice_and_knows_which(
         matching = [
             row
             for n, row in enumerate(rows)
-            if matches(row, wanted)
+            if matches(row, filter)
             and (first is None or n > first)
             and (last is None or n < last)
             and (among is None or n in among)
         ]
         start = max(len(matching) - limit, 0) if backwards and index is None else index or 0
         cut = matching[start : start + limit]
-        assert told(page.messages) == told(cut)
+        assert columns(page.messages) == columns(cut)
         assert page.complete is (
             start == 0 if backwards and index is None else start + limit >= len(matching)
         )
         assert page.index == (index if index is not None else start if cut else None)
-        assert page.count == await archive.count(owner, asked) == len(matching)
+        assert page.count == await archive.count(owner, query) == len(matching)
 
     runner.run(check())
 
 
 @given(batches=BATCHES)
-def test_what_is_about_each_message_is_found(
+def test_references_equal_those_of_the_list_model(
     runner: asyncio.Runner, archive: Archive, batches: list[list[NewMessage]]
 ) -> None:
     async def check() -> None:
         owner = await fill(archive, batches)
         ids = [stored.id for stored in await everything(archive, owner)]
 
-        found = await archive.references(owner, ids, limit=100)
+        references = await archive.references(owner, ids, limit=100)
 
-        there = Model.of(batches).there()
-        for id, (place, _) in zip(ids, there, strict=True):
-            expected = [row.entry for _, row in there if row.about == place and not row.is_settled]
-            assert told(found[id].messages if id in found else ()) == told(expected)
+        placed_rows = Model.of(batches).placed_rows()
+        for id, (place, _) in zip(ids, placed_rows, strict=True):
+            expected = [
+                row.entry for _, row in placed_rows if row.about == place and not row.is_settled
+            ]
+            assert columns(references[id].messages if id in references else ()) == columns(
+                expected
+            )
 
     runner.run(check())
 
 
 @given(batches=BATCHES, limit=st.integers(1, 3), since=st.none() | st.integers(0, 9))
-def test_conversations_are_what_the_rows_say(
+def test_conversations_equal_those_of_the_list_model(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
@@ -298,31 +304,38 @@ def test_conversations_are_what_the_rows_say(
         cursor = None if place is None else stored[place].id
 
         page = await archive.conversations(owner, limit=limit, since=cursor)
-        found = list(page.conversations)
+        conversations = list(page.conversations)
         while not page.complete:
             page = await archive.conversations(
-                owner, limit=limit, since=cursor, before=found[-1].newest
+                owner, limit=limit, since=cursor, before=conversations[-1].newest
             )
-            found += page.conversations
+            conversations += page.conversations
 
         expected = []
         for peer in PEERS:
             mine = [n for n, row in enumerate(rows) if row.peer == peer]
             if not mine:
                 continue
-            seen = max([up_to(n, held[n]) for n in mine if rows[n].is_seen], default=-1)
-            behind = seen if place is None else place
+            seen_place = max([up_to(n, held[n]) for n in mine if rows[n].is_seen], default=-1)
+            behind = seen_place if place is None else place
             unread = sum(
                 n > behind
                 and rows[n].direction is Direction.RECEIVED
                 and rows[n].kind is Kind.MESSAGE
                 for n in mine
             )
-            spoken = [n for n in mine if rows[n].kind in SPOKEN] or mine
+            spoken = [n for n in mine if rows[n].kind in WITH_CONTENT] or mine
             expected.append((mine[-1], peer, len(mine), stored[spoken[-1]], unread))
         expected.sort(reverse=True)
         assert [(stored[n].id, *rest) for n, *rest in expected] == [
-            (one.newest, one.peer, one.messages, one.last, one.unread) for one in found
+            (
+                conversation.newest,
+                conversation.peer,
+                conversation.messages,
+                conversation.last,
+                conversation.unread,
+            )
+            for conversation in conversations
         ]
 
     runner.run(check())

@@ -1,4 +1,4 @@
-"""The gate delivers the same as if the stream arrived byte by byte, however it arrives."""
+"""The gate delivers the same stanzas in whatever pieces the stream arrives."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.copies import CopyReader
+from support.copy_reader import CopyReader
 from support.wire import ALICE, ALICE_PHONE, BOB, COMPONENT, HANDSHAKE, HEADER, HOST, chat, copy_of
 
 from component.core.xml import stream_parser
@@ -19,7 +19,7 @@ PING = f"<iq type='get' id='1' from='{HOST}' to='{COMPONENT}'><ping xmlns='urn:x
 HINT = "<no-store xmlns='urn:xmpp:hints'/>"
 TAIL = "</result></message></forwarded></message>"
 
-#: What users can have archived, made to be taken for the end of something.
+#: Payloads that users can send and that look like the end of a copy.
 PIECES = st.sampled_from(
     [
         "<body>hello</body>",
@@ -48,16 +48,16 @@ def returned(draw: st.DrawFn) -> str:
     )
 
 
-OTHERS = st.sampled_from([" ", NOTE, PING])
+OTHER_STANZAS = st.sampled_from([" ", NOTE, PING])
 STANZAS = st.lists(
-    returned() | INSIDE.map(lambda inside: copy_of(chat("hello", extra=inside))) | OTHERS,
+    returned() | INSIDE.map(lambda inside: copy_of(chat("hello", extra=inside))) | OTHER_STANZAS,
     max_size=8,
 ).map("".join)
 
 HELLO = chat("hello")
 
-#: What users can have sent once or more, made to be taken for what was here before.
-SAID = st.sampled_from(
+#: Stanzas that users can send and that look like repeats.
+COPIED = st.sampled_from(
     [
         HELLO,
         chat("hello", id="m2"),
@@ -79,11 +79,11 @@ DECLARATIONS = st.sampled_from(["", "", "", " xmlns:p='jabber:client'", " xmlns=
 @st.composite
 def copies(draw: st.DrawFn) -> str:
     """Return a copy that may be a repeat."""
-    copy = copy_of(draw(SAID), draw(st.sampled_from([HOST, HOST, ALICE_PHONE])))
+    copy = copy_of(draw(COPIED), draw(st.sampled_from([HOST, HOST, ALICE_PHONE])))
     return copy.replace(" to=", f"{draw(DECLARATIONS)} to=", 1)
 
 
-def told(element: Element, raw: bytes) -> list[object]:
+def properties(element: Element, raw: bytes) -> list[object]:
     """Return the properties of a copied element."""
     payloads = [
         (c.ns, c.name, c.get("id"), c.get("by"), c.text, stream_parser.cut(raw, element, c))
@@ -95,10 +95,12 @@ def told(element: Element, raw: bytes) -> list[object]:
 
 def passed(pieces: list[bytes]) -> list[tuple[str, bytes]]:
     """Return the stanzas that a gate delivers and archives, in order."""
-    found: list[tuple[str, bytes]] = []
+    delivered: list[tuple[str, bytes]] = []
     gate = Gate(
-        lambda host, stanza, raw: found.append((f"copy {host} {told(stanza, raw)}", raw)),
-        lambda data: found.append(("stanza", data)),
+        lambda host, stanza, raw: delivered.append(
+            (f"copy {host} {properties(stanza, raw)}", raw)
+        ),
+        lambda data: delivered.append(("stanza", data)),
         max_bytes=10_000,
         max_depth=64,
     )
@@ -106,8 +108,8 @@ def passed(pieces: list[bytes]) -> list[tuple[str, bytes]]:
         for piece in pieces:
             gate.feed(piece)
     except Malformed:
-        found.append(("malformed", b""))
-    return found
+        delivered.append(("malformed", b""))
+    return delivered
 
 
 PLACES = st.lists(st.floats(0, 1), max_size=4)
@@ -129,18 +131,18 @@ def test_gate_delivers_the_same_wherever_the_stream_is_cut(
     assert passed(cut(data, places, len(opening))) == passed([bytes([byte]) for byte in data])
 
 
-@given(st.lists(copies() | OTHERS, max_size=12), PLACES)
+@given(st.lists(copies() | OTHER_STANZAS, max_size=12), PLACES)
 def test_skipping_repeats_does_not_change_the_archive(
     stanzas: list[str], places: list[float]
 ) -> None:
     data = "".join(stanzas).encode()
 
-    some, all = CopyReader(), CopyReader(remembers=False)
-    assert some.read(*cut(data, places)).archived == all.read(*stanzas).archived
-    assert len(some.copies) <= len(all.copies)
+    skipping, all = CopyReader(), CopyReader(remembers=False)
+    assert skipping.read(*cut(data, places)).archived == all.read(*stanzas).archived
+    assert len(skipping.copies) <= len(all.copies)
 
 
-#: What users can have sent of which namespaces decide what it is, and what nobody can.
+#: Content of which namespaces decide the meaning, and content that is malformed.
 ODD = st.sampled_from(
     [
         "<p:x/>",
@@ -178,12 +180,12 @@ ODD = st.sampled_from(
 def odd_copies(draw: st.DrawFn) -> str:
     """Return a copy that has something odd at any place in it."""
     copy = draw(copies())
-    places = [place for place, one in enumerate(copy) if one in "<>' "]
+    places = [place for place, character in enumerate(copy) if character in "<>' "]
     place = draw(st.sampled_from(places)) + draw(st.integers(0, 1))
     return copy[:place] + draw(ODD) + copy[place:]
 
 
-@given(st.lists(odd_copies() | copies() | OTHERS, max_size=6), PLACES)
+@given(st.lists(odd_copies() | copies() | OTHER_STANZAS, max_size=6), PLACES)
 def test_whole_copy_and_stream_parsing_read_a_copy_alike(
     stanzas: list[str], places: list[float]
 ) -> None:

@@ -1,4 +1,4 @@
-"""Ids decode to what they were made of, for their owner, and to nothing else."""
+"""Ids decode to their sequence for their owner, and other texts do not decode."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ def test_ids_decode_to_their_sequences(key: bytes, owner: int, sequences: list[i
 
 @given(key=KEYS, pairs=st.sets(st.tuples(NUMBERS, NUMBERS), max_size=20))
 def test_no_two_messages_have_one_id(key: bytes, pairs: set[tuple[int, int]]) -> None:
-    made = {Ids(key).encode(owner, [sequence])[0] for owner, sequence in pairs}
+    distinct = {Ids(key).encode(owner, [sequence])[0] for owner, sequence in pairs}
 
-    assert len(made) == len(pairs)
+    assert len(distinct) == len(pairs)
 
 
 @given(key=KEYS, owner=NUMBERS, other=NUMBERS, sequence=NUMBERS)
-def test_no_other_owner_has_the_id(key: bytes, owner: int, other: int, sequence: int) -> None:
+def test_id_does_not_decode_for_another_owner(
+    key: bytes, owner: int, other: int, sequence: int
+) -> None:
     assume(owner != other)
     [id] = Ids(key).encode(owner, [sequence])
 
@@ -34,7 +36,9 @@ def test_no_other_owner_has_the_id(key: bytes, owner: int, other: int, sequence:
 
 
 @given(key=KEYS, other=KEYS, owner=NUMBERS, sequence=NUMBERS)
-def test_no_other_key_reads_the_id(key: bytes, other: bytes, owner: int, sequence: int) -> None:
+def test_id_does_not_decode_with_another_key(
+    key: bytes, other: bytes, owner: int, sequence: int
+) -> None:
     assume(key != other)
     [id] = Ids(key).encode(owner, [sequence])
 
@@ -49,12 +53,12 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/= 
     owner=NUMBERS,
     text=st.text() | st.text(ALPHABET, min_size=20, max_size=26) | st.text(st.characters()),
 )
-def test_no_other_text_is_an_id(key: bytes, owner: int, text: str) -> None:
+def test_other_text_does_not_decode(key: bytes, owner: int, text: str) -> None:
     assert Ids(key).decode(owner, text) is None
 
 
 @given(key=KEYS, owner=NUMBERS, sequence=NUMBERS, data=st.data())
-def test_an_id_that_was_changed_anywhere_is_none(
+def test_changed_id_does_not_decode(
     key: bytes, owner: int, sequence: int, data: st.DataObject
 ) -> None:
     [id] = Ids(key).encode(owner, [sequence])

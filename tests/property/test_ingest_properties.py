@@ -1,4 +1,4 @@
-"""Copies in any number and order are each message once, in the right archives."""
+"""Copies in any number and order store each message once, in the right archives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import MINUTE, NOON, delay, everything, message, stanza, texts
-from support.delivering import Delivering
+from support.deliveries import DeliveryBench
 
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
@@ -22,7 +22,7 @@ EXAMPLES = count()
 
 @dataclass(frozen=True)
 class Sent:
-    """A message as it was sent; users are counted, hosts are ours or not."""
+    """A sent message; users are numbers, and their hosts are ours or not."""
 
     number: int
     sender: int
@@ -33,14 +33,14 @@ class Sent:
 
     @property
     def has_one_copy(self) -> bool:
-        """Whether the server makes one copy only: of what no client of its own has sent.
+        """Whether the server makes only one copy, because no client of its own sent the message.
 
         A room, and a user of another server, sends a message to a session once.
         """
         return self.type == "groupchat" or (self.sender == 4 and self.resource != "")
 
     def text(self, address: Callable[[int], str], at: int | None = None) -> str:
-        """Return a copy, one from the offline store when it was kept there at a time."""
+        """Return a copy; with `at` it was in the offline store since that time."""
         sender, to = f"{address(self.sender)}/s", address(self.recipient) + self.resource
         if self.type == "groupchat":
             # From a room, to each resource of an occupant.
@@ -76,49 +76,61 @@ MESSAGES = st.lists(
 )
 
 
-def expected(seen: list[Sent], user: int) -> list[str]:
-    """Return the bodies in the archive of a user, told without keys and sides."""
-    found: dict[object, str] = {}
-    for one in seen:
-        is_room = one.type == "groupchat"
-        if user != 4 and (user == one.recipient or (user == one.sender and not is_room)):
-            what = (one.number, one.sender, one.recipient, one.type, one.id)
-            key = (what, "" if is_room else one.resource)
-            found.setdefault(key, f"message {one.number}")
-    return list(found.values())
+def expected(messages: list[Sent], user: int) -> list[str]:
+    """Return the bodies in the archive of a user, computed without dedup keys."""
+    bodies: dict[object, str] = {}
+    for sent in messages:
+        is_room = sent.type == "groupchat"
+        if user != 4 and (user == sent.recipient or (user == sent.sender and not is_room)):
+            identity = (
+                sent.number,
+                sent.sender,
+                sent.recipient,
+                sent.type,
+                sent.id,
+            )
+            key = (identity, "" if is_room else sent.resource)
+            bodies.setdefault(key, f"message {sent.number}")
+    return list(bodies.values())
 
 
 @given(
-    seen=MESSAGES,
+    messages=MESSAGES,
     restarts=st.sets(st.integers(0, 24), max_size=3),
-    kept=st.sets(st.integers(0, 24), max_size=5),
+    delayed=st.sets(st.integers(0, 24), max_size=5),
 )
-def test_any_copies_are_each_message_once(
-    runner: asyncio.Runner, archive: Archive, seen: list[Sent], restarts: set[int], kept: set[int]
+def test_copies_in_any_order_store_each_message_once(
+    runner: asyncio.Runner,
+    archive: Archive,
+    messages: list[Sent],
+    restarts: set[int],
+    delayed: set[int],
 ) -> None:
     address = addresses(next(EXAMPLES))
 
     async def check() -> None:
         writer = Writer(archive)
-        delivering = Delivering(writer)
-        for place, one in enumerate(seen):
+        delivering = DeliveryBench(writer)
+        for place, sent in enumerate(messages):
             if place == 0 or place in restarts:
                 delivering.deliveries.decide()
-                delivering = Delivering(writer)
+                delivering = DeliveryBench(writer)
                 ingest = delivering.ingest(Policy(), ["example.org", "example.net"])
-            is_repeat = one in seen[:place]
-            # Copies from the offline store come later, and say when they were taken.
-            is_late = place in kept and one.type != "groupchat" and is_repeat
-            if is_repeat and not is_late and one.has_one_copy:
+            is_repeat = sent in messages[:place]
+            # A copy from the offline store comes later and has the time of its storing.
+            is_late = place in delayed and sent.type != "groupchat" and is_repeat
+            if is_repeat and not is_late and sent.has_one_copy:
                 continue
-            text = one.text(address, NOON if is_late else None)
+            text = sent.text(address, NOON if is_late else None)
             ingest.take(stanza(text), NOON + (500 * MINUTE if is_late else place))
         delivering.deliveries.decide()
         writer.stop()
         await writer.run()
 
         for user in range(5):
-            found = texts(await everything(archive, address(user)))
-            assert sorted(stanza(xml).body or "" for xml in found) == sorted(expected(seen, user))
+            bodies = texts(await everything(archive, address(user)))
+            assert sorted(stanza(xml).body or "" for xml in bodies) == sorted(
+                expected(messages, user)
+            )
 
     runner.run(check())

@@ -1,4 +1,4 @@
-"""Whatever is in an archive, paging through it gives what a list in Python gives."""
+"""Paging through any archive equals slicing a list."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def filters(draw: st.DrawFn) -> Filter:
     )
 
 
-def kept(batches: Sequence[Sequence[NewMessage]]) -> list[NewMessage]:
+def model(batches: Sequence[Sequence[NewMessage]]) -> list[NewMessage]:
     """Return what an archive holds after these batches, in the order of arrival."""
     held: dict[bytes, NewMessage] = {}
     for work in (work for batch in batches for work in batch):
@@ -65,21 +65,21 @@ def kept(batches: Sequence[Sequence[NewMessage]]) -> list[NewMessage]:
     return list(held.values())
 
 
-def matching(held: Sequence[NewMessage], wanted: Filter) -> list[NewMessage]:
-    """Return the rows that a filter means."""
+def matching(held: Sequence[NewMessage], filter: Filter) -> list[NewMessage]:
+    """Return the rows that match a filter."""
     return [
         row
         for row in held
-        if wanted.peer in (None, row.peer)
-        and wanted.resource in (None, row.resource)
-        and (wanted.peer_local is None or row.peer.startswith(f"{wanted.peer_local}@"))
-        and (wanted.since is None or row.at >= wanted.since)
-        and (wanted.until is None or row.at <= wanted.until)
-        and wanted.groupchat in (None, row.type == "groupchat")
+        if filter.peer in (None, row.peer)
+        and filter.resource in (None, row.resource)
+        and (filter.peer_local is None or row.peer.startswith(f"{filter.peer_local}@"))
+        and (filter.since is None or row.at >= filter.since)
+        and (filter.until is None or row.at <= filter.until)
+        and filter.groupchat in (None, row.type == "groupchat")
     ]
 
 
-def told(found: Sequence[NewMessage | ArchivedMessage]) -> list[tuple[object, ...]]:
+def columns(found: Sequence[NewMessage | ArchivedMessage]) -> list[tuple[object, ...]]:
     return [(row.xml, row.at, row.peer, row.resource, row.type) for row in found]
 
 
@@ -94,20 +94,20 @@ async def fill(archive: Archive, batches: Sequence[Sequence[NewMessage]]) -> str
 async def paged(
     archive: Archive,
     owner: str,
-    wanted: Filter,
+    filter: Filter,
     size: int,
     *,
     backwards: bool,
     max_bytes: int | None = None,
     counted: bool = False,
 ) -> list[ArchivedMessage]:
-    """Page through an archive from one end to the other."""
+    """Return the messages of all pages from one end of an archive to the other."""
     found: list[ArchivedMessage] = []
     place: dict[str, str] = {}
     while True:
         page = await archive.page(
             owner,
-            wanted,
+            filter,
             limit=size,
             backwards=backwards,
             max_bytes=max_bytes,
@@ -129,21 +129,21 @@ async def paged(
         place = {"before": found[0].id} if backwards else {"after": found[-1].id}
 
 
-@given(batches=BATCHES, wanted=filters(), size=st.integers(1, 6))
+@given(batches=BATCHES, filter=filters(), size=st.integers(1, 6))
 def test_pages_forwards_and_backwards_are_the_archive(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
-    wanted: Filter,
+    filter: Filter,
     size: int,
 ) -> None:
     async def check() -> None:
         owner = await fill(archive, batches)
 
-        forwards = await paged(archive, owner, wanted, size, backwards=False)
-        backwards = await paged(archive, owner, wanted, size, backwards=True)
+        forwards = await paged(archive, owner, filter, size, backwards=False)
+        backwards = await paged(archive, owner, filter, size, backwards=True)
 
-        assert told(forwards) == told(matching(kept(batches), wanted))
+        assert columns(forwards) == columns(matching(model(batches), filter))
         assert backwards == forwards
 
     runner.run(check())
@@ -151,16 +151,16 @@ def test_pages_forwards_and_backwards_are_the_archive(
 
 @given(
     batches=BATCHES,
-    wanted=filters(),
+    filter=filters(),
     size=st.integers(1, 6),
     max_bytes=st.integers(1, 1000),
     counted=st.booleans(),
 )
-def test_pages_that_are_cut_by_bytes_lose_and_repeat_nothing(
+def test_pages_bounded_in_bytes_lose_and_repeat_no_message(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
-    wanted: Filter,
+    filter: Filter,
     size: int,
     max_bytes: int,
     counted: bool,
@@ -172,29 +172,29 @@ def test_pages_that_are_cut_by_bytes_lose_and_repeat_nothing(
             found = await paged(
                 archive,
                 owner,
-                wanted,
+                filter,
                 size,
                 backwards=backwards,
                 max_bytes=max_bytes,
                 counted=counted,
             )
 
-            assert told(found) == told(matching(kept(batches), wanted))
+            assert columns(found) == columns(matching(model(batches), filter))
 
     runner.run(check())
 
 
 @given(
     batches=BATCHES,
-    wanted=filters(),
+    filter=filters(),
     max_bytes=st.integers(1, 1000),
     newest=st.booleans(),
 )
-def test_pages_by_time_that_are_cut_by_bytes_part_no_microsecond(
+def test_pages_by_time_bounded_in_bytes_split_no_microsecond(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
-    wanted: Filter,
+    filter: Filter,
     max_bytes: int,
     newest: bool,
 ) -> None:
@@ -202,51 +202,51 @@ def test_pages_by_time_that_are_cut_by_bytes_part_no_microsecond(
         owner = await fill(archive, batches)
 
         page = await archive.page_by_time(
-            owner, wanted, limit=100, newest=newest, max_bytes=max_bytes
+            owner, filter, limit=100, newest=newest, max_bytes=max_bytes
         )
 
-        in_time = sorted(matching(kept(batches), wanted), key=lambda row: row.at)
+        in_time = sorted(matching(model(batches), filter), key=lambda row: row.at)
         count = len(page.messages)
-        assert told(page.messages) == told(
+        assert columns(page.messages) == columns(
             in_time[len(in_time) - count :] if newest else in_time[:count]
         )
         assert page.complete is (count == len(in_time))
-        left = in_time[: len(in_time) - count] if newest else in_time[count:]
-        assert not {row.at for row in left} & {message.at for message in page.messages}
+        remaining = in_time[: len(in_time) - count] if newest else in_time[count:]
+        assert not {row.at for row in remaining} & {message.at for message in page.messages}
 
     runner.run(check())
 
 
-@given(batches=BATCHES, wanted=filters())
-def test_the_count_is_the_number_of_messages(
+@given(batches=BATCHES, filter=filters())
+def test_count_is_the_number_of_messages(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
-    wanted: Filter,
+    filter: Filter,
 ) -> None:
     async def check() -> None:
         owner = await fill(archive, batches)
 
-        counts = [await archive.count(owner, some) for some in (wanted, Filter())]
+        counts = [await archive.count(owner, applied) for applied in (filter, Filter())]
 
-        held = kept(batches)
-        assert counts == [len(matching(held, wanted)), len(held)]
+        held = model(batches)
+        assert counts == [len(matching(held, filter)), len(held)]
 
     runner.run(check())
 
 
 @given(
     batches=MESSAGES,
-    wanted=filters(),
+    filter=filters(),
     bounds=st.tuples(st.integers(0, 11), st.integers(0, 11)),
     limit=st.integers(0, 8),
     backwards=st.booleans(),
 )
-def test_a_page_between_two_ids_is_a_slice(
+def test_page_between_two_ids_is_a_slice(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
-    wanted: Filter,
+    filter: Filter,
     bounds: tuple[int, int],
     limit: int,
     backwards: bool,
@@ -255,10 +255,10 @@ def test_a_page_between_two_ids_is_a_slice(
         owner = await fill(archive, batches)
         held = (await archive.page(owner, Filter(), limit=100)).messages
         first, last = (min(bound, len(held) - 1) for bound in bounds)
-        between = matching(held[first + 1 : last], wanted) if held else []  # type: ignore[arg-type]
+        between = matching(held[first + 1 : last], filter) if held else []  # type: ignore[arg-type]
         place = {"after": held[first].id, "before": held[last].id} if held else {}
 
-        page = await archive.page(owner, wanted, limit=limit, backwards=backwards, **place)
+        page = await archive.page(owner, filter, limit=limit, backwards=backwards, **place)
 
         cut = between[max(len(between) - limit, 0) :] if backwards else between[:limit]
         assert page == Page(messages=tuple(cut), complete=len(between) <= limit)  # type: ignore[arg-type]
@@ -268,29 +268,29 @@ def test_a_page_between_two_ids_is_a_slice(
 
 @given(
     batches=BATCHES,
-    wanted=filters(),
+    filter=filters(),
     limit=st.none() | st.integers(0, 8),
     newest=st.booleans(),
 )
-def test_a_page_by_time_is_the_shortest_that_parts_no_microsecond(
+def test_page_by_time_is_the_shortest_without_a_split_microsecond(
     runner: asyncio.Runner,
     archive: Archive,
     batches: list[list[NewMessage]],
-    wanted: Filter,
+    filter: Filter,
     limit: int | None,
     newest: bool,
 ) -> None:
     async def check() -> None:
         owner = await fill(archive, batches)
 
-        page = await archive.page_by_time(owner, wanted, limit=limit, newest=newest)
+        page = await archive.page_by_time(owner, filter, limit=limit, newest=newest)
 
-        in_time = sorted(matching(kept(batches), wanted), key=lambda row: row.at)
+        in_time = sorted(matching(model(batches), filter), key=lambda row: row.at)
         groups = [list(group) for _, group in groupby(in_time, key=lambda row: row.at)]
         taken: list[NewMessage] = []
         while groups and (limit is None or len(taken) < limit):
             taken = [*groups.pop(), *taken] if newest else [*taken, *groups.pop(0)]
-        assert told(page.messages) == told(taken)
+        assert columns(page.messages) == columns(taken)
         assert page.complete is (not groups)
 
     runner.run(check())
@@ -298,16 +298,16 @@ def test_a_page_by_time_is_the_shortest_that_parts_no_microsecond(
 
 @settings(max_examples=30)
 @given(batches=BATCHES)
-def test_ids_are_never_given_twice(
+def test_ids_are_never_reused(
     runner: asyncio.Runner, archive: Archive, batches: list[list[NewMessage]]
 ) -> None:
     async def check() -> None:
         owner = await fill(archive, [])
-        seen: dict[str, tuple[object, ...]] = {}
+        rows_by_id: dict[str, tuple[object, ...]] = {}
         for batch in batches:
             await archive.append(owned(batch, owner))
             for row in (await archive.page(owner, Filter(), limit=100)).messages:
-                [what] = told([row])
-                assert seen.setdefault(row.id, what) == what
+                [columns_of_row] = columns([row])
+                assert rows_by_id.setdefault(row.id, columns_of_row) == columns_of_row
 
     runner.run(check())

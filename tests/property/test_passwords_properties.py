@@ -1,4 +1,4 @@
-"""What holds for every password and every way of guessing."""
+"""Properties of all passwords, their verifiers, and the limit of guesses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def prepared(text: str) -> str | None:
 
 
 @given(typed)
-def test_preparing_twice_is_preparing_once(text: str) -> None:
+def test_prepared_password_is_prepared_unchanged(text: str) -> None:
     once = prepared(text)
 
     assert once is None or prepared(once) in (once, None)
@@ -39,45 +39,43 @@ def test_saslprep_agrees_with_that_of_slixmpp(text: str) -> None:
     except StringPrepError:
         expected = None
     try:
-        found = saslprep(text)
+        prepared_text = saslprep(text)
     except ValueError:
-        found = None
+        prepared_text = None
 
-    assert found == expected
+    assert prepared_text == expected
 
 
 @given(typed, typed, st.sampled_from([*verifiers.SCRAM]))
-def test_a_verifier_of_scram_fits_one_password(password: str, other: str, kind: str) -> None:
-    one, two = prepared(password), prepared(other)
-    if one is None or two is None:
+def test_scram_verifier_matches_one_password(password: str, other: str, kind: str) -> None:
+    first, second = prepared(password), prepared(other)
+    if first is None or second is None:
         return
-    verifier = verifiers.make(kind, one, iterations=1)
+    verifier = verifiers.make(kind, first, iterations=1)
 
-    assert verifiers.matches(verifier, two) == (one == two)
+    assert verifiers.matches(verifier, second) == (first == second)
 
 
 @settings(max_examples=10)
 @given(typed, typed)
-def test_a_verifier_of_argon2id_fits_one_password(password: str, other: str) -> None:
-    one, two = prepared(password), prepared(other)
-    if one is None or two is None:
+def test_argon2id_verifier_matches_one_password(password: str, other: str) -> None:
+    first, second = prepared(password), prepared(other)
+    if first is None or second is None:
         return
-    verifier = verifiers.make(verifiers.ARGON2ID, one)
+    verifier = verifiers.make(verifiers.ARGON2ID, first)
 
-    assert verifiers.matches(verifier, one)
-    assert verifiers.matches(verifier, two) == (one == two)
+    assert verifiers.matches(verifier, first)
+    assert verifiers.matches(verifier, second) == (first == second)
 
 
 @given(st.sampled_from(["", "$argon2id$", "SCRAM-SHA-256$"]), st.text(max_size=60))
-def test_what_is_no_verifier_never_fits(prefix: str, text: str) -> None:
+def test_invalid_verifier_never_matches(prefix: str, text: str) -> None:
     with suppress(ValueError):
         assert not verifiers.matches(prefix + text, "pencil")
 
 
 @given(st.lists(st.floats(min_value=0, max_value=30), max_size=60), st.integers(1, 5))
-def test_no_more_is_guessed_in_any_time_than_burst_and_refill_allow(
-    pauses: list[float], burst: int
-) -> None:
+def test_guesses_never_exceed_burst_and_refill(pauses: list[float], burst: int) -> None:
     now, taken = 1234.567, []
     budget = TokenBucket(burst=burst, refill=10, clock=lambda: now)
     for pause in pauses:

@@ -1,4 +1,4 @@
-"""The policy decides on everything, always gives a reason, and knows no exception to no-store."""
+"""The policy decides on every stanza with a reason, and never archives one with no-store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from component.core.archiving.policy import Policy
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import Stanza
 
-KNOWN = [
+KNOWN_PAYLOADS = [
     ("jabber:client", "body"),
     ("jabber:client", "subject"),
     ("urn:xmpp:hints", "store"),
@@ -26,7 +26,9 @@ KNOWN = [
     ("urn:xmpp:jingle-message:0", "propose"),
     ("http://jabber.org/protocol/pubsub#event", "event"),
 ]
-PAYLOADS = st.frozensets(st.sampled_from(KNOWN) | st.tuples(st.text(), st.text()), max_size=6)
+PAYLOADS = st.frozensets(
+    st.sampled_from(KNOWN_PAYLOADS) | st.tuples(st.text(), st.text()), max_size=6
+)
 ADDRESSES = st.text(max_size=20) | st.sampled_from(
     ["a@example.org/r", "room@conference.example.org/n", "conference.example.org", ""]
 )
@@ -49,7 +51,7 @@ STANZAS = st.builds(
 
 
 @given(policy=POLICIES, stanza=STANZAS)
-def test_every_stanza_is_kept_or_not_for_a_reason(policy: Policy, stanza: Stanza) -> None:
+def test_every_decision_of_the_policy_has_a_reason(policy: Policy, stanza: Stanza) -> None:
     keep, reason = policy.judge(stanza)
 
     assert isinstance(keep, bool)
@@ -57,14 +59,14 @@ def test_every_stanza_is_kept_or_not_for_a_reason(policy: Policy, stanza: Stanza
 
 
 @given(policy=POLICIES, stanza=STANZAS)
-def test_the_same_stanza_is_judged_the_same(policy: Policy, stanza: Stanza) -> None:
+def test_decision_does_not_depend_on_the_order_of_payloads(policy: Policy, stanza: Stanza) -> None:
     again = stanza._replace(payloads=frozenset(sorted(stanza.payloads, reverse=True)))
 
     assert policy.judge(again) == policy.judge(stanza)
 
 
-@given(policy=POLICIES, stanza=STANZAS, hint=st.sampled_from(KNOWN[3:5]))
-def test_what_is_not_to_be_stored_never_is(
+@given(policy=POLICIES, stanza=STANZAS, hint=st.sampled_from(KNOWN_PAYLOADS[3:5]))
+def test_stanza_with_no_store_is_never_archived(
     policy: Policy, stanza: Stanza, hint: tuple[str, str]
 ) -> None:
     keep, _ = policy.judge(stanza._replace(payloads=stanza.payloads | {hint}))
@@ -73,33 +75,33 @@ def test_what_is_not_to_be_stored_never_is(
 
 
 @given(policy=POLICIES, stanza=STANZAS)
-def test_an_error_is_never_kept(policy: Policy, stanza: Stanza) -> None:
+def test_error_is_never_archived(policy: Policy, stanza: Stanza) -> None:
     assert policy.judge(stanza._replace(type="error")) == (False, "error")
 
 
 @given(policy=POLICIES, stanza=STANZAS)
-def test_a_body_never_makes_a_stanza_less_worth_keeping(policy: Policy, stanza: Stanza) -> None:
+def test_body_never_prevents_archiving(policy: Policy, stanza: Stanza) -> None:
     with_body = stanza._replace(payloads=stanza.payloads | {("jabber:client", "body")})
 
     assert policy.judge(with_body)[0] >= policy.judge(stanza)[0]
 
 
 @given(policy=POLICIES, stanza=STANZAS)
-def test_a_room_keeps_all_that_its_occupants_keep(policy: Policy, stanza: Stanza) -> None:
+def test_archive_of_a_room_keeps_every_stanza_that_occupants_keep(
+    policy: Policy, stanza: Stanza
+) -> None:
     assert policy.judge_for_room(stanza)[0] >= policy.judge(stanza)[0]
 
 
 @given(policy=POLICIES, stanza=STANZAS)
-def test_a_wish_to_store_never_makes_a_stanza_less_worth_keeping(
-    policy: Policy, stanza: Stanza
-) -> None:
-    wished = stanza._replace(payloads=stanza.payloads | {("urn:xmpp:hints", "store")})
+def test_store_hint_never_prevents_archiving(policy: Policy, stanza: Stanza) -> None:
+    with_hint = stanza._replace(payloads=stanza.payloads | {("urn:xmpp:hints", "store")})
 
-    assert policy.judge(wished)[0] >= policy.judge(stanza)[0]
+    assert policy.judge(with_hint)[0] >= policy.judge(stanza)[0]
 
 
 @given(stanza=STANZAS)
-def test_switching_something_off_keeps_nothing_more(stanza: Stanza) -> None:
-    least = Policy(groupchat=False, receipts=False, markers=False)
+def test_disabled_options_archive_no_further_stanza(stanza: Stanza) -> None:
+    minimal = Policy(groupchat=False, receipts=False, markers=False)
 
-    assert least.judge(stanza)[0] <= Policy().judge(stanza)[0]
+    assert minimal.judge(stanza)[0] <= Policy().judge(stanza)[0]

@@ -1,4 +1,4 @@
-"""Addresses of any letters: prepared once and for all."""
+"""Preparing a prepared address changes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = st.text(LETTERS, min_size=1, max_size=8)
 
 
 @given(name=NAMES, resource=NAMES)
-def test_to_prepare_an_address_again_changes_nothing(name: str, resource: str) -> None:
+def test_prepared_address_is_prepared_unchanged(name: str, resource: str) -> None:
     once = prepared(f"{name}@one.test/{resource}")
 
     assert prepared(once) == once

@@ -1,4 +1,4 @@
-"""Whatever is posted to the Remote Data archive is read back by paging, all of it and once."""
+"""Paging through the Remote Data archive returns every posted message once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.sidecar import HOST, open_services
+from support.http_services import HOST, open_services
 
 from component.core.remote_data.archive import LAST, RemoteArchive, RemoteQuery
 from component.core.remote_data.posts import Post, body_of
@@ -103,13 +103,13 @@ async def indexed(messages: Sequence[Message], max_items: int, limit: int) -> li
         )
         for message in sorted(messages, key=itemgetter(0)):
             await archive.store(HOST, posted(message))
-        found: list[str] = []
+        timestamps: list[str] = []
         while True:
-            query = RemoteQuery(username="alice", page=len(found), limit=limit)
+            query = RemoteQuery(username="alice", page=len(timestamps), limit=limit)
             answer = await archive.read(HOST, query)
-            found += [format_time(item.at) for item in answer.messages]
+            timestamps += [format_time(item.at) for item in answer.messages]
             if answer.complete:
-                return found
+                return timestamps
 
 
 @settings(deadline=None, max_examples=40)
@@ -118,12 +118,12 @@ async def indexed(messages: Sequence[Message], max_items: int, limit: int) -> li
     max_items=st.integers(min_value=1, max_value=5),
     limit=st.integers(min_value=1, max_value=6),
 )
-def test_skipping_what_was_read_gives_every_message_exactly_once(
+def test_paging_by_index_gives_every_message_exactly_once(
     messages: list[Message], max_items: int, limit: int
 ) -> None:
-    found = asyncio.run(indexed(messages, max_items, limit))
+    timestamps = asyncio.run(indexed(messages, max_items, limit))
 
-    assert found == [format_time(at) for at, _ in sorted(set(messages))]
+    assert timestamps == [format_time(at) for at, _ in sorted(set(messages))]
 
 
 @given(at=TIMES)

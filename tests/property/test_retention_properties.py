@@ -1,4 +1,4 @@
-"""Whatever comes into an archive and goes from it, in whatever order, its books are right."""
+"""Indexes match the messages after any sequence of appends, retractions and deletions."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from contextlib import AsyncExitStack
 from itertools import count
 
 import pytest
-from contract.conftest import probe_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import entry, everything, retract, retraction
+from support.probe import assert_indexes_match, probe_of
 
 from storage.errors import Rejected
-from storage.open import SqliteStorage, open_storage
+from storage.interface import Storage
+from storage.open import open_storage
 from storage.rows import ArchivedMessage, Cutoff, Kind, NewMessage, Relation
 
 NAMES = st.integers(0, 15)
 PEERS = st.sampled_from(["a@x", "b@x", "room@c"])
-LEFT = "<retracted xmlns='urn:xmpp:message-retract:1'/>"
+REPLACEMENT = "<retracted xmlns='urn:xmpp:message-retract:1'/>"
 OWNERS = (f"owner{n}@example.org" for n in count())
 
-Step = Callable[[SqliteStorage, str], Awaitable[object]]
+Step = Callable[[Storage, str], Awaitable[object]]
 
 
 @st.composite
@@ -51,14 +52,14 @@ def arrivals(draw: st.DrawFn) -> Step:
 
 
 BOUNDS = st.none() | st.integers(0, 15)
-LIMITS = st.builds(Cutoff, since=BOUNDS, messages=BOUNDS, bytes=BOUNDS)
+CUTOFFS = st.builds(Cutoff, since=BOUNDS, messages=BOUNDS, bytes=BOUNDS)
 STEPS = st.integers(1, 6)
 
 
 @st.composite
 def departures(draw: st.DrawFn) -> Step:
-    name, peer, limits, limit = draw(NAMES), draw(PEERS), draw(LIMITS), draw(STEPS)
-    ways: list[Step] = [
+    name, peer, cutoff, limit = draw(NAMES), draw(PEERS), draw(CUTOFFS), draw(STEPS)
+    steps: list[Step] = [
         lambda s, o: retract(
             s.archive,
             name % 5,
@@ -68,44 +69,44 @@ def departures(draw: st.DrawFn) -> Step:
             text="said",
         ),
         lambda s, o: retract_some(s, o, name),
-        lambda s, o: break_off(s, o, name),
-        lambda s, o: s.retention.delete_oldest(o, limits, limit=limit),
-        lambda s, o: s.retention.blank_oldest(o, peer, limits, limit=limit),
-        lambda s, o: cut_some(s, o, name),
+        lambda s, o: reject_batch(s, o, name),
+        lambda s, o: s.retention.delete_oldest(o, cutoff, limit=limit),
+        lambda s, o: s.retention.blank_oldest(o, peer, cutoff, limit=limit),
+        lambda s, o: blank_one(s, o, name),
     ]
-    return draw(st.sampled_from(ways))
+    return draw(st.sampled_from(steps))
 
 
-async def retract_some(storage: SqliteStorage, owner: str, name: int) -> None:
+async def retract_some(storage: Storage, owner: str, name: int) -> None:
     """Retract a message and some of its corrections."""
 
-    def left(message: ArchivedMessage) -> str | None:
-        return LEFT if message.kind is Kind.MESSAGE or message.at % 3 else None
+    def tombstone(message: ArchivedMessage) -> str | None:
+        return REPLACEMENT if message.kind is Kind.MESSAGE or message.at % 3 else None
 
-    await retract(storage.archive, name % 5, left, name=-name - 20, owner=owner, text="said")
+    await retract(storage.archive, name % 5, tombstone, name=-name - 20, owner=owner, text="said")
 
 
-async def break_off(storage: SqliteStorage, owner: str, name: int) -> None:
-    """Have all of a batch undone, because the store will never take the last of it."""
+async def reject_batch(storage: Storage, owner: str, name: int) -> None:
+    """Append a batch with an invalid last entry, which is rolled back."""
     batch = [
         entry(owner=owner, peer="c@x", text="said"),
         retraction(name % 5, owner=owner, text="said"),
         entry(owner=owner, at=2**63),
     ]
-    before = await probe_of(storage).kept()
+    before = await probe_of(storage).indexes()
     with pytest.raises(Rejected):
         await storage.archive.append(batch)
-    assert await probe_of(storage).kept() == before
+    assert await probe_of(storage).indexes() == before
 
 
-async def cut_some(storage: SqliteStorage, owner: str, place: int) -> None:
+async def blank_one(storage: Storage, owner: str, place: int) -> None:
     for message in (await everything(storage.archive, owner)).messages[place : place + 1]:
         await storage.retention.blank(owner, message.id)
 
 
 @pytest.fixture(scope="module")
-def storage(runner: asyncio.Runner) -> Iterator[SqliteStorage]:
-    """One store for the examples; each of them has an owner of its own."""
+def storage(runner: asyncio.Runner) -> Iterator[Storage]:
+    """One store for all examples; each example has its own owner."""
     stack = AsyncExitStack()
     yield runner.run(stack.enter_async_context(open_storage("sqlite::memory:")))
     runner.run(stack.aclose())
@@ -113,37 +114,37 @@ def storage(runner: asyncio.Runner) -> Iterator[SqliteStorage]:
 
 @settings(max_examples=200)
 @given(steps=st.lists(arrivals() | departures(), max_size=12), limit=STEPS)
-def test_every_book_equals_a_recount(
-    runner: asyncio.Runner, storage: SqliteStorage, steps: list[Step], limit: int
+def test_indexes_match_the_messages_after_every_step(
+    runner: asyncio.Runner, storage: Storage, steps: list[Step], limit: int
 ) -> None:
     owner = next(OWNERS)
 
     async def run() -> None:
         for step in steps:
             await step(storage, owner)
-            assert await probe_of(storage).kept() == await probe_of(storage).recounted()
+            await assert_indexes_match(storage)
         while not (await storage.retention.erase(owner, limit=limit)).done:
-            assert await probe_of(storage).kept() == await probe_of(storage).recounted()
-        assert await probe_of(storage).kept() == await probe_of(storage).recounted()
+            await assert_indexes_match(storage)
+        await assert_indexes_match(storage)
 
     runner.run(run())
 
 
 @given(
     octets=st.lists(st.integers(0, 9), max_size=12),
-    limits=LIMITS,
+    cutoff=CUTOFFS,
     limit=STEPS,
-    is_cut=st.booleans(),
+    is_blanked=st.booleans(),
 )
-def test_as_much_goes_as_a_list_in_python_says(
+def test_deletion_leaves_the_same_messages_as_a_list_model(
     runner: asyncio.Runner,
-    storage: SqliteStorage,
+    storage: Storage,
     octets: list[int],
-    limits: Cutoff,
+    cutoff: Cutoff,
     limit: int,
-    is_cut: bool,
+    is_blanked: bool,
 ) -> None:
-    """Times rise with arrival here, so that both ways take the same messages."""
+    """Times rise with arrival here, so that both methods remove the same messages."""
     owner = next(OWNERS)
     rows = [
         entry(n, owner=owner, at=n, peer="a@x", xml="x" * size) for n, size in enumerate(octets)
@@ -152,26 +153,26 @@ def test_as_much_goes_as_a_list_in_python_says(
     async def run() -> None:
         await storage.archive.append(rows)
         while not (
-            await storage.retention.blank_oldest(owner, "a@x", limits, limit=limit)
-            if is_cut
-            else await storage.retention.delete_oldest(owner, limits, limit=limit)
+            await storage.retention.blank_oldest(owner, "a@x", cutoff, limit=limit)
+            if is_blanked
+            else await storage.retention.delete_oldest(owner, cutoff, limit=limit)
         ).done:
             pass
         page = await everything(storage.archive, owner)
-        left = [m for m in page.messages if m.kind is not Kind.BLANKED]
-        assert [m.at for m in left] == [row.at for row in rows[len(rows) - len(left) :]]
-        assert len(left) == expected(octets, limits)
+        remaining = [m for m in page.messages if m.kind is not Kind.BLANKED]
+        assert [m.at for m in remaining] == [row.at for row in rows[len(rows) - len(remaining) :]]
+        assert len(remaining) == expected(octets, cutoff)
 
     runner.run(run())
 
 
-def expected(octets: list[int], limits: Cutoff) -> int:
-    """Return how many of the newest may stay."""
-    kept = list(enumerate(octets))
-    while kept and (
-        (limits.since is not None and kept[0][0] < limits.since)
-        or (limits.messages is not None and len(kept) > limits.messages)
-        or (limits.bytes is not None and sum(size for _, size in kept) > limits.bytes)
+def expected(octets: list[int], cutoff: Cutoff) -> int:
+    """Return how many of the newest messages stay."""
+    remaining = list(enumerate(octets))
+    while remaining and (
+        (cutoff.since is not None and remaining[0][0] < cutoff.since)
+        or (cutoff.messages is not None and len(remaining) > cutoff.messages)
+        or (cutoff.bytes is not None and sum(size for _, size in remaining) > cutoff.bytes)
     ):
-        kept.pop(0)
-    return len(kept)
+        remaining.pop(0)
+    return len(remaining)

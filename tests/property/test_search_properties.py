@@ -1,4 +1,4 @@
-"""The words of a text, whichever way they are found."""
+"""Folding and search find the words of any text."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ SCRIPTS = (
 
 
 def _characters(first: int, last: int, kinds: str) -> st.SearchStrategy[str]:
-    found = map(chr, range(first, last + 1))
-    return st.sampled_from([one for one in found if category(one)[0] in kinds])
+    characters = map(chr, range(first, last + 1))
+    return st.sampled_from(
+        [character for character in characters if category(character)[0] in kinds]
+    )
 
 
 def _spelled(first: int, last: int) -> st.SearchStrategy[str]:
@@ -45,7 +47,7 @@ ANYTHING = st.text(max_size=40) | WORDS
 
 
 def is_found(text: str, query: str) -> bool:
-    """Whether a search finds a text, as a store does it."""
+    """Return whether a search finds a text, by the rule of the stores."""
     words = fold(text).split()
     return all(
         any(
@@ -56,26 +58,30 @@ def is_found(text: str, query: str) -> bool:
     )
 
 
-def _begins(words: list[str], wanted: list[str], is_prefix: bool) -> bool:
-    if is_prefix and words[: len(wanted) - 1] == wanted[:-1] and len(words) >= len(wanted):
-        return words[len(wanted) - 1].startswith(wanted[-1])
-    return words[: len(wanted)] == wanted
+def _begins(words: list[str], phrase_words: list[str], is_prefix: bool) -> bool:
+    if (
+        is_prefix
+        and words[: len(phrase_words) - 1] == phrase_words[:-1]
+        and len(words) >= len(phrase_words)
+    ):
+        return words[len(phrase_words) - 1].startswith(phrase_words[-1])
+    return words[: len(phrase_words)] == phrase_words
 
 
 @given(ASCII | LONG)
-def test_words_of_ascii_are_its_letters_and_digits(text: str) -> None:
+def test_words_of_ascii_text_are_runs_of_letters_and_digits(text: str) -> None:
     words = [word[:WORD_MAX] for word in re.findall("[a-z0-9]+", text.lower())]
 
     assert fold(text) == " ".join(words)
 
 
 @given(ASCII | LONG)
-def test_a_word_that_is_not_ascii_changes_no_other(text: str) -> None:
+def test_word_outside_ascii_changes_no_other_word(text: str) -> None:
     assert fold(f"{text} \u0434") == f"{fold(text)} \u0434".lstrip()
 
 
 @given(st.lists(ANYTHING, min_size=1, max_size=6))
-def test_each_word_of_a_text_finds_it(parts: list[str]) -> None:
+def test_every_word_of_a_text_finds_the_text(parts: list[str]) -> None:
     text = " ".join(parts)
     for word in text.split():
         if fold(word):
@@ -84,20 +90,20 @@ def test_each_word_of_a_text_finds_it(parts: list[str]) -> None:
 
 
 @given(ANYTHING)
-def test_a_text_finds_itself_however_its_characters_are_composed(text: str) -> None:
+def test_folding_does_not_depend_on_the_normalization_form(text: str) -> None:
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
         assert fold(normalize(form, text)) == fold(text)
 
 
 @given(WORDS, WORDS)
-def test_words_of_other_letters_or_marks_are_other_words(one: str, other: str) -> None:
-    assume(normalize("NFKC", one) != normalize("NFKC", other))
-    assume(len(fold(one)) < WORD_MAX and len(fold(other)) < WORD_MAX)
+def test_words_of_different_letters_or_marks_fold_differently(first: str, second: str) -> None:
+    assume(normalize("NFKC", first) != normalize("NFKC", second))
+    assume(len(fold(first)) < WORD_MAX and len(fold(second)) < WORD_MAX)
 
-    assert fold(one) != fold(other)
+    assert fold(first) != fold(second)
 
 
 @given(st.text(min_size=1, max_size=3), st.integers(1, TEXT_MAX))
-def test_no_text_has_more_words_than_are_indexed(text: str, times: int) -> None:
+def test_folded_text_is_bounded(text: str, times: int) -> None:
     # One blank between two words of a script that has none.
     assert len(fold(text * times)) <= 2 * TEXT_MAX

@@ -34,18 +34,18 @@ def microseconds(moment: datetime) -> int:
 
 
 @given(at=st.integers(FIRST, LAST))
-def test_what_was_written_is_read_back(at: int) -> None:
+def test_formatted_time_is_parsed_back(at: int) -> None:
     assert parse_time(format_time(at)) == at
 
 
 @given(at=st.integers(FIRST, LAST))
-def test_what_was_written_is_a_time_in_utc_of_one_length(at: int) -> None:
+def test_formatted_time_is_utc_of_one_length(at: int) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", format_time(at), re.A)
 
 
-@given(one=st.integers(FIRST, LAST), other=st.integers(FIRST, LAST))
-def test_texts_are_in_the_order_of_their_times(one: int, other: int) -> None:
-    assert (format_time(one) < format_time(other)) is (one < other)
+@given(first=st.integers(FIRST, LAST), second=st.integers(FIRST, LAST))
+def test_formatted_times_sort_like_times(first: int, second: int) -> None:
+    assert (format_time(first) < format_time(second)) is (first < second)
 
 
 @given(
@@ -55,12 +55,12 @@ def test_texts_are_in_the_order_of_their_times(one: int, other: int) -> None:
         timezones=ZONES,
     )
 )
-def test_a_time_of_any_zone_is_read(moment: datetime) -> None:
+def test_time_of_any_zone_is_parsed(moment: datetime) -> None:
     assert parse_time(moment.isoformat()) == microseconds(moment)
 
 
 @given(text=TEXTS | LIKELY)
-def test_what_is_read_is_what_the_standard_library_reads(text: str) -> None:
+def test_parsed_time_equals_that_of_the_standard_library(text: str) -> None:
     try:
         at = parse_time(text)
     except BadRequest:
@@ -70,7 +70,7 @@ def test_what_is_read_is_what_the_standard_library_reads(text: str) -> None:
 
 
 @given(text=LIKELY)
-def test_what_the_standard_library_reads_is_read(text: str) -> None:
+def test_every_time_of_the_standard_library_is_parsed(text: str) -> None:
     try:
         expected = microseconds(datetime.fromisoformat(text))
     except ValueError:

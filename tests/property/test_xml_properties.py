@@ -1,4 +1,4 @@
-"""A stream yields the same stanzas however it is cut, and whatever they contain."""
+"""A stream yields the same stanzas in any pieces and with any content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHARACTERS = st.characters(
 )
 TEXTS = st.text(CHARACTERS | st.sampled_from("/><&\"' \t\n"), max_size=12)
 PREFIXES = ["p", "q", "ü", "xml"]
-#: Among them those that look as if they were markup or a missing prefix.
+#: Some of them look like markup or like an undeclared prefix.
 NAMESPACES = st.sampled_from(
     ["", "n", "jabber:client", "undeclared:p", "undeclared:x='' y", "undeclared:/><a b='", "a b"]
 )
@@ -34,8 +34,8 @@ def oracle(text: bytes) -> ElementTree.Element:
 
 def quoted(value: str, mark: str) -> str:
     """Write an attribute with as little escaped as XML allows."""
-    kept = value.replace("&", "&amp;").replace("<", "&lt;")
-    return f"{mark}{kept.replace(mark, '&apos;' if mark == chr(39) else '&quot;')}{mark}"
+    escaped = value.replace("&", "&amp;").replace("<", "&lt;")
+    return f"{mark}{escaped.replace(mark, '&apos;' if mark == chr(39) else '&quot;')}{mark}"
 
 
 @st.composite
@@ -69,7 +69,7 @@ def content(depth: int) -> st.SearchStrategy[str]:
 
 
 @dataclass
-class Heard:
+class Recorder:
     """The reports of a parser, in a form that can be compared."""
 
     max_bytes: int = 100_000
@@ -77,9 +77,9 @@ class Heard:
     keep_depth: int = 100
     stanzas: list[tuple[bytes, object]] = field(default_factory=list)
 
-    def read(self, pieces: list[bytes]) -> Heard:
+    def read(self, pieces: list[bytes]) -> Recorder:
         self.parser = Parser(
-            lambda element, raw: self.stanzas.append((raw, told(element, element, raw))),
+            lambda element, raw: self.stanzas.append((raw, description(element, element, raw))),
             level=1,
             max_bytes=self.max_bytes,
             max_depth=self.max_depth,
@@ -90,14 +90,14 @@ class Heard:
         return self
 
 
-def told(element: Element, root: Element, raw: bytes) -> tuple[object, ...]:
+def description(element: Element, root: Element, raw: bytes) -> tuple[object, ...]:
     return (
         element.ns,
         element.name,
         element.attributes,
         element.text,
         cut(raw, root, element),
-        [told(child, root, raw) for child in element.elements],
+        [description(child, root, raw) for child in element.elements],
     )
 
 
@@ -111,43 +111,43 @@ CUTS = st.lists(st.integers(0, 10_000), max_size=20)
 
 
 @given(stanzas=STANZAS, gap=SPACES, keep_depth=st.integers(1, 5))
-def test_each_stanza_comes_with_the_bytes_that_it_was_written_in(
+def test_each_stanza_is_reported_with_its_bytes(
     stanzas: list[str], gap: str, keep_depth: int
 ) -> None:
     stream = f"<s>{gap}{gap.join(stanzas)}{gap}</s>".encode()
 
-    heard = Heard(keep_depth=keep_depth).read([stream])
+    recorder = Recorder(keep_depth=keep_depth).read([stream])
 
-    assert [raw for raw, _ in heard.stanzas] == [stanza.encode() for stanza in stanzas]
+    assert [raw for raw, _ in recorder.stanzas] == [stanza.encode() for stanza in stanzas]
 
 
 @given(stanzas=STANZAS, gap=SPACES, cuts=CUTS)
-def test_the_pieces_of_a_stream_make_no_difference(
+def test_pieces_of_a_stream_do_not_change_its_stanzas(
     stanzas: list[str], gap: str, cuts: list[int]
 ) -> None:
     stream = f"<s xmlns='n'>{gap}{gap.join(stanzas)}{gap}</s>".encode()
 
-    whole, pieces = Heard().read([stream]), Heard().read(pieces_of(stream, cuts))
+    whole, pieces = Recorder().read([stream]), Recorder().read(pieces_of(stream, cuts))
 
     assert pieces.stanzas == whole.stanzas
     assert pieces.parser.is_closed is whole.parser.is_closed is True
 
 
 @given(stanzas=STANZAS, cuts=CUTS, max_bytes=st.integers(30, 150), max_depth=st.integers(1, 3))
-def test_the_pieces_of_a_stream_make_no_difference_to_its_limits(
+def test_pieces_of_a_stream_do_not_change_its_limits(
     stanzas: list[str], cuts: list[int], max_bytes: int, max_depth: int
 ) -> None:
     stream = f"<s>{''.join(stanzas)}</s>".encode()
 
-    whole = Heard(max_bytes, max_depth).read([stream])
-    pieces = Heard(max_bytes, max_depth).read(pieces_of(stream, cuts))
+    whole = Recorder(max_bytes, max_depth).read([stream])
+    pieces = Recorder(max_bytes, max_depth).read(pieces_of(stream, cuts))
 
     assert pieces.stanzas == whole.stanzas
     assert pieces.parser.skipped == whole.parser.skipped == len(stanzas) - len(whole.stanzas)
 
 
 @given(text=elements())
-def test_an_element_of_a_document_is_what_elementtree_makes_of_it(text: str) -> None:
+def test_parsed_element_equals_that_of_elementtree(text: str) -> None:
     root = parse(standalone(text.encode()), keep_depth=100)
 
     def name(element: Element) -> str:
@@ -156,16 +156,16 @@ def test_an_element_of_a_document_is_what_elementtree_makes_of_it(text: str) -> 
     def compare(ours: Element, theirs: ElementTree.Element) -> None:
         assert name(ours) == theirs.tag
         assert len(ours.elements) == len(theirs)
-        said = (theirs.text or "") + "".join(child.tail or "" for child in theirs)
-        assert ours.text == said
-        for child, other in zip(ours.elements, theirs, strict=True):
-            compare(child, other)
+        text = (theirs.text or "") + "".join(child.tail or "" for child in theirs)
+        assert ours.text == text
+        for child, their_child in zip(ours.elements, theirs, strict=True):
+            compare(child, their_child)
 
     compare(root, oracle(standalone(text.encode())))
 
 
 @given(text=elements())
-def test_an_element_stands_alone_whatever_prefixes_it_lacks(text: str) -> None:
+def test_standalone_element_declares_every_prefix(text: str) -> None:
     mended = standalone(text.encode())
 
     oracle(mended)
@@ -174,15 +174,15 @@ def test_an_element_stands_alone_whatever_prefixes_it_lacks(text: str) -> None:
 
 def as_written(raw: bytes, **depths: int) -> Element | None:
     """Read an element with the stream parser: names of attributes keep their prefixes."""
-    found: list[Element] = []
+    parsed: list[Element] = []
     limits = {"max_bytes": 10_000, "max_depth": 100, "keep_depth": 100} | depths
-    parser = Parser(lambda element, _: found.append(element), level=0, **limits)
+    parser = Parser(lambda element, _: parsed.append(element), level=0, **limits)
     parser.feed(raw, final=True)
-    return found[0] if found else None
+    return parsed[0] if parsed else None
 
 
 @given(text=elements())
-def test_standing_alone_adds_nothing_but_declarations(text: str) -> None:
+def test_standalone_adds_only_declarations(text: str) -> None:
     raw = text.encode()
     mended = standalone(raw)
 
@@ -207,22 +207,20 @@ NOISE = st.lists(st.sampled_from(MARKUP) | st.binary(max_size=4), max_size=20).m
 
 @given(data=NOISE, cuts=CUTS, is_final=st.booleans())
 @example(data=b"<a><p:b/></a>", cuts=[], is_final=True)
-def test_bytes_of_any_kind_are_read_or_malformed(
-    data: bytes, cuts: list[int], is_final: bool
-) -> None:
-    heard = Heard(max_bytes=30, max_depth=4)
+def test_any_bytes_are_parsed_or_malformed(data: bytes, cuts: list[int], is_final: bool) -> None:
+    recorder = Recorder(max_bytes=30, max_depth=4)
     try:
-        heard.read([*pieces_of(b"<s>" + data, cuts), b" "])
+        recorder.read([*pieces_of(b"<s>" + data, cuts), b" "])
         if is_final:
-            heard.parser.feed(b"", final=True)
+            recorder.parser.feed(b"", final=True)
     except Malformed:
         return
 
-    assert all(raw.startswith(b"<") and raw.endswith(b">") for raw, _ in heard.stanzas)
+    assert all(raw.startswith(b"<") and raw.endswith(b">") for raw, _ in recorder.stanzas)
 
 
 @given(data=NOISE)
-def test_bytes_of_any_kind_stand_alone_or_are_malformed(data: bytes) -> None:
+def test_any_bytes_are_made_standalone_or_malformed(data: bytes) -> None:
     try:
         mended = standalone(data)
     except Malformed:
@@ -247,7 +245,7 @@ DEPTHS = st.integers(0, 4)
 
 
 @given(text=elements(), keep_depth=DEPTHS, max_depth=DEPTHS)
-def test_a_document_is_read_at_once_as_it_is_read_in_a_stream(
+def test_document_and_stream_parser_read_an_element_alike(
     text: str, keep_depth: int, max_depth: int
 ) -> None:
     raw = text.encode()
@@ -259,7 +257,7 @@ def test_a_document_is_read_at_once_as_it_is_read_in_a_stream(
         assert placed(root) == placed(slow)
         assert standalone(raw) == raw
     elif slow is not None and b"<!" not in raw:
-        # Otherwise it would be read at once, as it is no message.
+        # The document parser reads only elements that stand alone.
         assert not stands_alone(raw)
 
 
@@ -271,9 +269,7 @@ def stands_alone(raw: bytes) -> bool:
 
 
 @given(text=elements(), noise=NOISE, place=st.floats(0, 1))
-def test_damaged_documents_are_refused_or_read_alike(
-    text: str, noise: bytes, place: float
-) -> None:
+def test_damaged_document_is_refused_or_read_alike(text: str, noise: bytes, place: float) -> None:
     whole = text.encode()
     cut = int(place * len(whole))
     raw = whole[:cut] + noise + whole[cut:]

@@ -1,4 +1,4 @@
-"""Archives filled as they are in real life: stanzas taken in, one a second."""
+"""Archives that are filled by the ingest pipeline, one stanza a second."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
 from support.builders import NOON, SECOND, message, stanza
-from support.delivering import Delivering
-from support.sidecar import HOST, OTHER_HOST
+from support.deliveries import DeliveryBench
+from support.http_services import HOST, OTHER_HOST
 
 ALICE, BOB = f"alice@{HOST}/a1", f"bob@{HOST}/b1"
 ROOM = f"room@conference.{HOST}"
@@ -17,11 +17,11 @@ NS_SID = "urn:xmpp:sid:0"
 
 
 class Talk:
-    """People who talk, while their server passes copies on."""
+    """A conversation of which the pipeline gets the copies."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._delivering = Delivering(writer)
+        self._delivering = DeliveryBench(writer)
         self._ingest = self._delivering.ingest(Policy(), (HOST, OTHER_HOST))
         self._at = NOON
 
@@ -76,8 +76,8 @@ def moderate(id: str, by: str, reason: str) -> str:
 
 def react(id: str, *emojis: str) -> str:
     """Return the payload of reactions (XEP-0444)."""
-    given = "".join(f"<reaction>{emoji}</reaction>" for emoji in emojis)
-    return f"<reactions xmlns='urn:xmpp:reactions:0' id='{id}'>{given}</reactions>"
+    reactions = "".join(f"<reaction>{emoji}</reaction>" for emoji in emojis)
+    return f"<reactions xmlns='urn:xmpp:reactions:0' id='{id}'>{reactions}</reactions>"
 
 
 def displayed(id: str) -> str:

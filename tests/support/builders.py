@@ -39,12 +39,12 @@ MINUTE = 60 * SECOND
 
 
 def dedup_key(name: object) -> bytes:
-    """Return an origin that belongs to a name."""
+    """Return the dedup key of a name."""
     return blake2b(str(name).encode(), digest_size=ORIGIN_BYTES).digest()
 
 
 def entry(name: object = 1, **fields: Any) -> NewMessage:
-    """Return a row for alice; its text and its origin are made from its name."""
+    """Return a row for alice; its text and its dedup key are made from its name."""
     defaults: dict[str, Any] = {
         "owner": ALICE,
         "at": NOON,
@@ -64,13 +64,13 @@ def entries(count: int, **fields: Any) -> list[NewMessage]:
 
 
 def correction(name: object, of: int, **fields: Any) -> NewMessage:
-    """Return a row that corrects what has a mark."""
+    """Return a row that corrects the message with a name hash."""
     relation = {"kind": Kind.ANNOTATION, "relation": Relation.CORRECTION}
     return entry(name, refers_to=(of,), **(relation | fields))
 
 
 def retraction(mark: int, *, name: object = None, **fields: Any) -> NewMessage:
-    """Return a row that retracts what has a mark."""
+    """Return a row that retracts the message with a name hash."""
     relation = {"kind": Kind.ANNOTATION, "relation": Relation.RETRACTION}
     row_name = f"back {mark}" if name is None else name
     return entry(row_name, refers_to=(mark,), **(relation | fields))
@@ -85,7 +85,7 @@ async def carry_out(archive: Archive, tombstone: str | TombstoneOf = TOMBSTONE) 
     xml_of = tombstone if callable(tombstone) else lambda _: tombstone
     last = 0
     while offered := await archive.unfinished_retractions(after=last):
-        await archive.apply_retractions([_outcome(one, xml_of) for one in offered])
+        await archive.apply_retractions([_outcome(unfinished, xml_of) for unfinished in offered])
         last = offered[-1].number
 
 
@@ -110,7 +110,7 @@ def _outcome(offered: UnfinishedRetraction, xml_of: TombstoneOf) -> RetractionOu
 async def retract(
     archive: Archive, mark: int, tombstone: str | TombstoneOf = TOMBSTONE, **fields: Any
 ) -> None:
-    """Store a retraction of what has a mark, and carry it out."""
+    """Store a retraction of the message with a name hash, and carry it out."""
     await archive.append([retraction(mark, **fields)])
     await carry_out(archive, tombstone)
 
@@ -120,20 +120,20 @@ def owned(rows: Sequence[NewMessage], owner: str) -> list[NewMessage]:
     return [row._replace(owner=owner) for row in rows]
 
 
-def texts(found: Page | Sequence[ArchivedMessage | NewMessage]) -> list[str]:
+def texts(rows: Page | Sequence[ArchivedMessage | NewMessage]) -> list[str]:
     """Return the XML of each message."""
-    rows = found.messages if isinstance(found, Page) else found
-    return [row.xml for row in rows]
+    messages = rows.messages if isinstance(rows, Page) else rows
+    return [message.xml for message in messages]
 
 
-async def shed(storage: Storage, left: int, owner: str = ALICE) -> None:
-    """Take away the oldest messages of an archive, so many are left."""
-    await storage.retention.delete_oldest(owner, Cutoff(messages=left), limit=1_000_000)
+async def delete_all_but(storage: Storage, count: int, owner: str = ALICE) -> None:
+    """Delete the oldest messages of an archive except the newest `count`."""
+    await storage.retention.delete_oldest(owner, Cutoff(messages=count), limit=1_000_000)
 
 
-async def everything(archive: Archive, owner: str = ALICE, wanted: Filter = ANY) -> Page:
-    """Return all of an archive, in one page."""
-    return await archive.page(owner, wanted, limit=1_000_000)
+async def everything(archive: Archive, owner: str = ALICE, filter: Filter = ANY) -> Page:
+    """Return the whole archive as one page."""
+    return await archive.page(owner, filter, limit=1_000_000)
 
 
 def message(
@@ -145,19 +145,19 @@ def message(
     type: str | None = "chat",
     extra: str = "",
 ) -> str:
-    """Return the text of a message stanza, None leaves a part out."""
+    """Return the text of a message stanza; None leaves a part out."""
     attributes = {"from": sender, "to": to, "id": id, "type": type}
     written = "".join(f" {name}='{v}'" for name, v in attributes.items() if v is not None)
-    said = "" if body is None else f"<body>{body}</body>"
-    return f"<message xmlns='jabber:client'{written}>{said}{extra}</message>"
+    content = "" if body is None else f"<body>{body}</body>"
+    return f"<message xmlns='jabber:client'{written}>{content}{extra}</message>"
 
 
 def delay(server: str, stamp: str, why: str = "Offline storage") -> str:
-    """Return the mark of a server that kept a message for a while."""
+    """Return the <delay/> of a server that stored a message."""
     return f"<delay xmlns='urn:xmpp:delay' from='{server}' stamp='{stamp}'>{why}</delay>"
 
 
 def stanza(text: str) -> Stanza:
-    """Read a stanza as it is read off the stream."""
+    """Parse a stanza as the stream does."""
     raw = text.encode()
     return read(parse(raw), raw)

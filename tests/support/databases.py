@@ -1,4 +1,4 @@
-"""Stores that fail or stand still, and databases below the contract."""
+"""Stores that block or fail, and SQLite databases without a store."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from storage.interface import Storage
-from storage.sqlite.engine.database import SqliteDatabase
+from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts, SqliteDatabase
 from storage.sqlite.engine.migrate import migrate
-from support.sqlite_probe import SqliteProbe
+from support.probe import probe_of
 
-#: A query that has no end.
+#: A query that never ends.
 ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
 
 
 @asynccontextmanager
 async def blocked(storage: Storage) -> AsyncIterator[None]:
     """Let every write to a store wait until the end of the block, as on a slow disk."""
-    async with SqliteProbe(storage).blocked():
+    async with probe_of(storage).blocked():
         yield
 
 
 @asynccontextmanager
 async def read_only(storage: Storage) -> AsyncIterator[None]:
     """Let every write to a store fail until the end of the block, as on a full disk."""
-    probe = SqliteProbe(storage)
+    probe = probe_of(storage)
     await probe.set_read_only(True)
     try:
         yield
@@ -35,15 +35,18 @@ async def read_only(storage: Storage) -> AsyncIterator[None]:
 
 async def has_traces(storage: Storage) -> bool:
     """Return whether the files of a store may still hold removed content."""
-    return await SqliteProbe(storage).has_traces()
+    return await probe_of(storage).has_traces()
 
 
 @asynccontextmanager
 async def open_database(
-    path: Path | str, *, synchronous: str = "normal"
+    path: Path | str,
+    *,
+    synchronous: str = "normal",
+    timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS,
 ) -> AsyncIterator[SqliteDatabase]:
     """Open or make a database with the schema of this program."""
-    database = await SqliteDatabase.open(str(path), synchronous=synchronous)
+    database = await SqliteDatabase.open(str(path), synchronous=synchronous, timeouts=timeouts)
     try:
         await migrate(database)
         yield database

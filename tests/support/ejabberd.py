@@ -22,6 +22,9 @@ IQ_PRIVILEGE = """\
 # iq:
     #   "http://jabber.org/protocol/disco#info":
     #     get: muniment"""
+USER_IQ_PRIVILEGE = """\
+#   "http://jabber.org/protocol/pubsub":
+    #     get: muniment"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class Ejabberd(Program):
         self.component = component
         self.ports = ports or Ports.free()
         self.secret = secret or secrets.token_hex(16)
+        #: The whole of ejabberd.yml, None for the example.
+        self.config: str | None = None
         self._changes = changes or {}
         self._marks = count(1)
 
@@ -82,7 +87,7 @@ class Ejabberd(Program):
         """Start, and return when all listeners answer. Raises Failed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config_path.touch(mode=0o600)
-        self.config_path.write_text(self._config())
+        self.config_path.write_text(self.config or self._config())
         # Without a name there is neither distribution nor epmd nor cookie; the shell on stdin is
         # the way in, and the end of stdin, should this process die, is the end of ejabberd.
         modules = str(self.release.modules)
@@ -111,8 +116,8 @@ class Ejabberd(Program):
 
     def register(self, *accounts: Account) -> None:
         """Make accounts; those that are there are given the password."""
-        made = ", ".join(map(_made, accounts))
-        answer = self.evaluate(f"lists:usort([{made}])")
+        registrations = ", ".join(map(_registration, accounts))
+        answer = self.evaluate(f"lists:usort([{registrations}])")
         if answer != "[ok]":
             raise self.failed(f"makes no accounts: {answer}")
 
@@ -131,9 +136,9 @@ class Ejabberd(Program):
         except BrokenPipeError:
             raise self.failed(f"has ended with {self.wait()}") from None
         self.wait_until(lambda: re.search(f"^{mark} .*\n", self.log, re.M) is not None, expression)
-        found = re.search(f"^{mark} (.*)\n", self.log, re.M)
-        assert found is not None
-        return found[1]
+        match = re.search(f"^{mark} (.*)\n", self.log, re.M)
+        assert match is not None
+        return match[1]
 
     def _config(self) -> str:
         """Return the example with what it says is to be replaced, and nothing else, replaced."""
@@ -150,6 +155,8 @@ class Ejabberd(Program):
         example = EXAMPLE.read_text()
         if self.release.has_iq_privilege:
             example = replaced(example, {IQ_PRIVILEGE: IQ_PRIVILEGE.replace("# ", "")})
+        if self.release.has_user_iq_privilege:
+            example = replaced(example, {USER_IQ_PRIVILEGE: USER_IQ_PRIVILEGE.replace("# ", "")})
         return replaced(example, changes)
 
 
@@ -157,9 +164,9 @@ def replaced(text: str, changes: Mapping[str, str]) -> str:
     """Return a text with all changes made. Raises LookupError if one of them finds nothing."""
     hits = set()
 
-    def change(found: re.Match[str]) -> str:
-        hits.add(found[0])
-        return changes[found[0]]
+    def change(match: re.Match[str]) -> str:
+        hits.add(match[0])
+        return changes[match[0]]
 
     either = "|".join(map(re.escape, changes))
     changed = re.sub(f"(?<![\\w.-])({either})(?![\\w.-])", change, text)
@@ -168,7 +175,7 @@ def replaced(text: str, changes: Mapping[str, str]) -> str:
     return changed
 
 
-def _made(account: Account) -> str:
+def _registration(account: Account) -> str:
     """Return the expression that makes an account."""
     user, host, password = map(_binary, (account.user, account.host, account.password))
     return (

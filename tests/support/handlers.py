@@ -15,7 +15,10 @@ MODULE = "shop.jabber"
 def handlers(*functions: Callable[..., object], threads: int = 2) -> Handlers:
     """Return what a module of these functions does in our place."""
     executor = ThreadPoolExecutor(threads, thread_name_prefix="handler")
-    named = {each.__name__: Function(each.__name__, each, executor) for each in functions}
+    named = {
+        function.__name__: Function(function.__name__, function, executor)
+        for function in functions
+    }
     return Handlers(module=MODULE, threads=executor, **named)
 
 

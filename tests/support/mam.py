@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 from xml.etree.ElementTree import Element
 
-from support.asking import archive_query
+from support.mam_payloads import archive_query
 from support.program import POLL_SECONDS
 from support.raw import SECONDS, Client
 from support.stanzas import CLIENT, body_of

@@ -7,6 +7,7 @@ ejabberd: `test_x[26.07]`.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -34,9 +35,9 @@ def parametrize(metafunc: pytest.Metafunc, *, is_everything_required: bool) -> N
     """Parametrize a test that needs an ejabberd with the versions that it runs on."""
     if "release_version" not in metafunc.fixturenames:
         return
-    asked = metafunc.config.getoption(OPTION)
-    if asked:
-        chosen = asked.split(",")
+    option = metafunc.config.getoption(OPTION)
+    if option:
+        chosen = option.split(",")
     elif not is_everything_required:
         chosen = [versions()[-1]]
     elif metafunc.definition.get_closest_marker(MARK):
@@ -56,5 +57,24 @@ class FileAndReleaseScheduling(LoadFileScheduling):  # type: ignore[misc]
 
 def scheduling(config: pytest.Config, log: Any) -> FileAndReleaseScheduling | None:
     """Return how xdist is to share out tests, None where another way than files was asked for."""
-    is_by_file = config.getvalue("dist") == "loadfile"
-    return FileAndReleaseScheduling(config, log) if is_by_file else None
+    if config.getvalue("dist") != "loadfile":
+        return None
+    # Not by the number of tests: few tests with real servers take longer than many without.
+    config.option.loadscopereorder = False
+    return FileAndReleaseScheduling(config, log)
+
+
+def sort_for_workers(items: list[pytest.Item]) -> None:
+    """Put the tests with real servers first, and then the files with the most tests.
+
+    The last files are short, so that the workers end at about the same time.
+    """
+    counts = Counter(item.path for item in items)
+
+    def rank(item: pytest.Item) -> tuple[int, int]:
+        folder = item.path.relative_to(item.config.rootpath / "tests").parts[0]
+        if folder == "integration":
+            return 0, 0
+        return (1, 0) if folder == "property" else (2, -counts[item.path])
+
+    items.sort(key=rank)

@@ -69,11 +69,15 @@ class Muniment(Program):
 
     def begin(self) -> None:
         """Start without waiting for anything."""
+        self.write_config()
+        command = [sys.executable, "-m", "component", "serve", "--config", str(self.config_path)]
+        self.launch(command, cwd=ROOT)
+
+    def write_config(self) -> None:
+        """Write the configuration, as every start does."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config_path.touch(mode=0o600)
         self.config_path.write_text(_toml(self._options))
-        command = [sys.executable, "-m", "component", "serve", "--config", str(self.config_path)]
-        self.launch(command, cwd=ROOT)
 
     def is_ready(self) -> bool:
         """Whether it says of itself that every part can do its work."""

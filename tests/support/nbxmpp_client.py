@@ -54,9 +54,9 @@ class Reader:
 
     def _connected(self, *_: object) -> None:
         if "preferences" in self._orders:
-            wanted = self._orders["preferences"]
+            preferences = self._orders["preferences"]
             mam = self._client.get_module("MAM")
-            mam.set_preferences(**wanted, callback=self._preferred)
+            mam.set_preferences(**preferences, callback=self._preferred)
         else:
             self._ask(None)
 

@@ -7,24 +7,24 @@ import socket
 
 LOOPBACK = "127.0.0.1"
 
-#: Below what systems give to outgoing connections: one of those would take the port of a server
-#: that is only about to listen.
+#: Below the ports of outgoing connections, which could take the port of a server that is about
+#: to listen.
 _PORTS = range(16_000, 30_000)
 
-#: Whoever was given one may not listen on it yet.
-_given: set[int] = set()
+#: Ports that were returned; their servers may not listen yet.
+_assigned: set[int] = set()
 
 
-def free_port(wanted: int = 0) -> int:
-    """Return a port nobody listens on: the wanted one if it is free."""
-    port = wanted or random.choice([port for port in _PORTS if port not in _given])  # noqa: S311
+def free_port(preferred: int = 0) -> int:
+    """Return a port on which nobody listens: the preferred one if it is free."""
+    port = preferred or random.choice([port for port in _PORTS if port not in _assigned])  # noqa: S311
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
         except OSError:
             return free_port()
-    _given.add(port)
+    _assigned.add(port)
     return port
 
 

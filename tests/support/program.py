@@ -109,7 +109,7 @@ class Program:
         return code
 
     def wait_until(
-        self, is_true: Callable[[], bool], what: str, seconds: float = START_SECONDS
+        self, is_true: Callable[[], bool], condition: str, seconds: float = START_SECONDS
     ) -> None:
         """Return when something has become true. Raises Failed, also when the program ended."""
         deadline = time.monotonic() + seconds
@@ -117,7 +117,7 @@ class Program:
             if not self.is_running:
                 raise self.failed(f"has ended with {self.wait()}")
             if time.monotonic() > deadline:
-                raise self.failed(f"{what}: not so after {seconds:g} s")
+                raise self.failed(f"{condition}: not so after {seconds:g} s")
             time.sleep(POLL_SECONDS)
 
     def failed(self, why: str) -> Failed:

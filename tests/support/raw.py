@@ -19,7 +19,7 @@ from support.stanzas import CLIENT, Refused, body_of, local_name
 CARBONS = "urn:xmpp:carbons:2"
 SECONDS = 10.0
 
-Wanted = Callable[[Element], bool]
+Predicate = Callable[[Element], bool]
 
 
 class Lost(Exception):
@@ -52,7 +52,7 @@ class Client:
         self._reader, self._writer = await asyncio.open_connection(LOOPBACK, self._port)
         self._reading = asyncio.create_task(self._read())
         try:
-            await self._log_in()
+            await self.log_in()
         except BaseException:
             await self.abort()
             raise
@@ -105,23 +105,23 @@ class Client:
         finally:
             self._handlers.remove(handler)
 
-    async def wait_for(self, wanted: Wanted, seconds: float = SECONDS) -> Element:
+    async def wait_for(self, predicate: Predicate, seconds: float = SECONDS) -> Element:
         """Return the first stanza of that kind, of those that came and those that will."""
         for stanza in self.received:
-            if wanted(stanza):
+            if predicate(stanza):
                 return stanza
-        return await self.wait_for_next(wanted, seconds)
+        return await self.wait_for_next(predicate, seconds)
 
-    async def wait_for_next(self, wanted: Wanted, seconds: float = SECONDS) -> Element:
+    async def wait_for_next(self, predicate: Predicate, seconds: float = SECONDS) -> Element:
         """Return the first stanza of that kind that comes from now on."""
-        found: Future[Element] = asyncio.get_running_loop().create_future()
+        result: Future[Element] = asyncio.get_running_loop().create_future()
 
         def look(stanza: Element) -> None:
-            if not found.done() and wanted(stanza):
-                found.set_result(stanza)
+            if not result.done() and predicate(stanza):
+                result.set_result(stanza)
 
         with self.listening(look):
-            return await self._answer(found, seconds)
+            return await self._answer(result, seconds)
 
     async def wait_for_body(self, body: str, seconds: float = SECONDS) -> Element:
         """Return the message with that text."""
@@ -180,20 +180,21 @@ class Client:
             )
         )
 
-    async def _log_in(self) -> None:
-        await self._open("{urn:ietf:params:xml:ns:xmpp-sasl}mechanisms")
-        shown = base64.b64encode(f"\0{self.account.user}\0{self.account.password}".encode())
+    async def log_in(self) -> None:
+        """Open the stream, authenticate, and begin a session."""
+        await self.open_stream("{urn:ietf:params:xml:ns:xmpp-sasl}mechanisms")
+        credentials = base64.b64encode(f"\0{self.account.user}\0{self.account.password}".encode())
         self.send(
             "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>"
-            f"{shown.decode()}</auth>"
+            f"{credentials.decode()}</auth>"
         )
         await self.wait_for(lambda s: s.tag == "{urn:ietf:params:xml:ns:xmpp-sasl}success")
         self._parser = XMLPullParser(("start", "end"))
         self._depth = 0
-        await self._open("{urn:ietf:params:xml:ns:xmpp-bind}bind")
-        await self._bind()
+        await self.open_stream("{urn:ietf:params:xml:ns:xmpp-bind}bind")
+        await self.bind()
 
-    async def _bind(self) -> None:
+    async def bind(self) -> None:
         """Begin a session, once the server knows who it is."""
         await self.ask(
             "set",
@@ -201,7 +202,8 @@ class Client:
             f"<resource>{escape(self._resource)}</resource></bind>",
         )
 
-    async def _open(self, offered: str) -> None:
+    async def open_stream(self, offered: str) -> None:
+        """Open a stream, and return when the server offers this feature."""
         self.send(
             "<stream:stream xmlns='jabber:client' version='1.0' "
             f"xmlns:stream='http://etherx.jabber.org/streams' to='{self.account.host}' "

@@ -34,6 +34,16 @@ class Release:
         """Whether mod_privilege can let a component send IQs as others, and drops its own."""
         return self.version >= "24.10"
 
+    @property
+    def has_user_iq_privilege(self) -> bool:
+        """Whether a component can send IQs to users' own accounts as these users."""
+        return self.version >= "25.03"
+
+    @property
+    def has_synchronized_displaying(self) -> bool:
+        """Whether clients can publish displayed markers as XEP-0490 wants it."""
+        return self.version >= "24.12"
+
 
 @cache
 def versions() -> tuple[str, ...]:
@@ -60,8 +70,8 @@ def installed_or_newest() -> Release:
 
 
 def _modules(root: Path) -> Path | None:
-    found = sorted(place for pattern in PLACES for place in root.glob(pattern))
-    return found[-1] if found else None
+    matches = sorted(place for pattern in PLACES for place in root.glob(pattern))
+    return matches[-1] if matches else None
 
 
 def _run(argument: str) -> str:

@@ -25,15 +25,15 @@ async def read_all(
     muniment: Muniment, account: Account, *, limit: int = 50
 ) -> list[dict[str, Any]]:
     """Return a whole archive, oldest message first."""
-    found: list[dict[str, Any]] = []
-    wanted = {"username": account.user, "limit": str(limit)}
+    items: list[dict[str, Any]] = []
+    parameters = {"username": account.user, "limit": str(limit)}
     async with session(muniment) as http:
         while True:
-            async with http.get(path(muniment, account), params=wanted) as answer:
+            async with http.get(path(muniment, account), params=parameters) as answer:
                 assert answer.status == 200, await answer.text()
                 page = await answer.json()
-            found += page["archive"]
+            items += page["archive"]
             if page["complete"]:
                 assert page["count"] >= len(page["archive"])
-                return found
-            wanted["after"] = page["archive"][-1]["timestamp"]
+                return items
+            parameters["after"] = page["archive"][-1]["timestamp"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from support import mam
-from support.asking import archive_at
+from support.mam_payloads import archive_at
 from support.raw import Client
 from support.server import Server
 from support.stanzas import body_of

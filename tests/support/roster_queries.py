@@ -1,4 +1,4 @@
-"""Roster stanzas: gets of the component, and answers and pushes of a test."""
+"""Roster stanzas: gets of the component, and the answers and pushes of a test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from support.wire import COMPONENT, HOST, NS_COMPONENT, Wire, copy_of
 NS_ROSTER = "jabber:iq:roster"
 
 
-async def asked_roster(wire: Wire) -> Element:
+async def next_roster_get(wire: Wire) -> Element:
     """Return the next stanza of the component, which must be a roster get."""
     iq = await wire.next_sent()
     assert iq.find(f"{{{NS_ROSTER}}}query") is not None, iq.attrib
@@ -17,11 +17,11 @@ async def asked_roster(wire: Wire) -> Element:
     return iq
 
 
-def give_roster(wire: Wire, asked: Element, *contacts: str) -> None:
+def answer_roster_get(wire: Wire, get: Element, *contacts: str) -> None:
     """Answer with a roster."""
     items = "".join(f"<item jid='{jid}' subscription='both'/>" for jid in contacts)
     wire.peer.send(
-        f"<iq type='result' from='{asked.get('to')}' to='{COMPONENT}' id='{asked.get('id')}'>"
+        f"<iq type='result' from='{get.get('to')}' to='{COMPONENT}' id='{get.get('id')}'>"
         f"<query xmlns='{NS_ROSTER}'>{items}</query></iq>"
     )
 

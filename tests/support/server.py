@@ -11,6 +11,7 @@ from typing import Self
 
 from support.ejabberd import Account, Ejabberd
 from support.muniment import Muniment, Options
+from support.pool import lent_ejabberd
 from support.raw import Client
 from support.releases import Release
 
@@ -27,9 +28,9 @@ class Server:
     def running(
         cls, folder: Path, release: Release, options: Options | None = None
     ) -> Iterator[Self]:
-        """Run both in a folder, Muniment with further options."""
+        """Run both in a folder, Muniment with further options; ejabberd may be an idle one."""
         with (
-            Ejabberd(folder / "ejabberd", release) as ejabberd,
+            lent_ejabberd(folder / "ejabberd", release) as ejabberd,
             Muniment(folder / "muniment", ejabberd, options=options) as muniment,
         ):
             yield cls(ejabberd, muniment)

@@ -11,11 +11,10 @@ from typing import Any
 
 from storage.interface import Storage
 from storage.open import SqliteStorage
+from storage.rows import Occupant
 from storage.sqlite.retention import scrub
 
 Counts = dict[tuple[Any, ...], int]
-
-_INDEXED = "SELECT rowid >> 40, rowid & 1099511627775 FROM fulltext"
 
 _ROWS = """
 SELECT
@@ -26,13 +25,13 @@ FROM archive
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
-    """Everything that is kept beside the rows of archives."""
+class Indexes:
+    """The rows of all tables that follow from the rows of archives."""
 
     owners: dict[int, tuple[int, int]]  #: messages and bytes by number
     counters: Counts
-    last: Counts  #: the newest sequence of each conversation
-    indexed: set[tuple[int, int]]  #: rows that are found by a word or a name
+    newest: Counts  #: the newest sequence of each conversation
+    fulltext: set[tuple[int, int]]  #: rows that are found by a word or a name
 
 
 class SqliteProbe:
@@ -42,41 +41,41 @@ class SqliteProbe:
         assert isinstance(storage, SqliteStorage)
         self._database = storage.database
 
-    async def kept(self) -> Kept:
+    async def indexes(self) -> Indexes:
         async with self._database.read() as connection:
             owners = await connection.fetch("SELECT number, messages, bytes FROM owners")
             counters = await connection.fetch(
                 "SELECT owner, series, bucket_size, bucket, messages FROM counters"
             )
-            last = await connection.fetch("SELECT owner, peer, newest FROM conversations")
-            indexed = await connection.fetch(
+            newest = await connection.fetch("SELECT owner, peer, newest FROM conversations")
+            fulltext = await connection.fetch(
                 "SELECT rowid >> 40, rowid & 1099511627775 FROM fulltext"
             )
-        return Kept(
-            owners={number: (kept, octets) for number, kept, octets in owners},
-            counters={tuple(bucket): kept for *bucket, kept in counters},
-            last={(owner, peer): sequence for owner, peer, sequence in last},
-            indexed={(owner, sequence) for owner, sequence in indexed},
+        return Indexes(
+            owners={number: (messages, octets) for number, messages, octets in owners},
+            counters={tuple(bucket): messages for *bucket, messages in counters},
+            newest={(owner, peer): sequence for owner, peer, sequence in newest},
+            fulltext={(owner, sequence) for owner, sequence in fulltext},
         )
 
-    async def recounted(self) -> Kept:
+    async def recomputed_indexes(self) -> Indexes:
         async with self._database.read() as connection:
             rows = await connection.fetch(_ROWS)
             owners = {
                 row[0]: (0, 0) for row in await connection.fetch("SELECT number FROM owners")
             }
         counters: Counter[tuple[Any, ...]] = Counter()
-        last: Counts = {}
+        newest: Counts = {}
         for owner, sequence, peer, type, octets, _ in rows:
             owners[owner] = (owners[owner][0] + 1, owners[owner][1] + octets)
             for series, size in product(("/" if type == "groupchat" else "", peer), (512, 32_768)):
                 counters[owner, series, size, sequence // size] += 1
-            last[owner, peer] = max(sequence, last.get((owner, peer), 0))
-        return Kept(
+            newest[owner, peer] = max(sequence, newest.get((owner, peer), 0))
+        return Indexes(
             owners=owners,
             counters=dict(counters),
-            last=last,
-            indexed={(row[0], row[1]) for row in rows if row[5]},
+            newest=newest,
+            fulltext={(row[0], row[1]) for row in rows if row[5]},
         )
 
     async def dangling_links(self) -> int:
@@ -91,6 +90,18 @@ class SqliteProbe:
     async def has_traces(self) -> bool:
         async with self._database.read() as connection:
             return await scrub.latest_removal(connection) is not None
+
+    async def occupants(self) -> tuple[Occupant, ...]:
+        async with self._database.read() as connection:
+            rows = await connection.fetch(
+                "SELECT room, jid, affiliation FROM occupants ORDER BY room, jid"
+            )
+        return tuple(Occupant(room=row[0], jid=row[1], affiliation=row[2]) for row in rows)
+
+    async def rooms_created(self) -> dict[str, int]:
+        async with self._database.read() as connection:
+            rows = await connection.fetch("SELECT jid, created_at FROM rooms WHERE created_at > 0")
+        return {row[0]: row[1] for row in rows}
 
     @asynccontextmanager
     async def blocked(self) -> AsyncIterator[None]:

@@ -47,17 +47,17 @@ class Ledger:
         """Return what one flow brought to an archive so far."""
         return list(self._expected[archive][flow])
 
-    def check(self, archive: str, found: Sequence[ArchiveResult]) -> None:
+    def check(self, archive: str, results: Sequence[ArchiveResult]) -> None:
         """Fail unless an archive holds what it has to, once, in order, and nothing else."""
         flows = self._expected[archive]
-        bodies = [message.body or "" for message in found]
+        bodies = [message.body or "" for message in results]
         expected = [body for flow in flows.values() for body in flow]
         assert sorted(bodies) == sorted(expected), _difference(bodies, expected)
         for name, sent in flows.items():
             assert [body for body in bodies if _flow_of(body) == name] == sent
-        for message in found:
+        for message in results:
             assert (message.sender, message.type) == self._facts[message.body or ""]
-        stamps = [message.stamp for message in found]
+        stamps = [message.stamp for message in results]
         assert stamps == sorted(stamps), "an archive is in the order of arrival"
 
     async def _send(self, flow: Flow) -> list[str]:

@@ -1,5 +1,7 @@
-"""The component's real parts over a real store, and the server's side of the stream in the hand
-of the test: a loopback port that plays ejabberd_service."""
+"""The component over a real store, connected to a loopback port that plays ejabberd_service.
+
+The test sends and receives the stanzas of the server.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import hashlib
 import re
 import xml.etree.ElementTree as ET
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +33,9 @@ from storage.interface import Storage
 from storage.open import open_storage
 from storage.rows import ANY, ArchivedMessage
 from storage.spill import Spill
+from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts
 from support.accounts import source_of
-from support.asking import archive_query
+from support.mam_payloads import archive_query
 
 HOST, OTHER_HOST = "example.org", "example.net"
 COMPONENT = "archive.example.org"
@@ -60,10 +63,10 @@ DELEGATION_1, DELEGATION_2 = "urn:xmpp:delegation:1", "urn:xmpp:delegation:2"
 #: Making one takes a moment.
 PASSWORDS = Passwords()
 
-#: However long a loaded machine may take; nothing waits for it that goes right.
+#: The longest wait of a test that fails, on a loaded machine.
 DEADLINE_SECONDS = 10.0
 
-#: Long enough that no ping comes between, where pings are not what is tested.
+#: Timeouts so long that no ping is sent in a test of something else.
 PATIENCE = Timeouts(ping_interval=60.0, ping_timeout=60.0, reconnect_max=1.0, drain=5.0)
 
 HEADER = (
@@ -74,7 +77,7 @@ HANDSHAKE = "<handshake/>"
 FOOTER = "</stream:stream>"
 
 
-class Gone(Exception):
+class ConnectionClosed(Exception):
     """The component has closed the connection."""
 
 
@@ -97,7 +100,7 @@ class Peer:
         self.writer.write(data.encode() if isinstance(data, str) else data)
 
     async def next(self) -> ET.Element:
-        """Return the next stanza of the component. Raises Gone."""
+        """Return the next stanza of the component. Raises ConnectionClosed."""
         while not self._stanzas:
             await self._read()
         return self._stanzas.popleft()
@@ -121,7 +124,7 @@ class Peer:
         try:
             while True:
                 await self._read()
-        except Gone:
+        except ConnectionClosed:
             return
 
     async def stream_closed(self) -> None:
@@ -154,7 +157,7 @@ class Peer:
         except ConnectionError:
             data = b""
         if not data:
-            raise Gone
+            raise ConnectionClosed
         self.received += data
         self._parser.feed(data)
         for event, element in self._parser.read_events():
@@ -309,12 +312,17 @@ class Wire:
         host: str = HOST,
         type: str = "outgoing",
         roster: str = "get",
+        iqs: Mapping[str, str] | None = None,
     ) -> None:
-        """Grant privileges to the component, as mod_privilege does."""
+        """Grant privileges to the component, as mod_privilege does; `iqs` are types by payload."""
+        namespaces = "".join(
+            f"<namespace ns='{payload}' type='{type}'/>" for payload, type in (iqs or {}).items()
+        )
+        perm = f"<perm access='iq'>{namespaces}</perm>" if iqs is not None else ""
         self.peer.send(
             f"<message from='{host}' to='{COMPONENT}'><privilege xmlns='{namespace}'>"
             f"<perm access='roster' type='{roster}'/><perm access='message' type='{type}'/>"
-            "</privilege></message>"
+            f"{perm}</privilege></message>"
         )
 
     def log_copy(self, stanza: str, host: str = HOST, *, is_delivered: bool = True) -> None:
@@ -381,7 +389,7 @@ class Wire:
         return await self.delegated(query(**page), asker=asker, owner=owner, host=host)
 
     async def next_sent(self) -> ET.Element:
-        """Return the next stanza of the component. Raises Gone."""
+        """Return the next stanza of the component. Raises ConnectionClosed."""
         return await self.peer.next()
 
     async def caught_up(self) -> None:
@@ -428,7 +436,7 @@ class Wire:
             reply.messages.append(_unwrapped(sent))
 
     def _is_about_recipients(self, sent: ET.Element) -> bool:
-        """Whether the component asks on its own which recipients there are; all of them, then."""
+        """Return whether a stanza asks about recipients; answer a ping: they all exist."""
         if sent.get("type") == "headline":
             return True
         if sent.find(f"{{{NS_PING}}}ping") is None:
@@ -469,9 +477,10 @@ async def open_wire(
     archive: dict[str, object] | None = None,
     xmpp: dict[str, object] | None = None,
     spill: Spill | None = None,
+    timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS,
     **sections: Any,
 ) -> AsyncIterator[Wire]:
-    """Open a component over a store in this folder, connected to a server unless told otherwise.
+    """Open a component over a store in this folder; it is connected unless `connected` is False.
 
     `archive` and `xmpp` are options of those sections of the configuration, `sections` are others.
     """
@@ -487,7 +496,9 @@ async def open_wire(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(server.close)
         storage = await stack.enter_async_context(
-            open_storage(f"sqlite:{folder / 'archive.db'}", synchronous="normal")
+            open_storage(
+                f"sqlite:{folder / 'archive.db'}", synchronous="normal", timeouts=timeouts
+            )
         )
         accounts = source_of(OwnAccounts(storage.accounts, PASSWORDS, Hosts(hosts)))
         parts = compose(config, storage, Handlers(), accounts, spill)

@@ -1,4 +1,4 @@
-"""What a test of the component on a stream is given: used by the conftest of each such folder."""
+"""Fixtures of tests of the component on a stream; the conftest of a folder imports them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.wire import Wire, open_wire
 
 @pytest.fixture(autouse=True)
 def no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare slixmpp the reading of all certificates of the machine: no stream here has TLS."""
+    """Keep slixmpp from reading all certificates of the machine: no stream here has TLS."""
     monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
 
 

@@ -1,11 +1,11 @@
-"""What most parts stand on: a store, and what writes it."""
+"""The store and the writer that most parts need."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
 import pytest
-from support.writing import open_writer
+from support.writer import open_writer
 
 from component.core.archiving.writer import Writer
 from storage.open import SqliteStorage, open_storage

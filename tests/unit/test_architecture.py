@@ -1,4 +1,4 @@
-"""What docs/architecture.md and CONTRIBUTING.md say of folders and files is so."""
+"""Folders and files in docs/architecture.md and CONTRIBUTING.md exist in the code."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ DOCS = ["docs/architecture.md", "CONTRIBUTING.md"]
 
 
 def _subject(folder: Path) -> str:
-    """Return the first paragraph of what a package says of itself, as one line."""
+    """Return the first paragraph of the docstring of a package as one line."""
     docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
     return " ".join(docstring.split("\n\n")[0].split())
 
 
-def test_each_folder_is_listed_with_its_subject() -> None:
+def test_each_folder_is_in_the_table_with_its_subject() -> None:
     text = (ROOT / "docs/architecture.md").read_text()
     listed = dict(re.findall(r"^\| `((?:component|storage)[\w/]*)` \| (.+) \|$", text, re.M))
     packages = {
@@ -32,7 +32,7 @@ def test_each_folder_is_listed_with_its_subject() -> None:
 
 
 @pytest.mark.parametrize("name", DOCS)
-def test_each_file_that_is_named_exists(name: str) -> None:
+def test_each_named_file_exists(name: str) -> None:
     named = re.findall(
         r"`((?:component|core|xmpp|web|storage|wiring)/[\w/]+\.py)`", (ROOT / name).read_text()
     )

@@ -1,4 +1,4 @@
-"""What the benchmarks make of their samples: ratios, goals, tables, plots, the published page."""
+"""The report of the benchmarks: ratios, goals, tables, plots and the published page."""
 
 from dataclasses import asdict, replace
 from itertools import product
@@ -32,11 +32,11 @@ def pages(contender: str, rate: float, size: int) -> list[Sample]:
 @pytest.mark.parametrize(
     ("percent", "expected"), [(0, 1), (50, 50), (99, 99), (99.5, 100), (100, 100)]
 )
-def test_a_percentile_is_one_of_the_values(percent: float, expected: int) -> None:
+def test_percentile_is_one_of_the_values(percent: float, expected: int) -> None:
     assert percentile(range(100, 0, -1), percent) == expected
 
 
-def test_a_ratio_compares_within_rounds_only() -> None:
+def test_ratio_compares_samples_of_the_same_round() -> None:
     results = Results(samples=[*ingest("D", 200, 20, 220), *ingest("B", 100, 10, 200)])
 
     ratio = results.ratio("ingest", RATE, ("D", ""), ("B", ""))
@@ -44,14 +44,14 @@ def test_a_ratio_compares_within_rounds_only() -> None:
     assert ratio == 2
 
 
-def test_a_ratio_leaves_out_rounds_that_only_one_took_part_in() -> None:
+def test_ratio_leaves_out_rounds_of_only_one_contender() -> None:
     results = Results(samples=[*ingest("D", 200, 900), *ingest("B", 100)])
 
     assert results.ratio("ingest", RATE, ("D", ""), ("B", "")) == 2
     assert results.ratio("ingest", RATE, ("D", ""), ("A", "")) is None
 
 
-def test_results_come_back_from_their_file(tmp_path: Path) -> None:
+def test_results_are_read_from_their_file(tmp_path: Path) -> None:
     results = Results(machine={"day": "2026-01-01"}, plan={"ingest": {"rounds": 2}})
     results.replace("ingest", ingest("D", 1, 2))
 
@@ -60,7 +60,7 @@ def test_results_come_back_from_their_file(tmp_path: Path) -> None:
     assert Results.load(tmp_path / "results.json") == results
 
 
-def test_a_part_measured_again_replaces_its_samples_and_no_others() -> None:
+def test_part_measured_again_replaces_its_own_samples() -> None:
     results = Results(samples=[*ingest("D", 1), *pages("D", 7, 1000)])
 
     results.replace("ingest", ingest("D", 2))
@@ -69,37 +69,37 @@ def test_a_part_measured_again_replaces_its_samples_and_no_others() -> None:
     assert results.median("pages", "D", "last/1000/8", "pages_per_second") == 7
 
 
-def test_a_goal_is_met_missed_or_not_measured() -> None:
+def test_goal_is_met_not_met_or_not_measured() -> None:
     results = Results(samples=[*ingest("D", 100), *ingest("B", 100)])
 
-    found = {outcome.goal.partition(",")[0]: outcome for outcome in outcomes(results)}
+    reported = {outcome.goal.partition(",")[0]: outcome for outcome in outcomes(results)}
 
-    assert found["Ingest"].measured == 1
-    assert found["Ingest"].verdict == "not met"
-    assert found["Messages lost"].verdict == "met"
-    assert found["Start"].measured is None
-    assert found["Start"].verdict == "not measured"
+    assert reported["Ingest"].measured == 1
+    assert reported["Ingest"].verdict == "not met"
+    assert reported["Messages lost"].verdict == "met"
+    assert reported["Start"].measured is None
+    assert reported["Start"].verdict == "not measured"
 
 
-def test_a_goal_with_rounds_on_both_sides_of_its_bound_is_undecided() -> None:
+def test_goal_with_rounds_on_both_sides_of_its_bound_is_undecided() -> None:
     results = Results(samples=[*ingest("D", 130, 200, 120), *ingest("B", 100, 100, 100)])
 
-    found = next(o for o in outcomes(results) if o.goal.startswith("Ingest"))
+    reported = next(o for o in outcomes(results) if o.goal.startswith("Ingest"))
 
-    assert found.measured == 1.3
-    assert found.verdict == "undecided"
+    assert reported.measured == 1.3
+    assert reported.verdict == "undecided"
 
 
-def test_one_round_that_loses_messages_misses_the_goal() -> None:
+def test_goal_is_not_met_if_one_round_loses_messages() -> None:
     samples = of_turn("ingest", "D", 0, {"lost": 0}) + of_turn("ingest", "D", 1, {"lost": 3})
 
-    found = next(o for o in outcomes(Results(samples=samples)) if "lost" in o.goal)
+    reported = next(o for o in outcomes(Results(samples=samples)) if "lost" in o.goal)
 
-    assert found.measured == 3
-    assert found.verdict == "not met"
+    assert reported.measured == 3
+    assert reported.verdict == "not met"
 
 
-def test_small_archives_and_single_clients_are_goals_beside_every_peer() -> None:
+def test_small_archives_and_single_clients_are_goals_against_every_peer() -> None:
     texts = [outcome.goal for outcome in outcomes(Results())]
 
     for size, clients in product(("1,000", "10,000"), ("1 client", "8 clients")):
@@ -107,39 +107,39 @@ def test_small_archives_and_single_clients_are_goals_beside_every_peer() -> None
             assert f"Pages of {size}, {clients}, slowest way, ratio to {peer}" in texts
 
 
-def test_memory_is_the_highest_of_all_parts() -> None:
+def test_memory_goal_has_the_highest_peak_of_all_parts() -> None:
     samples = of_turn("start", "D", 0, {"rss_muniment": 70, "peak_muniment": 75})
     samples += of_turn("ingest", "D", 0, {"rss_muniment": 90, "peak_muniment": 149})
     samples += of_turn("pages", "D", 0, {"rss_muniment": 80, "peak_muniment": 95}, "after 1000")
 
-    found = next(o for o in outcomes(Results(samples=samples)) if "Memory" in o.goal)
+    reported = next(o for o in outcomes(Results(samples=samples)) if "Memory" in o.goal)
 
-    assert found.measured == 149
-    assert found.verdict == "not met"
+    assert reported.measured == 149
+    assert reported.verdict == "not met"
 
 
-def test_the_growth_of_ejabberd_is_shown() -> None:
+def test_memory_table_shows_the_growth_of_ejabberd() -> None:
     figures = {"before_ejabberd": 100, "rss_ejabberd": 337, "peak_ejabberd": 340}
 
-    shown = tables(Results(samples=of_turn("ingest", "D", 0, figures)))
+    report_tables = tables(Results(samples=of_turn("ingest", "D", 0, figures)))
 
-    memory = next(table for table in shown if table.title.startswith("Memory"))
+    memory = next(table for table in report_tables if table.title.startswith("Memory"))
     assert memory.rows == [
         ("ingest: ejabberd + Muniment, ejabberd", "100", "337", "237", "340", "-")
     ]
 
 
-def test_the_cost_of_a_page_is_that_of_the_whole_process() -> None:
+def test_cost_of_a_page_is_that_of_the_whole_process() -> None:
     samples = of_turn("inside", "D", 0, {"cpu_ms": 0.5}, "last/1000")
     samples += of_turn("pages", "D", 0, {"cpu_ms_muniment": 2.4}, "last/1000/8")
     samples += of_turn("pages", "D", 0, {"cpu_ms_muniment": 3.9}, "forward/1000/1")
 
-    found = next(o for o in outcomes(Results(samples=samples)) if "costliest" in o.goal)
+    reported = next(o for o in outcomes(Results(samples=samples)) if "costliest" in o.goal)
 
-    assert found.measured == 3.9
+    assert reported.measured == 3.9
 
 
-def test_the_order_of_turns_is_shuffled_by_the_seed_and_differs_between_rounds() -> None:
+def test_order_of_turns_is_shuffled_by_the_seed() -> None:
     orders = [Plan(seed=7).order("ingest", turn, "ABCDEF") for turn in range(9)]
 
     assert orders == [Plan(seed=7).order("ingest", turn, "ABCDEF") for turn in range(9)]
@@ -148,16 +148,18 @@ def test_the_order_of_turns_is_shuffled_by_the_seed_and_differs_between_rounds()
     assert all(sorted(order) == list("ABCDEF") for order in orders)
 
 
-def test_the_plan_of_each_part_is_told_where_it_is_not_the_default() -> None:
+def test_table_shows_options_of_a_plan_that_are_not_the_default() -> None:
     plan = asdict(replace(FULL, rounds=3, seed=7, page_seconds=0.5)) | {"commit": "abc"}
 
-    shown = tables(Results(plan={"pages": plan}))
+    report_tables = tables(Results(plan={"pages": plan}))
 
-    made = next(table for table in shown if table.title == "How it was made")
-    assert made.rows == [("pages", "-", "abc", "3", "7", "page_seconds 0.5")]
+    table = next(
+        table for table in report_tables if table.title == "How these figures were measured"
+    )
+    assert table.rows == [("pages", "-", "abc", "3", "7", "page_seconds 0.5")]
 
 
-def test_pages_are_judged_by_the_way_that_compares_worst() -> None:
+def test_goal_of_pages_uses_the_worst_ratio() -> None:
     samples = [
         sample
         for way, ours in (("last", 300), ("back", 140))
@@ -170,7 +172,7 @@ def test_pages_are_judged_by_the_way_that_compares_worst() -> None:
     assert [value for value in measured if value is not None] == [pytest.approx(1.4)]
 
 
-def test_ratios_stand_before_absolute_figures() -> None:
+def test_ratios_are_listed_before_absolute_figures() -> None:
     results = Results(samples=[*ingest("D", 300), *ingest("B", 100)])
 
     titles = [table.title for table in tables(results)]
@@ -180,7 +182,7 @@ def test_ratios_stand_before_absolute_figures() -> None:
     assert all("this machine" in title for title in titles[2:])
 
 
-def test_a_table_is_the_same_in_the_terminal_and_in_markdown() -> None:
+def test_table_has_the_same_cells_in_the_terminal_and_in_markdown() -> None:
     table = Table("Title", ("what", "n"), [("one", "1"), ("eleven", "11")])
 
     assert table.terminal() == "Title\n-----\nwhat     n\none      1\neleven  11\n"
@@ -190,14 +192,14 @@ def test_a_table_is_the_same_in_the_terminal_and_in_markdown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "text"),
     [(None, "-"), (0, "0"), (0.123, "0.12"), (12.34, "12.3"), (1234.5, "1,234")],
 )
-def test_figures_have_the_digits_that_mean_something(value: float | None, shown: str) -> None:
-    assert number(value) == shown
+def test_figures_have_significant_digits_only(value: float | None, text: str) -> None:
+    assert number(value) == text
 
 
-def test_plots_are_well_formed_and_there_for_what_was_measured() -> None:
+def test_plots_of_measured_parts_are_well_formed() -> None:
     samples = [*ingest("D", 300), *ingest("B", 100)]
     samples += [*pages("D", 300, 1000), *pages("D", 280, 10_000)]
     samples += of_turn("pages", "F", 0, {"pages_per_second": 320}, "last/constant/8")
@@ -209,7 +211,7 @@ def test_plots_are_well_formed_and_there_for_what_was_measured() -> None:
         assert ElementTree.fromstring(svg).tag.endswith("svg")  # noqa: S314
 
 
-def test_publishing_touches_only_what_is_between_the_marks() -> None:
+def test_publishing_replaces_only_text_between_the_marks() -> None:
     page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
 
     assert inserted(page, "new") == f"before\n{BEGIN}\n\nnew\n{END}\nafter\n"
@@ -217,7 +219,7 @@ def test_publishing_touches_only_what_is_between_the_marks() -> None:
         inserted("nothing to see", "new")
 
 
-def test_the_published_page_is_what_the_tool_makes_of_the_results_kept_beside_it() -> None:
+def test_published_page_is_generated_from_its_results() -> None:
     page = ROOT / "docs" / "performance.md"
     folder = page.with_suffix("")
     results = Results.load(folder / "results.json")

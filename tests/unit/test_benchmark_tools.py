@@ -1,4 +1,4 @@
-"""What the benchmarks load servers with, and what they read of processes and files."""
+"""The traffic that the benchmarks generate, and their measurements of processes and files."""
 
 import asyncio
 import os
@@ -27,33 +27,37 @@ QUERY = (
 )
 
 
-def written(messages: int) -> list[Element]:
-    """Return the stanzas that go with some messages of one user to another."""
+def stanzas_of(messages: int) -> list[Element]:
+    """Return the stanzas that accompany some messages of one user to another."""
     flow = Conversation(Traffic([]), Session("alice"), Session("bob"))
     text = b"".join(map(flow.stanzas, range(messages))).decode()
     return list(parse(f"<all xmlns='jabber:client'>{text}</all>"))
 
 
-def test_people_write_short_long_and_encrypted_messages_that_ask_for_receipts() -> None:
-    messages = [one for one in written(10) if one.get("id", "").startswith("m")]
+def test_conversation_has_short_long_and_encrypted_messages_with_receipts() -> None:
+    messages = [element for element in stanzas_of(10) if element.get("id", "").startswith("m")]
 
-    lengths = [len(one.findtext("{jabber:client}body", "")) for one in messages]
-    encrypted = [one for one in messages if one.find("{eu.siacs.conversations.axolotl}encrypted")]
+    lengths = [len(element.findtext("{jabber:client}body", "")) for element in messages]
+    encrypted = [
+        element
+        for element in messages
+        if element.find("{eu.siacs.conversations.axolotl}encrypted")
+    ]
     assert len(messages) == 10
     assert sum(length > 1000 for length in lengths) == 2
     assert len(encrypted) == 4
     for name in ("{urn:xmpp:receipts}request", "{urn:xmpp:chat-markers:0}markable"):
-        assert all(one.find(name) is not None for one in messages)
+        assert all(element.find(name) is not None for element in messages)
 
 
-def test_people_write_to_who_is_away_and_to_a_room() -> None:
-    to = [one.get("to") for one in written(2 * ROOM_EVERY)]
+def test_conversation_has_messages_to_an_offline_user_and_to_a_room() -> None:
+    to = [element.get("to") for element in stanzas_of(2 * ROOM_EVERY)]
 
     assert to.count("away-alice@chat.example") == 2 * ROOM_EVERY // AWAY_EVERY
     assert to.count("tea@conference.chat.example") == 2
 
 
-async def test_the_constant_page_answers_a_query_again_after_its_copies_came_back() -> None:
+async def test_constant_page_is_sent_again_after_its_copies_returned() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM)
         for _ in range(2):
@@ -79,7 +83,7 @@ async def test_the_constant_page_answers_a_query_again_after_its_copies_came_bac
         assert b"id='inner'" in answer
 
 
-def test_files_are_in_memory_when_loaded_and_whole_when_evicted(tmp_path: Path) -> None:
+def test_loaded_files_are_in_memory_and_evicted_files_unchanged(tmp_path: Path) -> None:
     content = os.urandom(1024 * 1024)
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "file").write_bytes(content)
@@ -92,7 +96,7 @@ def test_files_are_in_memory_when_loaded_and_whole_when_evicted(tmp_path: Path) 
     assert (tmp_path / "deep" / "file").read_bytes() == content
 
 
-def test_a_meter_tells_memory_before_and_after_and_its_peak() -> None:
+def test_meter_reports_memory_before_after_and_peak() -> None:
     meter = Meter({"us": os.getpid()})
 
     figures = meter.memory()

@@ -1,4 +1,4 @@
-"""`check-config` says of each HTTP listener whether its place is free."""
+"""`check-config` reports for each HTTP listener whether its address is free."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from component.wiring.checks import Verdict, checks
 
 
 async def findings_about(section: str, folder: Path, text: str) -> list[tuple[Verdict, str]]:
-    """Return the findings about a listener; neither ejabberd nor a store is there to be asked."""
+    """Return the findings about a listener, without ejabberd and without a store."""
     config = read(folder, text.replace("[http]", f"port = {free_port()}\n[http]", 1))
-    found = [finding async for finding in checks(config, login=False)]
+    findings = [finding async for finding in checks(config, login=False)]
     return [
         (finding.verdict, finding.text)
-        for finding in found
+        for finding in findings
         if finding.text.startswith(f"{section}: ")
     ]
 
 
-async def test_place_of_each_enabled_listener_is_checked(tmp_path: Path) -> None:
+async def test_address_of_each_enabled_listener_is_checked(tmp_path: Path) -> None:
     private, public = free_port(), free_port()
     text = f"{REQUIRED}port = {private}\n[public_http]\nenabled = true\nport = {public}\n"
 
@@ -33,8 +33,8 @@ async def test_place_of_each_enabled_listener_is_checked(tmp_path: Path) -> None
 
 
 async def test_taken_port_of_the_public_listener_is_reported(tmp_path: Path) -> None:
-    with socket.create_server((LOOPBACK, 0)) as other:
-        port = other.getsockname()[1]
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        port = listener.getsockname()[1]
         text = f"{REQUIRED}enabled = false\n[public_http]\nenabled = true\nport = {port}\n"
         ((verdict, message),) = await findings_about("public_http", tmp_path, text)
 

@@ -1,9 +1,10 @@
-"""The command: its exit codes, and where it looks for its configuration."""
+"""The command line: exit codes, the search for the configuration, and `check-config`."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,12 +14,13 @@ from tempfile import TemporaryDirectory
 import pytest
 from support.builders import entries
 from support.ports import free_port
+from support.shell_blocks import OPERATIONS
 
 from component import __version__, cli
 from component.cli import exit_codes
 from storage.open import open_storage
 
-RIGHT = """
+VALID = """
 [xmpp]
 jid = "muniment.example"
 hosts = ["chat.example"]
@@ -26,19 +28,19 @@ secret = "s3cret"
 [http]
 secret = "other"
 """
-#: Where nothing of this machine is.
-STORED = """
+#: A database in the working directory.
+RELATIVE_STORAGE = """
 [storage]
 url = "sqlite:muniment.db"
 """
 
 
-def nobody_listens() -> str:
-    """Return a configuration whose ports are free: no ejabberd, and no other Muniment."""
-    return RIGHT.replace("[http]", f"port = 1\n[http]\nport = {free_port()}")
+def free_ports_config() -> str:
+    """Return a configuration whose ports are free: neither ejabberd nor Muniment listens there."""
+    return VALID.replace("[http]", f"port = 1\n[http]\nport = {free_port()}")
 
 
-#: Two distributions that came with a package of one name, told by the lists of pip or setuptools.
+#: Two distributions with a package of the same name, as pip and setuptools list their files.
 COLLISION = {
     "first-1.0.dist-info": {
         "METADATA": "Metadata-Version: 2.1\nName: first\n",
@@ -65,15 +67,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write(path: Path, text: str = RIGHT) -> Path:
-    """Write a file that only its owner reads."""
+def write(path: Path, text: str = VALID) -> Path:
+    """Write a file that only its owner can read."""
     path.write_text(text)
     path.chmod(0o600)
     return path
 
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the real command."""
+    """Run the command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "component", *arguments],
         env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2]), **environ},
@@ -85,51 +87,52 @@ def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_version_is_printed() -> None:
-    done = run("--version")
+    process = run("--version")
 
-    assert (done.returncode, done.stdout) == (exit_codes.OK, f"muniment {__version__}\n")
+    assert (process.returncode, process.stdout) == (exit_codes.OK, f"muniment {__version__}\n")
 
 
 @pytest.mark.parametrize("arguments", [(), ("srve",), ("serve", "--offline")])
-def test_a_wrong_command_line_is_refused(arguments: tuple[str, ...]) -> None:
-    done = run(*arguments)
+def test_wrong_command_line_is_refused(arguments: tuple[str, ...]) -> None:
+    process = run(*arguments)
 
-    assert done.returncode == exit_codes.USAGE
-    assert done.stderr.startswith("usage: muniment")
+    assert process.returncode == exit_codes.USAGE
+    assert process.stderr.startswith("usage: muniment")
 
 
 def test_help_lists_all_exit_codes() -> None:
     text = run("--help").stdout
 
-    codes = (
-        exit_codes.OK,
-        exit_codes.FAILED,
-        exit_codes.USAGE,
-        exit_codes.UNREACHABLE,
-        exit_codes.CONFIG_WRONG,
-        exit_codes.INTERRUPTED,
-    )
+    codes = {code for name, code in vars(exit_codes).items() if type(code) is int}
+    assert codes == exit_codes.MEANINGS.keys()
     assert all(f"\n  {code} " in text for code in codes)
+
+
+def test_operations_lists_all_exit_codes_in_the_words_of_help() -> None:
+    chapter = OPERATIONS.read_text().replace("`", "").partition("\n## Exit codes\n")[2]
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", chapter.partition("\n## ")[0], re.MULTILINE)
+
+    assert {int(code): meaning for code, meaning in rows} == exit_codes.MEANINGS
 
 
 def test_valid_configuration_passes_check_config(folder: Path) -> None:
     path = write(folder / "muniment.toml")
 
-    done = run("check-config", "--offline", "--config", str(path))
+    process = run("check-config", "--offline", "--config", str(path))
 
-    assert done.returncode == exit_codes.OK
-    assert done.stdout.splitlines() == [
+    assert process.returncode == exit_codes.OK
+    assert process.stdout.splitlines() == [
         f"ok  configuration: {path}",
         "ok  accounts: in ejabberd, which is not asked (accounts.api_url is not set)",
         "ok  packages: component and storage are Muniment's own",
     ]
-    assert done.stderr == ""
+    assert process.stderr == ""
 
 
 def test_check_config_lists_hosts_and_operators(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = f"""{RIGHT}
+    text = f"""{VALID}
     [hosts."chat.example"]
     never = ["bot@chat.example"]
     days = 0
@@ -153,25 +156,25 @@ def test_check_config_lists_hosts_and_operators(
     ]
 
 
-def test_check_config_prints_a_line_for_each_mistake(folder: Path) -> None:
-    path = write(folder / "muniment.toml", RIGHT + "prot = 1\nport = 0\n")
+def test_check_config_prints_a_line_for_each_problem(folder: Path) -> None:
+    path = write(folder / "muniment.toml", VALID + "prot = 1\nport = 0\n")
 
-    done = run("check-config", "--config", str(path))
+    process = run("check-config", "--config", str(path))
 
-    assert done.returncode == exit_codes.CONFIG_WRONG
-    assert done.stdout.splitlines() == [
+    assert process.returncode == exit_codes.CONFIG_WRONG
+    assert process.stdout.splitlines() == [
         f"bad {path}: http.port: expected a whole number from 1 to 65535, given 0",
         f"bad {path}: http.prot: unknown key, did you mean http.port?",
     ]
 
 
 def test_serve_refuses_a_wrong_configuration(folder: Path) -> None:
-    path = write(folder / "muniment.toml", RIGHT + "prot = 1\n")
+    path = write(folder / "muniment.toml", VALID + "prot = 1\n")
 
-    done = run("serve", MUNIMENT_CONFIG=str(path))
+    process = run("serve", MUNIMENT_CONFIG=str(path))
 
-    assert done.returncode == exit_codes.CONFIG_WRONG
-    assert done.stderr == f"muniment: {path}: http.prot: unknown key, did you mean http.port?\n"
+    assert process.returncode == exit_codes.CONFIG_WRONG
+    assert process.stderr == f"muniment: {path}: http.prot: unknown key, did you mean http.port?\n"
 
 
 def test_check_config_prints_warnings_and_succeeds(
@@ -203,7 +206,7 @@ def test_missing_configuration_is_reported_with_the_searched_paths(
 
 
 @pytest.mark.parametrize(
-    ("files", "arguments", "environ", "found"),
+    ("files", "arguments", "environ", "expected"),
     [
         ("etc", [], {}, "etc.toml"),
         ("etc muniment", [], {}, "muniment.toml"),
@@ -212,14 +215,14 @@ def test_missing_configuration_is_reported_with_the_searched_paths(
         ("etc muniment", [], {"MUNIMENT_CONFIG": "a.toml"}, None),
     ],
 )
-def test_the_nearest_configuration_is_read(
+def test_first_configuration_of_the_search_is_read(
     folder: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     files: str,
     arguments: list[str],
     environ: Mapping[str, str],
-    found: str | None,
+    expected: str | None,
 ) -> None:
     for name in files.split():
         write(folder / f"{name}.toml")
@@ -229,7 +232,7 @@ def test_the_nearest_configuration_is_read(
     code = cli.main(["check-config", "--offline", *arguments])
 
     first = capsys.readouterr().out.splitlines()[0]
-    if found is None:
+    if expected is None:
         assert (code, first) == (
             exit_codes.CONFIG_WRONG,
             "bad a.toml: cannot be read: No such file or directory",
@@ -237,7 +240,7 @@ def test_the_nearest_configuration_is_read(
     else:
         assert code == exit_codes.OK
         assert first.startswith("ok  configuration: ")
-        assert first.endswith(found)
+        assert first.endswith(expected)
 
 
 def test_packages_of_another_distribution_are_refused(
@@ -262,7 +265,7 @@ def test_packages_of_another_distribution_are_refused(
 def test_check_config_reports_unreachable_services(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(folder / "muniment.toml", nobody_listens() + STORED)
+    write(folder / "muniment.toml", free_ports_config() + RELATIVE_STORAGE)
 
     code = cli.main(["check-config"])
 
@@ -272,10 +275,10 @@ def test_check_config_reports_unreachable_services(
 
 def test_closed_pipe_ends_the_report_without_traceback(folder: Path) -> None:
     path = write(folder / "muniment.toml")
-    reading, writing = os.pipe()
-    os.close(reading)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [
                 sys.executable,
                 "-m",
@@ -286,36 +289,35 @@ def test_closed_pipe_ends_the_report_without_traceback(folder: Path) -> None:
                 str(path),
             ],
             env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])},
-            stdout=writing,
+            stdout=write_end,
             stderr=subprocess.PIPE,
             text=True,
             timeout=60,
             check=False,
         )
     finally:
-        os.close(writing)
+        os.close(write_end)
 
-    assert (done.returncode, done.stderr) == (exit_codes.FAILED, "")
+    assert (process.returncode, process.stderr) == (exit_codes.FAILED, "")
 
 
 @pytest.mark.parametrize(
-    ("mode", "told"), [(0o644, True), (0o640, True), (0o660, True), (0o600, False)]
+    ("mode", "is_warned"), [(0o644, True), (0o640, True), (0o660, True), (0o600, False)]
 )
 def test_check_config_warns_about_a_readable_store(
-    folder: Path, capsys: pytest.CaptureFixture[str], mode: int, told: bool
+    folder: Path, capsys: pytest.CaptureFixture[str], mode: int, is_warned: bool
 ) -> None:
-    write(folder / "muniment.toml", nobody_listens() + STORED)
+    write(folder / "muniment.toml", free_ports_config() + RELATIVE_STORAGE)
     (folder / "muniment.db").touch()
     (folder / "muniment.db").chmod(mode)
 
     cli.main(["check-config"])
 
-    found = "muniment.db holds the messages" in capsys.readouterr().out
-    assert found is told
+    assert ("muniment.db holds the messages" in capsys.readouterr().out) is is_warned
 
 
-#: Runs the check as somebody who is not root, in a working directory that is closed to everybody
-#: if one is given. What is imported by then needs not be read again.
+#: Runs the check as a user other than root, in a working directory that is unreadable if one is
+#: given. The modules are imported before that.
 AS_NOBODY = """
 import os, sys
 from component import cli
@@ -330,7 +332,7 @@ sys.exit(cli.main(["check-config", *sys.argv[2:]]))
 
 
 def as_nobody(hidden: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Check in a working directory that is hidden, or in that of the tests."""
+    """Run the check in an unreadable working directory, or in that of the tests."""
     return subprocess.run(
         [sys.executable, "-c", AS_NOBODY, hidden, *arguments],
         env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])},
@@ -343,14 +345,14 @@ def as_nobody(hidden: Path | str, *arguments: str) -> subprocess.CompletedProces
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """Give a folder that everybody can reach."""
+    """Make a folder that every user can read."""
     with TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "problem"),
     [
         (
             'port = 1\n[storage]\nurl = "sqlite:/usr/muniment.db"',
@@ -362,7 +364,7 @@ def shared() -> Iterator[Path]:
         ),
         (
             'port = 1\n[storage]\nurl = "sqlite:hidden/below/muniment.db"',
-            "there is no such folder, or it is hidden from this user",
+            "its folder does not exist, or is hidden from this user",
         ),
         (
             'address = "unix:/usr/http.sock"\n[storage]\nurl = "sqlite::memory:"',
@@ -371,26 +373,26 @@ def shared() -> Iterator[Path]:
     ],
     ids=["not writable", "of another user", "hidden", "of a socket"],
 )
-def test_check_config_fails_for_an_unusable_folder(shared: Path, options: str, said: str) -> None:
+def test_check_config_reports_an_unusable_folder(shared: Path, options: str, problem: str) -> None:
     (shared / "hidden").mkdir(mode=0o000)
     path = shared / "muniment.toml"
-    path.write_text(f"{RIGHT}{options}\n")
+    path.write_text(f"{VALID}{options}\n")
 
-    done = as_nobody("", "--config", str(path))
+    process = as_nobody("", "--config", str(path))
 
-    assert done.returncode == exit_codes.UNREACHABLE, done.stderr
-    assert said in done.stdout
+    assert process.returncode == exit_codes.UNREACHABLE, process.stderr
+    assert problem in process.stdout
 
 
 def test_unreadable_working_directory_is_skipped(shared: Path) -> None:
-    """As that of root is for the user of the service."""
+    """The working directory of root is unreadable for the user of the service."""
     hidden = shared / "hidden"
     hidden.mkdir()
 
-    done = as_nobody(hidden, "--offline")
+    process = as_nobody(hidden, "--offline")
 
-    assert "no configuration file" in done.stdout, done.stderr
-    assert "Permission denied" not in done.stdout
+    assert "no configuration file" in process.stdout, process.stderr
+    assert "Permission denied" not in process.stdout
 
 
 async def _filled(folder: Path) -> None:
@@ -402,10 +404,10 @@ def test_check_config_warns_about_unconfirmed_retention(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bounds = '[retention]\nmessages = 5\n[storage]\nurl = "sqlite:muniment.db"\n'
-    path = write(folder / "muniment.toml", bounds + nobody_listens())
+    path = write(folder / "muniment.toml", bounds + free_ports_config())
     asyncio.run(_filled(folder))
 
     for _ in range(2):
         cli.main(["check-config", "--config", str(path)])
         out = capsys.readouterr().out
-        assert "warn retention: the bounds of retention would delete 15 messages of 1" in out
+        assert "warn retention: the retention limits would delete 15 messages of 1" in out

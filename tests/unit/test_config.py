@@ -1,4 +1,4 @@
-"""The configuration: what is read from where, and how mistakes are named."""
+"""The configuration: options, defaults, paths, and the wording of problems."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from component.config.types import LoadContext
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a folder for the file, and another one to work in."""
+    """Make a folder for the file, and another one as the working directory."""
     (tmp_path / "etc").mkdir()
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
@@ -42,9 +42,9 @@ def test_configuration_is_immutable(folder: Path) -> None:
 
 
 def test_unknown_key_is_refused_with_a_suggestion(folder: Path) -> None:
-    found = problems(folder, REQUIRED + "prot = 1\n[archvie]\n")
+    reported = problems(folder, REQUIRED + "prot = 1\n[archvie]\n")
 
-    assert found == [
+    assert reported == [
         "archvie: unknown section, did you mean archive?",
         "http.prot: unknown key, did you mean http.port?",
     ]
@@ -59,10 +59,10 @@ def test_problem_starts_with_the_file(folder: Path) -> None:
     assert str(caught.value) == f"{path}: http.prot: unknown key, did you mean http.port?"
 
 
-def test_all_mistakes_are_reported_at_once(folder: Path) -> None:
-    found = problems(folder, 'name = 1\nlog = "json"\n[http]\nport = "80"\nenabled = 1\n')
+def test_all_problems_are_reported_at_once(folder: Path) -> None:
+    reported = problems(folder, 'name = 1\nlog = "json"\n[http]\nport = "80"\nenabled = 1\n')
 
-    assert found == [
+    assert reported == [
         "name: unknown key (keys belong below their [section])",
         "log: expected a section, [log], given a string",
         "xmpp.jid: required, but missing",
@@ -113,10 +113,10 @@ def test_wrong_value_is_refused_with_the_expected_values(
     text = REQUIRED if f"[{section}]" in REQUIRED else f"{REQUIRED}[{section}]\n"
     text = text.replace(f"[{section}]\n", f"[{section}]\n{line}\n")
 
-    found = problems(folder, text)
+    reported = problems(folder, text)
 
-    assert len(found) == 1
-    assert found[0].startswith(problem)
+    assert len(reported) == 1
+    assert reported[0].startswith(problem)
 
 
 @pytest.mark.parametrize(
@@ -132,10 +132,10 @@ def test_wrong_value_is_refused_with_the_expected_values(
     ],
 )
 def test_hosts_are_the_virtual_hosts_of_ejabberd(folder: Path, hosts: str, problem: str) -> None:
-    found = problems(folder, REQUIRED.replace('["chat.example", "team.example"]', hosts))
+    reported = problems(folder, REQUIRED.replace('["chat.example", "team.example"]', hosts))
 
-    assert len(found) == 1
-    assert found[0].startswith(problem)
+    assert len(reported) == 1
+    assert reported[0].startswith(problem)
 
 
 def test_domain_may_have_letters_of_any_script(folder: Path) -> None:
@@ -146,10 +146,10 @@ def test_domain_may_have_letters_of_any_script(folder: Path) -> None:
 
 @pytest.mark.parametrize("text", ["[xmpp", "jid = 1\njid = 2", "x = " + "9" * 5000])
 def test_file_without_toml_is_refused_by_name(folder: Path, text: str) -> None:
-    found = problems(folder, text)
+    reported = problems(folder, text)
 
-    assert len(found) == 1
-    assert found[0].startswith("not a TOML file: ")
+    assert len(reported) == 1
+    assert reported[0].startswith("not a TOML file: ")
 
 
 def test_file_without_utf_8_is_refused_by_name(folder: Path) -> None:
@@ -228,13 +228,13 @@ def test_listeners_on_different_addresses_are_accepted(
     read(folder, f"{REQUIRED}{private}\n[public_http]\nenabled = true\n{public}\n")
 
 
-def test_every_section_of_a_configuration_is_one_of_the_file(folder: Path) -> None:
+def test_fields_of_the_configuration_are_the_sections_of_the_file(folder: Path) -> None:
     config = read(folder)
 
     assert all(isinstance(getattr(config, name), model) for name, model in SECTIONS.items())
 
 
-def test_a_relative_database_starts_at_the_folder_of_the_file(folder: Path) -> None:
+def test_relative_database_starts_at_the_folder_of_the_file(folder: Path) -> None:
     assert read(folder, f'{REQUIRED}[storage]\nurl = "sqlite:a/b.db"').storage.url == (
         f"sqlite:{folder}/a/b.db"
     )
@@ -264,7 +264,7 @@ def test_http_may_listen_on_a_unix_socket(folder: Path) -> None:
     assert config.http.address == f"unix:{folder}/http.sock"
 
 
-def test_a_relative_database_of_the_environment_starts_at_the_working_directory(
+def test_relative_database_in_a_variable_starts_at_the_working_directory(
     folder: Path,
 ) -> None:
     config = read(folder, environ={"MUNIMENT_STORAGE__URL": "sqlite:b.db"})

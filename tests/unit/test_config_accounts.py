@@ -1,4 +1,4 @@
-"""[accounts]: where accounts live, and how ejabberd is asked for them."""
+"""The section `[accounts]`: the source of accounts, and how Muniment asks ejabberd."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from component.config import Accounts, ConfigError, load
 
-GIVEN = """
+REQUIRED = """
 [xmpp]
 jid = "muniment.example"
 hosts = ["chat.example"]
@@ -22,7 +22,7 @@ secret = "two"
 def loaded(folder: Path, options: str) -> Accounts:
     path = folder / "muniment.toml"
     path.touch(mode=0o600)
-    path.write_text(GIVEN + options)
+    path.write_text(REQUIRED + options)
     config = load(path, {})
     assert config.warnings == ()
     return config.accounts
@@ -35,7 +35,7 @@ def problem(folder: Path, options: str) -> str:
     return line.partition(": ")[2]
 
 
-def test_default_accounts_are_in_ejabberd_which_is_not_asked(
+def test_default_source_is_ejabberd_without_api_or_login(
     tmp_path: Path,
 ) -> None:
     accounts = loaded(tmp_path, "")
@@ -44,7 +44,7 @@ def test_default_accounts_are_in_ejabberd_which_is_not_asked(
     assert not accounts.asks_ejabberd
 
 
-def test_ejabberd_is_asked_over_its_api(tmp_path: Path) -> None:
+def test_api_url_selects_the_api_of_ejabberd(tmp_path: Path) -> None:
     (tmp_path / "password").touch(mode=0o600)
     (tmp_path / "password").write_text("pencil\n")
 
@@ -60,14 +60,14 @@ def test_ejabberd_is_asked_over_its_api(tmp_path: Path) -> None:
     assert "pencil" not in repr(accounts)
 
 
-def test_ejabberd_is_asked_by_logging_in(tmp_path: Path) -> None:
+def test_login_address_selects_logins(tmp_path: Path) -> None:
     accounts = loaded(tmp_path, 'source = "ejabberd"\nlogin_address = "::1"\n')
 
     assert (accounts.login_address, accounts.login_port) == ("::1", 5222)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ('source = "ldap"', 'accounts.source: expected one of "store", "ejabberd", given "ldap"'),
         ('api_user = "a@chat.example"', "accounts.api_password: required, but missing"),
@@ -75,8 +75,8 @@ def test_ejabberd_is_asked_by_logging_in(tmp_path: Path) -> None:
         ("login_port = 0", "accounts.login_port: expected a whole number from 1 to 65535"),
     ],
 )
-def test_wrong_account_options_are_refused(tmp_path: Path, options: str, said: str) -> None:
-    assert problem(tmp_path, options).startswith(said)
+def test_wrong_account_options_are_refused(tmp_path: Path, options: str, message: str) -> None:
+    assert problem(tmp_path, options).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -96,16 +96,16 @@ def test_wrong_account_options_are_refused(tmp_path: Path, options: str, said: s
     ],
 )
 def test_api_url_without_host_or_with_password_is_refused(tmp_path: Path, url: str) -> None:
-    said = problem(tmp_path, f'api_url = "{url}"')
+    message = problem(tmp_path, f'api_url = "{url}"')
 
-    assert said.startswith("accounts.api_url: expected a URL")
-    assert "pencil" not in said
+    assert message.startswith("accounts.api_url: expected a URL")
+    assert "pencil" not in message
 
 
 def test_world_readable_api_password_is_warned_about(tmp_path: Path) -> None:
     path = tmp_path / "muniment.toml"
     path.write_text(
-        GIVEN.replace("one", "file:one").replace("two", "file:two")
+        REQUIRED.replace("one", "file:one").replace("two", "file:two")
         + 'api_user = "a@chat.example"\napi_password = "pencil"\n'
     )
     path.chmod(0o644)

@@ -1,4 +1,4 @@
-"""The configuration's second source, the environment, and its secrets."""
+"""Options in environment variables, and secrets in files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from component.config import ConfigError, load
 
 SECRET = "s3cret-that-nobody-may-see"
-NEEDED = {
+REQUIRED = {
     "MUNIMENT_XMPP__JID": "muniment.example",
     "MUNIMENT_XMPP__HOSTS": "chat.example, team.example",
     "MUNIMENT_XMPP__SECRET": SECRET,
@@ -19,23 +19,23 @@ NEEDED = {
 
 
 def problems(environ: dict[str, str]) -> list[str]:
-    """Load these variables, which are wrong."""
+    """Load wrong variables and return the problems."""
     with pytest.raises(ConfigError) as caught:
-        load(None, NEEDED | environ)
+        load(None, REQUIRED | environ)
     return list(caught.value.problems)
 
 
-def test_the_environment_is_enough() -> None:
-    config = load(None, NEEDED | {"HOME": "/", "MUNIMENT_CONFIG": "unread"})
+def test_environment_alone_configures_the_program() -> None:
+    config = load(None, REQUIRED | {"HOME": "/", "MUNIMENT_CONFIG": "unread"})
 
     assert config.xmpp.hosts == ("chat.example", "team.example")
     assert config.storage.url == "sqlite:/var/lib/muniment/muniment.db"
 
 
-def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+def test_variable_overrides_the_file(tmp_path: Path) -> None:
     path = tmp_path / "muniment.toml"
     path.write_text('[http]\nport = 1\nprefix = "/kept"\n')
-    environ = NEEDED | {
+    environ = REQUIRED | {
         "MUNIMENT_HTTP__PORT": "5282",
         "MUNIMENT_HTTP__ENABLED": "false",
         "MUNIMENT_HTTP__HEADER_TIMEOUT_SECONDS": "2.5",
@@ -50,16 +50,16 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
 
 
 def test_unknown_variable_is_refused_with_a_suggestion() -> None:
-    found = problems({"MUNIMENT_HTTP_PORT": "1", "MUNIMENT_CONFIGS": "x"})
+    reported = problems({"MUNIMENT_HTTP_PORT": "1", "MUNIMENT_CONFIGS": "x"})
 
-    assert found == [
+    assert reported == [
         "MUNIMENT_HTTP_PORT: unknown variable, did you mean MUNIMENT_HTTP__PORT?",
         "MUNIMENT_CONFIGS: unknown variable, did you mean MUNIMENT_CONFIG?",
     ]
 
 
 def test_wrong_value_of_a_variable_is_reported_by_the_variable() -> None:
-    found = problems(
+    reported = problems(
         {
             "MUNIMENT_HTTP__PORT": "http",
             "MUNIMENT_ARCHIVE__MARKERS": "maybe",
@@ -67,7 +67,7 @@ def test_wrong_value_of_a_variable_is_reported_by_the_variable() -> None:
         }
     )
 
-    assert found == [
+    assert reported == [
         'MUNIMENT_XMPP__HOSTS[1]: expected a domain in lower case, given "B.example"',
         'MUNIMENT_ARCHIVE__MARKERS: expected true or false, given "maybe"',
         'MUNIMENT_HTTP__PORT: expected a whole number from 1 to 65535, given "http"',
@@ -75,24 +75,24 @@ def test_wrong_value_of_a_variable_is_reported_by_the_variable() -> None:
 
 
 def test_value_with_line_end_is_escaped() -> None:
-    found = problems({"MUNIMENT_LOG__LEVEL": "x\nok  everything\x1b[2J" + "y" * 500})
+    reported = problems({"MUNIMENT_LOG__LEVEL": "x\nok  everything\x1b[2J" + "y" * 500})
 
-    assert len(found) == 1
-    assert found[0].isprintable()
-    assert len(found[0]) < 200
+    assert len(reported) == 1
+    assert reported[0].isprintable()
+    assert len(reported[0]) < 200
 
 
-def test_a_secret_is_read_from_its_file(tmp_path: Path) -> None:
+def test_secret_is_read_from_its_file(tmp_path: Path) -> None:
     (tmp_path / "xmpp").write_text("from the file\r\n")
     (tmp_path / "xmpp").chmod(0o600)
 
-    config = load(None, NEEDED | {"MUNIMENT_XMPP__SECRET": f"file:{tmp_path}/xmpp"})
+    config = load(None, REQUIRED | {"MUNIMENT_XMPP__SECRET": f"file:{tmp_path}/xmpp"})
 
     assert config.xmpp.secret.get_secret_value() == "from the file"
     assert config.warnings == ()
 
 
-def test_a_relative_secret_starts_at_the_file_or_at_the_working_directory(
+def test_relative_secret_path_starts_at_the_file_or_at_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "etc").mkdir()
@@ -101,7 +101,7 @@ def test_a_relative_secret_starts_at_the_file_or_at_the_working_directory(
     path = tmp_path / "etc" / "muniment.toml"
     path.write_text('[http]\nsecret = "file:s"\n')
     monkeypatch.chdir(tmp_path)
-    environ = {name: value for name, value in NEEDED.items() if name != "MUNIMENT_HTTP__SECRET"}
+    environ = {name: value for name, value in REQUIRED.items() if name != "MUNIMENT_HTTP__SECRET"}
 
     in_file = load(path, environ)
     in_environment = load(path, environ | {"MUNIMENT_HTTP__SECRET": "file:s"})
@@ -129,9 +129,9 @@ def test_unusable_secret_file_is_reported(
     if content is not None:
         path.write_bytes(content)
 
-    found = problems({"MUNIMENT_XMPP__SECRET": f"file:{path}"})
+    reported = problems({"MUNIMENT_XMPP__SECRET": f"file:{path}"})
 
-    assert found == [f"MUNIMENT_XMPP__SECRET: {problem.format(path=path)}"]
+    assert reported == [f"MUNIMENT_XMPP__SECRET: {problem.format(path=path)}"]
 
 
 @pytest.mark.parametrize(
@@ -153,19 +153,19 @@ def test_empty_or_padded_secret_is_refused(value: str, problem: str) -> None:
 def test_example_secret_is_refused_with_advice(tmp_path: Path, value: str) -> None:
     (tmp_path / "s").write_text(f"{value}\n")
 
-    [written] = problems({"MUNIMENT_XMPP__SECRET": value})
+    [in_variable] = problems({"MUNIMENT_XMPP__SECRET": value})
     [in_file] = problems({"MUNIMENT_HTTP__SECRET": f"file:{tmp_path}/s"})
 
-    for found in (written, in_file):
-        assert "expected a secret of your own" in found
-        assert "/dev/urandom" in found
+    for problem in (in_variable, in_file):
+        assert "expected a secret of your own" in problem
+        assert "/dev/urandom" in problem
 
 
 def test_world_readable_secret_file_is_warned_about(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("x")
     (tmp_path / "s").chmod(0o644)
 
-    config = load(None, NEEDED | {"MUNIMENT_XMPP__SECRET": f"file:{tmp_path}/s"})
+    config = load(None, REQUIRED | {"MUNIMENT_XMPP__SECRET": f"file:{tmp_path}/s"})
 
     assert len(config.warnings) == 1
     assert config.warnings[0].startswith(
@@ -178,13 +178,13 @@ def test_world_readable_file_with_secrets_is_warned_about(tmp_path: Path) -> Non
     path.write_text(f'[xmpp]\nsecret = "{SECRET}"\n')
     path.chmod(0o644)
 
-    open_to_all = load(path, NEEDED).warnings
+    open_to_all = load(path, REQUIRED).warnings
     path.chmod(0o600)
 
     assert [warning.startswith(f"{path} contains xmpp.secret") for warning in open_to_all] == [
         True
     ]
-    assert load(path, NEEDED).warnings == ()
+    assert load(path, REQUIRED).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_world_readable_file_with_secrets_is_warned_about(tmp_path: Path) -> Non
         f'[storage]\nurl = "postgresql://muniment:{SECRET}@db/muniment"',
     ],
 )
-def test_no_mistake_shows_a_secret(tmp_path: Path, text: str) -> None:
+def test_problem_shows_no_secret(tmp_path: Path, text: str) -> None:
     path = tmp_path / "muniment.toml"
     path.write_text(text)
 
@@ -209,5 +209,5 @@ def test_no_mistake_shows_a_secret(tmp_path: Path, text: str) -> None:
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_configuration_does_not_show_its_secrets() -> None:
-    assert SECRET not in repr(load(None, NEEDED))
+def test_repr_of_a_configuration_hides_secrets() -> None:
+    assert SECRET not in repr(load(None, REQUIRED))

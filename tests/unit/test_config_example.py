@@ -1,4 +1,4 @@
-"""muniment.toml.example and docs/operations.md say of every option what the code says."""
+"""muniment.toml.example and docs/operations.md document each option with the words of the code."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from component.config import NAMED_SECTIONS, SECTIONS, load
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "muniment.toml.example"
 OPERATIONS = ROOT / "docs" / "operations.md"
-#: Without these nothing starts; http.secret only where HTTP asks for it, which is the default.
+#: Required options. http.secret is required by the default of http.auth.
 REQUIRED = {"xmpp.jid", "xmpp.hosts", "xmpp.secret", "http.secret"}
 OPTIONS = {
     f"{section}.{key}": field
     for section, model in SECTIONS.items()
     for key, field in model.model_fields.items()
 }
-#: As the example writes the names of sections that have one, and as operations.md does.
+#: The titles of named sections in the example and in operations.md.
 EXAMPLE_TITLES = {"hosts": 'hosts."team.example"', "operators": "operators.auditor"}
 TITLES = {"hosts": 'hosts."NAME"', "operators": "operators.NAME"}
 
@@ -34,7 +34,7 @@ def default(field: FieldInfo) -> object:
 
 
 def named(titles: dict[str, str]) -> dict[str, FieldInfo]:
-    """Return the options of sections with names by their full names."""
+    """Return the options of named sections by their full names."""
     return {
         f"{titles[section]}.{key}": field
         for section, model in NAMED_SECTIONS.items()
@@ -50,20 +50,20 @@ def flat(text: str) -> dict[str, object]:
     }
 
 
-def shown_default(option: str, field: FieldInfo) -> str:
-    """Return what a table says of a default."""
+def documented_default(option: str, field: FieldInfo) -> str:
+    """Return the default as the table writes it."""
     if option in REQUIRED or field.is_required():
         return "required"
     return "none" if field.default is None else f"`{json.dumps(default(field))}`"
 
 
 def uncommented() -> str:
-    """Return the example with everything in it live."""
+    """Return the example with every option uncommented."""
     return re.sub(r"^#(?=[\w\[])", "", EXAMPLE.read_text(), flags=re.MULTILINE)
 
 
 def comments(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each option and section with the comment that stands right above it."""
+    """Yield each option and section with the comment right above it."""
     section = ""
     comment: list[str] = []
     for line in text.splitlines():
@@ -75,26 +75,26 @@ def comments(text: str) -> Iterator[tuple[str, str]]:
         comment = [*comment, line[2:]] if line.startswith("# ") else []
 
 
-def test_the_example_sets_what_is_required_and_nothing_else() -> None:
+def test_example_sets_required_options_only() -> None:
     assert flat(EXAMPLE.read_text()).keys() == REQUIRED
 
 
-def test_the_example_shows_every_option_with_its_default() -> None:
-    shown = flat(uncommented())
+def test_example_shows_every_option_with_its_default() -> None:
+    example = flat(uncommented())
     for section in NAMED_SECTIONS:
-        shown = {option: shown[option] for option in shown if not option.startswith(section)}
+        example = {option: example[option] for option in example if not option.startswith(section)}
 
-    assert shown.keys() == OPTIONS.keys()
-    # What has no default is shown by an example.
+    assert example.keys() == OPTIONS.keys()
+    # An option without default is shown with an example.
     optional = {
         option for option in OPTIONS.keys() - REQUIRED if OPTIONS[option].default is not None
     }
-    assert {option: shown[option] for option in optional} == {
+    assert {option: example[option] for option in optional} == {
         option: default(OPTIONS[option]) for option in optional
     }
 
 
-def test_the_example_explains_every_option_in_the_words_of_the_code() -> None:
+def test_example_explains_every_option_in_the_words_of_the_code() -> None:
     explained = OPTIONS | named(EXAMPLE_TITLES)
     sections = SECTIONS | {
         title: NAMED_SECTIONS[section] for section, title in EXAMPLE_TITLES.items()
@@ -106,7 +106,7 @@ def test_the_example_explains_every_option_in_the_words_of_the_code() -> None:
 
 
 def write(folder: Path, text: str) -> Path:
-    """Write a configuration, and beside it a file for each secret that it names."""
+    """Write a configuration, and a file for each secret that it names."""
     for name in re.findall('"file:(.+)"', text):
         (folder / name).write_text(f"of {name}\n")
     path = folder / "muniment.toml"
@@ -114,7 +114,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_all_of_the_example_loads_at_once(tmp_path: Path) -> None:
+def test_example_with_every_option_loads(tmp_path: Path) -> None:
     config = load(write(tmp_path, uncommented()), {})
 
     for name, model in NAMED_SECTIONS.items():
@@ -122,32 +122,32 @@ def test_all_of_the_example_loads_at_once(tmp_path: Path) -> None:
         assert section.model_fields_set == model.model_fields.keys()
 
 
-def test_the_example_loads_as_it_is(tmp_path: Path) -> None:
+def test_example_loads_unchanged(tmp_path: Path) -> None:
     config = load(write(tmp_path, EXAMPLE.read_text()), {})
 
     assert config.xmpp.jid == "muniment.example"
     assert config.xmpp.secret.get_secret_value() == "of xmpp-secret"
 
 
-def test_the_example_fits_that_of_ejabberd() -> None:
-    theirs = (ROOT / "ejabberd.yml.example").read_text()
-    ours = flat(EXAMPLE.read_text())
+def test_example_agrees_with_the_example_of_ejabberd() -> None:
+    ejabberd = (ROOT / "ejabberd.yml.example").read_text()
+    muniment = flat(EXAMPLE.read_text())
 
-    assert f"{ours['xmpp.jid']}:\n" in theirs
-    assert 'password: "change-me"' in theirs
-    assert f"port: {OPTIONS['xmpp.port'].default}\n" in theirs
+    assert f"{muniment['xmpp.jid']}:\n" in ejabberd
+    assert 'password: "change-me"' in ejabberd
+    assert f"port: {OPTIONS['xmpp.port'].default}\n" in ejabberd
     assert all(
-        f"  - {host}\n" in theirs for host in tomllib.loads(EXAMPLE.read_text())["xmpp"]["hosts"]
+        f"  - {host}\n" in ejabberd for host in tomllib.loads(EXAMPLE.read_text())["xmpp"]["hosts"]
     )
 
 
-def test_operations_explains_every_option_and_nothing_else() -> None:
+def test_operations_lists_exactly_the_options() -> None:
     chapter = OPERATIONS.read_text().partition("\n## Options\n")[2].partition("\n## ")[0]
 
     rows = re.findall(r"^\| `([^`]+)` \| (.+?) \| (.+) \|$", chapter, re.MULTILINE)
 
     assert rows == [
-        (option, shown_default(option, field), field.description)
+        (option, documented_default(option, field), field.description)
         for option, field in (OPTIONS | named(TITLES)).items()
     ]
 

@@ -1,4 +1,4 @@
-"""The table of XEPs is true: of the modules, of their versions, of their tests."""
+"""The table of XEPs agrees with the modules, their versions and their tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CLAIM = re.compile(r"XEP-(\d{4}): ([^,]+), version (\d+(?:\.\d+)*)")
 
 @dataclass(frozen=True)
 class Claim:
-    """What the docstring of a module says it implements."""
+    """A XEP and its version as the docstring of a module names them."""
 
     number: str
     name: str
@@ -34,34 +34,34 @@ def rows() -> list[re.Match[str]]:
 
 
 def claims() -> list[Claim]:
-    found = []
+    all_claims = []
     for path in sorted((ROOT / "component").rglob("*.py")):
         docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
         module = str(path.relative_to(ROOT))
-        found += [
+        all_claims += [
             Claim(number, name, version, module)
             for number, name, version in _CLAIM.findall(" ".join(docstring.split()))
         ]
-    return found
+    return all_claims
 
 
 CLAIMS = pytest.mark.parametrize("claim", claims(), ids=lambda claim: claim.number)
 ROWS = pytest.mark.parametrize("row", rows(), ids=lambda row: row["number"])
 
 
-def test_every_line_of_the_table_is_a_row() -> None:
+def test_every_line_of_the_table_has_the_columns() -> None:
     lines = (ROOT / "docs" / "xeps.md").read_text().splitlines()
 
     assert len(rows()) == sum(line.startswith("|") for line in lines) - 2
 
 
-def test_the_modules_claim_what_they_are_known_to_do() -> None:
-    known = {"0030", "0059", "0114", "0199", "0297", "0313", "0334", "0355", "0356"}
+def test_modules_name_the_main_xeps() -> None:
+    minimum = {"0030", "0059", "0114", "0199", "0297", "0313", "0334", "0355", "0356"}
 
-    assert known <= {claim.number for claim in claims()}
+    assert minimum <= {claim.number for claim in claims()}
 
 
-def test_every_xep_that_a_module_names_is_on_the_page() -> None:
+def test_every_xep_in_the_code_is_on_the_page() -> None:
     texts = [path.read_text() for path in (ROOT / "component").rglob("*.py")]
     page = (ROOT / "docs" / "xeps.md").read_text()
     listed = {row["number"] for row in rows()} | set(re.findall(r"XEP-(\d{4})", page))
@@ -70,37 +70,37 @@ def test_every_xep_that_a_module_names_is_on_the_page() -> None:
 
 
 @CLAIMS
-def test_what_a_module_claims_is_in_the_table(claim: Claim) -> None:
+def test_xep_of_a_module_is_in_the_table(claim: Claim) -> None:
     listed = {(r["number"], r["name"], r["version"], r["module"]) for r in rows()}
 
     assert (claim.number, claim.name, claim.version, claim.module) in listed
 
 
 @CLAIMS
-def test_what_a_module_claims_has_a_conformance_test(claim: Claim) -> None:
+def test_xep_of_a_module_has_a_conformance_test(claim: Claim) -> None:
     [row] = [row for row in rows() if row["number"] == claim.number]
 
     assert row["tests"] == f"tests/conformance/test_xep_{claim.number}.py"
 
 
 @ROWS
-def test_the_module_of_a_row_exists(row: re.Match[str]) -> None:
+def test_module_of_a_row_exists(row: re.Match[str]) -> None:
     assert (ROOT / row["module"]).is_file()
 
 
 @ROWS
-def test_the_tests_of_a_row_exist(row: re.Match[str]) -> None:
+def test_tests_of_a_row_exist(row: re.Match[str]) -> None:
     assert (ROOT / row["tests"]).is_file()
 
 
 @ROWS
-def test_a_row_links_to_its_xep(row: re.Match[str]) -> None:
+def test_row_links_to_its_xep(row: re.Match[str]) -> None:
     assert row["url"] == f"https://xmpp.org/extensions/xep-{row['number']}.html"
 
 
 @ROWS
-def test_the_tests_of_a_row_name_its_version(row: re.Match[str]) -> None:
-    """Where a XEP has tests of its own, they are of the version that is claimed."""
+def test_tests_of_a_row_name_its_version(row: re.Match[str]) -> None:
+    """Tests of a XEP's own are of the version that the table names."""
     text = (ROOT / row["tests"]).read_text()
     own = row["tests"].endswith(f"test_xep_{row['number']}.py")
 
@@ -113,7 +113,7 @@ def test_no_xep_is_listed_twice() -> None:
     assert numbers == sorted(set(numbers))
 
 
-def test_every_conformance_test_of_a_xep_is_of_one_in_the_table() -> None:
+def test_xep_of_every_conformance_test_is_in_the_table() -> None:
     files = (ROOT / "tests" / "conformance").glob("test_xep_*.py")
 
     assert {file.stem.split("_")[2] for file in files} <= {row["number"] for row in rows()}

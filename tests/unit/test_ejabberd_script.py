@@ -1,4 +1,4 @@
-"""scripts/ejabberd: what it says where it cannot unpack a release."""
+"""scripts/ejabberd: its messages when it cannot unpack a release."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.releases import SCRIPT, versions
 
-#: What the script uses of a system that is no Debian.
+#: The tools that the script uses on a system other than Debian.
 TOOLS = ("bash", "env", "awk", "mkdir", "readlink", "paste", "cat", "grep", "head", "dirname")
 
 
@@ -34,7 +34,7 @@ def test_unknown_version_is_refused_with_the_known_ones(arguments: tuple[str, ..
     assert all(version in script.stderr for version in versions())
 
 
-def test_machine_without_apt_is_named(tmp_path: Path) -> None:
+def test_machine_without_apt_is_reported(tmp_path: Path) -> None:
     for tool in TOOLS:
         (tmp_path / tool).symlink_to(shutil.which(tool) or tool)
 
@@ -55,11 +55,11 @@ def test_mirror_that_is_not_signed_is_refused(tmp_path: Path) -> None:
     assert script.returncode == 1
     assert "is not signed" in script.stderr
     assert f"ejabberd {versions()[-1]}: apt-get cannot read" in script.stderr
-    # Nothing half unpacked is left, only the lock.
+    # The script leaves the lock and no half unpacked release.
     assert [path.name for path in cache.iterdir()] == [f"{versions()[-1]}.lock"]
 
 
-def test_unpacked_release_is_found_without_apt(tmp_path: Path) -> None:
+def test_unpacked_release_is_used_without_apt(tmp_path: Path) -> None:
     for tool in TOOLS:
         (tmp_path / tool).symlink_to(shutil.which(tool) or tool)
     folder = tmp_path / "cache" / versions()[0]

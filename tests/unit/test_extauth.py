@@ -1,4 +1,4 @@
-"""`muniment extauth`: the questions of ejabberd, answered from the accounts of the program."""
+"""`muniment extauth` answers the questions of ejabberd from the accounts of the program."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 from support.ejabberd import ROOT
+from support.http_services import HOST, OTHER_HOST, SECRET, SETTINGS, open_services
 from support.ports import LOOPBACK, free_port
-from support.sidecar import HOST, OTHER_HOST, SECRET, SETTINGS, open_services
 
 from component.web.app import serve
 from component.web.server.settings import WebSettings
 
 NO, YES, FAILED = 0, 1, 2
 
-#: What a password may hold, and what would do harm in a query or between colons.
+#: A password with characters that have a meaning in queries and between colons.
 PASSWORD = "a:b::c%41+&=#? pencil ü€😀"
 
 
@@ -32,7 +32,7 @@ def settings() -> WebSettings:
 
 @pytest.fixture
 def config(tmp_path: Path, settings: WebSettings) -> Path:
-    """Name the program, and nothing of what else it needs to run."""
+    """Write the options that reach the program, and a wrong value of another section."""
     path = tmp_path / "muniment.toml"
     path.touch(mode=0o600)
     path.write_text(f'[http]\nport = {settings.port}\nsecret = "{SECRET}"\n[xmpp]\nport = "?"\n')
@@ -46,7 +46,7 @@ async def served(settings: WebSettings) -> AsyncIterator[None]:
 
 
 async def ask(process: Process, question: str | bytes) -> int:
-    """Ask one question, as ejabberd does."""
+    """Send one question as ejabberd does, and return the answer."""
     text = question.encode() if isinstance(question, str) else question
     assert process.stdin
     assert process.stdout
@@ -58,7 +58,7 @@ async def ask(process: Process, question: str | bytes) -> int:
 
 @asynccontextmanager
 async def started(config: Path) -> AsyncIterator[Process]:
-    """Start it as ejabberd does; it ends with its standard input."""
+    """Start `muniment extauth` as ejabberd does; it ends with its standard input."""
     command = [sys.executable, "-m", "component", "extauth", "--config", str(config)]
     environment = {name: text for name, text in os.environ.items() if "MUNIMENT" not in name}
     process = await asyncio.create_subprocess_exec(
@@ -76,13 +76,13 @@ async def started(config: Path) -> AsyncIterator[Process]:
 
 
 async def ended(process: Process) -> bytes:
-    """End its standard input, and return what it has logged once it has ended."""
+    """Close the standard input of a process and return its log after its end."""
     assert process.stdin
     assert process.stderr
     process.stdin.close()
-    said = await asyncio.wait_for(process.stderr.read(), 30)
+    log = await asyncio.wait_for(process.stderr.read(), 30)
     await process.wait()
-    return said
+    return log
 
 
 async def test_extauth_registers_checks_changes_and_removes_accounts(
@@ -156,18 +156,18 @@ async def test_malformed_question_is_answered_with_no(
         assert await ask(process, f"auth:ann:{HOST}:pencil") == YES
 
 
-@pytest.mark.parametrize("begun", [b"", b"\0", b"\0\x1d", b"\0\x1dauth:ann:"])
-async def test_extauth_ends_with_its_input(config: Path, begun: bytes) -> None:
+@pytest.mark.parametrize("partial", [b"", b"\0", b"\0\x1d", b"\0\x1dauth:ann:"])
+async def test_extauth_ends_with_its_standard_input(config: Path, partial: bytes) -> None:
     async with started(config) as process:
         assert process.stdin
-        process.stdin.write(begun)
+        process.stdin.write(partial)
 
-        said = await ended(process)
+        log = await ended(process)
 
-        assert (process.returncode, said) == (0, b"")
+        assert (process.returncode, log) == (0, b"")
 
 
-async def test_extauth_answers_no_while_the_program_does_not_run(
+async def test_question_is_answered_with_no_while_the_program_does_not_run(
     config: Path, settings: WebSettings
 ) -> None:
     async with open_services() as services, started(config) as process:
@@ -181,47 +181,45 @@ async def test_extauth_answers_no_while_the_program_does_not_run(
                 f"removeuser3:ann:{HOST}:pencil",
             )
         ]
-        unset = await ask(process, f"setpass:ann:{HOST}:pencil")
+        not_running = await ask(process, f"setpass:ann:{HOST}:pencil")
         async with serve(settings, services):
-            made = await ask(process, f"tryregister:ann:{HOST}:pencil")
-        away = await ask(process, f"auth:ann:{HOST}:pencil")
+            registered = await ask(process, f"tryregister:ann:{HOST}:pencil")
+        stopped = await ask(process, f"auth:ann:{HOST}:pencil")
         async with serve(settings, services):
-            back = await ask(process, f"auth:ann:{HOST}:pencil")
+            restarted = await ask(process, f"auth:ann:{HOST}:pencil")
         lines = (await ended(process)).decode().splitlines()
 
-    assert (before, unset) == ([NO] * 5, FAILED)
-    assert (made, away, back) == (YES, NO, YES)
-    said = [line.partition("extauth: ")[2] for line in lines]
+    assert (before, not_running) == ([NO] * 5, FAILED)
+    assert (registered, stopped, restarted) == (YES, NO, YES)
+    log = [line.partition("extauth: ")[2] for line in lines]
     trouble = (
         "all questions are answered with no until this is solved: "
         f"Muniment does not answer at {LOOPBACK}:{settings.port}: Connection refused."
     )
-    assert said == [trouble, "Muniment answers again"] * 2
+    assert log == [trouble, "Muniment answers again"] * 2
 
 
-async def test_extauth_logs_a_wrong_configuration_and_reads_it_again(
-    config: Path, served: None
-) -> None:
+async def test_wrong_configuration_is_logged_and_read_again(config: Path, served: None) -> None:
     right = config.read_text()
     config.write_text(right.replace("secret", "password"))
     async with started(config) as process:
-        wrong = await ask(process, f"tryregister:ann:{HOST}:pencil")
+        wrong_config = await ask(process, f"tryregister:ann:{HOST}:pencil")
         config.write_text(right)
-        mended = await ask(process, f"tryregister:ann:{HOST}:pencil")
-        said = (await ended(process)).decode()
+        corrected = await ask(process, f"tryregister:ann:{HOST}:pencil")
+        log = (await ended(process)).decode()
 
-    assert (wrong, mended) == (NO, YES)
-    assert "http.password: unknown key" in said
+    assert (wrong_config, corrected) == (NO, YES)
+    assert "http.password: unknown key" in log
 
 
-async def test_no_password_is_logged(config: Path, served: None) -> None:
+async def test_password_is_not_logged(config: Path, served: None) -> None:
     questions = ("tryregister", "auth", "setpass", "removeuser3")
     async with started(config) as process:
         for question in questions:
             for user in (f"ann:{HOST}", "ann:elsewhere.example", "ann"):
                 await ask(process, f"{question}:{user}:pencil")
                 await ask(process, f"{question}:{user}:pencil-2")
-        said = await ended(process)
+        log = await ended(process)
 
-    assert said
-    assert b"pencil" not in said
+    assert log
+    assert b"pencil" not in log

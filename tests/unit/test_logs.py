@@ -1,4 +1,4 @@
-"""What is logged, and what nobody can make it say."""
+"""The formats of the log, escaped values, and the levels of libraries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from component import logs
 
 @pytest.fixture(autouse=True)
 def root() -> Iterator[None]:
-    """Put the loggers back as they were."""
+    """Restore the loggers after the test."""
     names = (None, *logs.MIN_LEVELS)
     levels = {name: logging.getLogger(name).level for name in names}
     handlers = list(logging.getLogger().handlers)
@@ -26,7 +26,7 @@ def root() -> Iterator[None]:
 
 
 def logged(form: Literal["text", "json"], message: str, *values: object) -> str:
-    """Log one event and return what was written."""
+    """Log one event and return the output."""
     stream = io.StringIO()
     logs.setup("info", form, stream)
     logging.getLogger("component.test").warning(message, *values)
@@ -34,7 +34,7 @@ def logged(form: Literal["text", "json"], message: str, *values: object) -> str:
 
 
 def failed(form: Literal["text", "json"], text: str) -> str:
-    """Log an exception with this text and return what was written."""
+    """Log an exception with this text and return the output."""
     stream = io.StringIO()
     logs.setup("info", form, stream)
     try:
@@ -44,13 +44,13 @@ def failed(form: Literal["text", "json"], text: str) -> str:
     return stream.getvalue()
 
 
-def test_a_line_has_time_level_logger_and_message() -> None:
+def test_line_has_time_level_logger_and_message() -> None:
     line = logged("text", "%s is %d", "chat.example", 3)
 
-    time, rest = line.split(" ", 1)
+    time, remainder = line.split(" ", 1)
     assert time.endswith("Z")
     assert len(time) == len("2026-01-01T00:00:00.000Z")
-    assert rest == "WARNING component.test: chat.example is 3\n"
+    assert remainder == "WARNING component.test: chat.example is 3\n"
 
 
 @pytest.mark.parametrize(
@@ -76,11 +76,11 @@ def test_line_ends_in_values_are_escaped(forged: str) -> None:
     assert line[:-1].isprintable()
 
 
-def test_an_escaped_value_can_still_be_read() -> None:
+def test_escaped_value_is_readable() -> None:
     assert logged("text", "from %s", "a\nb\u2028ü").endswith("from a\\nb\\u2028ü\n")
 
 
-def test_a_traceback_follows_indented() -> None:
+def test_traceback_is_indented() -> None:
     lines = failed("text", "x\n2026-01-01T00:00:00.000Z INFO forged").splitlines()
 
     assert lines[0].endswith("ERROR component.test: failed")
@@ -88,21 +88,21 @@ def test_a_traceback_follows_indented() -> None:
     assert all(line.startswith("    ") for line in lines[1:])
 
 
-def test_json_is_one_object_a_line() -> None:
+def test_json_has_one_object_per_line() -> None:
     event = json.loads(logged("json", "from %s", "a\nb"))
 
     assert event.pop("time").endswith("Z")
     assert event == {"level": "warning", "logger": "component.test", "message": "from a\nb"}
 
 
-def test_json_holds_the_traceback() -> None:
+def test_json_has_the_traceback_in_one_line() -> None:
     written = failed("json", "x\ny")
 
     assert written.count("\n") == 1
     assert json.loads(written)["traceback"].endswith("ValueError: x\ny")
 
 
-def test_json_takes_what_json_cannot_hold() -> None:
+def test_lone_surrogate_is_escaped_in_json() -> None:
     assert json.loads(logged("json", "%s", "\ud800"))["message"] == "\\ud800"
 
 
@@ -127,7 +127,7 @@ def test_login_at_ejabberd_is_not_logged() -> None:
     assert stream.getvalue() == ""
 
 
-def test_a_higher_level_holds_for_every_logger() -> None:
+def test_higher_level_applies_to_every_logger() -> None:
     stream = io.StringIO()
 
     logs.setup("error", "text", stream)
@@ -137,7 +137,7 @@ def test_a_higher_level_holds_for_every_logger() -> None:
     assert stream.getvalue() == ""
 
 
-def test_a_second_set_up_replaces_the_first() -> None:
+def test_second_setup_replaces_the_first() -> None:
     first, second = io.StringIO(), io.StringIO()
 
     logs.setup("info", "text", first)

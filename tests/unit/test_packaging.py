@@ -1,4 +1,4 @@
-"""The wheel holds what the program needs, and nothing else."""
+"""The wheel has the files that the program needs, and no others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Build the wheel and list it. No isolation: hatchling is there, the network need not be."""
+    """Build the wheel with the installed hatchling, without network, and list its files."""
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
@@ -28,20 +28,20 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         return archive.namelist()
 
 
-def test_the_wheel_brings_two_packages(names: list[str]) -> None:
+def test_wheel_has_two_packages(names: list[str]) -> None:
     tops = {name.split("/")[0] for name in names}
 
     assert {top for top in tops if not top.endswith(".dist-info")} == {"component", "storage"}
 
 
-def test_the_wheel_brings_the_migrations(names: list[str]) -> None:
-    here = {str(path.relative_to(ROOT)) for path in ROOT.glob("storage/*/migrations/*.sql")}
+def test_wheel_has_the_migrations(names: list[str]) -> None:
+    migrations = {str(path.relative_to(ROOT)) for path in ROOT.glob("storage/*/migrations/*.sql")}
 
-    assert here
-    assert {name for name in names if name.endswith(".sql")} == here
+    assert migrations
+    assert {name for name in names if name.endswith(".sql")} == migrations
 
 
-def test_the_wheel_brings_types_licence_and_command(names: list[str]) -> None:
+def test_wheel_has_types_licence_and_command(names: list[str]) -> None:
     assert {"component/py.typed", "storage/py.typed", "component/cli/__init__.py"} <= set(names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert any(name.endswith(".dist-info/entry_points.txt") for name in names)

@@ -1,4 +1,4 @@
-"""Each case of the suites of peers is a test of ours, or says why not."""
+"""Each case of the test suites of peers is one of our tests, or has a reason why not."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ def excused() -> dict[str, str]:
     return {row["case"]: row["reason"] for line in lines if (row := _ROW.fullmatch(line))}
 
 
-def ours() -> Iterator[str]:
+def own_tests() -> Iterator[str]:
     for folder in (PEERS, TESTS / "conformance" / "peers"):
         for path in folder.glob("test_*.py"):
-            for one in ast.parse(path.read_text()).body:
-                if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef):
-                    yield one.name
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    yield node.name
 
 
-def test_no_case_is_named_twice() -> None:
+def test_no_case_is_listed_twice() -> None:
     assert sorted(set(cases())) == sorted(cases())
 
 
-def test_each_case_is_a_test_or_says_why_not() -> None:
-    names, reasons = set(ours()), excused()
+def test_each_case_is_a_test_or_has_a_reason() -> None:
+    names, reasons = set(own_tests()), excused()
 
     assert [case for case in cases() if f"test_{case}" not in names and case not in reasons] == []
 
 
-def test_no_case_that_is_a_test_is_excused() -> None:
-    names, known = set(ours()), set(cases())
+def test_case_with_a_reason_is_listed_and_no_test() -> None:
+    names, listed = set(own_tests()), set(cases())
 
-    assert [case for case in excused() if f"test_{case}" in names or case not in known] == []
+    assert [case for case in excused() if f"test_{case}" in names or case not in listed] == []

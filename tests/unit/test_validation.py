@@ -1,4 +1,4 @@
-"""What is wrong with a value is said in our own words, whatever pydantic finds and says."""
+"""Every problem that pydantic finds is reported in our own words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from component.web.archive.models import Parameters
 from component.web.remote_data import models
 from component.web.server.parameters import checked
 
-#: What may stand where anything else should; a string of digits is beyond every number.
+#: Values of wrong types; the string of digits is larger than every number.
 ODD: tuple[Any, ...] = (
     None,
     True,
@@ -45,13 +45,13 @@ ODD: tuple[Any, ...] = (
     1j,
 )
 
-SAID_BY_PYDANTIC = "Input should be something"
+PYDANTIC_TEXT = "Input should be something"
 
 
 def _below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
     yield model
-    for one in model.__subclasses__():
-        yield from _below(one)
+    for subclass in model.__subclasses__():
+        yield from _below(subclass)
 
 
 #: Every model of a request.
@@ -60,9 +60,9 @@ REQUESTS = sorted(
         *_below(Parameters),
         *_below(models.Fields),
         *(
-            one
-            for one in BaseModel.__subclasses__()
-            if one.__module__.startswith("component.web.")
+            subclass
+            for subclass in BaseModel.__subclasses__()
+            if subclass.__module__.startswith("component.web.")
         ),
     },
     key=lambda model: model.__name__,
@@ -77,21 +77,21 @@ FIELDS = [
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_every_kind_of_error_of_every_field_has_our_words(field: FieldInfo) -> None:
+def test_every_type_of_error_of_every_field_has_our_words(field: FieldInfo) -> None:
     for type_ in get_args(ErrorType):
         for place in (("field",), ("field", 0)):
             error = {
                 "type": type_,
                 "loc": place,
-                "msg": SAID_BY_PYDANTIC,
+                "msg": PYDANTIC_TEXT,
                 "input": "x",
                 "ctx": {"error": ValueError("ours")},
             }
-            said = wrong(error, field)  # type: ignore[arg-type]
+            message = wrong(error, field)  # type: ignore[arg-type]
 
-            assert said == "required, but missing" if type_ == "missing" else True
-            assert said.startswith(("expected ", "required, ")) or said == "ours"
-            assert SAID_BY_PYDANTIC not in said
+            assert message == "required, but missing" if type_ == "missing" else True
+            assert message.startswith(("expected ", "required, ")) or message == "ours"
+            assert PYDANTIC_TEXT not in message
 
 
 def _named(model: type[BaseModel]) -> dict[str, FieldInfo]:
@@ -99,27 +99,27 @@ def _named(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 
 @pytest.mark.parametrize("model", REQUESTS, ids=lambda model: model.__name__)
-def test_no_text_of_pydantic_is_passed_on(model: type[BaseModel]) -> None:
-    """Every field in turn has each odd value, and one that nobody knows stands beside it."""
+def test_text_of_pydantic_is_never_passed_on(model: type[BaseModel]) -> None:
+    """Give each field in turn each odd value, beside an unknown field."""
     for name in (*_named(model), "nobody-knows-this"):
         for odd in ODD:
             values = {name: odd}
             try:
                 model.model_validate(values)
             except ValidationError as error:
-                pydantic_said = [one["msg"] for one in error.errors()]
+                pydantic_texts = [problem["msg"] for problem in error.errors()]
                 with pytest.raises(BadRequest) as refused:
                     checked(model, values)
-                said = refused.value.message
-                assert not any(text in said for text in pydantic_said), said
-                assert "Input should" not in said
-                assert "Value error" not in said
-                assert len(said) < 3000
+                message = refused.value.message
+                assert not any(text in message for text in pydantic_texts), message
+                assert "Input should" not in message
+                assert "Value error" not in message
+                assert len(message) < 3000
                 assert refused.value.__cause__ is None
 
 
 @pytest.mark.parametrize(
-    ("model", "values", "said"),
+    ("model", "values", "message"),
     [
         ("MessagesParameters", {"limt": "1"}, "limt: unknown, did you mean limit?"),
         ("MessagesParameters", {"wiht": "a"}, "wiht: unknown, did you mean with?"),
@@ -187,19 +187,19 @@ def test_no_text_of_pydantic_is_passed_on(model: type[BaseModel]) -> None:
         ("OfflinePost", {"peer": "a", "packet": "b"}, "timestamp: required, but missing"),
     ],
 )
-def test_a_mistake_names_the_field_and_what_is_expected(
-    model: str, values: dict[str, object], said: str
+def test_problem_names_the_field_and_the_expected_value(
+    model: str, values: dict[str, object], message: str
 ) -> None:
-    [found] = [one for one in REQUESTS if one.__name__ == model]
+    [request_model] = [item for item in REQUESTS if item.__name__ == model]
 
     with pytest.raises(BadRequest) as refused:
-        checked(found, values)
+        checked(request_model, values)
 
-    assert refused.value.message == said
+    assert refused.value.message == message
 
 
-def test_long_list_of_mistakes_is_shortened() -> None:
-    [none] = [one for one in REQUESTS if one.__name__ == "NoParameters"]
+def test_long_list_of_problems_is_shortened() -> None:
+    [none] = [item for item in REQUESTS if item.__name__ == "NoParameters"]
 
     with pytest.raises(BadRequest) as refused:
         checked(none, {f"{n}{'x' * 5000}": "y" for n in range(1000)})

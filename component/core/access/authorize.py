@@ -54,6 +54,10 @@ class Authorizer:
         self._rooms = rooms
         self._served = served
 
+    def for_users(self) -> Authorizer:
+        """Return one that knows no operators: users read as users, and nothing else."""
+        return Authorizer(self._hosts, (), self._audit, self._rooms, self._served)
+
     async def authorize(
         self, principal: Principal, owner: str, action: Action, detail: str = ""
     ) -> int:

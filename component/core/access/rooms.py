@@ -45,7 +45,7 @@ _PERSISTENT = "muc_persistent"
 UNASKED_MAX = 1000
 
 #: For so many rooms we remember that they are the same, and whether they are persistent.
-REMEMBERED = 50_000
+REMEMBERED_MAX = 50_000
 
 #: At most so many changes of rooms and affiliations wait for the store.
 UNWRITTEN_MAX = 50_000
@@ -101,17 +101,23 @@ class Rooms:
         info: RoomInfo,
         *,
         on_replaced: Callable[[str], None] = lambda _: None,
+        remembered_max: int = REMEMBERED_MAX,
+        unwritten_max: int = UNWRITTEN_MAX,
     ) -> None:
-        """`on_replaced` is called with each room that is not its predecessor of the same name."""
+        """`on_replaced` is called with each room that is not its predecessor of the same name.
+
+        `remembered_max` bounds the rooms in memory, `unwritten_max` the changes that wait.
+        """
         self._hosts = hosts
         self._store = store
         self._info = info
         self._on_replaced = on_replaced
         self._began = 0  # when the connection came up, microseconds
         #: rooms of this connection that were compared with their past: whether each is persistent
-        self._settled: LRUCache[str, bool] = LRUCache(REMEMBERED)
+        self._settled: LRUCache[str, bool] = LRUCache(remembered_max)
         self._unasked: dict[str, None] = {}  # rooms to ask whether they are persistent
         self._unwritten: OrderedDict[str, _Changes] = OrderedDict()
+        self._unwritten_max = unwritten_max
         self._count = 0  # changes in `_unwritten`
         self._writing = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -292,7 +298,7 @@ class Rooms:
     @contextmanager
     def _changing(self, room: str) -> Iterator[_Changes]:
         """Return the unwritten changes of a room, to add to them within the block."""
-        if self._count >= UNWRITTEN_MAX:
+        if self._count >= self._unwritten_max:
             self._give_up()
         changes = self._unwritten.get(room)
         size = 0 if changes is None else len(changes)

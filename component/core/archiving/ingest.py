@@ -14,7 +14,7 @@ from component.core.archiving import sanitise
 from component.core.archiving.dedup import REMEMBERED, Deduplicator, RecentMessage
 from component.core.archiving.deliveries import Deliveries, Delivery, waits_offline
 from component.core.archiving.policy import Policy
-from component.core.archiving.route import Candidate, Router, Side
+from component.core.archiving.route import Candidate, Router
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Queue
 from component.core.hosts import Hosts
@@ -93,7 +93,7 @@ class Ingest:
         # A stanza cut out of a copy lacks the prefixes that were declared around it.
         xml = (raw if stanza.element.is_bound else standalone(raw)).decode()
         time = self._router.time_of(stanza, message.first, at)
-        rows = self._rows(stanza, candidate.sides, message, xml, time)
+        rows = self._rows(stanza, candidate, message, xml, time)
         if candidate.is_for_room or not self._router.awaits_delivery(
             stanza, candidate.sides, message.first, at, host
         ):
@@ -112,13 +112,14 @@ class Ingest:
         self._deliveries.open(message.delivery)
 
     def _rows(
-        self, stanza: Stanza, sides: list[Side], message: RecentMessage, xml: str, time: int
+        self, stanza: Stanza, candidate: Candidate, message: RecentMessage, xml: str, time: int
     ) -> list[NewMessage]:
         """Describe a stanza, once for each side."""
         description = describe(stanza)
+        stanza_id = description.public_id if candidate.is_for_room else ""
         dedup_key, alternative_keys = message.dedup_key, message.alternative_keys
         rows = []
-        for owner, other, direction in sides:
+        for owner, other, direction in candidate.sides:
             peer, resource = jids.bare(other), jids.resource(other)
             name_hashes, refers_to = description.name_hashes(
                 peer, resource, stanza.type, direction
@@ -141,6 +142,7 @@ class Ingest:
                     refers_to=refers_to,
                     relation=description.relation,
                     is_seen=description.shows_seen and self._is_own(stanza, owner, direction),
+                    stanza_id=stanza_id,
                 )
             )
         return rows

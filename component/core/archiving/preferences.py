@@ -129,6 +129,8 @@ class Preferences:
         hosts: Mapping[str, HostRules],
         *,
         size: int = REMEMBERED_SIZE,
+        load_page_size: int = LOAD_PAGE_SIZE,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         """`size` is that of the cache, in the unit of REMEMBERED_SIZE."""
         self._store = store
@@ -137,13 +139,15 @@ class Preferences:
         self._hosts = Hosts(hosts)
         self._defaults = {host: EffectivePreferences(rules) for host, rules in hosts.items()}
         self._memory = _Memory(size)
+        self._load_page_size = load_page_size
+        self._retry_seconds = retry_seconds
         self._changes = 0
         self._setting = asyncio.Lock()
 
     async def load(self) -> None:
         """Read the preferences of all users into the cache. Raises StorageError."""
         self._memory.is_complete, after = True, ""
-        while page := await self._store.list(after=after, limit=LOAD_PAGE_SIZE):
+        while page := await self._store.list(after=after, limit=self._load_page_size):
             for preferences in page:
                 self._remember(preferences.owner, preferences)
             if not self._memory.is_complete:
@@ -199,7 +203,7 @@ class Preferences:
                 return await self._read(owner)
             except StorageError as error:
                 log.error("the preferences of %s cannot be read: %s", owner, error)
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._retry_seconds)
 
     async def _read(self, owner: str) -> EffectivePreferences:
         """Return the preferences that apply to a user. Raises StorageError."""

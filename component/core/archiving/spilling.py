@@ -26,10 +26,16 @@ class Lost(Exception):
 class SpillRecovery:
     """Brings spilled messages into the store, and spills those that are left at the end."""
 
-    def __init__(self, spill: Spill | None, queue: Queue) -> None:
-        """`queue` filters by preferences: no decision may have been made for spilled messages."""
+    def __init__(
+        self, spill: Spill | None, queue: Queue, *, put_seconds: float = PUT_SECONDS
+    ) -> None:
+        """`queue` filters by preferences: no decision may have been made for spilled messages.
+
+        `put_seconds` is how long `run` waits for `put`.
+        """
         self._spill = spill
         self._queue = queue
+        self._put_seconds = put_seconds
         self._spilled = Spilled()
         self._is_put = asyncio.Event()
         self._is_written = asyncio.Event()
@@ -50,20 +56,20 @@ class SpillRecovery:
     def put(self) -> None:
         """Queue the spilled messages, unless they are queued already."""
         kept, self._spilled = self._spilled, Spilled()
-        if kept.work and self._spill is not None:
-            log.warning("%d rows of %s are written now", len(kept.work), self._spill.path)
-            self._queue.put(kept.work)
+        if kept.messages and self._spill is not None:
+            log.warning("%d rows of %s are written now", len(kept.messages), self._spill.path)
+            self._queue.put(kept.messages)
         self._is_put.set()
 
     async def run(self) -> None:
         """Remove the spill file once its messages are durable, and reserve room for the next.
 
-        If `put` is not called within PUT_SECONDS, the messages are queued all the same. The store
+        If `put` is not called in time, the messages are queued all the same. The store
         skips messages that it has already, so this may be cancelled at any time.
         """
-        if self._spilled.work:
+        if self._spilled.messages:
             with suppress(TimeoutError):
-                async with asyncio.timeout(PUT_SECONDS):
+                async with asyncio.timeout(self._put_seconds):
                     await self._is_put.wait()
         self.put()
         try:

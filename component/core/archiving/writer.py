@@ -72,17 +72,22 @@ class Writer:
         pressure: Backpressure | None = None,
         on_written: Callable[[Collection[str]], None] = lambda _: None,
         is_held: Callable[[str], bool] = lambda _: False,
+        first_retry_seconds: float = FIRST_RETRY_SECONDS,
+        last_retry_seconds: float = LAST_RETRY_SECONDS,
     ) -> None:
         """`pressure` counts the messages that wait.
 
         `on_written` is called with the owners of the archives that changed, once the change is
         durable. `is_held` returns whether an archive is under legal hold: retractions change
-        nothing in it then.
+        nothing in it then. The pauses between attempts to write grow from `first_retry_seconds` to
+        `last_retry_seconds`.
         """
         self._archive = archive
         self._pressure = pressure or Backpressure()
         self._on_written = on_written
         self._is_held = is_held
+        self._first_retry_seconds = first_retry_seconds
+        self._last_retry_seconds = last_retry_seconds
         self._queue: list[NewMessage | AuditEntry] = []
         self._batch: list[NewMessage | AuditEntry] = []  # being written
         self._put_count = 0
@@ -249,7 +254,7 @@ class Writer:
 
         `place` is that of the first entry of the batch.
         """
-        pause = FIRST_RETRY_SECONDS
+        pause = self._first_retry_seconds
         while entries := [e for at, e in enumerate(batch, place) if self._is_wanted(e, at)]:
             try:
                 await self._archive.append(entries)
@@ -261,7 +266,7 @@ class Writer:
                     return False
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), pause)
-                pause = min(pause * 2, LAST_RETRY_SECONDS)
+                pause = min(pause * 2, self._last_retry_seconds)
                 continue
             break
         if not self.is_healthy:
@@ -298,7 +303,7 @@ class Writer:
             fault = None if isinstance(error, StorageError) else error
             log.error("retractions are not carried out yet: %s", error, exc_info=fault)
             if not self._batch:
-                await self._wait_for_work(LAST_RETRY_SECONDS)
+                await self._wait_for_work(self._last_retry_seconds)
             return True
         return has_unfinished
 

@@ -25,9 +25,6 @@ from component.core.retention.erasure import TIMEOUT_SHARE
 from component.core.retention.purge import Progress
 from component.core.wording import count_of
 
-#: Greatest size of an export that fits into the answer to a command.
-EXPORT_MAX_BYTES = 256 * 1024
-
 OWNER = Field(name="owner", label="Bare JID of a user or a room", kind=FieldKind.OWNER)
 OWNER_REQUIRED = replace(OWNER, is_required=True)
 
@@ -106,12 +103,12 @@ async def _purge_preview(context: CommandContext, arguments: Arguments) -> Outco
     )
     is_confirmed = await approval.is_confirmed()
     fields = forecast_fields(forecast)
-    warning = "" if is_confirmed else " Nobody has confirmed these bounds of retention."
+    warning = "" if is_confirmed else " Nobody has confirmed these retention limits."
     return Outcome(
         message=f"This deletes {forecast}.{warning}",
         values=(
             *(Value(name, label, fields[name]) for name, label in _FORECAST),
-            Value("confirmed", "Bounds are confirmed", is_confirmed),
+            Value("confirmed", "Limits are confirmed", is_confirmed),
         ),
     )
 
@@ -153,7 +150,8 @@ async def _erase_preview(context: CommandContext, arguments: Arguments) -> Outco
 async def _export(context: CommandContext, _: Principal, arguments: Arguments) -> Outcome:
     owner, source = arguments.text("owner"), context.archives.export
     is_json = arguments.text("format") == "jsonl"
-    text = await _join(source.json_lines(owner) if is_json else source.portable(owner))
+    chunks = source.json_lines(owner) if is_json else source.portable(owner)
+    text = await _join(chunks, context.export_max_bytes)
     # Not `splitlines`: messages may contain other characters that it takes for ends of lines.
     lines = tuple(line for line in text.split("\n") if line)
     return Outcome(
@@ -161,13 +159,13 @@ async def _export(context: CommandContext, _: Principal, arguments: Arguments) -
     )
 
 
-async def _join(chunks: AsyncGenerator[bytes]) -> str:
+async def _join(chunks: AsyncGenerator[bytes], max_bytes: int) -> str:
     """Return a small file as one string. Raises TooLarge."""
     content = bytearray()
     async with aclosing(chunks):
         async for chunk in chunks:
             content += chunk
-            if len(content) > EXPORT_MAX_BYTES:
+            if len(content) > max_bytes:
                 raise TooLarge(
                     "This archive is too large for one answer: export it with "
                     "`muniment export`, or over HTTP from /v1/archives/OWNER/export."
@@ -220,8 +218,8 @@ ARCHIVE_COMMANDS = (
     ),
     Command(
         name="purge",
-        title="Delete messages over the bounds of retention now",
-        help="In one archive, or in all. New bounds that delete more than a tenth of an archive"
+        title="Delete messages over the retention limits now",
+        help="In one archive, or in all. New limits that delete more than a tenth of an archive"
         " have to be confirmed.",
         node="muniment#purge",
         role=Role.ADMIN,
@@ -229,7 +227,7 @@ ARCHIVE_COMMANDS = (
             OWNER,
             Field(
                 name="confirm",
-                label="Confirm the bounds, however much they delete",
+                label="Confirm the limits, however much they delete",
                 kind=FieldKind.FLAG,
             ),
         ),

@@ -11,7 +11,13 @@ from component.core.commands.link import Link
 from component.core.hosts import Hosts
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
+from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
+
+#: Greatest size of an export that fits into the answer to a command.
+EXPORT_MAX_BYTES = 256 * 1024
+
+ACCOUNT_PAGE_SIZE = 500
 
 
 class Connection(Link, Protocol):
@@ -34,7 +40,10 @@ class CommandContext:
     archives: ArchiveAdmin
     accounts: AccountSource
     rosters: RosterService
+    sign_ins: SignIns | None = None  #: None: users cannot sign in
     queue: Queue  #: messages on their way to the writer; a command that reads waits for them
     writer: Writer
     connection: Connection
     timeout: float  #: seconds that the operator waits for the answer to a command
+    export_max_bytes: int = EXPORT_MAX_BYTES  #: of an export in an answer
+    account_page_size: int = ACCOUNT_PAGE_SIZE  #: number of accounts that are read at once

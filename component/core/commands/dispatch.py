@@ -13,6 +13,7 @@ from component.core.commands.archives import ARCHIVE_COMMANDS
 from component.core.commands.context import CommandContext
 from component.core.commands.rosters import ROSTER_COMMANDS
 from component.core.commands.service import SERVICE_COMMANDS
+from component.core.commands.sign_ins import SIGN_IN_COMMANDS
 from component.core.commands.spec import (
     SUBJECT_KINDS,
     Arguments,
@@ -24,7 +25,13 @@ from component.core.commands.validate import validate
 from component.core.errors import BadRequest, Forbidden, ItemNotFound
 
 #: Every command.
-COMMANDS = (*SERVICE_COMMANDS, *ARCHIVE_COMMANDS, *ACCOUNT_COMMANDS, *ROSTER_COMMANDS)
+COMMANDS = (
+    *SERVICE_COMMANDS,
+    *ARCHIVE_COMMANDS,
+    *ACCOUNT_COMMANDS,
+    *SIGN_IN_COMMANDS,
+    *ROSTER_COMMANDS,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

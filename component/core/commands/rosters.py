@@ -22,9 +22,6 @@ from component.core.rosters.contacts import is_asked
 from component.core.wording import count_of
 from component.core.xml import jids
 
-#: Number of accounts that are read at once.
-PAGE = 500
-
 PAGE_FIELDS = page_fields("JID", default=100)
 
 _ROSTER = (
@@ -80,7 +77,7 @@ async def _accounts(
             raise BadRequest("after: expected user@host, with a host that is listed")
         hosts = hosts[hosts.index(jids.domain(after)) :]
     for host in hosts:
-        while page := await context.accounts.admin.list(host, after, PAGE):
+        while page := await context.accounts.admin.list(host, after, context.account_page_size):
             for account in page:
                 yield account
             after = page[-1].jid

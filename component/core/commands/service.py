@@ -27,7 +27,7 @@ async def _statistics(context: CommandContext, _: Principal, __: Arguments) -> O
             Value("purging", "Purge running", archives.janitor.current is not None),
             Value(
                 "unconfirmed",
-                "Bounds of retention have to be confirmed",
+                "Retention limits have to be confirmed",
                 archives.approval.unconfirmed is not None,
             ),
         ),

@@ -1,4 +1,7 @@
-"""The right of a message's author to annotate another message.
+"""XEP-0421: Occupant identifiers for semi-anonymous MUCs, version 1.0.0.
+
+The right of a message's author to annotate another message. In a room the occupant id says who
+wrote a message; where the message has none, the nickname does.
 
 A store finds the other message by its name hash, which two messages may share: so the authors of
 both messages have to be compared.
@@ -17,7 +20,7 @@ def may_annotate(annotation: Message, reference: Reference, message: Message) ->
         # XEP-0425 section 5: only the room itself moderates.
         by, type = annotation.stored, message.stored.type
         return by.type == type == GROUPCHAT and not by.resource
-    is_author = annotation.side.author == message.side.author
+    is_author = message.side.author in annotation.side.authors
     if reference.kind in (ReferenceKind.CORRECT, ReferenceKind.RETRACT):
         return is_author and annotation.stored.id != message.stored.id
     return not is_author or reference.kind not in RECEIPTS

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from component.core.messages.fulltext import fold
 from component.core.messages.payloads import (
     ANNOTATING,
     BODY,
-    NS_OCCUPANT,
     OPTIONAL,
     PURPOSES,
     REFERENCES,
     SHOW_SEEN,
     Purpose,
+    occupant_id_of,
 )
 from component.core.messages.references import ReferenceKind, Side
 from component.core.xml import jids
@@ -31,6 +32,10 @@ _RELATIONS: dict[ReferenceKind | None, Relation] = {
 }
 
 
+#: Ids of rooms that can be ids in archives, where they stand in XML, in URLs and in lines of text.
+_PUBLIC_ID = re.compile(r"[A-Za-z0-9._~-]{8,128}")
+
+
 class Description(NamedTuple):
     """What a stanza means to its readers; a tuple for speed, as a stanza is."""
 
@@ -43,6 +48,11 @@ class Description(NamedTuple):
     shows_seen: bool  #: its author has seen the conversation
     occupant_id: str | None
     is_from_occupant: bool
+
+    @property
+    def public_id(self) -> str:
+        """The id of the message in the archive of its room: the one that the room gave, or ""."""
+        return self.room_id if self.room_id and _PUBLIC_ID.fullmatch(self.room_id) else ""
 
     @property
     def relation(self) -> Relation:
@@ -80,7 +90,7 @@ def describe(stanza: Stanza) -> Description:
         reference_kind=reference_kind,
         reference_id=reference_id or None,
         shows_seen=is_text or not payloads.isdisjoint(SHOW_SEEN),
-        occupant_id=_occupant_id(stanza) if stanza.type == GROUPCHAT else None,
+        occupant_id=occupant_id_of(stanza.element) if stanza.type == GROUPCHAT else None,
         is_from_occupant=(NS_MUC_USER, "x") in payloads,
     )
 
@@ -114,11 +124,6 @@ def _ids(stanza: Stanza) -> tuple[str, ...]:
     origin = stanza.element.child(NS_STANZA_ID, "origin-id")
     given = (stanza.id, "" if origin is None else origin.get("id"))
     return tuple(dict.fromkeys(id for id in given if id))
-
-
-def _occupant_id(stanza: Stanza) -> str | None:
-    element = stanza.element.child(NS_OCCUPANT, "occupant-id")
-    return None if element is None else element.get("id") or None
 
 
 def _reference(stanza: Stanza) -> tuple[ReferenceKind | None, str]:

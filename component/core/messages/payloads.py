@@ -24,6 +24,9 @@ _NS_RECEIPTS = "urn:xmpp:receipts"
 _NS_MARKERS = "urn:xmpp:chat-markers:0"
 _NS_JINGLE_MESSAGE = "urn:xmpp:jingle-message:0"
 
+#: The longest occupant id, in characters (XEP-0421 section 4.1).
+OCCUPANT_ID_MAX = 128
+
 #: COMPAT: how messages were retracted and moderated before 2023 (XEP-0422).
 NS_FASTEN = "urn:xmpp:fasten:0"
 NS_RETRACT_0 = "urn:xmpp:message-retract:0"
@@ -211,6 +214,19 @@ def reference_of(message: Element) -> Reference | None:
         reference = payload.read(element, payload.reference)
         if reference is not None:
             return reference
+    return None
+
+
+def occupant_id_of(message: Element) -> str | None:
+    """Return the occupant id that a room gave to the author of a message, None if it gave none.
+
+    A room replaces an id that the author wrote (XEP-0421 section 4). The last one counts, because
+    a room that only adds its own adds it behind the payloads of the author.
+    """
+    for child in reversed(message.elements):
+        if (child.ns, child.name) == (NS_OCCUPANT, "occupant-id"):
+            id = child.get("id")
+            return id if 0 < len(id) <= OCCUPANT_ID_MAX else None
     return None
 
 

@@ -65,10 +65,25 @@ class Side:
         if self.type == GROUPCHAT and self.occupant_id:
             return f"{_ROOM} occupant-id {self.occupant_id}"
         if self.type == GROUPCHAT:
-            return f"{_ROOM} occupant {self.resource}"
+            return self._nickname
         if self.direction is Direction.RECEIVED and self.is_from_occupant:
             return f"occupant {self.resource}"
         return self.direction
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """The names of the authors whose messages this side may correct or retract.
+
+        A message to which the room gave no occupant id has no other name of its author than the
+        nickname, as before an upgrade of the server. A message with an occupant id has that alone.
+        """
+        if self.type == GROUPCHAT and self.occupant_id:
+            return self.author, self._nickname
+        return (self.author,)
+
+    @property
+    def _nickname(self) -> str:
+        return f"{_ROOM} occupant {self.resource}"
 
     def name_hashes(self, ids: Iterable[str], room_id: str | None) -> tuple[int, ...]:
         """Return the name hashes of a message of this side with these ids and this room id.
@@ -92,7 +107,7 @@ class Side:
         if kind is ReferenceKind.CORRECT or (
             kind is ReferenceKind.RETRACT and self.type != GROUPCHAT
         ):
-            return (name_hash(self.peer, self.author, id),)
+            return tuple(name_hash(self.peer, author, id) for author in self.authors)
         if self.type == GROUPCHAT:
             return (name_hash(self.peer, _ROOM, id),)
         if kind in RECEIPTS:
@@ -102,6 +117,11 @@ class Side:
                 if direction != self.direction
             )
         return tuple(name_hash(self.peer, direction, id) for direction in Direction)
+
+
+def room_name_hash(room: str, id: str) -> int:
+    """Return the name hash of a message to which a room gave an id (XEP-0359)."""
+    return name_hash(room, _ROOM, id)
 
 
 def name_hash(peer: str, author: str, id: str) -> int:

@@ -8,10 +8,10 @@ from typing import Self
 from component.core.messages.payloads import (
     NS_MODERATE,
     NS_MODERATE_0,
-    NS_OCCUPANT,
     NS_RETRACT,
     NS_RETRACT_0,
     attribute_of,
+    occupant_id_of,
     reference_of,
     text_of,
 )
@@ -96,7 +96,7 @@ def payloads_of(xml: str) -> Payloads:
             for child in message.elements
             if (child.ns, child.name) == (NS_STANZA_ID, "stanza-id")
         ),
-        occupant_id=attribute_of(message.child(NS_OCCUPANT, "occupant-id"), "id"),
+        occupant_id=occupant_id_of(message),
         is_from_occupant=message.child(NS_MUC_USER, "x") is not None,
         reference=reference_of(message),
         tombstone=_tombstone(message),

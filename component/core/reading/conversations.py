@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from component.core.access.audit import describe_fields
 from component.core.archiving.writer import Queue
+from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.pages import Pager
 from component.core.reading.views import ReadableMessage, Views
 from component.core.store_errors import translated
@@ -50,8 +51,17 @@ class ConversationPage:
 class Conversations:
     """Reads the conversations of archives, for callers that are authorized already."""
 
-    def __init__(self, archive: Archive, queue: Queue, pager: Pager, views: Views) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        queue: Queue,
+        pager: Pager,
+        views: Views,
+        displayed: DisplayedMarkers | None = None,
+    ) -> None:
+        """Without `displayed` only messages tell what their owner has displayed."""
         self._archive = archive
+        self._displayed = displayed
         self._queue = queue
         self._pager = pager
         self._views = views
@@ -60,6 +70,8 @@ class Conversations:
         """Return one page. Raises ItemNotFound for an id that is not in this archive."""
         with translated():
             await self._queue.wait_readable(owner)
+            if self._displayed is not None and query.since is None:
+                await self._displayed.refresh(owner)
             since, uncounted = await self._since(owner, query.since)
             page = await self._archive.conversations(
                 owner,

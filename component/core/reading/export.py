@@ -86,7 +86,7 @@ class Export:
             if first.id == last.id:
                 yield (first,)
                 return
-            page = await self._behind(owner, first.id, follower, limit=PAGE - 1)
+            page = await self._behind(owner, first.position, follower, limit=PAGE - 1)
             messages = (first, *page.messages)
             while True:
                 ids = [message.id for message in messages]
@@ -94,7 +94,7 @@ class Export:
                 yield messages[: ids.index(last.id) + 1 if has_end else None]
                 if has_end or page.complete:
                     return
-                page = await self._behind(owner, ids[-1], follower)
+                page = await self._behind(owner, messages[-1].position, follower)
                 messages = page.messages
 
     async def _behind(self, owner: str, id: str, follower: Follower, *, limit: int = PAGE) -> Page:

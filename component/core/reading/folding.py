@@ -106,7 +106,8 @@ def _apply(owner: str, annotation: Message, reference: Reference, state: _State)
             )
         case ReferenceKind.REACT:
             # The last set replaces the one before (XEP-0444 section 4.1).
-            state.reactions.pop(annotation.side.author, None)
+            for name in annotation.side.authors:
+                state.reactions.pop(name, None)
             state.reactions[annotation.side.author] = (author, reference.reactions)
         case ReferenceKind.RECEIVED | ReferenceKind.DISPLAYED:
             before = state.receipts.get(author)

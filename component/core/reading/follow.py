@@ -99,7 +99,7 @@ class ArchiveStream:
         self._followers = followers
         self._owner = owner
         self._filter = filter
-        self.position = position  #: the id of the last message that was read, or FROM_START
+        self.position = position  #: position of the last message that was read, or FROM_START
 
     async def messages(self, *, pause: float) -> AsyncGenerator[list[ArchivedMessage], None]:
         """Yield the messages that match, and an empty list after `pause` seconds of silence.
@@ -118,7 +118,7 @@ class ArchiveStream:
                 if follower.is_over:
                     return
                 if page.messages:
-                    self.position = page.messages[-1].id
+                    self.position = page.messages[-1].position
                     yield [message for message in page.messages if _matches(message, self._filter)]
                 if page.complete and not await _within(pause, follower.changed):
                     yield []
@@ -162,7 +162,7 @@ class ArchiveStreams:
                 await self._archive.page_after(owner, after, limit=0)
                 return after
             page = await self._archive.page(owner, ANY, limit=1, backwards=True)
-        return page.messages[0].id if page.messages else FROM_START
+        return page.messages[0].position if page.messages else FROM_START
 
 
 def _matches(message: ArchivedMessage, filter: Filter) -> bool:

@@ -14,6 +14,7 @@ from component.core.reading.conversations import (
     ConversationQuery,
     Conversations,
 )
+from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import ArchiveStream, ArchiveStreams, Followers
 from component.core.reading.pages import PageQuery, Pager
 from component.core.reading.views import ReadableMessage, Views
@@ -56,14 +57,18 @@ class ArchiveReader:
         queue: Queue,
         pager: Pager,
         followers: Followers,
+        displayed: DisplayedMarkers | None = None,
     ) -> None:
-        """`queue` has the messages of users on their way to the writer: reads wait for them."""
+        """`queue` has the messages of users on their way to the writer: reads wait for them.
+
+        `displayed` tells what users have displayed beside what their messages tell.
+        """
         self._authorizer = authorizer
         self._archive = storage.archive
         self._retention = storage.retention
         self._pager = pager
         self._views = Views(storage.archive)
-        self._conversations = Conversations(storage.archive, queue, pager, self._views)
+        self._conversations = Conversations(storage.archive, queue, pager, self._views, displayed)
         self._streams = ArchiveStreams(storage.archive, queue, followers)
 
     async def page(self, principal: Principal, owner: str, query: PageQuery) -> Page:

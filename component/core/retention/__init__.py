@@ -1,1 +1,1 @@
-"""Retention and deletion: bounds, rules, purges, legal holds, erasure, removal of accounts."""
+"""Retention and deletion: limits, rules, purges, legal holds, erasure, removal of accounts."""

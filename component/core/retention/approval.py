@@ -1,9 +1,9 @@
-"""New bounds that would delete much of an archive wait until an operator confirms them.
+"""New limits that would delete much of an archive wait until an operator confirms them.
 
-The store keeps the bounds that were confirmed last. If those of the configuration differ, the
+The store keeps the limits that were confirmed last. If those of the configuration differ, the
 first purge forecasts what they would delete. If no archive would lose more than a tenth of its
 messages, that purge confirms them; otherwise it deletes nothing until an operator confirms them.
-Under confirmed bounds every message over them is deleted, however many there are. A rule for one
+Under confirmed limits every message over them is deleted, however many there are. A rule for one
 archive is confirmed when it is set or removed.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Coroutine, Mapping
 
 from component.core.errors import Conflict, Overloaded
 from component.core.retention.forecast import Forecast, Forecasts
-from component.core.retention.plan import RetentionBounds, RetentionDefaults, is_tighter
+from component.core.retention.plan import RetentionDefaults, RetentionLimits, is_tighter
 from component.core.shared_tasks import SharedTasks
 from component.core.store_errors import translated
 from storage.interface import RulesStore
@@ -30,13 +30,13 @@ OTHERS = ""
 def describe_unconfirmed(forecast: Forecast) -> str:
     """Return why nothing is purged and how to go on, for the log and `check-config`."""
     return (
-        f"the bounds of retention would delete {forecast}, and nobody has confirmed them:"
+        f"the retention limits would delete {forecast}, and nobody has confirmed them:"
         " run `muniment purge`, which asks, or change them"
     )
 
 
 class Approval:
-    """Decides whether the bounds of the configuration may be applied."""
+    """Decides whether the limits of the configuration may be applied."""
 
     def __init__(
         self, rules: RulesStore, forecasts: Forecasts, defaults: RetentionDefaults
@@ -45,15 +45,15 @@ class Approval:
         self._forecasts = forecasts
         self._defaults = defaults
         self._forecasting = SharedTasks[str | None, Forecast](_log_failure)
-        #: What the bounds would delete that nobody has confirmed yet; None: nothing.
+        #: What the limits would delete that nobody has confirmed yet; None: nothing.
         self.unconfirmed: Forecast | None = None
 
     async def is_granted(self) -> bool:
-        """Return whether all archives may be purged; confirm bounds that would delete little.
+        """Return whether all archives may be purged; confirm limits that would delete little.
 
         Raises StorageError.
         """
-        confirmed = await self._confirmed_bounds()
+        confirmed = await self._confirmed_limits()
         if confirmed == self._defaults:
             self.unconfirmed = None
             return True
@@ -61,7 +61,7 @@ class Approval:
         forecast = self.unconfirmed or await self._forecast_tighter(confirmed)
         if not forecast.needs_confirmation:
             await self.confirm()
-            log.info("the bounds of retention are confirmed: they delete %s", forecast)
+            log.info("the retention limits are confirmed: they delete %s", forecast)
             return True
         self.unconfirmed = forecast
         log.warning("nothing is purged: %s", describe_unconfirmed(forecast))
@@ -72,16 +72,16 @@ class Approval:
 
         Raises StorageError.
         """
-        confirmed = await self._confirmed_bounds()
+        confirmed = await self._confirmed_limits()
         if confirmed == self._defaults:
             return None
         forecast = await self._forecast_tighter(confirmed)
         return forecast if forecast.needs_confirmation else None
 
     async def is_confirmed(self) -> bool:
-        """Return whether the bounds of the configuration were confirmed. Raises Overloaded."""
+        """Return whether the limits of the configuration were confirmed. Raises Overloaded."""
         with translated():
-            return await self._confirmed_bounds() == self._defaults
+            return await self._confirmed_limits() == self._defaults
 
     async def require(self, owner: str | None) -> None:
         """Return if one archive may be purged, or all archives if `owner` is None.
@@ -96,8 +96,8 @@ class Approval:
                 forecast = await self._forecasts.of_archive(owner, self._defaults)
         if forecast and forecast.needs_confirmation:
             raise Conflict(
-                f"The bounds of retention would delete {forecast}, and nobody has confirmed"
-                " them: set `confirm`, or change the bounds in the configuration."
+                f"The retention limits would delete {forecast}, and nobody has confirmed"
+                " them: set `confirm`, or change the limits in the configuration."
             )
 
     async def require_rules(self, owner: str, rules: Mapping[str, Rule]) -> None:
@@ -113,14 +113,14 @@ class Approval:
             raise Conflict(f"This rule would delete {after}: set `confirm`, or keep more.")
 
     async def confirm(self) -> None:
-        """Confirm the bounds of the configuration for all archives. Raises StorageError."""
-        bounds_by_host = {OTHERS: self._defaults.others, **self._defaults.hosts}
+        """Confirm the limits of the configuration for all archives. Raises StorageError."""
+        limits_by_host = {OTHERS: self._defaults.others, **self._defaults.hosts}
         await self._rules.confirm(
             [
                 HostRetention(
-                    host=host, days=bounds.days, messages=bounds.messages, bytes=bounds.bytes
+                    host=host, days=limits.days, messages=limits.messages, bytes=limits.bytes
                 )
-                for host, bounds in bounds_by_host.items()
+                for host, limits in limits_by_host.items()
             ]
         )
         self.unconfirmed = None
@@ -148,19 +148,19 @@ class Approval:
         return self._forecasts.of_archive(owner, self._defaults)
 
     async def _forecast_tighter(self, confirmed: RetentionDefaults) -> Forecast:
-        """Return the forecast of the archives whose bounds are tighter than confirmed."""
+        """Return the forecast of the archives whose limits are tighter than confirmed."""
         return await self._forecasts.of_all(
             self._defaults,
             lambda owner: is_tighter(self._defaults.of(owner), than=confirmed.of(owner)),
         )
 
-    async def _confirmed_bounds(self) -> RetentionDefaults:
-        """Return the bounds that were confirmed last; a new store has none."""
+    async def _confirmed_limits(self) -> RetentionDefaults:
+        """Return the limits that were confirmed last; a new store has none."""
         hosts = {
-            row.host: RetentionBounds(days=row.days, messages=row.messages, bytes=row.bytes)
+            row.host: RetentionLimits(days=row.days, messages=row.messages, bytes=row.bytes)
             for row in await self._rules.confirmed()
         }
-        others = hosts.pop(OTHERS, RetentionBounds())
+        others = hosts.pop(OTHERS, RetentionLimits())
         return RetentionDefaults(hosts=hosts, others=others)
 
 

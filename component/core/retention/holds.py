@@ -15,8 +15,10 @@ HOLDS_MAX = 10_000
 class Holds:
     """All holds, in memory and in the store."""
 
-    def __init__(self, store: HoldsStore) -> None:
+    def __init__(self, store: HoldsStore, *, limit: int = HOLDS_MAX) -> None:
+        """`limit` is the greatest number of holds."""
         self._store = store
+        self._limit = limit
         self._holds: dict[str, Hold] = {}
 
     async def load(self) -> None:
@@ -48,9 +50,9 @@ class Holds:
         Raises Conflict if there are too many, BadRequest, Overloaded. After Overloaded the hold is
         in force, but only until this program ends.
         """
-        if hold.subject not in self._holds and len(self._holds) >= HOLDS_MAX:
+        if hold.subject not in self._holds and len(self._holds) >= self._limit:
             raise Conflict(
-                f"There are {HOLDS_MAX} legal holds already: set one on a whole host instead."
+                f"There are {self._limit} legal holds already: set one on a whole host instead."
             )
         # In memory first: the store writes in order, so nothing is deleted after this returns.
         self._holds[hold.subject] = hold

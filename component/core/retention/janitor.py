@@ -67,7 +67,7 @@ class Janitor:
     ) -> Progress:
         """Start a purge of one archive, or of all if `owner` is None.
 
-        With `is_confirmed` the operator confirms the bounds, however much they delete. Raises
+        With `is_confirmed` the operator confirms the limits, however much they delete. Raises
         Conflict, Overloaded.
         """
         self._refuse_if_busy()
@@ -115,7 +115,7 @@ class Janitor:
         try:
             if purge.progress.by == SCHEDULE and not await self._approval.is_granted():
                 await self._storage.retention.scrub_index()
-                purge.finish(State.UNCONFIRMED, "The bounds have to be confirmed.")
+                purge.finish(State.UNCONFIRMED, "The limits have to be confirmed.")
                 return
             await purge.run()
             if purge.progress.by == SCHEDULE:

@@ -1,8 +1,8 @@
-"""How long messages stay: bounds of the configuration, and rules for an archive or for one peer.
+"""How long messages stay: limits of the configuration, and rules for an archive or for one peer.
 
-Bounds apply to an archive as a whole, and its oldest messages are deleted first. A rule for a peer
+Limits apply to an archive as a whole, and its oldest messages are deleted first. A rule for a peer
 may be stricter, or keep its messages longer than others; the number and size of all messages
-together stay within the bounds of the archive.
+together stay within the limits of the archive.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from storage.rows import Cutoff, Rule, Usage
 DAY = 24 * 60 * 60 * 1_000_000
 
 #: Number of archives, or of conversations of one archive, that are read at once.
-PAGE = 500
+PAGE_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionBounds:
-    """Bounds of an archive; 0: no bound."""
+class RetentionLimits:
+    """Limits of an archive; 0: no limit."""
 
     days: int = 0
     messages: int = 0
@@ -33,19 +33,19 @@ class RetentionBounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionDefaults:
-    """Bounds of the configuration, for archives without a rule."""
+    """Limits of the configuration, for archives without a rule."""
 
-    hosts: Mapping[str, RetentionBounds] = field(default_factory=dict)  #: by virtual host
-    others: RetentionBounds = RetentionBounds()  #: for all other archives: those of rooms
+    hosts: Mapping[str, RetentionLimits] = field(default_factory=dict)  #: by virtual host
+    others: RetentionLimits = RetentionLimits()  #: for all other archives: those of rooms
 
-    def of(self, owner: str) -> RetentionBounds:
-        """Return the bounds of an archive that has no rule."""
+    def of(self, owner: str) -> RetentionLimits:
+        """Return the limits of an archive that has no rule."""
         return self.hosts.get(jids.domain(owner), self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How an archive is brought within its bounds."""
+    """How an archive is brought within its limits."""
 
     archive: Cutoff  #: for `delete_oldest` of the whole archive
     peers: Mapping[str, Cutoff]  #: for `blank_oldest`, by peer that has a rule
@@ -63,18 +63,18 @@ def plan_for(owner: str, rules: Mapping[str, Rule], defaults: RetentionDefaults,
     `rules` are those of the owner by peer, with "" for the whole archive; `now` is in
     microseconds.
     """
-    bounds = _apply_rule(defaults.of(owner), rules.get(""))
-    days = {peer: _value_or(rule.days, bounds.days) for peer, rule in rules.items() if peer}
+    limits = _apply_rule(defaults.of(owner), rules.get(""))
+    days = {peer: _value_or(rule.days, limits.days) for peer, rule in rules.items() if peer}
     # `delete_oldest` deletes without gaps, so it spares the longest term of any peer.
-    max_days = 0 if 0 in (bounds.days, *days.values()) else max(bounds.days, *days.values(), 0)
-    differs_by_peer = max_days != bounds.days
+    max_days = 0 if 0 in (limits.days, *days.values()) else max(limits.days, *days.values(), 0)
+    differs_by_peer = max_days != limits.days
     return Plan(
         archive=_cutoff(
-            RetentionBounds(days=max_days, messages=bounds.messages, bytes=bounds.bytes), now
+            RetentionLimits(days=max_days, messages=limits.messages, bytes=limits.bytes), now
         ),
         peers={
             peer: _cutoff(
-                RetentionBounds(
+                RetentionLimits(
                     days=days[peer], messages=rule.messages or 0, bytes=rule.bytes or 0
                 ),
                 now,
@@ -82,18 +82,18 @@ def plan_for(owner: str, rules: Mapping[str, Rule], defaults: RetentionDefaults,
             for peer, rule in rules.items()
             if peer
         },
-        other_peers=_cutoff(RetentionBounds(days=bounds.days), now)
+        other_peers=_cutoff(RetentionLimits(days=limits.days), now)
         if differs_by_peer
         else Cutoff(),
     )
 
 
-def is_tighter(bounds: RetentionBounds, *, than: RetentionBounds) -> bool:
-    """Return whether bounds may delete messages that other bounds keep."""
+def is_tighter(limits: RetentionLimits, *, than: RetentionLimits) -> bool:
+    """Return whether limits may delete messages that other limits keep."""
     pairs = (
-        (bounds.days, than.days),
-        (bounds.messages, than.messages),
-        (bounds.bytes, than.bytes),
+        (limits.days, than.days),
+        (limits.messages, than.messages),
+        (limits.bytes, than.bytes),
     )
     return any(new and (not old or new < old) for new, old in pairs)
 
@@ -107,33 +107,35 @@ def is_within(cutoff: Cutoff, usage: Usage) -> bool:
     )
 
 
-async def usage_pages(retention: Retention) -> AsyncIterator[Sequence[Usage]]:
+async def usage_pages(
+    retention: Retention, page_size: int = PAGE_SIZE
+) -> AsyncIterator[Sequence[Usage]]:
     """Yield the usage of all archives, in pages. Raises StorageError."""
     after = ""
-    while page := await retention.usage(after=after, limit=PAGE):
+    while page := await retention.usage(after=after, limit=page_size):
         yield page
         after = page[-1].owner
 
 
 async def peer_cutoffs(
-    archive: Archive, owner: str, plan: Plan
+    archive: Archive, owner: str, plan: Plan, page_size: int = PAGE_SIZE
 ) -> AsyncIterator[tuple[str, Cutoff]]:
     """Yield each peer whose messages are blanked, with its cutoff. Raises StorageError."""
     for peer, cutoff in plan.peers.items():
         yield peer, cutoff
     if plan.other_peers == Cutoff():
         return
-    async for peer in _peers(archive, owner):
+    async for peer in _peers(archive, owner, page_size):
         if peer not in plan.peers:
             yield peer, plan.other_peers
 
 
-async def _peers(archive: Archive, owner: str) -> AsyncIterator[str]:
+async def _peers(archive: Archive, owner: str, page_size: int) -> AsyncIterator[str]:
     before = None
     while True:
         try:
             page = await archive.conversations(
-                owner, limit=PAGE, before=before, max_bytes=PAGE_MAX_BYTES
+                owner, limit=page_size, before=before, max_bytes=PAGE_MAX_BYTES
             )
         except NotFound:
             # The message at the end of the last page was deleted: the next purge reads the rest.
@@ -145,13 +147,13 @@ async def _peers(archive: Archive, owner: str) -> AsyncIterator[str]:
         before = page.conversations[-1].newest
 
 
-def _apply_rule(bounds: RetentionBounds, rule: Rule | None) -> RetentionBounds:
+def _apply_rule(limits: RetentionLimits, rule: Rule | None) -> RetentionLimits:
     if rule is None:
-        return bounds
-    return RetentionBounds(
-        days=_value_or(rule.days, bounds.days),
-        messages=_value_or(rule.messages, bounds.messages),
-        bytes=_value_or(rule.bytes, bounds.bytes),
+        return limits
+    return RetentionLimits(
+        days=_value_or(rule.days, limits.days),
+        messages=_value_or(rule.messages, limits.messages),
+        bytes=_value_or(rule.bytes, limits.bytes),
     )
 
 
@@ -159,9 +161,9 @@ def _value_or(value: int | None, default: int) -> int:
     return default if value is None else value
 
 
-def _cutoff(bounds: RetentionBounds, now: int) -> Cutoff:
+def _cutoff(limits: RetentionLimits, now: int) -> Cutoff:
     return Cutoff(
-        since=now - bounds.days * DAY if bounds.days else None,
-        messages=bounds.messages or None,
-        bytes=bounds.bytes or None,
+        since=now - limits.days * DAY if limits.days else None,
+        messages=limits.messages or None,
+        bytes=limits.bytes or None,
     )

@@ -1,4 +1,4 @@
-"""Deletes messages over the bounds of retention, in batches; it may be stopped after any batch."""
+"""Deletes messages over the retention limits, in batches; it may be stopped after any batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from enum import StrEnum
 from functools import partial
 
 from component.core.retention.holds import Holds
-from component.core.retention.plan import RetentionDefaults, peer_cutoffs, plan_for, usage_pages
+from component.core.retention.plan import (
+    PAGE_SIZE,
+    RetentionDefaults,
+    peer_cutoffs,
+    plan_for,
+    usage_pages,
+)
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
 from storage.interface import Storage
@@ -26,7 +32,7 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"  #: the next purge tries again
     STOPPED = "stopped"  #: the program was stopped
-    UNCONFIRMED = "unconfirmed"  #: nothing was deleted: an operator has to confirm the bounds
+    UNCONFIRMED = "unconfirmed"  #: nothing was deleted: an operator has to confirm the limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +64,13 @@ class Purge:
         batch: int,
         by: str,
         owner: str | None = None,
+        page_size: int = PAGE_SIZE,
     ) -> None:
-        """`batch` is the number of messages per transaction."""
+        """`batch` is the number of messages per transaction.
+
+        `page_size` is the number of archives, or of conversations of one archive, read at once.
+        """
+        self._page_size = page_size
         self._storage = storage
         self._rules = rules
         self._holds = holds
@@ -68,9 +79,9 @@ class Purge:
         self.progress = Progress(by=by, owner=owner, started=now())
 
     async def run(self) -> None:
-        """Bring the archives within their bounds. Raises StorageError."""
+        """Bring the archives within their limits. Raises StorageError."""
         async for usage in self._archives():
-            await self._keep_within_bounds(usage)
+            await self._keep_within_limits(usage)
             self._count(archives_done=1)
 
     def finish(self, state: State, error: str = "") -> None:
@@ -82,13 +93,13 @@ class Purge:
             self._count(archives=1)
             yield await self._storage.retention.usage_of(self.progress.owner)
             return
-        async for page in usage_pages(self._storage.retention):
+        async for page in usage_pages(self._storage.retention, self._page_size):
             self._count(archives=len(page))
-        async for page in usage_pages(self._storage.retention):
+        async for page in usage_pages(self._storage.retention, self._page_size):
             for usage in page:
                 yield usage
 
-    async def _keep_within_bounds(self, usage: Usage) -> None:
+    async def _keep_within_limits(self, usage: Usage) -> None:
         owner = usage.owner
         plan = plan_for(owner, self._rules.of(owner), self._defaults, now())
         # True for most archives, and it saves all further queries.
@@ -97,7 +108,8 @@ class Purge:
         retention = self._storage.retention
         delete_oldest = partial(retention.delete_oldest, owner, plan.archive, limit=self._batch)
         await self._delete_in_batches(owner, plan.archive, delete_oldest)
-        async for peer, cutoff in peer_cutoffs(self._storage.archive, owner, plan):
+        cutoffs = peer_cutoffs(self._storage.archive, owner, plan, self._page_size)
+        async for peer, cutoff in cutoffs:
             blank_oldest = partial(retention.blank_oldest, owner, peer, cutoff, limit=self._batch)
             await self._delete_in_batches(owner, cutoff, blank_oldest)
 

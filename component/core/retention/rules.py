@@ -17,8 +17,10 @@ RULES_MAX = 100_000
 class Rules:
     """The rules of all owners."""
 
-    def __init__(self, store: RulesStore) -> None:
+    def __init__(self, store: RulesStore, *, limit: int = RULES_MAX) -> None:
+        """`limit` is the greatest number of rules."""
         self._store = store
+        self._limit = limit
         self._rules: defaultdict[str, dict[str, Rule]] = defaultdict(dict)
 
     async def load(self) -> None:
@@ -36,8 +38,8 @@ class Rules:
         Raises BadRequest, Conflict, Overloaded.
         """
         is_new = rule.peer not in self._rules.get(rule.owner, {})
-        if is_new and sum(map(len, self._rules.values())) >= RULES_MAX:
-            raise Conflict(f"There are {RULES_MAX} retention rules already: remove some first.")
+        if is_new and sum(map(len, self._rules.values())) >= self._limit:
+            raise Conflict(f"There are {self._limit} retention rules already: remove some first.")
         with translated():
             await self._store.set(rule)
         self._rules[rule.owner][rule.peer] = rule

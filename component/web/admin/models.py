@@ -54,7 +54,7 @@ class RetentionFields(Parameters):
 
     @model_validator(mode="after")
     def _is_a_rule(self) -> RetentionFields:
-        """Refuse a rule without any bound."""
+        """Refuse a rule without any limit."""
         if self.days is None and self.messages is None and self.bytes is None:
             raise ValueError("say at least one of days, messages and bytes")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from component.core.access.principals import Role
-from component.core.retention.plan import RetentionBounds
+from component.core.retention.plan import RetentionLimits
 from component.core.xml.times import format_time, now
 from component.web import keys
 from component.web.admin.models import (
@@ -55,7 +55,7 @@ async def read_retention(request: web.Request) -> web.Response:
     return body.json_response(
         {
             "owner": owner,
-            "defaults": _bounds(administration.defaults.of(owner)),
+            "defaults": _limits(administration.defaults.of(owner)),
             "rules": [_rule(rule) for rule in listed],
         }
     )
@@ -138,8 +138,8 @@ def _with(peer: str) -> str:
     return f", with {peer}" if peer else ""
 
 
-def _bounds(bounds: RetentionBounds) -> dict[str, object]:
-    return {"days": bounds.days, "messages": bounds.messages, "bytes": bounds.bytes}
+def _limits(limits: RetentionLimits) -> dict[str, object]:
+    return {"days": limits.days, "messages": limits.messages, "bytes": limits.bytes}
 
 
 def _rule(rule: Rule) -> dict[str, object]:

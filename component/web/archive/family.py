@@ -1,29 +1,45 @@
-"""The archive API, for operators and the server: {prefix}/v1/archives/{owner}."""
+"""The archive API: {prefix}/v1/archives/{owner}, for operators and the server, and for users."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
+from component.core.access.authorize import Authorizer
 from component.core.reading.reader import ArchiveReader
 from component.web import keys
-from component.web.archive import archives, conversations, stream
+from component.web.archive import archives, conversations, rosters, stream
 from component.web.auth.authenticate import authenticate
+from component.web.auth.bearer import authenticate_user
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings, pager_of
 
 
-def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.Application:
+def _operators(prefix: str, settings: WebSettings, services: Services) -> web.Application:
+    return _make_app(prefix, settings, services, services.authorizer)
+
+
+def _users(prefix: str, settings: WebSettings, services: Services) -> web.Application:
+    app = _make_app(prefix, settings, services, services.authorizer.for_users())
+    app.add_routes(rosters.routes(prefix))
+    app[keys.rosters] = services.rosters
+    return app
+
+
+def _make_app(
+    prefix: str, settings: WebSettings, services: Services, authorizer: Authorizer
+) -> web.Application:
     app = web.Application()
     for module in (archives, conversations, stream):
         app.add_routes(module.routes(prefix))
     app[keys.administration] = services.administration
     app[keys.jids] = services.jids
     app[keys.reader] = ArchiveReader(
-        services.authorizer,
+        authorizer,
         services.storage,
         services.queue,
         pager_of(settings, services),
         services.followers,
+        services.displayed,
     )
     return app
 
@@ -34,5 +50,16 @@ ARCHIVE = Family(
     prefix="{prefix}/v1",
     authenticate=authenticate,
     streaming_handlers=frozenset({stream.follow}),
-    make_app=_make_app,
+    make_app=_operators,
+)
+
+#: A user reads the own archive, and those of rooms that would let the user in.
+OWN_ARCHIVE = Family(
+    name="own archive",
+    listener=Listener.PUBLIC,
+    prefix="{prefix}/v1",
+    authenticate=authenticate_user,
+    needs_sign_in=True,
+    streaming_handlers=frozenset({stream.follow}),
+    make_app=_users,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
+from time import time
 
 import orjson
 from aiohttp import web
@@ -58,10 +59,16 @@ async def follow(request: web.Request) -> web.StreamResponse:
         sending = streams.run(events.send(owner, stream))
         on_disconnect(request, sending.cancel)
         try:
-            await asyncio.wait([sending])
+            await asyncio.wait([sending], timeout=_seconds_left(request))
         finally:
             sending.cancel()
     return events.response
+
+
+def _seconds_left(request: web.Request) -> float | None:
+    """Return for how long a request is authenticated, None: for ever."""
+    token = request.get(keys.access_token)
+    return None if token is None else max(0.0, token.expires_at - time())
 
 
 class _Events:
@@ -106,9 +113,9 @@ class _Events:
         self._written_at = asyncio.get_running_loop().time()
 
     def _event(self, row: ArchivedMessage) -> str:
-        self._last_event_id = row.id
+        self._last_event_id = row.position
         data = orjson.dumps(message(ReadableMessage(Message.of(row)), xml=self._xml)).decode()
-        return f"id: {row.id}\nevent: message\ndata: {data}\n\n"
+        return f"id: {row.position}\nevent: message\ndata: {data}\n\n"
 
     def _progress(self, stream: ArchiveStream) -> str:
         """Return the id of the last message that was read, if the client does not have it yet.

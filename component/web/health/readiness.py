@@ -48,7 +48,7 @@ class Readiness:
             "storage": {"ok": await self._storage_ok()},
             "link": {"ok": self._link.is_up},
             "writer": {"ok": self._writer.is_healthy, "backlog": self._writer.backlog},
-            # Bounds that wait for an operator keep nothing else from working.
+            # Limits that wait for an operator keep nothing else from working.
             "retention": {"ok": True, "confirmed": self._approval.unconfirmed is None},
             "tasks": {
                 "ok": not self._background.failed and not self._background.ending.is_set(),

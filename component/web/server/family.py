@@ -35,6 +35,7 @@ class Family:
     make_app: MakeApp
     authenticate: Middleware | None  #: None: anybody may ask
     error_shape: errors.Shape = errors.response
+    needs_sign_in: bool = False  #: served only where users can sign in
     streaming_handlers: frozenset[Handler] = frozenset()  #: have no deadline for the whole answer
 
     def path(self, settings: WebSettings) -> str:
@@ -48,6 +49,8 @@ class Family:
         app.middlewares.append(enforce_deadline)
         if self.authenticate is not None:
             app.middlewares.append(self.authenticate)
+        if services.sign_ins is not None:
+            app[keys.sign_ins] = services.sign_ins
         app[keys.settings] = settings
         app[keys.limits] = settings.listener(self.listener)
         app[keys.streaming_handlers] = self.streaming_handlers

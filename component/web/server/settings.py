@@ -14,10 +14,12 @@ from component.core.background import Background
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.hosts import Hosts
+from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES, Pager
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
+from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
 from storage.interface import Storage
@@ -101,7 +103,9 @@ class Services:
     accounts: AccountSource
     rosters: RosterService
     hosts: Hosts
+    sign_ins: SignIns | None = None  #: None: nobody can sign in
     followers: Followers  #: woken by the writer when there are new messages
+    displayed: DisplayedMarkers | None = None  #: what users have displayed, beside messages
     background: Background = field(default_factory=Background)  #: the tasks that have to run
     handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module
 

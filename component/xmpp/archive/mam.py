@@ -44,7 +44,7 @@ GROUPCHAT = f"{NS}#groupchat-available"
 
 #: How long a query may read an archive. ejabberd drops a query after 32 seconds, and the query may
 #: have waited half of them for its turn. A later answer would reach nobody.
-PATIENCE_SECONDS = 15.0
+READ_SECONDS = 15.0
 
 #: The longest query id, in characters; it is repeated in each result.
 QUERYID_MAX = 256
@@ -53,7 +53,11 @@ QUERYID_MAX = 256
 class Mam:
     """Answers archive queries."""
 
-    def __init__(self, reader: ArchiveReader, addresses: Jids) -> None:
+    def __init__(
+        self, reader: ArchiveReader, addresses: Jids, *, timeout: float = READ_SECONDS
+    ) -> None:
+        """`timeout` is how long a query may read an archive, in seconds."""
+        self._timeout = timeout
         self._reader = reader
         self._addresses = addresses
 
@@ -62,7 +66,7 @@ class Mam:
         if type == "get":
             return exchange.result(mam_form.form_xml())
         query = replace(parse(element, self._addresses), counted=True)
-        async with _in_time():
+        async with _within(self._timeout):
             page = await self._reader.page(User(exchange.requester), exchange.owner, query)
         is_flipped = element.find(f"{{{NS}}}flip-page") is not None
         messages = reversed(page.messages) if is_flipped else page.messages
@@ -73,16 +77,16 @@ class Mam:
         """Return the stanza with the first and last message of an archive. Raises Refused."""
         if type != "get":
             raise BadRequest("metadata can be read only: ask with get")
-        async with _in_time():
+        async with _within(self._timeout):
             bounds = await self._reader.bounds(User(exchange.requester), exchange.owner)
         return exchange.result(metadata_xml(bounds))
 
 
 @asynccontextmanager
-async def _in_time() -> AsyncIterator[None]:
+async def _within(seconds: float) -> AsyncIterator[None]:
     """Bound the time of a read. Raises Overloaded when an answer would be too late."""
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
         raise Overloaded from error

@@ -71,7 +71,16 @@ class _Session:
 class AdHocCommands:
     """Answers requests to execute commands, and keeps their sessions."""
 
-    def __init__(self, commands: Iterable[AdHocCommand]) -> None:
+    def __init__(
+        self,
+        commands: Iterable[AdHocCommand],
+        *,
+        sessions_max: int = SESSIONS_MAX,
+        sessions_per_requester_max: int = SESSIONS_PER_REQUESTER_MAX,
+    ) -> None:
+        """The oldest session is evicted when there are more, of all or of one requester."""
+        self._sessions_max = sessions_max
+        self._sessions_per_requester_max = sessions_per_requester_max
         self._commands = {command.node: command for command in commands}
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
@@ -136,9 +145,9 @@ class AdHocCommands:
     def _evict_one(self, requester: str) -> None:
         """Evict the oldest session of a requester, or of all requesters, if there are too many."""
         own = [id for id, session in self._sessions.items() if session.requester == requester]
-        if len(own) > SESSIONS_PER_REQUESTER_MAX:
+        if len(own) > self._sessions_per_requester_max:
             del self._sessions[own[0]]
-        elif len(self._sessions) > SESSIONS_MAX:
+        elif len(self._sessions) > self._sessions_max:
             self._sessions.popitem(last=False)
 
     def _session(self, id: str, command: AdHocCommand, exchange: Exchange) -> _Session:

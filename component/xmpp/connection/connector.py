@@ -17,8 +17,6 @@ from component.xmpp.connection.stream import Stream
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE_SECONDS = 0.5
-HANDSHAKE_SECONDS = 10.0
 
 #: Stream errors that a second attempt does not mend: somebody has to change a configuration.
 FINAL = frozenset({"not-authorized", "host-unknown", "conflict", "invalid-namespace"})
@@ -36,6 +34,8 @@ class Timeouts:
     ping_timeout: float  #: until the server counts as dead
     reconnect_max: float  #: the longest pause between two attempts to connect
     drain: float  #: how long the server may go on sending after we closed the stream
+    handshake: float = 10.0  #: for the connection and the handshake together
+    first_pause: float = 0.5  #: between the first two attempts to connect
 
 
 class Connector:
@@ -65,7 +65,7 @@ class Connector:
         """
         loop = asyncio.get_running_loop()
         pause_max = self._timeouts.reconnect_max
-        first = pause = min(FIRST_PAUSE_SECONDS, pause_max)
+        first = pause = min(self._timeouts.first_pause, pause_max)
         while True:
             started = loop.time()
             if await self._connect():
@@ -107,7 +107,7 @@ class Connector:
 
     async def _connect(self) -> bool:
         with suppress(TimeoutError):
-            async with asyncio.timeout(HANDSHAKE_SECONDS):
+            async with asyncio.timeout(self._timeouts.handshake):
                 await self._stream.connect(self._address, self._port)
                 await self._opened()
         if not self._stream.is_up:

@@ -18,7 +18,7 @@ class RosterPushes:
         self._changed = changed
         self._addresses = addresses
 
-    def take(self, host: str, iq: Element) -> None:
+    def take(self, host: str, iq: Element, _: bytes = b"") -> None:
         """Read one IQ that `host` copied. It is a push only if the owner's account sent it."""
         if iq.get("type") != "set" or iq.child(NS, "query") is None:
             return

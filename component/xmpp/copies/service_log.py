@@ -30,14 +30,14 @@ class ServiceLog:
         addresses: Addresses,
         hosts: Hosts,
         *,
-        on_iq: Callable[[str, Element], None] = lambda *_: None,
+        on_iq: Sequence[Callable[[str, Element, bytes], None]] = (),
         on_presence: Sequence[Callable[[Element, bytes], None]] = (),
-        on_message: Callable[[Stanza], None] = lambda _: None,
+        on_message: Sequence[Callable[[Stanza], None]] = (),
         on_active: Callable[[str, int], None] = lambda *_: None,
     ) -> None:
-        """`on_iq` is called with the host that sent the copy and each IQ, `on_presence` each with
-        every presence and its bytes, `on_message` with each message, and `on_active` with each
-        user who sent anything from a session, and when, in microseconds.
+        """`on_iq` are called with the host that sent the copy, each IQ and its bytes,
+        `on_presence` with each presence and its bytes, `on_message` with each message, and
+        `on_active` with each user who sent anything from a session, and when, in microseconds.
         """
         self._ingest = ingest
         self._on_iq = on_iq
@@ -61,10 +61,11 @@ class ServiceLog:
         if stanza.name == "message":
             self._take_message(host, stanza, raw, at)
         elif stanza.name == "presence":
-            for call in self._on_presence:
-                call(stanza, raw)
+            for take_presence in self._on_presence:
+                take_presence(stanza, raw)
         elif stanza.name == "iq":
-            self._on_iq(host, stanza)
+            for take_iq in self._on_iq:
+                take_iq(host, stanza, raw)
 
     def _take_message(self, host: str, message: Element, raw: bytes, at: int) -> None:
         # Archives have prepared addresses, but servers pass them on as typed.
@@ -75,7 +76,8 @@ class ServiceLog:
                 "dropped the copy of %r from %s: it is of none of its users", stanza.id, host
             )
             return
-        self._on_message(stanza)
+        for take_message in self._on_message:
+            take_message(stanza)
         try:
             in_event = unwrapped(stanza, self._hosts, self._addresses.accept)
             for message_to_archive in in_event or (stanza,):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Literal
 from xml.etree.ElementTree import Element
 
 from slixmpp.xmlstream.stanzabase import StanzaBase
@@ -21,6 +22,11 @@ log = logging.getLogger(__name__)
 NS_PRIVILEGE_IQ = "urn:xmpp:privilege:2"
 NAMESPACES = (NS_PRIVILEGE_IQ, "urn:xmpp:privilege:1")
 
+IqType = Literal["get", "set"]
+
+#: A permission to send IQs: the namespace of their payload, and their type (section 6.1).
+IqPermission = tuple[str, IqType]
+
 #: A permission: its access and its type (sections 4.1 and 5.1).
 _Permission = tuple[str, str]
 
@@ -31,8 +37,12 @@ _WRITING: _Permission = ("roster", "set")
 #: A <perm/> that grants several.
 _BOTH: dict[_Permission, tuple[_Permission, ...]] = {("roster", "both"): (_READING, _WRITING)}
 
-#: The types of a permission that let us send IQs of type get (section 6.1).
-_GETTING = frozenset({"get", "both"})
+#: The types of IQs that a permission of each type lets us send (section 6.1).
+_IQ_TYPES: dict[str, tuple[IqType, ...]] = {
+    "get": ("get",),
+    "set": ("set",),
+    "both": ("get", "set"),
+}
 
 
 class Privileges:
@@ -47,8 +57,7 @@ class Privileges:
         self._on_reading: Callable[[str], None] | None = None
         #: the namespace in which each permission is granted, by host and permission
         self._granted: dict[tuple[str, _Permission], str] = {}
-        #: the payloads that we may send as a host in an IQ of type get, by host
-        self._gettable: dict[str, frozenset[str]] = {}
+        self._iqs: dict[str, frozenset[IqPermission]] = {}  # by host
         for namespace in NAMESPACES:
             stream.on_message(namespace, "privilege", self._take)
         stream.add_event_handler("disconnected", self._forget)
@@ -80,13 +89,17 @@ class Privileges:
         """Whether the server can grant IQs by privilege, which ejabberd can from 24.10 on."""
         return NS_PRIVILEGE_IQ in self._granted.values()
 
+    def iqs(self, host: str) -> frozenset[IqPermission]:
+        """Return the IQs that we may send as a host and as its users (section 6)."""
+        return self._iqs.get(host, frozenset())
+
     def host_getting(self, ns: str) -> str | None:
         """Return a virtual host as which we may send an IQ of type get with that payload."""
-        return next((host for host, payloads in self._gettable.items() if ns in payloads), None)
+        return next((host for host in self._hosts if (ns, "get") in self.iqs(host)), None)
 
     def _forget(self, _: object) -> None:
         self._granted.clear()
-        self._gettable.clear()
+        self._iqs.clear()
 
     def _take(self, message: StanzaBase) -> None:
         host = message.xml.get("from", "")
@@ -103,9 +116,10 @@ class Privileges:
         """Note the permissions that one <perm/> grants; it revokes the others of its kind."""
         access = perm.get("access", "")
         if access == "iq":
-            payloads = perm.iterfind(f"{{{namespace}}}namespace")
-            self._gettable[host] = frozenset(
-                payload.get("ns", "") for payload in payloads if payload.get("type") in _GETTING
+            self._iqs[host] = frozenset(
+                (payload.get("ns", ""), type)
+                for payload in perm.iterfind(f"{{{namespace}}}namespace")
+                for type in _IQ_TYPES.get(payload.get("type", ""), ())
             )
             return
         permission = access, perm.get("type", "")

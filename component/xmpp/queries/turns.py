@@ -22,13 +22,15 @@ PENDING_EACH_MAX = 32
 PENDING_MAX = 512
 
 #: How long a query waits for its turn. ejabberd gives up on it after 32 seconds.
-PATIENCE_SECONDS = 15.0
+WAIT_SECONDS = 15.0
 
 
 class Turns:
     """Gives each query a turn, or refuses it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, timeout: float = WAIT_SECONDS) -> None:
+        """`timeout` is how long a query waits for its turn, in seconds."""
+        self._timeout = timeout
         self._all = asyncio.Semaphore(AT_ONCE)
         #: by asker, as long as a query of that asker is pending
         self._own: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -41,7 +43,7 @@ class Turns:
 
     @asynccontextmanager
     async def of(self, asker: str) -> AsyncIterator[None]:
-        """Hold a turn. Raises Overloaded: at once if too many wait, or after PATIENCE_SECONDS."""
+        """Hold a turn. Raises Overloaded: at once if too many wait, or after the timeout."""
         if self._pending[asker] >= PENDING_EACH_MAX:
             raise Overloaded("you have too many queries waiting: ask again when they are answered")
         if self.pending >= PENDING_MAX:
@@ -49,8 +51,8 @@ class Turns:
         own = self._own.setdefault(asker, asyncio.Lock())
         self._pending[asker] += 1
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS) as patience, own, self._all:
-                patience.reschedule(None)
+            async with asyncio.timeout(self._timeout) as timeout, own, self._all:
+                timeout.reschedule(None)
                 yield
         except TimeoutError as error:
             raise Overloaded from error

@@ -31,7 +31,11 @@ ANSWER_SECONDS = 10.0
 class PrivilegedRosters:
     """Reads and sets the rosters of users by IQs to their virtual hosts."""
 
-    def __init__(self, stream: Stream, privileges: Privileges) -> None:
+    def __init__(
+        self, stream: Stream, privileges: Privileges, *, timeout: float = ANSWER_SECONDS
+    ) -> None:
+        """`timeout` is how long the server may take to answer, in seconds."""
+        self._timeout = timeout
         self._stream = stream
         self._privileges = privileges
 
@@ -107,7 +111,7 @@ class PrivilegedRosters:
 
     async def _ask(self, type: Literal["get", "set"], owner: str, query: str) -> Element | None:
         """Return the answer, None if the connection is lost. Raises IqError, IqTimeout."""
-        answer = await self._stream.ask(type, owner, query, patience=ANSWER_SECONDS)
+        answer = await self._stream.ask(type, owner, query, patience=self._timeout)
         return None if answer is None else parse(ElementTree.tostring(answer))
 
 

@@ -1,1 +1,1 @@
-"""The database itself: connections, transactions, turns of readers, migrations."""
+"""The SQLite database: connections, transactions, turns of readers, migrations."""

@@ -1,6 +1,6 @@
-"""One connection to an SQLite file: `$1` parameters, and the errors of `storage.errors`.
+"""A connection to an SQLite file, with `$1` parameters and the errors of `storage.errors`.
 
-The only module that knows aiosqlite.
+No other module imports aiosqlite.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ import aiosqlite
 from storage.errors import Rejected, StorageError, TookTooLong, Unavailable
 from storage.sqlite.engine.protocols import Bound, Row
 
-#: SQLite calls the step counter after this many steps of its virtual machine. Each call needs the
-#: interpreter lock.
+#: SQLite calls the step counter after this many steps of its virtual machine. The counter runs
+#: rarely, because each call needs the interpreter lock.
 COUNTED_STEPS = 10_000
 
-#: Rows of one INSERT: the largest number that is left. Each statement waits for the interpreter
-#: lock, so few are better. Not more, because a cached statement keeps its values in memory.
+#: Numbers of rows in one INSERT; the largest number that the remaining rows fill is next. Each
+#: statement waits for the interpreter lock, so few statements are faster. The largest number is
+#: limited, because a cached statement keeps its values in memory.
 ROWS_AT_ONCE = (128, 32, 8, 1)
 
-#: Cached texts of statements. There are fewer, because no text contains a value.
+#: Maximum number of cached statement texts. There are fewer texts, because none contains a value.
 CACHED_SQL_MAX = 1_000
 
-#: Interval at which a cancelled step is interrupted until it ends.
+#: Interval in seconds at which a cancelled step is interrupted until it ends.
 INTERRUPT_SECONDS = 0.1
 
 #: Errors that the values of a statement cause.
@@ -49,7 +50,7 @@ _Result = TypeVar("_Result")
 
 
 class _Translation:
-    """Context manager that raises errors of the driver as `storage.errors`; has no state."""
+    """Context manager that translates errors of the driver to `storage.errors`; has no state."""
 
     def __enter__(self) -> None:
         return None
@@ -59,13 +60,13 @@ class _Translation:
             return
         if isinstance(error, _VALUES) and not _is_primary_key_conflict(error):
             raise Rejected(str(error)) from error
-        # aiosqlite has a ValueError for a connection that is closed.
+        # aiosqlite raises ValueError if the connection is closed.
         if isinstance(error, sqlite3.Error | ValueError):
             raise Unavailable(str(error)) from error
 
 
 def _is_primary_key_conflict(error: BaseException) -> bool:
-    """Return whether a primary key was given twice: a fault of this program, not of the values."""
+    """Return whether a primary key exists already: this program is wrong then, not the values."""
     return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
 
 
@@ -97,9 +98,9 @@ class SqliteConnection:
     async def insert(
         self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
     ) -> int:
-        """Insert rows: `into` is a table and its columns, `on_conflict` an ON CONFLICT clause.
+        """Insert rows and return the number of inserted ones.
 
-        Returns how many were inserted.
+        `into` is a table with its columns, `on_conflict` an ON CONFLICT clause.
         """
         inserted = 0
         with _translated:
@@ -108,7 +109,7 @@ class SqliteConnection:
                 if count:
                     sql = _insert_sql(into, len(rows[0]), rows_per_step, on_conflict)
                     cursor = await self._driver.executemany(
-                        sql, _flattened(rows, rows_per_step, count)
+                        sql, _flatten(rows, rows_per_step, count)
                     )
                     inserted += cursor.rowcount
                     rows = rows[rows_per_step * count :]
@@ -120,21 +121,21 @@ class SqliteConnection:
             await self._driver.executemany(_with_numbered_parameters(sql), rows)
 
     async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
-        """Run a query and return its rows, with a bound no more of them than it takes.
+        """Run a query and return its rows, with a bound only the rows that it takes.
 
-        Raises TookTooLong where steps are bounded.
+        Raises TookTooLong inside `bounded`.
         """
         try:
             with _translated:
                 await self._finish_interrupted()
-                # The driver has no step of its own that ends before the last row.
+                # The driver has no public method that stops before the last row.
                 step = self._driver._execute(
                     self._read, _with_numbered_parameters(sql), values, bound
                 )
                 return await self._run(step)
         except Unavailable as error:
             if self._steps_left < 0:
-                raise TookTooLong("the read has taken as many steps as it may") from error
+                raise TookTooLong("the read has used all steps that it may take") from error
             raise
 
     def _read(self, sql: str, values: Sequence[object], bound: Bound | None) -> list[Row]:
@@ -145,7 +146,7 @@ class SqliteConnection:
     def bounded(self, steps: int) -> Iterator[None]:
         """Interrupt queries in the block after about `steps` steps of SQLite's virtual machine.
 
-        Only for a connection that counts them (`count_steps`).
+        The connection has to count steps (`count_steps`).
         """
         self._steps_left = steps
         try:
@@ -154,12 +155,12 @@ class SqliteConnection:
             self._steps_left = inf
 
     async def count_steps(self) -> None:
-        """Count steps from now on, so that they can be bounded."""
+        """Start to count steps, as `bounded` requires."""
         with _translated:
             await self._driver.set_progress_handler(self._count, COUNTED_STEPS)
 
     def _count(self) -> bool:
-        """Count steps, in the thread; return whether SQLite interrupts the statement."""
+        """Count steps, in the thread of the driver; return whether to interrupt the statement."""
         self._steps_left -= COUNTED_STEPS
         return self._steps_left < 0
 
@@ -167,22 +168,23 @@ class SqliteConnection:
         """Undo the open transaction, if there is one."""
         with _translated:
             await self._finish_interrupted()
-            # Whether there is one is known in the thread only: SQLite ends it by itself after
-            # some errors.
+            # SQLite itself ends a transaction after some errors, so only the thread of the driver
+            # knows whether one is open.
             await self._run(self._driver.rollback())
 
     async def close(self) -> None:
-        """Interrupt what is running, and close the connection."""
+        """Interrupt the running statement, and close the connection."""
         with suppress(StorageError), _translated:
             await self._finish_interrupted()
         await self._driver.close()
 
     async def _run(self, step: Awaitable[_Result]) -> _Result:
-        """Wait for a step; interrupt it on cancellation."""
+        """Wait for a step; interrupt the step on cancellation."""
         try:
             return await step
         except asyncio.CancelledError:
-            # Others may want the connection, and the thread of the driver goes on by itself.
+            # Cancellation does not stop the thread of the driver, and others wait for the
+            # connection.
             self._is_interrupted = True
             await self._interrupt()
             raise
@@ -193,7 +195,7 @@ class SqliteConnection:
             return
         ended = asyncio.ensure_future(self._driver.rollback())
         while not ended.done():
-            # The step may have begun only after the last interrupt.
+            # The step may have begun after the last interrupt.
             await self._interrupt()
             await asyncio.wait({ended}, timeout=INTERRUPT_SECONDS)
         self._is_interrupted = False
@@ -210,10 +212,12 @@ def _insert_sql(into: str, columns: int, rows: int, on_conflict: str) -> str:
     return f"INSERT INTO {into} VALUES {', '.join([row] * rows)} {on_conflict}"  # noqa: S608
 
 
-def _flattened(rows: Sequence[Sequence[object]], many: int, count: int) -> list[list[object]]:
-    """Return the values of so many rows each, so many times."""
-    starts = range(0, many * count, many)
-    return [list(chain.from_iterable(rows[start : start + many])) for start in starts]
+def _flatten(
+    rows: Sequence[Sequence[object]], rows_per_step: int, count: int
+) -> list[list[object]]:
+    """Return `count` lists, each with the values of the next `rows_per_step` rows."""
+    starts = range(0, rows_per_step * count, rows_per_step)
+    return [list(chain.from_iterable(rows[start : start + rows_per_step])) for start in starts]
 
 
 @lru_cache(CACHED_SQL_MAX)

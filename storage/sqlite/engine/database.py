@@ -1,10 +1,11 @@
-"""SQLite: one writing connection, a few reading ones, one process a file."""
+"""An SQLite database: one connection that writes, a few that read, and one process per file."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from storage.errors import StorageError, TookTooLong, Unavailable
 from storage.sqlite.engine.connection import SqliteConnection
@@ -14,26 +15,22 @@ from storage.sqlite.engine.turns import Turns
 
 MEMORY = ":memory:"
 
-#: Connections for short reads, and those for long ones.
+#: Numbers of connections for short reads and for long reads.
 READERS = 2
 LONG_READERS = 2
 
-#: A read of more steps of SQLite's machine than these, some milliseconds, is a long one.
+#: A read that takes more steps of SQLite's virtual machine (some milliseconds) is a long read.
 SHORT_STEPS = 50_000
 
-#: No read goes on for longer.
-LONG_SECONDS = 5.0
-
-BUSY_SECONDS = 5.0
 
 _WRITER_CACHE_KIB = 16 * 1024
 _READER_CACHE_KIB = 8 * 1024
 _JOURNAL_PAGES = 4_000
-#: "MUNI", as the first migration writes it.
+#: "MUNI" in ASCII; the first migration writes it.
 _APPLICATION_ID = 1297436233
 
-# Before that migration there is nothing in the file, or no more than the table of migrations.
-_MAY_BE_OURS = """
+# Before the first migration the file has no table, or only the table of migrations.
+_HAS_NO_TABLES_OF_OTHERS = """
 SELECT 1 WHERE $1 = 0 AND (
     NOT EXISTS (SELECT 1 FROM sqlite_schema)
     OR (SELECT count(*) FROM pragma_table_info('migrations')
@@ -42,28 +39,44 @@ SELECT 1 WHERE $1 = 0 AND (
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseTimeouts:
+    """All in seconds."""
+
+    lock: float = 5.0  #: how long a statement waits for the lock of another program
+    turn: float = 10.0  #: how long a long read waits for its turn
+    long_read: float = 5.0  #: how long a long read may take
+
+
+DEFAULT_TIMEOUTS = DatabaseTimeouts()
+
+
 class SqliteDatabase:
     """An SQLite file in WAL mode, locked to this process."""
 
     name = "sqlite"
 
-    def __init__(self, path: str, lock: FileLock | None) -> None:
+    def __init__(self, path: str, lock: FileLock | None, timeouts: DatabaseTimeouts) -> None:
         self._path = path
         self._lock = lock
+        self._timeouts = timeouts
         self._connections: list[SqliteConnection] = []
         self._writer_free = asyncio.Lock()
         self._readers: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
         self._long_readers: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
-        self._turns = Turns(LONG_READERS)
+        self._turns = Turns(LONG_READERS, timeouts.turn)
 
     @classmethod
-    async def open(cls, path: str, *, synchronous: str) -> SqliteDatabase:
-        """Open or make the file. Raises Locked, Unavailable, or StorageError for a foreign one.
+    async def open(
+        cls, path: str, *, synchronous: str, timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS
+    ) -> SqliteDatabase:
+        """Open the file, or create it.
 
-        `synchronous` is "full" (a commit survives a power cut) or "normal" (it survives a crash
-        of this process).
+        `synchronous` is "full" (a commit survives a power cut) or "normal" (a commit survives a
+        crash of this process). Raises Locked, Unavailable, and StorageError for a file of another
+        program.
         """
-        database = cls(path, None if path == MEMORY else FileLock.take(path))
+        database = cls(path, None if path == MEMORY else FileLock.take(path), timeouts)
         try:
             await database._connect(synchronous)
         except Unavailable as error:
@@ -77,18 +90,18 @@ class SqliteDatabase:
     async def _connect(self, synchronous: str) -> None:
         self._writer = await self._connection(_WRITER_CACHE_KIB)
         await self._check_application()
-        # Larger pages keep a message of usual size in one piece.
+        # A message of usual size fits a page of this size.
         await self._writer.execute("PRAGMA page_size = 8192")
         await self._writer.execute("PRAGMA journal_mode = WAL")
-        # Pages that are written again and again go into the file once in many commits.
+        # A page that many commits change is then written to the file once for all of them.
         await self._writer.execute(f"PRAGMA wal_autocheckpoint = {_JOURNAL_PAGES}")
         await self._writer.execute(f"PRAGMA synchronous = {synchronous}")
-        # What is removed is overwritten, not only no longer listed.
+        # SQLite overwrites deleted content with zeros.
         await self._writer.execute("PRAGMA secure_delete = ON")
         if self._path == MEMORY:
             return
-        for readers, many in ((self._readers, READERS), (self._long_readers, LONG_READERS)):
-            for _ in range(many):
+        for readers, count in ((self._readers, READERS), (self._long_readers, LONG_READERS)):
+            for _ in range(count):
                 reader = await self._connection(_READER_CACHE_KIB)
                 await reader.execute("PRAGMA query_only = ON")
                 if readers is self._readers:
@@ -96,14 +109,16 @@ class SqliteDatabase:
                 readers.put_nowait(reader)
 
     async def _check_application(self) -> None:
-        """Raise StorageError where the file is a database of another program."""
+        """Raise StorageError if the file is a database of another program."""
         rows = await self._writer.fetch("PRAGMA application_id")
-        if rows[0][0] == _APPLICATION_ID or await self._writer.fetch(_MAY_BE_OURS, rows[0][0]):
+        if rows[0][0] == _APPLICATION_ID or await self._writer.fetch(
+            _HAS_NO_TABLES_OF_OTHERS, rows[0][0]
+        ):
             return
         raise StorageError(f"{self._path} is a database of another program")
 
     async def _connection(self, cache_kib: int) -> SqliteConnection:
-        connection = await SqliteConnection.open(self._path, busy_seconds=BUSY_SECONDS)
+        connection = await SqliteConnection.open(self._path, busy_seconds=self._timeouts.lock)
         self._connections.append(connection)
         await connection.execute(f"PRAGMA cache_size = -{cache_kib}")
         return connection
@@ -124,7 +139,7 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
-        """Lend a connection that sees all that was committed, for what is known to be short."""
+        """Lend a connection for a short read; it sees everything that was committed."""
         async with self._lend(self._readers) as reader:
             yield reader
 
@@ -133,7 +148,7 @@ class SqliteDatabase:
         owner: str,
         job: Callable[[Connection], Awaitable[Result]],
         *,
-        is_steady: bool = False,
+        in_snapshot: bool = False,
         is_long: bool = False,
     ) -> Result:
         """Run a job that reads one archive. Raises TookTooLong, Busy."""
@@ -141,13 +156,14 @@ class SqliteDatabase:
             with suppress(TookTooLong):
                 async with self._lend(self._readers) as reader:
                     with reader.bounded(SHORT_STEPS):
-                        return await _run(reader, job, is_steady)
+                        return await _run(reader, job, in_snapshot)
         async with self._turns.of(owner):
+            seconds = self._timeouts.long_read
             try:
-                async with asyncio.timeout(LONG_SECONDS), self._lend(self._long_readers) as reader:
-                    return await _run(reader, job, is_steady)
+                async with asyncio.timeout(seconds), self._lend(self._long_readers) as reader:
+                    return await _run(reader, job, in_snapshot)
             except TimeoutError as error:
-                raise TookTooLong(f"it was broken off after {LONG_SECONDS:g} s") from error
+                raise TookTooLong(f"the read was interrupted after {seconds:g} s") from error
 
     @asynccontextmanager
     async def _lend(
@@ -164,20 +180,20 @@ class SqliteDatabase:
             readers.put_nowait(reader)
 
     async def rewrite(self) -> None:
-        """Write the file anew and cut the journal, so that they hold only what is stored."""
+        """Rewrite the file and truncate the journal, so that they hold only the stored rows."""
         async with self._writer_free:
             await self._writer.execute("VACUUM")
         await self.cut_journal()
 
     async def cut_journal(self) -> None:
-        """Cut the journal. Raises Unavailable when it is read for long."""
+        """Truncate the journal. Raises Unavailable if a long read uses it."""
         async with self._writer_free:
             rows = await self._writer.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
         if rows[0][0]:
-            raise Unavailable("the journal cannot be cut while it is read")
+            raise Unavailable("the journal cannot be truncated while a read uses it")
 
     async def close(self) -> None:
-        """Close every connection and give the file free. Calling it twice is fine."""
+        """Close every connection and release the lock. A second call does nothing."""
         while self._connections:
             await self._connections.pop().close()
         if self._lock is not None:
@@ -186,9 +202,9 @@ class SqliteDatabase:
 
 
 async def _run(
-    reader: SqliteConnection, job: Callable[[Connection], Awaitable[Result]], is_steady: bool
+    reader: SqliteConnection, job: Callable[[Connection], Awaitable[Result]], in_snapshot: bool
 ) -> Result:
-    if not is_steady:
+    if not in_snapshot:
         return await job(reader)
     try:
         await reader.execute("BEGIN")

@@ -1,4 +1,4 @@
-"""The lock that keeps every other process away from a database file, by whatever name."""
+"""The lock that keeps other processes from using a database file, whatever path they use."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Self
 
 from storage.errors import Locked, Unavailable
 
-#: Files that this process holds, by device and inode. A second descriptor of one of them is never
-#: opened: closing it would drop the locks that SQLite holds here (fcntl(2), record locks).
+#: Files that this process has locked, by device and inode. This process never opens a second
+#: descriptor of such a file: closing it would drop SQLite's locks (fcntl(2), record locks).
 _held: set[tuple[int, int]] = set()
 
 
 class FileLock:
-    """A flock(2) of the file itself, so neither a link to it nor a copy of its name gets past it.
+    """A flock(2) on the file itself, so that it holds for every path to the file.
 
-    SQLite takes record locks, which are another kind and do not see it.
+    SQLite uses record locks; the two kinds of locks do not affect each other.
     """
 
     def __init__(self, path: str, descriptor: int) -> None:
@@ -28,11 +28,11 @@ class FileLock:
 
     @classmethod
     def take(cls, path: str) -> Self:
-        """Lock a file, which is made where there is none. Raises Locked, Unavailable."""
+        """Lock a file; create the file if it does not exist. Raises Locked, Unavailable."""
         try:
             if Path(path).exists() and _identity(Path(path).stat()) in _held:
                 raise Locked(f"{path} is used by this process")
-            # Messages are nobody else's to read: made here, so that SQLite's files take its mode.
+            # Only this user may read messages. SQLite gives its other files the mode of this one.
             descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Unavailable(f"{path}: {error.strerror}") from error
@@ -44,21 +44,21 @@ class FileLock:
         lock = cls(path, descriptor)
         if os.fstat(descriptor).st_nlink > 1:
             lock.release()
-            # SQLite keeps the newest messages in a journal that it finds by the name of the file.
+            # SQLite finds the journal, which has the newest messages, by the name of the file.
             raise Unavailable(f"{path} has other names (hard links): remove them, keep this one")
         return lock
 
     def check(self) -> None:
-        """Raise Unavailable where the file is no longer the one that the path leads to."""
+        """Raise Unavailable if the path no longer leads to the locked file."""
         try:
-            is_there = _identity(Path(self._path).stat()) == self._file
+            is_same = _identity(Path(self._path).stat()) == self._file
         except OSError:
-            is_there = False
-        if not is_there:
+            is_same = False
+        if not is_same:
             raise Unavailable(f"{self._path} was moved, removed or replaced while it was open")
 
     def release(self) -> None:
-        """Give the file free; behind the end of SQLite's own connections to it."""
+        """Unlock the file; call this after SQLite's connections to it are closed."""
         _held.discard(self._file)
         os.close(self._descriptor)
 

@@ -1,4 +1,4 @@
-"""Numbered SQL files, each applied once, each in a transaction with its number."""
+"""Migrations: numbered SQL files, each applied once, in a transaction that stores its number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from storage.sqlite.engine.protocols import Connection, Database
 
 _NAME = re.compile(r"(\d{4})_\w+\.sql")
 
-_TABLE = """
+_CREATE_MIGRATIONS = """
 CREATE TABLE IF NOT EXISTS migrations (
     number   INTEGER PRIMARY KEY,
     name     TEXT NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS migrations (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """One step of the schema."""
+    """One migration of the schema."""
 
     number: int
     name: str
@@ -36,7 +36,7 @@ class Migration:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
     def statements(self) -> Iterator[str]:
-        """Yield the statements one by one: a script would commit on its own."""
+        """Yield the statements one by one; `executescript` would commit the transaction."""
         statement = ""
         for line in self.sql.splitlines(keepends=True):
             statement += line
@@ -48,7 +48,7 @@ class Migration:
 
 
 def migrations(engine: str) -> list[Migration]:
-    """Return the steps of an engine in their order."""
+    """Return the migrations of an engine in the order of their numbers."""
     migrations = []
     for file in files("storage").joinpath(engine, "migrations").iterdir():
         if match := _NAME.fullmatch(file.name):
@@ -59,12 +59,12 @@ def migrations(engine: str) -> list[Migration]:
 
 
 async def migrate(database: Database) -> None:
-    """Bring a database to the schema of this program. Raises NewerSchema, ChangedMigration."""
+    """Apply all pending migrations to a database. Raises NewerSchema, ChangedMigration."""
     async with database.write() as connection:
-        await connection.execute(_TABLE)
+        await connection.execute(_CREATE_MIGRATIONS)
     async with database.read() as connection:
-        waiting = await pending(connection, database.name)
-    for migration in waiting:
+        pending_migrations = await pending(connection, database.name)
+    for migration in pending_migrations:
         async with database.write() as connection:
             for statement in migration.statements():
                 await connection.execute(statement)
@@ -77,16 +77,16 @@ async def migrate(database: Database) -> None:
 
 
 async def pending(connection: Connection, engine: str) -> list[Migration]:
-    """Return the steps that a database has not had. Raises NewerSchema, ChangedMigration."""
-    known = {migration.number: migration for migration in migrations(engine)}
+    """Return the migrations that a database lacks. Raises NewerSchema, ChangedMigration."""
+    by_number = {migration.number: migration for migration in migrations(engine)}
     applied = await connection.fetch("SELECT number, name, checksum FROM migrations")
     for number, name, checksum in applied:
-        if number not in known:
+        if number not in by_number:
             raise NewerSchema(f"{NewerSchema.__doc__} (it has {name})")
-        if known[number].checksum != checksum:
+        if by_number[number].checksum != checksum:
             raise ChangedMigration(
-                f"{name} made this store with other content: another version of Muniment made it."
-                " Open it with that version, or begin with a new store"
+                f"another version of Muniment, with another {name}, created this store."
+                " Open the store with that version, or begin with a new store"
             )
-    done = {row[0] for row in applied}
-    return [migration for number, migration in known.items() if number not in done]
+    applied_numbers = {row[0] for row in applied}
+    return [migration for number, migration in by_number.items() if number not in applied_numbers]

@@ -1,4 +1,4 @@
-"""What the stores need of a database: transactions, `$1` parameters, rows."""
+"""The Protocols of a database that the stores use: transactions, `$1` parameters, rows."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A bound of the bytes of one text column, over all rows of a page."""
+    """A maximum for the bytes of one text column, over all rows of a page."""
 
     bytes: int
     column: int
 
     def fit(self, rows: Iterable[Row]) -> int:
-        """Return how many of the first rows are within the bound, at least 1 if there are rows."""
+        """Return the number of rows that are within the bound, at least 1 if there are rows."""
         count, left = 0, self.bytes
         for row in rows:
             left -= _size(row[self.column])
@@ -30,7 +30,7 @@ class Bound:
         return count
 
     def take(self, rows: Iterable[Row]) -> list[Row]:
-        """Return the rows that fit and one more, if there is one; read no further than that."""
+        """Return the rows that fit, and one more if there is one; read no further row."""
         taken: list[Row] = []
         left = self.bytes
         for row in rows:
@@ -46,7 +46,7 @@ def _size(text: str) -> int:
 
 
 class Connection(Protocol):
-    """One connection; every call raises only `storage.errors`."""
+    """A connection; every method raises only `storage.errors`."""
 
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
@@ -55,9 +55,9 @@ class Connection(Protocol):
     async def insert(
         self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
     ) -> int:
-        """Insert rows: `into` is a table and its columns, `on_conflict` an ON CONFLICT clause.
+        """Insert rows and return the number of inserted ones.
 
-        Returns how many were inserted.
+        `into` is a table with its columns, `on_conflict` an ON CONFLICT clause.
         """
         ...
 
@@ -66,27 +66,27 @@ class Connection(Protocol):
         ...
 
     async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
-        """Run a query and return its rows, with a bound no more of them than it takes."""
+        """Run a query and return its rows, with a bound only the rows that it takes."""
         ...
 
 
 class Database(Protocol):
-    """An engine: the backends differ here and nowhere else."""
+    """A database with a connection that writes and connections that read."""
 
     @property
     def name(self) -> str:
-        """The name of the engine, and of its folder of migrations."""
+        """The name of the engine, and of the folder in `storage` with its migrations."""
         ...
 
     def write(self) -> AbstractAsyncContextManager[Connection]:
-        """Open a transaction: committed and durable at the end, undone by any exception.
+        """Open a transaction; commit it durably at the end, or roll it back after any exception.
 
-        A step that is cancelled ends it: nothing may be done in it any more.
+        A cancelled step ends the transaction: do nothing else in it.
         """
         ...
 
     def read(self) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection that sees all that was committed, for what is known to be short."""
+        """Lend a connection for a short read; it sees everything that was committed."""
         ...
 
     async def read_archive(
@@ -94,22 +94,23 @@ class Database(Protocol):
         owner: str,
         job: Callable[[Connection], Awaitable[Result]],
         *,
-        is_steady: bool = False,
+        in_snapshot: bool = False,
         is_long: bool = False,
     ) -> Result:
-        """Run a job that reads one archive, and return what it returns.
+        """Run a job that reads one archive, and return the result of the job.
 
-        `is_steady`: all of the job sees one and the same moment. A step that is cancelled ends
-        the job. `is_long` is said of a search, whose cost nobody knows before. Where any other job
-        turns out to be long it is begun anew as such a one. Long jobs have connections, turns by
-        owner, and a time limit of their own. Raises TookTooLong, Busy.
+        With `in_snapshot`, all statements of the job see the same state of the database. A
+        cancelled step ends the job. A job with `is_long`, such as a search, runs as a long read
+        from the start. Any other job that takes too many steps is run again as a long read. Long
+        reads have their own connections, turns for each owner, and a time limit. Raises
+        TookTooLong, Busy.
         """
         ...
 
     async def rewrite(self) -> None:
-        """Write all that is stored anew, so that the files hold nothing else.
+        """Rewrite the files, so that they hold only the stored rows.
 
-        Writing has to wait meanwhile. Raises Unavailable.
+        Writes have to wait meanwhile. Raises Unavailable.
         """
         ...
 
@@ -118,5 +119,5 @@ class Database(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close every connection. Calling it twice is fine."""
+        """Close every connection. A second call does nothing."""
         ...

@@ -1,4 +1,4 @@
-"""Turns of long reads: one at a time for each owner, a few for all, and a bound on who waits."""
+"""Turns of long reads: one at a time for each owner, a few in all, and a limited queue."""
 
 from __future__ import annotations
 
@@ -9,54 +9,54 @@ from dataclasses import dataclass, field
 
 from storage.errors import Busy
 
-#: So many long reads of one owner are under way or wait, and no read waits for longer.
+#: Maximum number of long reads of one owner that run or wait.
 OWNER_MAX = 8
-WAITING_SECONDS = 10.0
 
 
 @dataclass(slots=True)
-class _Owner:
+class _Reads:
     """The long reads of one owner."""
 
-    free: asyncio.Lock = field(default_factory=asyncio.Lock)
-    reads: int = 0  # under way or waiting
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    count: int = 0  # running or waiting
 
 
 class Turns:
-    """Gives turns in the order in which they are asked for."""
+    """Gives turns in the order of the requests."""
 
-    def __init__(self, at_once: int) -> None:
-        """`at_once` is how many owners have a turn at the same time."""
+    def __init__(self, at_once: int, seconds: float) -> None:
+        """`at_once` owners have a turn at the same time; a read waits `seconds` at most."""
         self._free = asyncio.Semaphore(at_once)
-        self._owners: dict[str, _Owner] = {}  # of those with a read under way or waiting
+        self._seconds = seconds
+        self._owners: dict[str, _Reads] = {}  # with a running or waiting read
 
     @asynccontextmanager
     async def of(self, owner: str) -> AsyncIterator[None]:
-        """Wait for a turn of an owner, and keep it. Raises Busy."""
-        reads = self._owners.setdefault(owner, _Owner())
-        if reads.reads >= OWNER_MAX:
-            raise Busy(f"{OWNER_MAX} long reads of this archive are under way or wait")
-        reads.reads += 1
+        """Wait for a turn of an owner, and keep it during the block. Raises Busy."""
+        reads = self._owners.setdefault(owner, _Reads())
+        if reads.count >= OWNER_MAX:
+            raise Busy(f"{OWNER_MAX} long reads of this archive are running or waiting")
+        reads.count += 1
         try:
             await self._wait(reads)
             try:
                 yield
             finally:
                 self._free.release()
-                reads.free.release()
+                reads.lock.release()
         finally:
-            reads.reads -= 1
-            if not reads.reads:
+            reads.count -= 1
+            if not reads.count:
                 del self._owners[owner]
 
-    async def _wait(self, owner: _Owner) -> None:
+    async def _wait(self, reads: _Reads) -> None:
         try:
-            async with asyncio.timeout(WAITING_SECONDS):
-                await owner.free.acquire()
+            async with asyncio.timeout(self._seconds):
+                await reads.lock.acquire()
                 try:
                     await self._free.acquire()
                 except BaseException:
-                    owner.free.release()
+                    reads.lock.release()
                     raise
         except TimeoutError as error:
-            raise Busy("there was no turn for a long read") from error
+            raise Busy("other long reads took too long: this read got no turn") from error

@@ -12,10 +12,13 @@ from storage.rows import AuditEntry, Batch, Kind, NewMessage, Relation
 from storage.sqlite.engine.protocols import Connection
 from storage.sqlite.messages import conversations, fulltext, lateness, references, retractions
 from storage.sqlite.messages.counters import CounterDelta, count_up
+from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.owners import Counters, Owners
 from storage.sqlite.messages.references import Target
 
-_COLUMNS = "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml"
+_COLUMNS = (
+    "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml, stanza_id"
+)
 
 _INTO = f"archive ({_COLUMNS})"
 # Only for a repeated dedup key: a repeated sequence is an error.
@@ -25,8 +28,8 @@ _INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
 
 _INSERT_WITH_ALTERNATIVES = f"""
 INSERT INTO archive ({_COLUMNS})
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
-WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($12, $13))
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($13, $14))
 {_ON_CONFLICT}
 """  # noqa: S608 - constant words
 
@@ -35,11 +38,16 @@ SELECT owner, sequence FROM json_each($1) AS floor CROSS JOIN archive
 WHERE owner = floor.value ->> 0 AND sequence > floor.value ->> 1
 """
 
+_TAKEN = """
+SELECT owner, stanza_id FROM json_each($1) CROSS JOIN archive INDEXED BY archive_stanza_id
+WHERE owner = value ->> 0 AND stanza_id = value ->> 1
+"""
+
 _UPDATE_OWNER = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
 
 
 class _InsertRow(NamedTuple):
-    """A new message with its place."""
+    """A new message with the number of its archive and its sequence."""
 
     number: int
     sequence: int
@@ -60,14 +68,16 @@ class _InsertRow(NamedTuple):
             entry.nick,
             entry.dedup_key,
             entry.xml,
+            entry.stanza_id or None,
         )
 
 
 class Appender:
     """Writes batches inside transactions of its caller."""
 
-    def __init__(self, owners: Owners) -> None:
+    def __init__(self, owners: Owners, ids: Ids) -> None:
         self._owners = owners
+        self._ids = ids
 
     async def write(self, connection: Connection, batch: Batch) -> None:
         """Write a batch: messages in their order, and audit entries in theirs."""
@@ -78,24 +88,42 @@ class Appender:
         if not entries:
             return
         counters = await self._owners.get_or_create(connection, {entry.owner for entry in entries})
-        floors = [(known.number, known.last_sequence) for known in counters.values()]
+        floors = [(owner.number, owner.last_sequence) for owner in counters.values()]
         # FTS5 flushes its buffer whenever a rowid is smaller than the previous one, so rows are
         # sorted by archive; within an archive they keep their order.
-        given = [_row(counters[entry.owner], entry) for entry in entries]
-        rows = sorted(given, key=attrgetter("number"))
+        rows = [_row(counters[entry.owner], entry) for entry in entries]
+        rows.sort(key=attrgetter("number"))
+        rows = await self._with_unique_ids(connection, rows)
         if await _insert(connection, rows) < len(rows):
-            found = await connection.fetch(_INSERTED, json.dumps(floors))
-            inserted = {(row[0], row[1]) for row in found}
+            inserted = set(map(tuple, await connection.fetch(_INSERTED, json.dumps(floors))))
             rows = [row for row in rows if row[:2] in inserted]
         await _mark_late(connection, counters, rows)
-        await self._note(connection, rows)
+        await self._update_derived(connection, rows)
         await connection.executemany(
             _UPDATE_OWNER,
-            [(known.number, known.last_sequence, known.latest_at) for known in counters.values()],
+            [(owner.number, owner.last_sequence, owner.latest_at) for owner in counters.values()],
         )
 
-    async def _note(self, connection: Connection, rows: list[_InsertRow]) -> None:
-        """Update everything that is derived from new rows."""
+    async def _with_unique_ids(
+        self, connection: Connection, rows: list[_InsertRow]
+    ) -> list[_InsertRow]:
+        """Return rows without the stanza ids that other messages have, or that we could make."""
+        named = [(row.number, row.entry.stanza_id) for row in rows if row.entry.stanza_id]
+        if not named:
+            return rows
+        taken = {(row[0], row[1]) for row in await connection.fetch(_TAKEN, json.dumps(named))}
+        unique = []
+        for row in rows:
+            name = row.number, row.entry.stanza_id
+            if row.entry.stanza_id and (name in taken or self._ids.decode(*name) is not None):
+                unique.append(row._replace(entry=row.entry._replace(stanza_id="")))
+            else:
+                unique.append(row)
+                taken.add(name)
+        return unique
+
+    async def _update_derived(self, connection: Connection, rows: list[_InsertRow]) -> None:
+        """Update the counters, references, index and conversations for new rows."""
         deltas = [
             CounterDelta(number, sequence, e.peer, e.type == "groupchat", len(e.xml.encode()))
             for number, sequence, e in rows
@@ -105,19 +133,21 @@ class Appender:
         await retractions.note(
             connection,
             [
-                (number, sequence, targets[number, sequence].shown)
+                (number, sequence, targets[number, sequence].original)
                 for number, sequence, entry in rows
                 if entry.relation is Relation.RETRACTION and (number, sequence) in targets
             ],
         )
-        about = [targets.get(row[:2]) for row in rows]
-        shown = [None if target is None else target.shown for target in about]
-        await fulltext.add(connection, [(*row, to) for row, to in zip(rows, shown, strict=True)])
+        row_targets = [targets.get(row[:2]) for row in rows]
+        originals = [None if target is None else target.original for target in row_targets]
+        await fulltext.add(
+            connection, [(*row, to) for row, to in zip(rows, originals, strict=True)]
+        )
         await conversations.add(
             connection,
             [
                 (number, sequence, e.peer, _read_up_to(sequence, e, target) if e.is_seen else 0)
-                for (number, sequence, e), target in zip(rows, about, strict=True)
+                for (number, sequence, e), target in zip(rows, row_targets, strict=True)
             ],
         )
 
@@ -129,14 +159,14 @@ def _row(counters: Counters, entry: NewMessage) -> _InsertRow:
 async def _mark_late(
     connection: Connection, counters: Mapping[str, Counters], rows: Sequence[_InsertRow]
 ) -> None:
-    """Mark the new rows that are older than rows before them."""
+    """Mark the new rows that are older than a row before them."""
     lateness_by_row = [(row, counters[row.entry.owner].add_time(row.entry.at)) for row in rows]
-    if late := [(*row[:2], by) for row, by in lateness_by_row if by]:
+    if late := [(*row[:2], late_by) for row, late_by in lateness_by_row if late_by]:
         await lateness.mark(connection, late)
 
 
 async def _log(connection: Connection, audit_log: Sequence[AuditEntry]) -> None:
-    """Add lines to the audit log."""
+    """Insert entries into the audit log."""
     rows = [
         (
             audit_entry.at,
@@ -152,7 +182,7 @@ async def _log(connection: Connection, audit_log: Sequence[AuditEntry]) -> None:
 
 
 async def _insert(connection: Connection, rows: Sequence[_InsertRow]) -> int:
-    """Insert new rows; return how many, not counting rows with alternative keys."""
+    """Insert new rows; return the number of inserted rows without alternative keys."""
     inserted = 0
     for has_alternatives, run in groupby(
         rows, key=lambda row: row.entry.alternative_keys is not None
@@ -169,7 +199,7 @@ async def _insert(connection: Connection, rows: Sequence[_InsertRow]) -> int:
 
 
 def _read_up_to(sequence: int, entry: NewMessage, target: Target | None) -> int:
-    """Return the sequence up to which a message proves that its owner has read."""
+    """Return the last sequence that the owner has read, as a message proves."""
     # A marker covers the message that it names and all before it (XEP-0333), but not messages that
     # arrived before the marker did.
     return target.sequence if target and entry.kind is Kind.RECEIPT else sequence

@@ -1,4 +1,4 @@
-"""The archive store: reads of archives, and the transactions of writes."""
+"""The archive store: it reads archives, and opens the transactions of writes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from storage.rows import (
     Batch,
     Conversation,
     Conversations,
+    DisplayedMarker,
     Filter,
     Page,
     References,
@@ -20,7 +21,7 @@ from storage.rows import (
 from storage.sqlite.engine.protocols import Bound, Connection, Database, Result, Row
 from storage.sqlite.messages import retractions
 from storage.sqlite.messages.append import Appender
-from storage.sqlite.messages.conversations import fetch
+from storage.sqlite.messages.conversations import fetch, note_displayed
 from storage.sqlite.messages.counting import (
     OWNER_COUNTS,
     Series,
@@ -33,23 +34,25 @@ from storage.sqlite.messages.counting import (
     skip_to_index,
 )
 from storage.sqlite.messages.ids import Ids
-from storage.sqlite.messages.owners import Owners
+from storage.sqlite.messages.owners import CACHED_OWNERS_MAX, Owners
 from storage.sqlite.messages.references import referring
 from storage.sqlite.messages.selection import BEYOND, Selection, decoded, select, sequences
 from storage.sqlite.messages.statements import archived_messages, by_arrival, by_time, xml_bound
 
-# False if the database was replaced with a copy from before the id was given.
+# No row if the database was replaced with a backup that is older than the id.
 _GIVEN = "SELECT 1 FROM owners WHERE number = $1 AND last_sequence >= $2"
 
 
 class SqliteArchive:
     """`storage.interface.Archive` over a Database that only this process writes."""
 
-    def __init__(self, database: Database, ids: Ids) -> None:
+    def __init__(
+        self, database: Database, ids: Ids, *, cached_owners_max: int = CACHED_OWNERS_MAX
+    ) -> None:
         self._database = database
         self._ids = ids
-        self._owners = Owners()
-        self._appending = Appender(self._owners)
+        self._owners = Owners(cached_owners_max)
+        self._appending = Appender(self._owners, ids)
 
     def forget(self, owner: str) -> None:
         """Remove an erased archive from the caches; call this directly after its transaction."""
@@ -81,7 +84,7 @@ class SqliteArchive:
         async def read(connection: Connection) -> Page:
             number = await self._owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, filter)
-            series = counted_by(selection) if selection.is_one_stretch else None
+            series = counted_by(selection) if selection.is_one_range else None
             if counted and index is None and series:
                 return await self._counted_page(
                     connection, selection, series, limit, after, before, backwards, bound
@@ -107,7 +110,7 @@ class SqliteArchive:
             )
 
         is_one_step = index is None and (not counted or _is_counted_in_one_step(filter))
-        return await self._read(owner, read, filter, is_steady=not is_one_step)
+        return await self._read(owner, read, filter, in_snapshot=not is_one_step)
 
     async def _counted_page(
         self,
@@ -120,10 +123,10 @@ class SqliteArchive:
         backwards: bool,
         bound: Bound | None,
     ) -> Page:
-        """Return a counted page of a selection that counters count, as most pages are."""
-        places = decoded(self._ids, selection.number, _present(after, before))
+        """Return a counted page of a selection that counters count; most pages are such pages."""
+        places = await decoded(connection, self._ids, selection.number, _present(after, before))
         part = _between(selection, places, after, before)
-        rows, found, place, count = await counted_rows(
+        rows, row_count, place, count = await counted_rows(
             connection,
             selection,
             series,
@@ -135,8 +138,8 @@ class SqliteArchive:
         )
         complete = _trim(rows, limit, backwards, bound)
         if backwards:
-            # The oldest rows are cut from the page.
-            place += found - len(rows)
+            # The page lacks the oldest rows.
+            place += row_count - len(rows)
         return Page(
             messages=archived_messages(self._ids, selection.number, rows),
             complete=complete,
@@ -151,8 +154,8 @@ class SqliteArchive:
 
         async def read(connection: Connection) -> Page:
             number = await self._owners.look_up(connection, owner)
-            sequence = self._ids.decode(number, id)
-            if sequence is None or not await connection.fetch(_GIVEN, number, sequence):
+            sequence = (await decoded(connection, self._ids, number, [id]))[id]
+            if not await connection.fetch(_GIVEN, number, sequence):
                 raise NotFound(id)
             part = Selection(number=number, filter=ANY, first=sequence + 1)
             rows = await by_arrival(connection, part, limit=limit + 1, bound=bound)
@@ -184,14 +187,14 @@ class SqliteArchive:
                 messages=archived_messages(self._ids, number, rows), complete=complete, count=count
             )
 
-        is_steady = counted and filter not in OWNER_COUNTS
-        return await self._read(owner, read, filter, is_steady=is_steady)
+        in_snapshot = counted and filter not in OWNER_COUNTS
+        return await self._read(owner, read, filter, in_snapshot=in_snapshot)
 
     async def count(self, owner: str, filter: Filter) -> int:
         async def read(connection: Connection) -> int:
             return await self._count(connection, owner, filter)
 
-        return await self._read(owner, read, filter, is_steady=filter not in OWNER_COUNTS)
+        return await self._read(owner, read, filter, in_snapshot=filter not in OWNER_COUNTS)
 
     async def _read(
         self,
@@ -199,11 +202,11 @@ class SqliteArchive:
         read: Callable[[Connection], Awaitable[Result]],
         filter: Filter = ANY,
         *,
-        is_steady: bool = False,
+        in_snapshot: bool = False,
     ) -> Result:
-        # Steps do not measure a search: FTS5 walks the index within one step.
+        # A limit of steps does not stop a search: FTS5 walks the index within one step.
         return await self._database.read_archive(
-            owner, read, is_steady=is_steady, is_long=bool(filter.phrases)
+            owner, read, in_snapshot=in_snapshot, is_long=bool(filter.phrases)
         )
 
     async def _count(self, connection: Connection, owner: str, filter: Filter) -> int:
@@ -224,24 +227,24 @@ class SqliteArchive:
             first, last = archived_messages(self._ids, number, rows)
             return first, last
 
-        return await self._read(owner, read, is_steady=True)
+        return await self._read(owner, read, in_snapshot=True)
 
     async def references(
         self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
     ) -> dict[str, References]:
         async def read(connection: Connection) -> dict[str, References]:
             number = await self._owners.look_up(connection, owner)
-            places = decoded(self._ids, number, ids)
-            found = {}
+            places = await decoded(connection, self._ids, number, ids)
+            by_sequence = {}
             rows_about = referring(
                 connection, number, places.values(), limit, xml_bound(max_bytes)
             )
             async for place, rows, left_out in rows_about:
                 messages = archived_messages(self._ids, number, rows)
-                found[place] = References(messages=messages, left_out=left_out)
-            return {id: found[place] for id, place in places.items() if place in found}
+                by_sequence[place] = References(messages=messages, left_out=left_out)
+            return {id: by_sequence[place] for id, place in places.items() if place in by_sequence}
 
-        return await self._read(owner, read, is_steady=True)
+        return await self._read(owner, read, in_snapshot=True)
 
     async def unfinished_retractions(self, *, after: int = 0) -> tuple[UnfinishedRetraction, ...]:
         async with self._database.read() as connection:
@@ -273,7 +276,7 @@ class SqliteArchive:
                 bound=xml_bound(max_bytes),
             )
 
-        number, conversations, messages, complete = await self._read(owner, read, is_steady=True)
+        number, conversations, messages, complete = await self._read(owner, read, in_snapshot=True)
         newest = self._ids.encode(number, [row[1] for row in conversations])
         last = archived_messages(self._ids, number, messages)
         return Conversations(
@@ -284,9 +287,18 @@ class SqliteArchive:
             complete=complete,
         )
 
+    async def note_displayed(self, markers: Sequence[DisplayedMarker]) -> None:
+        async with self._database.write() as connection:
+            numbers = {
+                owner: await self._owners.find(connection, owner)
+                for owner in {marker.owner for marker in markers}
+            }
+            placed = [(numbers[marker.owner], marker) for marker in markers]
+            await note_displayed(connection, self._ids, placed)
+
 
 def _is_counted_in_one_step(filter: Filter) -> bool:
-    """Whether the rows of a filter are counted in the statement that reads them."""
+    """Return whether the statement that reads the rows of a filter also counts them."""
     edges = (filter.since, filter.until, filter.after, filter.before)
     return edges == (None, None, None, None) and series_of(filter) is not None
 
@@ -305,7 +317,7 @@ def _between(
 
 
 def _trim(rows: list[Row], limit: int, backwards: bool, bound: Bound | None = None) -> bool:
-    """Leave no more rows than fit, the oldest first; return whether those are all."""
+    """Drop the rows beyond the page, put the oldest first; return whether no row was dropped."""
     fitting = len(rows) if bound is None else bound.fit(rows)
     complete = len(rows) <= min(limit, fitting)
     del rows[min(limit, fitting) :]
@@ -321,7 +333,7 @@ async def _in_time(
     newest: bool,
     bound: Bound | None,
 ) -> tuple[list[Row], bool]:
-    """Return rows in the order of time, newest first where asked, and whether it is all."""
+    """Return rows by time, with `newest` the newest first, and whether these are all rows."""
     rows = await by_time(
         connection,
         selection,
@@ -335,8 +347,8 @@ async def _in_time(
         return rows, True
     if not limit or rows[limit][1] != rows[limit - 1][1]:
         return rows[:limit], False
-    # The page would separate messages of one microsecond, and a caller that pages by time could
-    # never get the rest of them.
+    # The page would separate messages of one microsecond. A caller that pages by time could never
+    # get the rest of these messages, so the page gets all of them.
     edge = rows[limit][1]
     beyond = ("<" if newest else ">", edge)
     more = await by_time(connection, selection, newest=newest, limit=1, edge=beyond)

@@ -1,13 +1,15 @@
-"""The conversations of an archive: updated as messages are added and deleted, and listed."""
+"""Lists the conversations of an archive, and updates them as messages are added and deleted."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from storage.rows import UNREAD_MAX
+from storage.rows import UNREAD_MAX, DisplayedMarker
 from storage.sqlite.engine.protocols import Bound, Connection, Row
 from storage.sqlite.messages.counting import total_sql
+from storage.sqlite.messages.ids import Ids
+from storage.sqlite.messages.references import last_named
 from storage.sqlite.messages.statements import COLUMNS
 
 _NOTE = """
@@ -22,9 +24,15 @@ UPDATE conversations SET newest = coalesce(
 WHERE owner = $1 AND peer = $2
 """
 
+_NOTE_DISPLAYED = """
+UPDATE conversations SET seen = $3
+WHERE owner = $1 AND peer = $2 AND seen < $3
+    AND EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND sequence = $3 AND peer = $2)
+"""
+
 _DELETE_EMPTY = "DELETE FROM conversations WHERE owner = $1 AND peer = $2 AND newest = 0"
 
-# Counts are computed for the listed conversations only.
+# The query counts messages of the listed conversations only.
 _LIST = f"""
 WITH listed AS MATERIALIZED (
     SELECT peer AS other, newest, coalesce($3, seen) AS seen
@@ -35,13 +43,13 @@ SELECT
     newest,
     {total_sql("other", "other")},
     (SELECT count(*) FROM (
-        SELECT 1 FROM archive AS behind
+        SELECT 1 FROM archive AS after_seen
         WHERE owner = $1 AND peer = other AND sequence > seen
             AND direction = 'recv' AND kind = 'message'
         LIMIT {UNREAD_MAX}
     )),
     coalesce((
-        SELECT sequence FROM archive AS spoken
+        SELECT sequence FROM archive AS with_content
         WHERE owner = $1 AND peer = other AND kind IN ('message', 'tombstone')
         ORDER BY sequence DESC LIMIT 1
     ), newest)
@@ -53,31 +61,53 @@ SELECT {COLUMNS} FROM archive
 WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
 """  # noqa: S608 - constant words
 
-#: Messages that one query reads.
+#: Number of messages that one query reads.
 _CHUNK = 16
 
 
 async def add(connection: Connection, rows: Iterable[tuple[int, int, str, int]]) -> None:
-    """Add messages in arrival order: number of the owner, sequence, peer, sequence read.
+    """Add messages in arrival order: number of the owner, sequence, peer, last seen sequence.
 
-    The last is the sequence up to which the message proves that the owner has read, or 0.
+    The last seen sequence is the one up to which the message proves that the owner has read the
+    conversation, or 0.
     """
     last: dict[tuple[int, str], int] = {}
     seen: dict[tuple[int, str], int] = {}
-    for number, sequence, peer, shown in rows:
+    for number, sequence, peer, seen_up_to in rows:
         key = number, peer
         last[key] = sequence
-        if shown:
-            seen[key] = max(shown, seen.get(key, 0))
+        if seen_up_to:
+            seen[key] = max(seen_up_to, seen.get(key, 0))
     await connection.executemany(
         _NOTE, [(*key, sequence, seen.get(key, 0)) for key, sequence in last.items()]
     )
 
 
-async def update_newest(connection: Connection, keys: Iterable[tuple[int, str]]) -> None:
-    """Find the newest message of each conversation after deletions; delete empty conversations.
+async def note_displayed(
+    connection: Connection, ids: Ids, markers: Sequence[tuple[int, DisplayedMarker]]
+) -> None:
+    """Note up to which messages conversations were displayed: number of the owner, and marker.
 
-    `keys` are number of the owner and peer.
+    A marker whose message is not in its conversation is ignored (XEP-0490 section 5.1).
+    """
+    names = [(number, m.name_hash) for number, m in markers if m.name_hash is not None]
+    named = await last_named(connection, names)
+    places = []
+    for number, marker in markers:
+        sequence = None if marker.id is None else ids.decode(number, marker.id)
+        if sequence is None and marker.name_hash is not None:
+            target = named.get((number, marker.name_hash))
+            sequence = None if target is None else target.sequence
+        places.append((number, marker.peer, sequence))
+    await connection.executemany(
+        _NOTE_DISPLAYED, [place for place in places if place[2] is not None]
+    )
+
+
+async def update_newest(connection: Connection, keys: Iterable[tuple[int, str]]) -> None:
+    """Update the newest message of each conversation after deletions; delete empty conversations.
+
+    `keys` are pairs of the number of the owner and the peer.
     """
     changed = sorted(set(keys))
     await connection.executemany(_UPDATE_NEWEST, changed)
@@ -93,10 +123,10 @@ async def fetch(
     limit: int,
     bound: Bound | None,
 ) -> tuple[list[Row], list[Row], bool]:
-    """Return rows of conversations, their last messages, and whether there are no more.
+    """Return rows of conversations, their last messages, and whether these are all conversations.
 
     A row has the peer, the newest sequence, the number of messages, the number of unread messages,
-    and the sequence of the last message with content. The messages are within `bound`.
+    and the sequence of the last message with content. `bound` limits the last messages.
     """
     conversations = await connection.fetch(_LIST, number, before, since, limit + 1)
     messages: list[Row] = []

@@ -1,7 +1,7 @@
-"""Counters of messages, by which `counting` counts without reading an archive: the write side.
+"""Writes the counters of messages, with which `counting` counts without reading the archive.
 
 Each bucket of 512 sequences has a counter for each peer, one for groupchat, and one for all other
-messages; each bucket of 32768 sequences has the same.
+messages. Each bucket of 32768 sequences has the same counters.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 from storage.sqlite.engine.protocols import Connection
 
-#: How many sequences a bucket has; a long bucket consists of IN_LONG short ones.
+#: Numbers of sequences in a short and in a long bucket; a long bucket has IN_LONG short ones.
 SHORT, LONG = 512, 32_768
 IN_LONG = LONG // SHORT
 
-#: The series beside those of peers: all messages but groupchat, and groupchat.
+#: The two series that belong to no peer: all messages but groupchat, and groupchat.
 PEOPLE = ""
 GROUPCHAT = "/"
 
-_TOTALS = "UPDATE owners SET messages = messages + $2, bytes = bytes + $3 WHERE number = $1"
+_ADD_TO_OWNER = "UPDATE owners SET messages = messages + $2, bytes = bytes + $3 WHERE number = $1"
 
 _ADD = """
 INSERT INTO counters (owner, series, bucket_size, bucket, messages) VALUES ($1, $2, $3, $4, $5)
@@ -35,9 +35,9 @@ WHERE owner = $1 AND series = $2 AND bucket_size = $3 AND bucket = $4 AND messag
 
 
 class CounterDelta(NamedTuple):
-    """What a row of the archive adds to the counters of its owner."""
+    """The amounts that a row of the archive adds to the counters of its owner."""
 
-    number: int  # of its owner
+    number: int  # number of the owner
     sequence: int
     peer: str
     is_groupchat: bool
@@ -45,34 +45,36 @@ class CounterDelta(NamedTuple):
 
 
 async def count_up(connection: Connection, deltas: Sequence[CounterDelta]) -> None:
-    """Count new rows."""
-    await _count(connection, deltas, 1)
+    """Add new rows to the counters."""
+    await _add(connection, deltas, 1)
 
 
 async def count_down(connection: Connection, deltas: Sequence[CounterDelta]) -> None:
-    """Stop counting deleted rows."""
-    changed = await _count(connection, deltas, -1)
+    """Subtract deleted rows from the counters."""
+    changed = await _add(connection, deltas, -1)
     await connection.executemany(_DELETE_EMPTY, changed)
 
 
-async def _count(
-    connection: Connection, deltas: Sequence[CounterDelta], by: int
+async def _add(
+    connection: Connection, deltas: Sequence[CounterDelta], sign: int
 ) -> list[tuple[int, str, int, int]]:
     messages: Counter[int] = Counter()
     octets: Counter[int] = Counter()
     counters: Counter[tuple[int, str, int, int]] = Counter()
     for delta in deltas:
-        octets[delta.number] += by * delta.bytes
+        octets[delta.number] += sign * delta.bytes
     # Many rows of a batch change the same counters.
-    alike = Counter([(n, peer, room, sequence // SHORT) for n, sequence, peer, room, _ in deltas])
-    for (number, peer, is_groupchat, bucket), times in alike.items():
-        count = by * times
+    bucket_counts = Counter(
+        [(n, peer, room, sequence // SHORT) for n, sequence, peer, room, _ in deltas]
+    )
+    for (number, peer, is_groupchat, bucket), count_in_bucket in bucket_counts.items():
+        count = sign * count_in_bucket
         messages[number] += count
         counters[number, GROUPCHAT if is_groupchat else PEOPLE, SHORT, bucket] += count
         if peer not in (PEOPLE, GROUPCHAT):
             counters[number, peer, SHORT, bucket] += count
     for (number, series, _, bucket), count in list(counters.items()):
         counters[number, series, LONG, bucket // IN_LONG] += count
-    await connection.executemany(_TOTALS, [(n, messages[n], octets[n]) for n in messages])
+    await connection.executemany(_ADD_TO_OWNER, [(n, messages[n], octets[n]) for n in messages])
     await connection.executemany(_ADD, [(*key, count) for key, count in counters.items()])
     return list(counters)

@@ -1,6 +1,6 @@
-"""Counts of rows and positions by count: the read side of `counters`.
+"""Counts rows, and finds rows by their position, with the counters that `counters` writes.
 
-A count adds up buckets, long ones first, and counts rows only at the edge of a range.
+A count adds up long buckets, then short buckets, and counts rows only at the edge of a range.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from storage.errors import TooCostly
 from storage.rows import ANY, READABLE, Filter, Kind
 from storage.sqlite.engine.protocols import Bound, Connection, Row
 from storage.sqlite.messages.counters import GROUPCHAT, IN_LONG, LONG, PEOPLE, SHORT
-from storage.sqlite.messages.selection import BEYOND, Selection, check, there_sql
+from storage.sqlite.messages.selection import BEYOND, Selection, check, existing_sql
 from storage.sqlite.messages.statements import COLUMNS, SEQUENCES, SelectBuilder
 
-#: To count rows that no counter counts, no more rows than these are read.
+#: Maximum number of rows that are read to count rows for which there is no counter.
 EXAMINED_MAX = 10_000
 
-#: Filters whose count needs no more than the row of the owner, and the statement for each.
+#: Statements for the filters that need only the row of the owner to count.
 OWNER_COUNTS = {
     ANY: "SELECT messages FROM owners WHERE jid = $1",
     Filter(kinds=READABLE): """
@@ -30,14 +30,14 @@ OWNER_COUNTS = {
     """,
 }
 
-# One statement, so that the counts are of the same moment as the page. Of each message only the
-# sequence is read twice, so that reading ends where the page is full.
+# One statement, so that the counts and the page come from the same state of the database. It reads
+# the sequences first and then the messages, so that it can stop when the page is full.
 _PAGE = """
 WITH page AS MATERIALIZED ({sequences}),
-edge AS MATERIALIZED (SELECT min(sequence) AS first, count(*) AS found FROM page),
+edge AS MATERIALIZED (SELECT min(sequence) AS first, count(*) AS row_count FROM page),
 base AS MATERIALIZED (SELECT {base} AS earlier),
 place AS MATERIALIZED (
-    SELECT found, ({there}) AS there,
+    SELECT row_count, ({existing}) AS existing,
         {before} - base.earlier AS earlier, {all} - base.earlier AS total
     FROM edge, base
 )
@@ -45,26 +45,26 @@ place AS MATERIALIZED (
 """
 _PLACE = ", ".join(
     f"(SELECT {name} FROM place)"  # noqa: S608 - constant words
-    for name in ("found", "there", "earlier", "total")
+    for name in ("row_count", "existing", "earlier", "total")
 )
 
 
 _TOTAL = f"""
 (SELECT coalesce(sum(messages), 0) FROM counters
- WHERE owner = $1 AND series IN ({{one}}, {{other}}) AND bucket_size = {LONG})
+ WHERE owner = $1 AND series IN ({{first}}, {{second}}) AND bucket_size = {LONG})
 """  # noqa: S608 - constant words
 
 _BEFORE = f"""
 (SELECT coalesce(sum(messages), 0) FROM counters
- WHERE owner = $1 AND series IN ({{one}}, {{other}})
+ WHERE owner = $1 AND series IN ({{first}}, {{second}})
    AND bucket_size = {LONG} AND bucket < {{place}} / {LONG})
 + (SELECT coalesce(sum(messages), 0) FROM counters
-   WHERE owner = $1 AND series IN ({{one}}, {{other}})
+   WHERE owner = $1 AND series IN ({{first}}, {{second}})
      AND bucket_size = {SHORT} AND bucket < {{place}} / {SHORT}
      AND bucket >= {{place}} / {LONG} * {IN_LONG})
 + (SELECT count(*) FROM archive
    WHERE owner = $1 AND sequence >= {{place}} / {SHORT} * {SHORT} AND sequence < {{place}}
-     AND {{is_in}})
+     AND {{condition}})
 """  # noqa: S608 - constant words
 
 _COUNTS_UP_TO = "SELECT {before} FROM json_each($4) AS place ORDER BY place.key"
@@ -81,18 +81,18 @@ WHERE total >= $4 ORDER BY bucket LIMIT 1
 """  # noqa: S608 - constant words
 
 
-_IS_IN = {
+_SERIES_CONDITIONS = {
     (PEOPLE, GROUPCHAT): "true",
     (PEOPLE, PEOPLE): "type <> 'groupchat'",
     (GROUPCHAT, GROUPCHAT): "type = 'groupchat'",
 }
 
-#: Two series of counters; a single one comes twice.
+#: Two series of counters, the same one twice if one series is enough.
 Series = tuple[str, str]
 
 
 def series_of(filter: Filter) -> Series | None:
-    """Return the series that count the messages of a filter, times and ids aside."""
+    """Return the series that count the messages of a filter, without its times and ids."""
     if filter.peer_local is not None or filter.resource is not None:
         return None
     if filter.ids is not None or filter.kinds is not None or filter.phrases is not None:
@@ -106,7 +106,7 @@ def series_of(filter: Filter) -> Series | None:
 
 
 async def count_of_owner(connection: Connection, owner: str, filter: Filter) -> int | None:
-    """Return how many rows match, by the JID of the owner; None for a filter not in AT_ONCE."""
+    """Return the number of matching rows; None for a filter that is not in OWNER_COUNTS."""
     sql = OWNER_COUNTS.get(filter)
     if sql is None:
         return None
@@ -115,9 +115,9 @@ async def count_of_owner(connection: Connection, owner: str, filter: Filter) -> 
 
 
 async def count_exactly(connection: Connection, selection: Selection) -> int:
-    """Return how many rows there are, at any cost."""
+    """Return the exact number of rows, at any cost."""
     if selection.filter.kinds == READABLE:
-        # Counters count blanked messages too, and those have an index of their own.
+        # Counters count blanked messages too. These have an index of their own.
         blanked = await count_exactly(connection, selection.of_kinds(frozenset({Kind.BLANKED})))
         return await count_exactly(connection, selection.of_kinds(None)) - blanked
     if series := counted_by(selection):
@@ -134,7 +134,7 @@ async def count_exactly(connection: Connection, selection: Selection) -> int:
 async def position_and_count(
     connection: Connection, selection: Selection, place: int
 ) -> tuple[int | None, int | None]:
-    """Return how many rows there are before a sequence and in all, None where that costs much."""
+    """Return the number of rows before a sequence, and of all rows; None if that costs much."""
     if series := counted_by(selection):
         before, count = await _counts(connection, selection, series, [place - 1, BEYOND])
         return before, count
@@ -145,8 +145,8 @@ async def position_and_count(
         f" FROM ({query.examined(EXAMINED_MAX + 1)})",
         *query.values,
     )
-    looked_at, before, count = rows[0]
-    return (None, None) if looked_at > EXAMINED_MAX else (before, count)
+    examined, before, count = rows[0]
+    return (None, None) if examined > EXAMINED_MAX else (before, count)
 
 
 async def counted_rows(
@@ -160,33 +160,34 @@ async def counted_rows(
     backwards: bool,
     bound: Bound | None,
 ) -> tuple[list[Row], int, int, int]:
-    """Return rows of a part as `by_arrival`, and three counts.
+    """Return rows of a part of a selection, as `by_arrival` does, and three counts.
 
-    Those are the rows of the part up to the limit, read or not; the rows of the selection before
-    them; and all rows of the selection, which is one range that counters count. `ids` are the
-    sequences of ids that have to be in the archive. Raises NotFound.
+    The first count is the number of rows of the part, up to the limit, including rows that the
+    bound cut off. The second is the number of rows of the selection before them, the third that of
+    all rows of the selection. The selection has to be one range that counters count. `ids` has
+    the sequences of ids that have to be in the archive. Raises NotFound.
     """
     query = SelectBuilder(part)
-    named = [query.value(name) for name in series]
-    base, total = "0", total_sql(*named)
+    placeholders = [query.value(name) for name in series]
+    base, total = "0", total_sql(*placeholders)
     if selection.first > 1:
-        base = before_sql(query.value(selection.first), series, *named)
+        base = before_sql(query.value(selection.first), series, *placeholders)
     if selection.last < BEYOND:
-        total = before_sql(query.value(selection.last + 1), series, *named)
+        total = before_sql(query.value(selection.last + 1), series, *placeholders)
     sql = _PAGE.format(
         sequences=query.by_arrival(limit=limit, backwards=backwards, columns=SEQUENCES),
         page=query.by_arrival(limit=limit, backwards=backwards, columns=f"{COLUMNS}, {_PLACE}"),
-        there=there_sql(query.value(json.dumps(list(ids.values())))) if ids else "0",
+        existing=existing_sql(query.value(json.dumps(list(ids.values())))) if ids else "0",
         base=base,
-        before=before_sql("first", series, *named),
+        before=before_sql("first", series, *placeholders),
         all=total,
     )
     rows = await connection.fetch(sql, *query.values, bound=bound)
     if not rows or rows[0][-3] < len(ids):
         await check(connection, part.number, ids)
     if rows:
-        found, _, before, count = rows[0][-4:]
-        return rows, found, before, count
+        row_count, _, before, count = rows[0][-4:]
+        return rows, row_count, before, count
     [count] = await _counts(connection, selection, series, [BEYOND])
     return [], 0, count, count
 
@@ -194,7 +195,7 @@ async def counted_rows(
 async def skip_to_index(
     connection: Connection, selection: Selection, index: int
 ) -> tuple[Selection, int]:
-    """Return the selection from near the row of an index on, and how many rows to skip there.
+    """Return the part of the selection that starts near an index, and the number of rows to skip.
 
     Raises TooCostly.
     """
@@ -207,23 +208,26 @@ async def skip_to_index(
     before, until = await counts_up_to(
         connection, number, series, [selection.first - 1, selection.last]
     )
-    if index >= (kept := max(until - before, 0) - len(gaps)):
-        rest = selection.strays[index - kept :]
+    if index >= (counted := max(until - before, 0) - len(gaps)):
+        rest = selection.strays[index - counted :]
         return selection.within(rest[0] if rest else BEYOND, BEYOND), 0
-    passed = await _gaps_before(connection, selection, series, before, index)
-    place = await position_of(connection, number, series, before + index + passed + 1)
+    skipped_gaps = await _gaps_before(connection, selection, series, before, index)
+    place = await position_of(connection, number, series, before + index + skipped_gaps + 1)
     if place is None or place[0] < selection.first:
         return selection, index
     sequence, skip = place
-    # Gaps are counted behind the place, but not read.
-    skip -= sum(gap >= sequence for gap in gaps[:passed])
+    # The rank counts the gaps after the sequence, but the query does not return them.
+    skip -= sum(gap >= sequence for gap in gaps[:skipped_gaps])
     return selection.within(sequence, BEYOND), skip
 
 
 async def _gaps_before(
     connection: Connection, selection: Selection, series: Series, before: int, index: int
 ) -> int:
-    """Return how many gaps come before the row of an index; `before` rows precede all rows."""
+    """Return the number of gaps before the row of an index.
+
+    `before` is the number of counted rows before the selection.
+    """
     low, high = 0, len(selection.gaps)
     while low < high:
         middle = (low + high) // 2
@@ -236,14 +240,14 @@ async def _gaps_before(
 
 
 def counted_by(selection: Selection) -> Series | None:
-    """Return the series that count this selection, None where its rows have to be read."""
+    """Return the series that count a selection, None if its rows have to be read."""
     return series_of(selection.filter) if selection.is_exact else None
 
 
 async def _counts(
     connection: Connection, selection: Selection, series: Series, places: list[int]
 ) -> list[int]:
-    """Return how many rows of the selection there are up to each place."""
+    """Return the number of rows of the selection up to each of these sequences, inclusive."""
     first = selection.first - 1
     inside = [max(min(place, selection.last), first) for place in places]
     before, *counts = await counts_up_to(connection, selection.number, series, [first, *inside])
@@ -255,19 +259,19 @@ async def _counts(
 
 def total_sql(first: str, second: str) -> str:
     """Return SQL for the number of rows of two series; $1 is the number of the owner."""
-    return _TOTAL.format(one=first, other=second)
+    return _TOTAL.format(first=first, second=second)
 
 
 def before_sql(place: str, series: Series, first: str, second: str) -> str:
-    """Return SQL for the number of those rows before a sequence."""
-    is_in = _IS_IN.get(series, f"peer = {first}")
-    return _BEFORE.format(place=place, one=first, other=second, is_in=is_in)
+    """Return SQL for the number of rows of two series before a sequence."""
+    condition = _SERIES_CONDITIONS.get(series, f"peer = {first}")
+    return _BEFORE.format(place=place, first=first, second=second, condition=condition)
 
 
 async def counts_up_to(
     connection: Connection, number: int, series: Series, places: Sequence[int]
 ) -> list[int]:
-    """Return for each sequence how many rows there are up to it, inclusive."""
+    """Return the number of rows of a series up to each of these sequences, inclusive."""
     sql = _COUNTS_UP_TO.format(before=before_sql("(place.value + 1)", series, "$2", "$3"))
     rows = await connection.fetch(sql, number, *series, json.dumps(places))
     return [int(row[0]) for row in rows]
@@ -276,9 +280,10 @@ async def counts_up_to(
 async def position_of(
     connection: Connection, number: int, series: Series, rank: int
 ) -> tuple[int, int] | None:
-    """Return a sequence and how many rows from it on precede the row of a rank (from 1).
+    """Return the first sequence of the bucket that has the row of a rank, and a number of rows.
 
-    None where there are fewer rows.
+    Ranks start at 1. The number counts the rows of the bucket before that row. The result is None
+    if there are fewer rows.
     """
     rows = await connection.fetch(_BUCKET_OF, number, *series, rank)
     return (rows[0][0], rank - rows[0][1] - 1) if rows else None

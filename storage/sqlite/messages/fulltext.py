@@ -1,8 +1,8 @@
 """The full-text index: the words of messages, and the links by which they refer to each other.
 
-Everything is one FTS5 index, which grows by whole segments and so is cheap to write. Each word in
-it begins with the number of its owner: a search walks all words with one beginning, so it never
-walks those of other owners. A sign behind the number tells links from words of a text.
+Both are in one FTS5 index, which is cheap to write because it grows by whole segments. Each word
+in it begins with the number of its owner. A search walks all words with one prefix, so it never
+walks words of other owners. A sign after the number distinguishes links from words of a text.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from hashlib import blake2b
 from storage.rows import NewMessage, Phrase, Relation
 from storage.sqlite.engine.protocols import Connection
 
-#: The sequence of a row of the index. The rowid is the number of the owner and the sequence in one
-#: number, so that the rows of one owner are one range. $1 is the number of the owner.
+#: The sequence of a row of the index; $1 is the number of the owner. The rowid combines the number
+#: of the owner and the sequence, so that the rows of one owner are one range.
 SEQUENCE = "fulltext.rowid - ($1 << 40)"
 
 #: The rows of the archive that a search of the index finds.
 FOUND = f"fulltext CROSS JOIN archive ON archive.owner = $1 AND archive.sequence = {SEQUENCE}"
 
-# Signs of the word for the peer, and of the word for a name of the message.
+# The signs of the word for the peer, and of the words for the names of the message.
 _PEER, _NAME = ".«"
 _PEER_BYTES = 8
 _HASH_BITS = 64
 
-# A link to another message holds its sequence, not its name, for names repeat. A retraction of its
-# target does not find a settled correction, but messages that name it still refer to that target.
+# A link to another message has the sequence of that message, because names repeat. After a
+# retraction has settled a correction, other retractions of the target no longer find the
+# correction, but a message that names the correction still refers to the target.
 _SIGNS = {Relation.CORRECTION: "¤", Relation.RETRACTION: "¬", Relation.OTHER: "»"}
 _SETTLED = "†"
 
@@ -71,7 +72,7 @@ async def delete(connection: Connection, rows: Iterable[tuple[int, int]]) -> Non
 
 
 def text_query(number: int, phrases: Iterable[Phrase], peer: str | None) -> str:
-    """Return the FTS5 query for phrases. Quoted, no character of a phrase is an operator."""
+    """Return the FTS5 query for phrases. In quotes, no character of a phrase is an operator."""
     terms = [f"text : {_quoted(number, phrase)}" for phrase in dict.fromkeys(phrases)]
     if peer is not None:
         terms.append(f'peer : "{_peer(number, peer)}"')
@@ -90,7 +91,7 @@ def link_query(number: int, sequence: int, *relations: Relation) -> str:
 
 
 def corrected(links: str) -> int | None:
-    """Return the sequence of the message that a message with these links corrects."""
+    """Return the sequence of the message that a message with these links corrects, or None."""
     return _target(links, _SIGNS[Relation.CORRECTION] + _SETTLED)
 
 
@@ -102,7 +103,7 @@ async def delete_text(connection: Connection, number: int, sequences: Iterable[i
 async def settle(
     connection: Connection, number: int, sequence: int, corrections: Iterable[int]
 ) -> None:
-    """Settle corrections of a message: its retractions find them no more."""
+    """Settle corrections of a message, so that its retractions no longer find them."""
     old = _link(number, sequence, _SIGNS[Relation.CORRECTION])
     new = _link(number, sequence, _SETTLED)
     await connection.executemany(
@@ -113,14 +114,14 @@ async def settle(
 async def unsettled(
     connection: Connection, number: int, sequence: int, corrections: Iterable[int]
 ) -> set[int]:
-    """Return those of `corrections` that are unsettled corrections of a message."""
+    """Return the unsettled corrections of a message among `corrections`."""
     sign = _link(number, sequence, _SIGNS[Relation.CORRECTION])
     rows = await connection.fetch(_UNSETTLED, number, json.dumps(list(corrections)), f" {sign} ")
     return {int(row[0]) for row in rows}
 
 
 def _word(number: int, word: str) -> str:
-    """Return a word of an owner. No number followed by "_" is the beginning of another one."""
+    """Return a word of an owner. The "_" keeps one number from being a prefix of another."""
     return f"{number:x}_{word}"
 
 

@@ -1,9 +1,9 @@
 """Public ids: a keyed permutation of (owner, sequence), so they need no column and no index.
 
-An id is one AES block, written as 22 characters. Without the key it tells nothing: neither the
-next one, nor how many there are, nor whose archive it is from (XEP-0313 section 3.1 and XEP-0359
-section 5 want ids unpredictable). It decodes to its owner, so one from another archive is unknown
-here by arithmetic alone.
+An id is one AES block, written as 22 characters. Without the key nobody can tell from an id the
+next id, the number of ids, or the owner of the archive (XEP-0313 section 3.1 and XEP-0359 section
+5 ask for unpredictable ids). An id decodes to its owner, so `decode` recognises the ids of other
+archives without a query.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Ids:
     """Makes and reads the ids of one store."""
 
     def __init__(self, key: bytes) -> None:
-        # ECB is what is wanted here: each block is another pair, and equal pairs are equal ids.
+        # ECB is right here: each block is a different pair, and equal pairs have equal ids.
         cipher = Cipher(AES(key), ECB())  # noqa: S305
-        # Of whole blocks nothing is left over, so one of each serves for good.
+        # Whole blocks leave no state in them, so they serve for all ids.
         self._encryptor, self._decryptor = cipher.encryptor(), cipher.decryptor()
 
     def encode(self, owner: int, sequences: Sequence[int]) -> list[str]:
@@ -44,7 +44,7 @@ class Ids:
         pairs = [owner] * (2 * count)
         pairs[1::2] = sequences
         blocks = self._encryptor.update(struct.pack(f">{2 * count}Q", *pairs))
-        # Filled up to whole groups of three bytes, all of them are written in one go.
+        # With filling to whole groups of three bytes, one call encodes all ids.
         filled = _FILLING.join([*chain.from_iterable(_BYTES.iter_unpack(blocks)), b""])
         text = urlsafe_b64encode(filled).decode()
         return [
@@ -52,15 +52,16 @@ class Ids:
         ]
 
     def decode(self, owner: int, id: str) -> int | None:
-        """Return the sequence that an id stands for, None unless it is an id of this owner."""
+        """Return the sequence of an id, None if it is not an id of this owner."""
         try:
             block = urlsafe_b64decode(id + _PADDING)
         except (NotBase64, ValueError):
             return None
         if len(block) != BLOCK_BYTES:
             return None
-        found, sequence = _BLOCK.unpack(self._decryptor.update(block))
-        # Base64 has spare bits at its end: only the one spelling that we gave out is an id.
-        if found != owner or self.encode(owner, [sequence]) != [id]:
+        decoded_owner, sequence = _BLOCK.unpack(self._decryptor.update(block))
+        # The last character has spare bits, so several spellings decode to the same block. Only
+        # the spelling that `encode` returns is an id.
+        if decoded_owner != owner or self.encode(owner, [sequence]) != [id]:
             return None
         return int(sequence)

@@ -1,9 +1,11 @@
-"""Messages that arrived late, after a newer message, as from the offline store.
+"""Finds the edge of a time in an archive, with messages that arrived late, after a newer message.
 
-The times of all other messages rise with their sequence, so what is older or newer than some time
-is one stretch of sequences, but for the late messages on the wrong side of its edge. Each late
-message says on a scale how late it came. One that came at most an hour late can be on the wrong
-side of an edge only if its time is within the hour before it, so an index has them at hand.
+A message from the offline store is late, for example. The times of all other messages rise with
+their sequence. So the messages before a time are one range of sequences, and those after it
+another, except for late messages on the wrong side of the edge between them: the misplaced
+messages. Each late message has a lateness on a scale. A message that is at most an hour late can
+be misplaced only at edges in the hour after its time, so an index finds the misplaced messages of
+an edge.
 """
 
 from __future__ import annotations
@@ -15,14 +17,13 @@ from dataclasses import dataclass
 from storage.rows import Filter
 from storage.sqlite.engine.protocols import Connection
 
-#: Messages that are late by less than this many microseconds have the scale 1, 2 and so on; what
-#: is beyond the last but one has the last.
+#: Upper limits of the lateness values 1, 2 and so on, in microseconds, exclusive.
 SCALE = (*(64**step for step in range(1, 10)), 2**64)
 
-#: Misplaced messages of one edge that are read one by one.
+#: Maximum number of misplaced messages of one edge that are read one by one.
 MISPLACED_MAX = 1000
 
-#: No time is later.
+#: The latest time that SQLite can store.
 LATEST = 2**63 - 1
 
 _MARK = "UPDATE archive SET lateness = $3 WHERE owner = $1 AND sequence = $2"
@@ -37,7 +38,7 @@ WHERE owner = $1 AND archive.lateness > 0 AND archive.lateness = scale.lateness
     AND at BETWEEN $2 - width AND $2 - 1 AND sequence > {{first}}{{only}}
 """
 
-# First the edge, then the misplaced ones: one statement, so of one moment.
+# First the edge, then its misplaced messages, in one statement and so from the same state.
 _EDGE = f"""
 WITH next AS (
     SELECT at FROM archive WHERE owner = $1 AND at >= $2 AND lateness = 0 ORDER BY at LIMIT 1
@@ -57,26 +58,25 @@ _LAST = f"SELECT max(sequence) {_MISPLACED}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """The place in an archive where messages of a time and later begin."""
+    """The place in an archive where the messages of a time and later begin."""
 
-    first: int | None  #: the sequence of the first of them; None: there are none
-    #: Sequences of earlier ones that are behind it, rising: all of them, or more than
-    #: MISPLACED_MAX.
+    first: int | None  #: sequence of the first of these messages; None: there are none
+    #: rising sequences of older messages after `first`: all, or MISPLACED_MAX + 1 of them
     misplaced: tuple[int, ...]
 
     @property
-    def is_whole(self) -> bool:
-        """Whether `misplaced` is complete."""
+    def is_complete(self) -> bool:
+        """Whether `misplaced` has all misplaced messages."""
         return len(self.misplaced) <= MISPLACED_MAX
 
 
 async def mark(connection: Connection, rows: Iterable[tuple[int, int, int]]) -> None:
-    """Mark rows as late: number of the owner, sequence, and by how many microseconds."""
+    """Mark rows as late: number of the owner, sequence, lateness in microseconds."""
     await connection.executemany(
         _MARK,
         [
-            (number, sequence, min(bisect_left(SCALE, by + 1) + 1, len(SCALE)))
-            for number, sequence, by in rows
+            (number, sequence, min(bisect_left(SCALE, late_by + 1) + 1, len(SCALE)))
+            for number, sequence, late_by in rows
         ],
     )
 
@@ -84,13 +84,13 @@ async def mark(connection: Connection, rows: Iterable[tuple[int, int, int]]) -> 
 async def edge(
     connection: Connection, number: int, at: int, filter: Filter, *, since: int | None = None
 ) -> Edge:
-    """Return where messages of a time and later begin.
+    """Return the edge of a time.
 
-    Of those that are misplaced only what is with the peer and of the type of a filter is named,
-    and what is not older than `since`.
+    `misplaced` has only messages that match the peer and the type of the filter, and that are not
+    older than `since`.
     """
     values: list[object] = [number, at]
-    sql = _EDGE.format(first="(SELECT first FROM edge)", only=_only(filter, since, values))
+    sql = _EDGE.format(first="(SELECT first FROM edge)", only=_conditions(filter, since, values))
     first, *misplaced = [row[0] for row in await connection.fetch(sql, *values)]
     return Edge(first=first, misplaced=tuple(sorted(misplaced)))
 
@@ -98,15 +98,15 @@ async def edge(
 async def last_misplaced(
     connection: Connection, number: int, at: int, first: int, filter: Filter, since: int | None
 ) -> int:
-    """Return the last misplaced sequence of an edge that is not whole, or `first`."""
+    """Return the last misplaced sequence of an edge that is not complete, or `first`."""
     values: list[object] = [number, at, first]
-    sql = _LAST.format(first="$3", only=_only(filter, since, values))
+    sql = _LAST.format(first="$3", only=_conditions(filter, since, values))
     rows = await connection.fetch(sql, *values)
     return int(rows[0][0] or first)
 
 
-def _only(filter: Filter, since: int | None, values: list[object]) -> str:
-    """Return further conditions for misplaced messages; add their values to `values`."""
+def _conditions(filter: Filter, since: int | None, values: list[object]) -> str:
+    """Return SQL conditions for misplaced messages; append their values to `values`."""
     sql = ""
     for compared, value in (("peer =", filter.peer), ("at >=", since)):
         if value is not None:

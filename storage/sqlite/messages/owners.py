@@ -1,4 +1,4 @@
-"""Caches the numbers of archives, and the counters that the writer needs of each."""
+"""Caches the number of each archive, and the counters that the writer needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cachetools import LRUCache
 
 from storage.sqlite.engine.protocols import Connection
 
-#: Owners in each cache; the least recently used is removed first.
+#: Maximum number of owners in each cache; the least recently used owner is evicted first.
 CACHED_OWNERS_MAX = 50_000
 
 _NUMBER = "SELECT number FROM owners WHERE jid = $1"
@@ -17,7 +17,7 @@ _NUMBER = "SELECT number FROM owners WHERE jid = $1"
 
 @dataclass(slots=True)
 class Counters:
-    """The number of an archive, its last sequence and its latest time."""
+    """The number of an archive, its last sequence, and the latest time of its messages."""
 
     number: int
     last_sequence: int
@@ -29,7 +29,7 @@ class Counters:
         return self.last_sequence
 
     def add_time(self, at: int) -> int:
-        """Add the time of an appended message; return by how many microseconds it is late."""
+        """Add the time of an appended message; return its lateness in microseconds."""
         self.latest_at = max(self.latest_at, at)
         return self.latest_at - at
 
@@ -37,12 +37,11 @@ class Counters:
 class Owners:
     """The archives of one database that only this process writes."""
 
-    def __init__(self) -> None:
-        self._counters: LRUCache[str, Counters] = LRUCache(CACHED_OWNERS_MAX)
-        self._numbers: LRUCache[str, int] = LRUCache(
-            CACHED_OWNERS_MAX
-        )  # of archives that are on disk
-        self._times_forgotten = 0
+    def __init__(self, cached_max: int = CACHED_OWNERS_MAX) -> None:
+        """`cached_max` is the maximum number of owners in each cache."""
+        self._counters: LRUCache[str, Counters] = LRUCache(cached_max)
+        self._numbers: LRUCache[str, int] = LRUCache(cached_max)  # of archives that are on disk
+        self._erasures = 0
 
     async def get_or_create(
         self, connection: Connection, owners: Iterable[str]
@@ -60,34 +59,34 @@ class Owners:
         return by_owner
 
     async def find(self, connection: Connection, owner: str) -> int:
-        """Return the number of an archive in a transaction that writes; none has the number 0."""
+        """Return the number of an archive, in a writing transaction; 0 if it does not exist."""
         if owner in self._counters:
             return self._counters[owner].number
         rows = await connection.fetch(_NUMBER, owner)
         return int(rows[0][0]) if rows else 0
 
     async def look_up(self, connection: Connection, owner: str) -> int:
-        """Return the number of an archive on disk; none has the number 0."""
-        # Not from the counters: an uncommitted number may still be given to another owner.
+        """Return the number of a committed archive; 0 if it does not exist."""
+        # Not from the counters: after a rollback another owner may get an uncommitted number.
         number = self._numbers.get(owner, 0)
         if not number:
-            times_forgotten = self._times_forgotten
+            erasures = self._erasures
             rows = await connection.fetch(_NUMBER, owner)
             if not rows:
                 return 0
             number = int(rows[0][0])
             # The row may have been read before the archive was erased.
-            if times_forgotten == self._times_forgotten:
+            if erasures == self._erasures:
                 self._numbers[owner] = number
         return number
 
     def discard_counters(self) -> None:
-        """Discard all counters after a rollback, which they are ahead of."""
+        """Discard all counters after a rollback, because they include changes that it undid."""
         self._counters.clear()
 
     def forget(self, owner: str) -> None:
         """Remove an erased archive from the caches; call this directly after its transaction."""
-        self._times_forgotten += 1
+        self._erasures += 1
         self._counters.pop(owner, None)
         self._numbers.pop(owner, None)
 

@@ -1,4 +1,4 @@
-"""References between messages: a name means the last message stored before that has it."""
+"""Resolves references between messages: a name means the last earlier message that has it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SELECT {COLUMNS} FROM {fulltext.FOUND}
 WHERE fulltext MATCH $2 AND fulltext.rowid < ($1 << 40) + $4 ORDER BY fulltext.rowid DESC LIMIT $3
 """  # noqa: S608 - constant words
 
-# One statement for all names of a batch: number of the owner and FTS5 query of each.
+# One statement for all names of a batch; $1 has the number of the owner and the query of each.
 _LAST = """
-WITH found AS MATERIALIZED (
+WITH named AS MATERIALIZED (
     SELECT key, value ->> 0 AS number, (
         SELECT rowid FROM fulltext
         WHERE fulltext MATCH value ->> 1 ORDER BY rowid DESC LIMIT 1
@@ -31,10 +31,10 @@ WITH found AS MATERIALIZED (
     FROM json_each($1)
 )
 SELECT key, fulltext.rowid - (number << 40), links
-FROM found CROSS JOIN fulltext ON fulltext.rowid = place
+FROM named CROSS JOIN fulltext ON fulltext.rowid = place
 """
 
-_COUNTED = """
+_COUNTS = """
 SELECT key, (SELECT count(*) FROM fulltext WHERE fulltext MATCH value ->> 0),
     (SELECT count(*) FROM fulltext WHERE fulltext MATCH value ->> 1)
 FROM json_each($1)
@@ -42,10 +42,10 @@ FROM json_each($1)
 
 
 class Target(NamedTuple):
-    """A message that is referred to, and the message as which it is shown."""
+    """The target of a reference, and the original message if the target is a correction."""
 
     sequence: int
-    shown: int  # of the message that it corrects, or its own
+    original: int  # sequence of the message that the target corrects, or of the target itself
 
 
 async def resolve(
@@ -53,29 +53,31 @@ async def resolve(
 ) -> dict[tuple[int, int], Target]:
     """Return the target of each new row that has one, by number of the owner and sequence.
 
-    The rows of each owner come in arrival order. Call this before they are indexed: a query makes
-    FTS5 write out all that was added before.
+    The rows of each owner are in arrival order. Call this before `fulltext.add`: a query makes
+    FTS5 flush all rows that were added before.
     """
     names = list(
         {(number, name): None for number, _, message in rows for name in message.refers_to}
     )
-    last = await _last(connection, names)
+    last = await last_named(connection, names)
     targets: dict[tuple[int, int], Target] = {}
     for number, sequence, message in rows:
-        meant = [last[number, name] for name in message.refers_to if (number, name) in last]
-        shown = sequence
-        if meant:
-            target = targets[number, sequence] = max(meant)
-            shown = target.shown if message.relation is Relation.CORRECTION else sequence
+        candidates = [last[number, name] for name in message.refers_to if (number, name) in last]
+        original = sequence
+        if candidates:
+            target = targets[number, sequence] = max(candidates)
+            if message.relation is Relation.CORRECTION:
+                original = target.original
         if names:
-            last.update({(number, name): Target(sequence, shown) for name in message.name_hashes})
+            source = Target(sequence, original)
+            last.update({(number, name): source for name in message.name_hashes})
     return targets
 
 
-async def _last(
+async def last_named(
     connection: Connection, names: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], Target]:
-    """Return the last message that has a name, by number of the owner and hash of the name."""
+    """Return the last message that has each name, by number of the owner and name hash."""
     if not names:
         return {}
     searches = json.dumps([(number, fulltext.name_query(number, name)) for number, name in names])
@@ -96,10 +98,10 @@ async def corrections(
 async def referring(
     connection: Connection, number: int, sequences: Iterable[int], limit: int, bound: Bound | None
 ) -> AsyncIterator[tuple[int, list[Row], int]]:
-    """Yield for each message the newest rows that refer to it, and how many are left out.
+    """Yield each sequence, the newest rows that refer to it, and the number of omitted rows.
 
-    Up to `limit` and `bound` corrections and retractions, and as many others, so that a thousand
-    reactions hide no correction.
+    `limit` and `bound` apply to corrections and retractions, and separately to other references,
+    so that a thousand reactions hide no correction. Sequences without references are skipped.
     """
     targets = list(sequences)
     searches = [
@@ -109,12 +111,12 @@ async def referring(
         )
         for sequence in targets
     ]
-    for key, *counts in await connection.fetch(_COUNTED, json.dumps(searches)):
+    for key, *counts in await connection.fetch(_COUNTS, json.dumps(searches)):
         rows: list[Row] = []
         for match, count in zip(searches[key], counts, strict=True):
             if count:
-                found = await connection.fetch(_NEWEST, number, match, limit, bound=bound)
-                rows += found if bound is None else found[: bound.fit(found)]
+                newest = await connection.fetch(_NEWEST, number, match, limit, bound=bound)
+                rows += newest if bound is None else newest[: bound.fit(newest)]
         if rows:
             rows.sort(key=lambda row: int(row[0]))
             yield targets[key], rows, sum(counts) - len(rows)

@@ -1,13 +1,14 @@
-"""Retractions that are not done: noted with their message, offered to core, and carried out.
+"""Notes unfinished retractions, returns them to core, and carries out the outcomes.
 
-The store knows which message a retraction means, core knows who may retract it and what is left
-of it. So a retraction is carried out in a transaction of its own, and noted until that is made.
+The store finds the message that a retraction means. Core decides whether the author may retract
+it, and builds the tombstone. So the store carries out a retraction in a second transaction, and
+notes the retraction as unfinished until then.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from storage.rows import (
     TOMBSTONES_MAX,
@@ -19,6 +20,7 @@ from storage.rows import (
 from storage.sqlite.engine.protocols import Connection
 from storage.sqlite.messages import fulltext, references
 from storage.sqlite.messages.ids import Ids
+from storage.sqlite.messages.selection import known
 from storage.sqlite.messages.statements import COLUMNS, archived_messages
 from storage.sqlite.retention import scrub
 from storage.sqlite.retention.delete import FINISH_RETRACTION
@@ -66,7 +68,7 @@ async def note(connection: Connection, rows: Sequence[tuple[int, int, int]]) -> 
 async def unfinished(
     connection: Connection, ids: Ids, after: int
 ) -> tuple[UnfinishedRetraction, ...]:
-    """Return unfinished retractions with larger numbers than `after`, as the contract says."""
+    """Return unfinished retractions, as `storage.interface.Archive` says."""
     offered: list[UnfinishedRetraction] = []
     corrections_left = TOMBSTONES_MAX
     for number, owner, owner_number, target, *row in await connection.fetch(_UNFINISHED, after):
@@ -91,13 +93,14 @@ async def unfinished(
 
 
 async def apply(connection: Connection, ids: Ids, outcome: RetractionOutcome) -> None:
-    """Carry out one retraction as far as its outcome says."""
+    """Carry out the outcome of one retraction."""
     rows = await connection.fetch(_NOTED, outcome.number)
     if not rows:
         return
     owner, sequence, target = rows[0]
     await _replace(connection, ids, owner, target, outcome.tombstones)
-    await fulltext.settle(connection, owner, target, _sequences(ids, owner, outcome.settled))
+    settled = await known(connection, ids, owner, outcome.settled)
+    await fulltext.settle(connection, owner, target, list(settled.values()))
     if outcome.is_done:
         await connection.execute(FINISH_RETRACTION, owner, sequence)
 
@@ -105,8 +108,11 @@ async def apply(connection: Connection, ids: Ids, outcome: RetractionOutcome) ->
 async def _replace(
     connection: Connection, ids: Ids, owner: int, target: int, tombstones: Sequence[Tombstone]
 ) -> None:
-    """Replace the target and corrections of it, unless another retraction did that meanwhile."""
-    by_sequence = {ids.decode(owner, stone.id): stone for stone in tombstones}
+    """Replace the target and its corrections, except those that another retraction replaced."""
+    places = await known(connection, ids, owner, [tombstone.id for tombstone in tombstones])
+    by_sequence = {
+        places[tombstone.id]: tombstone for tombstone in tombstones if tombstone.id in places
+    }
     rows = await connection.fetch(_WITH_CONTENT, owner, json.dumps(list(by_sequence)))
     unsettled = await fulltext.unsettled(connection, owner, target, [row[0] for row in rows])
     replaced = [
@@ -115,16 +121,12 @@ async def _replace(
     if not replaced:
         return
     await connection.executemany(
-        _BYTES, [(owner, sequence, len(stone.xml.encode())) for sequence, stone in replaced]
+        _BYTES,
+        [(owner, sequence, len(tombstone.xml.encode())) for sequence, tombstone in replaced],
     )
     await connection.executemany(
-        _REPLACE, [(owner, sequence, stone.xml, stone.kind) for sequence, stone in replaced]
+        _REPLACE,
+        [(owner, sequence, tombstone.xml, tombstone.kind) for sequence, tombstone in replaced],
     )
     await fulltext.delete_text(connection, owner, [sequence for sequence, _ in replaced])
     await scrub.note(connection)
-
-
-def _sequences(ids: Ids, owner: int, archive_ids: Iterable[str]) -> list[int]:
-    """Return the sequences of ids that are of an archive."""
-    decoded = (ids.decode(owner, id) for id in archive_ids)
-    return [sequence for sequence in decoded if sequence is not None]

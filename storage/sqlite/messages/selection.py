@@ -1,9 +1,9 @@
-"""Where in an archive a filter has its rows: between which sequences, found by an index."""
+"""Finds the range of sequences in which an archive has the rows of a filter, by an index."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from storage.errors import NotFound
@@ -12,10 +12,15 @@ from storage.sqlite.engine.protocols import Connection
 from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.lateness import LATEST, edge, last_misplaced
 
-#: More than any sequence.
+#: Greater than any sequence.
 BEYOND = 2**40 - 1
 
-_THERE = """
+_BY_STANZA_ID = """
+SELECT stanza_id, sequence FROM archive INDEXED BY archive_stanza_id
+WHERE owner = $1 AND stanza_id IN (SELECT value FROM json_each($2))
+"""
+
+_EXISTING = """
 SELECT sequence FROM archive
 WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
 """
@@ -23,24 +28,24 @@ WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Rows of one archive: a filter, and the sequences between which they are."""
+    """The rows of one archive that match a filter, and the range of sequences that has them."""
 
-    number: int
+    number: int  #: number of the owner
     filter: Filter
-    first: int = 1
-    last: int = BEYOND
-    sequences: tuple[int, ...] | None = None  #: of the ids that are wanted
-    strays: tuple[int, ...] = ()  #: rows behind the last one that are wanted too
-    gaps: tuple[int, ...] = ()  #: rows between the two that are not wanted for their time
-    is_exact: bool = True  #: whether no other row between them has a time that is not wanted
+    first: int = 1  #: first sequence of the range
+    last: int = BEYOND  #: last sequence of the range
+    sequences: tuple[int, ...] | None = None  #: of the ids in the filter
+    strays: tuple[int, ...] = ()  #: sequences after `last` whose time matches too
+    gaps: tuple[int, ...] = ()  #: sequences inside the range whose time does not match
+    is_exact: bool = True  #: whether the times of all other rows inside the range match
 
     @property
-    def is_one_stretch(self) -> bool:
-        """Whether it is all that a filter means between two sequences, times aside."""
+    def is_one_range(self) -> bool:
+        """Whether the times of all rows inside the range match, and of no rows outside."""
         return self.is_exact and not self.strays and not self.gaps
 
     def within(self, first: int, last: int) -> Selection:
-        """Return the same without what lies outside of two sequences, both inclusive."""
+        """Return the part of the selection between two sequences, both inclusive."""
         return replace(
             self,
             first=max(self.first, first),
@@ -49,20 +54,23 @@ class Selection:
         )
 
     def among(self, sequences: Iterable[int]) -> tuple[int, ...]:
-        """Return those of some sequences that are between its first and last."""
-        return tuple(one for one in sequences if self.first <= one <= self.last)
+        """Return those of these sequences that are inside the range."""
+        return tuple(sequence for sequence in sequences if self.first <= sequence <= self.last)
 
     def of_kinds(self, kinds: frozenset[Kind] | None) -> Selection:
-        """Return the same of other kinds."""
+        """Return the selection with other kinds."""
         return replace(self, filter=replace(self.filter, kinds=kinds))
 
 
 async def select(
     connection: Connection, ids: Ids, number: int, filter: Filter, *, is_by_time: bool = False
 ) -> Selection:
-    """Find between which sequences a filter has its rows. Raises NotFound."""
-    named = [id for id in (filter.after, filter.before) if id is not None]
-    places = await sequences(connection, ids, number, [*named, *(filter.ids or ())])
+    """Return the selection of a filter. Raises NotFound.
+
+    With `is_by_time` the caller reads the rows in the order of time, so the range ignores times.
+    """
+    archive_ids = [id for id in (filter.after, filter.before) if id is not None]
+    places = await sequences(connection, ids, number, [*archive_ids, *(filter.ids or ())])
     selection = Selection(
         number=number,
         filter=filter,
@@ -76,69 +84,90 @@ async def select(
 
 
 async def _narrow(connection: Connection, selection: Selection) -> Selection:
-    """Bound the sequences of a page by the times that are wanted."""
+    """Narrow the range to the times of the filter."""
     filter = selection.filter
     if filter.since is not None:
-        begin = await edge(connection, selection.number, filter.since, filter)
-        selection = selection.within(BEYOND if begin.first is None else begin.first, BEYOND)
-        selection = replace(selection, gaps=begin.misplaced, is_exact=begin.is_whole)
+        since_edge = await edge(connection, selection.number, filter.since, filter)
+        selection = selection.within(
+            BEYOND if since_edge.first is None else since_edge.first, BEYOND
+        )
+        selection = replace(selection, gaps=since_edge.misplaced, is_exact=since_edge.is_complete)
     if filter.until is not None and filter.until < LATEST:
         selection = await _until(connection, selection, filter.until)
     return replace(selection, gaps=selection.among(selection.gaps))
 
 
 async def _until(connection: Connection, selection: Selection, until: int) -> Selection:
-    """Bound a selection by where messages begin that are later than wanted."""
+    """Narrow the range to the messages before the edge of the first time after `until`."""
     number, filter, later = selection.number, selection.filter, until + 1
-    end = await edge(connection, number, later, filter, since=filter.since)
-    if end.first is None:
+    until_edge = await edge(connection, number, later, filter, since=filter.since)
+    if until_edge.first is None:
         return selection
-    strays = selection.among(end.misplaced)
-    is_one_by_one = filter.phrases is None and selection.sequences is None
-    if end.is_whole and (is_one_by_one or not strays):
-        return replace(selection.within(1, end.first - 1), strays=strays)
-    # Too many, or found otherwise: all up to the last of them, by their times.
+    strays = selection.among(until_edge.misplaced)
+    reads_range = filter.phrases is None and selection.sequences is None
+    if until_edge.is_complete and (reads_range or not strays):
+        return replace(selection.within(1, until_edge.first - 1), strays=strays)
+    # There are too many strays, or another index finds the rows: the range ends at the last stray,
+    # and the query compares times.
     last = (
         strays[-1]
-        if end.is_whole
-        else await last_misplaced(connection, number, later, end.first, filter, filter.since)
+        if until_edge.is_complete
+        else await last_misplaced(
+            connection, number, later, until_edge.first, filter, filter.since
+        )
     )
     return replace(selection.within(1, last), is_exact=False)
 
 
 async def sequences(
-    connection: Connection, ids: Ids, number: int, named: Iterable[str]
+    connection: Connection, ids: Ids, number: int, named: Collection[str]
 ) -> dict[str, int]:
     """Return the sequences of messages by their ids. Raises NotFound."""
-    found = decoded(ids, number, named)
-    await check(connection, number, found)
-    return found
+    sequence_by_id = await decoded(connection, ids, number, named)
+    await check(connection, number, sequence_by_id)
+    return sequence_by_id
 
 
-def decoded(ids: Ids, number: int, named: Iterable[str]) -> dict[str, int]:
+async def decoded(
+    connection: Connection, ids: Ids, number: int, named: Collection[str]
+) -> dict[str, int]:
     """Return the sequences that ids stand for, in the archive or not any more. Raises NotFound."""
-    found: dict[str, int] = {}
+    places = await known(connection, ids, number, named)
     for id in named:
-        sequence = ids.decode(number, id)
-        if sequence is None:
+        if id not in places:
             raise NotFound(id)
-        found[id] = sequence
-    return found
+    return places
 
 
-async def check(connection: Connection, number: int, named: Mapping[str, int]) -> None:
-    """Raise NotFound unless all of these sequences are in an archive."""
-    if not named:
+async def known(
+    connection: Connection, ids: Ids, number: int, named: Iterable[str]
+) -> dict[str, int]:
+    """Return the sequences of the ids that the store has made, and of stanza ids in an archive.
+
+    An id that the store can have made is never looked up: nobody can give it to another message.
+    """
+    made = {id: ids.decode(number, id) for id in named}
+    places = {id: sequence for id, sequence in made.items() if sequence is not None}
+    if len(places) < len(made):
+        foreign = json.dumps([id for id in made if id not in places])
+        rows = await connection.fetch(_BY_STANZA_ID, number, foreign)
+        places.update((row[0], row[1]) for row in rows)
+    return places
+
+
+async def check(connection: Connection, number: int, places: Mapping[str, int]) -> None:
+    """Raise NotFound unless the messages of all these ids, with their sequences, exist."""
+    if not places:
         return
-    rows = await connection.fetch(_THERE, number, json.dumps(list(named.values())))
-    there = {row[0] for row in rows}
-    for id, sequence in named.items():
-        if sequence not in there:
+    rows = await connection.fetch(_EXISTING, number, json.dumps(list(places.values())))
+    existing = {row[0] for row in rows}
+    for id, sequence in places.items():
+        if sequence not in existing:
             raise NotFound(id)
 
 
-def there_sql(sequences: str) -> str:
-    """Return a query for how many of some sequences (a JSON list) are in the archive $1."""
+def existing_sql(sequences: str) -> str:
+    """Return a query that counts those of the sequences (a JSON list) that the archive $1 has."""
     return (
         "SELECT count(*) FROM archive WHERE owner = $1"  # noqa: S608 - constant words
         f" AND sequence IN (SELECT value FROM json_each({sequences}))"

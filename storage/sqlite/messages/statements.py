@@ -12,9 +12,9 @@ from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.selection import BEYOND, Selection
 
 #: Columns of a row that becomes an ArchivedMessage.
-COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind"
+COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind, stanza_id"
 
-#: Columns of a row of which only the sequence is needed.
+#: Columns of a row if only its sequence is needed.
 SEQUENCES = "sequence"
 
 _XML = 6
@@ -25,20 +25,21 @@ _OF_PEER = "archive INDEXED BY archive_peer"
 _BLANKED = "archive INDEXED BY archive_blanked"
 _BLANKED_KINDS = frozenset({Kind.BLANKED})
 
-# The owner, or NULL if a message came late: without late messages, arrival order is time order.
+# The owner, or NULL if the archive has a late message: without late messages, the order of arrival
+# is the order of time.
 _NEVER_LATE = """(
     SELECT number FROM owners WHERE number = $1 AND NOT EXISTS (
         SELECT 1 FROM archive INDEXED BY archive_late WHERE owner = $1 AND lateness > 0
     )
 )"""
 
-# Faster than the constructors of the enums; a page needs fifty of each.
+# A look-up is faster than the constructor of an enum; a page needs fifty of each.
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _KINDS = {kind.value: kind for kind in Kind}
 
 
 class SelectBuilder:
-    """A selection in SQL: constant words and numbered values."""
+    """Builds the SQL of a selection, from constant words and numbered values."""
 
     def __init__(
         self, selection: Selection, *, is_by_time: bool = False, owner: str = "$1"
@@ -51,10 +52,10 @@ class SelectBuilder:
         self._is_blanked = selection.filter.kinds == _BLANKED_KINDS and not is_by_time
         self._indexed_conditions: list[str] = []
         self._other_conditions: list[str] = []
-        #: Conditions of the range of sequences, and of the strays if there are any.
+        #: The conditions of the range, and those of the strays if there are any.
         self._parts: list[list[str]] = [[]]
-        self._find(selection)
-        self._check(selection.filter)
+        self._add_indexed_conditions(selection)
+        self._add_other_conditions(selection.filter)
 
     @property
     def source(self) -> str:
@@ -72,7 +73,7 @@ class SelectBuilder:
         self, *, limit: int, backwards: bool = False, skip: int = 0, columns: str = COLUMNS
     ) -> str:
         """Return a query for the oldest (or newest) rows in the order of their arrival."""
-        # Each part has this order by itself, so SQLite reads no more rows than the page has.
+        # An index has this order for each part, so SQLite reads only the rows of the page.
         return (
             f"{self.rows(columns)} ORDER BY {self.order} {'DESC' if backwards else 'ASC'}"
             f" LIMIT {self.value(limit)}{f' OFFSET {self.value(skip)}' if skip else ''}"
@@ -82,19 +83,21 @@ class SelectBuilder:
         """Return a query for all rows in any order."""
         return " UNION ALL ".join(self._rows(columns, self._other_conditions))
 
-    def _rows(self, columns: str, checked: Sequence[str], source: str | None = None) -> list[str]:
+    def _rows(
+        self, columns: str, conditions: Sequence[str], source: str | None = None
+    ) -> list[str]:
         """Return a query for the rows of each part."""
         return [
             f"SELECT {columns} FROM {source or self.source}"  # noqa: S608 - constant words
-            f" WHERE {' AND '.join([*self._indexed_conditions, *part, *checked])}"
+            f" WHERE {' AND '.join([*self._indexed_conditions, *part, *conditions])}"
             for part in self._parts
         ]
 
     def examined(self, limit: int) -> str:
-        """Return a query for sequences found by an index, and which of them fit (`fits`)."""
+        """Return a query for sequences that an index finds, and whether each row `fits`."""
         source, place = self.source, "sequence"
         if self._is_search and not self._other_conditions:
-            # The index alone answers this, without rows of the archive.
+            # The full-text index has all that this query needs, so it reads no archive rows.
             source, place = "fulltext", fulltext.SEQUENCE
         fits = " AND ".join(self._other_conditions) or "true"
         rows = self._rows(f"{place} AS sequence, ({fits}) AS fits", (), source)
@@ -105,7 +108,7 @@ class SelectBuilder:
         self.values.append(value)
         return f"${len(self.values)}"
 
-    def _find(self, selection: Selection) -> None:
+    def _add_indexed_conditions(self, selection: Selection) -> None:
         filter = selection.filter
         if filter.phrases:
             match = fulltext.text_query(selection.number, filter.phrases, filter.peer)
@@ -114,27 +117,27 @@ class SelectBuilder:
                 f"fulltext.rowid >= ($1 << 40) + {self.value(selection.first)}",
                 f"fulltext.rowid <= ($1 << 40) + {self.value(selection.last)}",
             ]
-            self._other_conditions += self._peers(filter)
+            self._other_conditions += self._peer_conditions(filter)
         else:
             self._indexed_conditions.append(f"owner = {self._owner}")
-            [stretch] = self._parts
+            [range_conditions] = self._parts
             if selection.first > 1:
-                stretch.append(f"sequence >= {self.value(selection.first)}")
+                range_conditions.append(f"sequence >= {self.value(selection.first)}")
             if selection.last < BEYOND:
-                stretch.append(f"sequence <= {self.value(selection.last)}")
+                range_conditions.append(f"sequence <= {self.value(selection.last)}")
             if selection.strays:
-                self._parts.append([f"sequence IN {self._among(selection.strays)}"])
-            self._indexed_conditions += self._peers(filter)
+                self._parts.append([f"sequence IN {self._list(selection.strays)}"])
+            self._indexed_conditions += self._peer_conditions(filter)
             if self._is_blanked:
                 self._indexed_conditions.append("kind = 'blanked'")
         if selection.sequences is not None:
             place = fulltext.SEQUENCE if filter.phrases else "sequence"
-            self._indexed_conditions.append(f"{place} IN {self._among(selection.sequences)}")
+            self._indexed_conditions.append(f"{place} IN {self._list(selection.sequences)}")
 
-    def _among(self, sequences: Sequence[int]) -> str:
+    def _list(self, sequences: Sequence[int]) -> str:
         return f"(SELECT value FROM json_each({self.value(json.dumps(sequences))}))"  # noqa: S608
 
-    def _peers(self, filter: Filter) -> list[str]:
+    def _peer_conditions(self, filter: Filter) -> list[str]:
         if filter.peer is not None:
             return [f"archive.peer = {self.value(filter.peer)}"]
         if filter.peer_local is not None:
@@ -145,21 +148,21 @@ class SelectBuilder:
             ]
         return []
 
-    def _check(self, filter: Filter) -> None:
-        checked = self._other_conditions
+    def _add_other_conditions(self, filter: Filter) -> None:
+        conditions = self._other_conditions
         if filter.resource is not None:
-            checked.append(f"resource = {self.value(filter.resource)}")
+            conditions.append(f"resource = {self.value(filter.resource)}")
         if filter.since is not None:
-            checked.append(f"at >= {self.value(filter.since)}")
+            conditions.append(f"at >= {self.value(filter.since)}")
         if filter.until is not None:
-            checked.append(f"at <= {self.value(filter.until)}")
+            conditions.append(f"at <= {self.value(filter.until)}")
         if filter.groupchat is not None:
-            checked.append(f"type {'=' if filter.groupchat else '<>'} 'groupchat'")
+            conditions.append(f"type {'=' if filter.groupchat else '<>'} 'groupchat'")
         if filter.kinds == READABLE:
-            checked.append("kind <> 'blanked'")
+            conditions.append("kind <> 'blanked'")
         elif filter.kinds is not None:
             kinds = self.value(json.dumps(sorted(filter.kinds)))
-            checked.append(f"kind IN (SELECT value FROM json_each({kinds}))")  # noqa: S608
+            conditions.append(f"kind IN (SELECT value FROM json_each({kinds}))")  # noqa: S608
 
 
 async def by_arrival(
@@ -189,43 +192,51 @@ async def by_time(
 ) -> list[Row]:
     """Return the oldest (or newest) rows in the order of their time.
 
-    `edge`: only those whose time compares so (=, < or >) with this one.
+    `edge` is a comparison (=, < or >) and a time: only rows whose time compares so are returned.
     """
     filter = selection.filter
     if limit and not edge and filter == Filter(peer=filter.peer, kinds=filter.kinds):
-        # All of an archive, or of one peer: an index has them in the order of arrival.
+        # An index has the rows of an archive, or of one peer, in the order of arrival.
         rows = await by_arrival(
             connection, selection, limit=limit, backwards=newest, bound=bound, owner=_NEVER_LATE
         )
         if rows:
             return rows
     query = SelectBuilder(selection, is_by_time=True)
-    way = "DESC" if newest else "ASC"
-    limited = "" if limit is None else f" LIMIT {query.value(limit)}"
-    only = "" if edge is None else f" AND at {edge[0]} {query.value(edge[1])}"
+    order = "DESC" if newest else "ASC"
+    limit_sql = "" if limit is None else f" LIMIT {query.value(limit)}"
+    edge_sql = "" if edge is None else f" AND at {edge[0]} {query.value(edge[1])}"
     return await connection.fetch(
-        f"{query.rows(COLUMNS)}{only} ORDER BY at {way}, sequence {way}{limited}",
+        f"{query.rows(COLUMNS)}{edge_sql} ORDER BY at {order}, sequence {order}{limit_sql}",
         *query.values,
         bound=bound,
     )
 
 
 def xml_bound(max_bytes: int | None, column: int = _XML) -> Bound | None:
-    """Return the bound of the XML of rows, None if there is no bound."""
+    """Return the bound for the XML of rows, None if `max_bytes` is None."""
     return None if max_bytes is None else Bound(max_bytes, column)
 
 
 def archived_messages(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[ArchivedMessage, ...]:
     """Return rows of one archive as messages."""
     rows_with_ids = zip(ids.encode(number, [row[0] for row in rows]), rows, strict=True)
-    # The constructor of a named tuple takes twice as long.
+    # `ArchivedMessage()` would take twice as long.
     make = tuple.__new__
     return tuple(
         [
             make(
                 ArchivedMessage,
-                (id, r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]]),
+                (id, r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]], "")
+                if r[9] is None
+                else _with_stanza_id(id, r),
             )
             for id, r in rows_with_ids
         ]
     )
+
+
+def _with_stanza_id(made_id: str, row: Row) -> tuple[object, ...]:
+    """Return the fields of a message that has a public id in the place of the one made."""
+    direction, kind = _DIRECTIONS[row[5]], _KINDS[row[8]]
+    return row[9], *row[1:5], direction, row[6], row[7], kind, made_id

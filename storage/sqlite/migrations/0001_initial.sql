@@ -1,13 +1,13 @@
--- "MUNI" in ASCII: tells this file from databases of other programs.
+-- "MUNI" in ASCII: distinguishes this file from databases of other programs.
 PRAGMA application_id = 1297436233;
 
--- Values that the store keeps for itself, among them the key of the public ids.
+-- Values for the store alone, such as the key of the public ids.
 CREATE TABLE secrets (
     name  TEXT PRIMARY KEY,
     value BLOB NOT NULL
 );
 
--- One row per archive. AUTOINCREMENT never gives a number twice, so no public id is given twice.
+-- One row per archive. AUTOINCREMENT never uses a number twice, so no public id is used twice.
 CREATE TABLE owners (
     number        INTEGER PRIMARY KEY AUTOINCREMENT,
     jid           TEXT NOT NULL UNIQUE,
@@ -17,7 +17,7 @@ CREATE TABLE owners (
     latest_at     INTEGER NOT NULL DEFAULT 0  -- latest time of any message, microseconds since the epoch
 );
 
--- Clustered by owner and order of arrival: one page is one range of the table.
+-- Clustered by owner and order of arrival, so that a page is one range of the table.
 CREATE TABLE archive (
     owner     INTEGER NOT NULL,
     sequence  INTEGER NOT NULL,
@@ -31,23 +31,27 @@ CREATE TABLE archive (
     dedup_key BLOB NOT NULL,
     xml       TEXT NOT NULL,
     lateness  INTEGER NOT NULL DEFAULT 0, -- 0 to 10, on the scale of storage/sqlite/messages/lateness.py
+    stanza_id TEXT,                       -- public id in the place of the one made of owner and sequence
     PRIMARY KEY (owner, sequence)
 ) WITHOUT ROWID;
 
--- A repeated copy of a message, even weeks later, conflicts with the first copy here.
+-- A repeated copy of a message, even weeks later, conflicts with the first copy in this index.
 CREATE UNIQUE INDEX archive_dedup_key ON archive (owner, dedup_key);
+
+-- Messages that have a public id from elsewhere, as those of rooms have; all others are not in it.
+CREATE UNIQUE INDEX archive_stanza_id ON archive (owner, stanza_id) WHERE stanza_id IS NOT NULL;
 
 CREATE INDEX archive_peer ON archive (owner, peer, sequence, at, direction, kind);
 
 CREATE INDEX archive_at ON archive (owner, at, sequence, lateness);
 
--- The few messages that arrived after a newer one. The times of all others rise with the sequence.
+-- The few messages that arrived after a newer message. The times of all others rise with the sequence.
 CREATE INDEX archive_late ON archive (owner, lateness, at, sequence) WHERE lateness > 0;
 
--- Messages whose content was removed: few, and some counts leave them out.
+-- The few messages whose content was removed; some counts subtract them.
 CREATE INDEX archive_blanked ON archive (owner, sequence) WHERE kind = 'blanked';
 
--- How many messages each bucket of sequences has: counts and positions without a scan. There is one
+-- The number of messages in each bucket of sequences, so that a count needs no scan. There is one
 -- series for each peer, the series '' for all messages but groupchat, and '/' for groupchat.
 CREATE TABLE counters (
     owner       INTEGER NOT NULL,
@@ -58,7 +62,7 @@ CREATE TABLE counters (
     PRIMARY KEY (owner, series, bucket_size, bucket)
 ) WITHOUT ROWID;
 
--- Sequences of the newest message with each peer, and of the newest message that the owner has seen.
+-- The sequences of the newest message with each peer, and of the newest one that the owner has seen.
 CREATE TABLE conversations (
     owner  INTEGER NOT NULL,
     peer   TEXT NOT NULL,
@@ -67,20 +71,20 @@ CREATE TABLE conversations (
     PRIMARY KEY (owner, peer)
 ) WITHOUT ROWID;
 
--- Retractions that are not carried out yet, or not over all corrections of the retracted message.
--- AUTOINCREMENT: the answer to one of them is never taken for the answer to another.
+-- Retractions that are not carried out yet, or not for all corrections of the retracted message.
+-- AUTOINCREMENT: an outcome for a deleted row never applies to a later row.
 CREATE TABLE unfinished_retractions (
     number   INTEGER PRIMARY KEY AUTOINCREMENT,
     owner    INTEGER NOT NULL,
-    sequence INTEGER NOT NULL, -- of the message that retracts
+    sequence INTEGER NOT NULL, -- sequence of the retraction
     target   INTEGER NOT NULL, -- sequence of the retracted message
     UNIQUE (owner, sequence)
 );
 
--- Full-text index; rowid = owner << 40 | sequence, so the rows of one owner are one range. Texts are
--- already folded: words end at blanks only, and begin with the number of the owner and "_". `peer` is
--- one word. `links` has one word for each name by which others refer to the message, and one for the
--- message that it refers to itself.
+-- Full-text index. rowid = owner << 40 | sequence, so the rows of one owner are one range. Texts are
+-- already folded: blanks separate the words, and each word begins with the number of the owner and
+-- "_". `peer` is one word. `links` has one word for each name by which other messages refer to the
+-- message, and one word for the message that it refers to.
 CREATE VIRTUAL TABLE fulltext USING fts5 (
     text, peer, links, columnsize = 0, tokenize = "ascii tokenchars '_'"
 );
@@ -103,7 +107,7 @@ CREATE TABLE rules (
     PRIMARY KEY (owner, peer)
 ) WITHOUT ROWID;
 
--- Retention bounds that operators confirmed last.
+-- Retention limits that operators confirmed last.
 CREATE TABLE confirmed_retention (
     host     TEXT PRIMARY KEY, -- '': all other archives
     days     INTEGER NOT NULL,
@@ -130,23 +134,23 @@ CREATE TABLE audit_log (
 
 CREATE INDEX audit_log_subject ON audit_log (subject, number);
 
--- Last known affiliations of users in rooms.
+-- The last known affiliations of users in rooms.
 CREATE TABLE occupants (
     room        TEXT NOT NULL,
     jid         TEXT NOT NULL,
     affiliation TEXT NOT NULL,
-    heard_at    INTEGER NOT NULL, -- when the connection came up on which the room said so
+    heard_at    INTEGER NOT NULL, -- start of the connection on which the room reported the affiliation
     PRIMARY KEY (room, jid)
 ) WITHOUT ROWID;
 
 -- Rooms as they are now; an earlier room of the same name is another room.
 CREATE TABLE rooms (
     jid           TEXT PRIMARY KEY,
-    created_at    INTEGER NOT NULL DEFAULT 0, -- 0: not known
+    created_at    INTEGER NOT NULL DEFAULT 0, -- 0: unknown
     is_persistent INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
--- Accounts, where Muniment keeps them. Clustered by domain, the order in which they are listed.
+-- Accounts that Muniment keeps. Clustered by domain, because lists have this order.
 CREATE TABLE accounts (
     domain     TEXT NOT NULL,
     jid        TEXT NOT NULL,
@@ -156,7 +160,7 @@ CREATE TABLE accounts (
     PRIMARY KEY (domain, jid)
 ) WITHOUT ROWID;
 
--- Rosters, where Muniment keeps them.
+-- Rosters that Muniment keeps.
 CREATE TABLE contacts (
     owner        TEXT NOT NULL,
     jid          TEXT NOT NULL,
@@ -169,7 +173,7 @@ CREATE TABLE contacts (
     PRIMARY KEY (owner, jid)
 ) WITHOUT ROWID;
 
--- Stanzas that wait until their recipient comes online. The digest is of sender, stanza and time.
+-- Stanzas that wait until their recipient is online. The digest covers sender, stanza and time.
 CREATE TABLE offline (
     number INTEGER PRIMARY KEY,
     owner  TEXT NOT NULL,
@@ -180,3 +184,26 @@ CREATE TABLE offline (
 );
 
 CREATE UNIQUE INDEX offline_digest ON offline (owner, digest);
+
+-- Sign-ins of users, each with one refresh token in use.
+CREATE TABLE sign_ins (
+    id            TEXT PRIMARY KEY,
+    jid           TEXT NOT NULL,
+    label         TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    refreshed_at  INTEGER NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    token_hash    BLOB NOT NULL,
+    previous_hash BLOB NOT NULL, -- of the token before, empty at first
+    salt          BLOB NOT NULL  -- with which the token was made of the one before
+) WITHOUT ROWID;
+
+CREATE INDEX sign_ins_jid ON sign_ins (jid, refreshed_at);
+
+CREATE INDEX sign_ins_expires ON sign_ins (expires_at);
+
+-- When all sign-ins of a user were revoked last: none that began before is added later.
+CREATE TABLE sign_in_revocations (
+    jid TEXT PRIMARY KEY,
+    at  INTEGER NOT NULL
+) WITHOUT ROWID;

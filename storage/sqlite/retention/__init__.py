@@ -1,1 +1,1 @@
-"""Messages leave: the oldest, single ones, whole archives, and their traces in the files."""
+"""Deletion: the oldest messages, single messages, whole archives, and traces in the files."""

@@ -1,4 +1,4 @@
-"""Deletes and blanks rows of archives, and keeps counters, conversations and the index right."""
+"""Deletes and blanks rows of archives, and updates counters, conversations and the index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from storage.sqlite.messages import conversations, fulltext
 from storage.sqlite.messages.counters import CounterDelta, count_down
 from storage.sqlite.retention import scrub
 
-#: Columns of a row that is removed, in the order of CounterDelta.
+#: Columns of a row to be removed, in the order of CounterDelta.
 DELTA_COLUMNS = "owner, sequence, peer, type = 'groupchat', length(CAST(xml AS BLOB))"
 
 _DELETE = "DELETE FROM archive WHERE owner = $1 AND sequence = $2"
@@ -21,35 +21,35 @@ UPDATE archive SET kind = 'blanked', resource = '', nick = '', xml = ''
 WHERE owner = $1 AND sequence = $2
 """
 
-#: Ends an unfinished retraction.
+#: Deletes the note of an unfinished retraction.
 FINISH_RETRACTION = "DELETE FROM unfinished_retractions WHERE owner = $1 AND sequence = $2"
 
 _SUBTRACT_BYTES = "UPDATE owners SET bytes = bytes - $2 WHERE number = $1"
 
 
-async def delete(connection: Connection, number: int, lines: Sequence[CounterDelta]) -> Removed:
+async def delete(connection: Connection, number: int, deltas: Sequence[CounterDelta]) -> Removed:
     """Delete rows of one owner."""
-    rows = [line[:2] for line in lines]
+    rows = [delta[:2] for delta in deltas]
     await connection.executemany(_DELETE, rows)
-    await count_down(connection, lines)
-    await conversations.update_newest(connection, {(number, line.peer) for line in lines})
-    return await _delete_traces(connection, number, lines)
+    await count_down(connection, deltas)
+    await conversations.update_newest(connection, {(number, delta.peer) for delta in deltas})
+    return await _delete_traces(connection, number, deltas)
 
 
-async def blank(connection: Connection, number: int, lines: Sequence[CounterDelta]) -> Removed:
+async def blank(connection: Connection, number: int, deltas: Sequence[CounterDelta]) -> Removed:
     """Blank rows of one owner: keep id, time and peer, remove the content."""
-    await connection.executemany(_BLANK, [line[:2] for line in lines])
-    await connection.execute(_SUBTRACT_BYTES, number, sum(line.bytes for line in lines))
-    return await _delete_traces(connection, number, lines)
+    await connection.executemany(_BLANK, [delta[:2] for delta in deltas])
+    await connection.execute(_SUBTRACT_BYTES, number, sum(delta.bytes for delta in deltas))
+    return await _delete_traces(connection, number, deltas)
 
 
 async def _delete_traces(
-    connection: Connection, number: int, lines: Sequence[CounterDelta]
+    connection: Connection, number: int, deltas: Sequence[CounterDelta]
 ) -> Removed:
-    """Remove rows without content from the index and from the unfinished retractions."""
-    if lines:
-        rows = [line[:2] for line in lines]
+    """Delete the index rows and the unfinished retractions of deleted or blanked rows."""
+    if deltas:
+        rows = [delta[:2] for delta in deltas]
         await fulltext.delete(connection, rows)
         await connection.executemany(FINISH_RETRACTION, rows)
         await scrub.note(connection)
-    return Removed(messages=len(lines), bytes=sum(line.bytes for line in lines))
+    return Removed(messages=len(deltas), bytes=sum(delta.bytes for delta in deltas))

@@ -1,4 +1,4 @@
-"""Usage of archives, and the removal of messages from them."""
+"""Measures archives, and deletes and blanks their messages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from storage.rows import Cutoff, OverLimit, Removed, Totals, Usage
 from storage.sqlite.engine.protocols import Connection, Database, Row
 from storage.sqlite.messages.counters import CounterDelta
 from storage.sqlite.messages.ids import Ids
+from storage.sqlite.messages.selection import known
 from storage.sqlite.retention import over_limit, scrub
 from storage.sqlite.retention.delete import DELTA_COLUMNS, blank, delete
 
@@ -40,7 +41,7 @@ _OLDEST = f"""
 SELECT {DELTA_COLUMNS}, at FROM archive WHERE owner = $1 ORDER BY sequence LIMIT $2
 """  # noqa: S608 - constant words
 
-_BEHIND = f"""
+_AFTER = f"""
 SELECT {DELTA_COLUMNS}, at FROM archive
 WHERE owner = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
 """  # noqa: S608 - constant words
@@ -49,14 +50,14 @@ _ONE = f"""
 SELECT {DELTA_COLUMNS}, kind FROM archive WHERE owner = $1 AND sequence = $2
 """  # noqa: S608 - constant words
 
-_NUMBERED = (
+_DELETE_BY_NUMBER = (
     "DELETE FROM counters WHERE owner = $1",
     "DELETE FROM conversations WHERE owner = $1",
     "DELETE FROM unfinished_retractions WHERE owner = $1",
     "DELETE FROM owners WHERE number = $1",
 )
 
-_NAMED = (
+_DELETE_BY_JID = (
     "DELETE FROM offline WHERE owner = $1",
     "DELETE FROM preferences WHERE owner = $1",
     "DELETE FROM rules WHERE owner = $1",
@@ -67,11 +68,22 @@ _NAMED = (
 
 
 class SqliteRetention:
-    """`storage.interface.Retention` over a Database that only this process writes."""
+    """`storage.interface.Retention`, over a database that only this process writes."""
 
-    def __init__(self, database: Database, ids: Ids, forget: Callable[[str], None]) -> None:
-        """`forget` is called with the owner of each erased archive."""
+    def __init__(
+        self,
+        database: Database,
+        ids: Ids,
+        forget: Callable[[str], None],
+        *,
+        chunk: int = over_limit.CHUNK,
+    ) -> None:
+        """The store calls `forget` with the owner of each erased archive.
+
+        `chunk` is the number of rows that one query reads to find the messages over a limit.
+        """
         self._database = database
+        self._chunk = chunk
         self._ids = ids
         self._forget = forget
         self._last_scrubbed: bytes | None = None  #: token of the latest removal that was scrubbed
@@ -99,25 +111,30 @@ class SqliteRetention:
         return Totals(archives=archives, messages=messages, bytes=octets)
 
     async def delete_oldest(self, owner: str, cutoff: Cutoff, *, limit: int) -> Removed:
-        # A write waits for other writes and for the disk, so a read checks first.
+        # A write waits for other writes and for the disk, so a read first checks whether it is
+        # needed.
         async with self._database.read() as connection:
             if not await _oldest_over_limit(connection, owner, cutoff, 1):
                 return Removed()
         async with self._database.write() as connection:
-            going = await _oldest_over_limit(connection, owner, cutoff, limit + 1)
-            taken = await delete(connection, await _number(connection, owner), going[:limit])
-        return replace(taken, done=len(going) <= limit)
+            rows = await _oldest_over_limit(connection, owner, cutoff, limit + 1)
+            removed = await delete(connection, await _number(connection, owner), rows[:limit])
+        return replace(removed, done=len(rows) <= limit)
 
     async def blank_oldest(self, owner: str, peer: str, cutoff: Cutoff, *, limit: int) -> Removed:
         async with self._database.read() as connection:
             number = await _number(connection, owner)
-            if not await over_limit.oldest_over_limit(connection, number, peer, cutoff, 1):
+            if not await over_limit.oldest_over_limit(
+                connection, number, peer, cutoff, 1, chunk=self._chunk
+            ):
                 return Removed()
         async with self._database.write() as connection:
             number = await _number(connection, owner)
-            going = await over_limit.oldest_over_limit(connection, number, peer, cutoff, limit + 1)
-            taken = await blank(connection, number, going[:limit])
-        return replace(taken, done=len(going) <= limit)
+            rows = await over_limit.oldest_over_limit(
+                connection, number, peer, cutoff, limit + 1, chunk=self._chunk
+            )
+            removed = await blank(connection, number, rows[:limit])
+        return replace(removed, done=len(rows) <= limit)
 
     async def over_limit(
         self, owner: str, cutoff: Cutoff, *, peer: str | None = None
@@ -125,32 +142,35 @@ class SqliteRetention:
         if peer is not None:
             async with self._database.read() as connection:
                 number = await _number(connection, owner)
-                return await over_limit.count_over_limit(connection, number, peer, cutoff)
+                return await over_limit.count_over_limit(
+                    connection, number, peer, cutoff, chunk=self._chunk
+                )
         found, place = OverLimit(), 0
         async with self._database.read() as connection:
             rows = await connection.fetch(_OWNER, owner)
-        number, kept, octets = rows[0] if rows else (0, 0, 0)
+        number, messages, octets = rows[0] if rows else (0, 0, 0)
         while True:
             async with self._database.read() as connection:
-                oldest = await connection.fetch(_BEHIND, number, place, over_limit.CHUNK)
-            going = list(_over_limit(cutoff, kept, octets, oldest))
-            times = [row[5] for row in going]
+                oldest = await connection.fetch(_AFTER, number, place, self._chunk)
+            rows = list(_over_limit(cutoff, messages, octets, oldest))
+            times = [row[5] for row in rows]
             found = found.plus(
                 OverLimit(
-                    messages=len(going),
+                    messages=len(rows),
                     oldest=min(times, default=None),
                     newest=max(times, default=None),
                 )
             )
-            if len(going) < over_limit.CHUNK:
+            if len(rows) < self._chunk:
                 return found
-            kept, octets = kept - len(going), octets - sum(row[4] for row in going)
-            place = going[-1][1]
+            messages, octets = messages - len(rows), octets - sum(row[4] for row in rows)
+            place = rows[-1][1]
 
     async def blank(self, owner: str, id: str) -> Removed:
         async with self._database.write() as connection:
             number = await _number(connection, owner)
-            rows = await connection.fetch(_ONE, number, self._ids.decode(number, id) or 0)
+            places = await known(connection, self._ids, number, [id])
+            rows = await connection.fetch(_ONE, number, places.get(id, 0))
             if not rows:
                 raise NotFound(id)
             return await blank(
@@ -158,14 +178,14 @@ class SqliteRetention:
             )
 
     async def erase(self, owner: str, *, limit: int) -> Removed:
-        taken = Removed(done=False)
+        removed = Removed(done=False)
         try:
             async with self._database.write() as connection:
-                taken = await self._erase(connection, owner, limit)
-            return taken
+                removed = await self._erase(connection, owner, limit)
+            return removed
         finally:
-            # Also after a cancelled commit, which may have succeeded.
-            if taken.done:
+            # Also after a cancelled commit, because it may have succeeded.
+            if removed.done:
                 self._forget(owner)
 
     async def scrub_index(self) -> None:
@@ -193,22 +213,22 @@ class SqliteRetention:
     async def _erase(self, connection: Connection, owner: str, limit: int) -> Removed:
         number = await _number(connection, owner)
         oldest = await connection.fetch(_OLDEST, number, limit)
-        taken = await delete(connection, number, [CounterDelta(*row[:5]) for row in oldest])
+        removed = await delete(connection, number, [CounterDelta(*row[:5]) for row in oldest])
         if len(oldest) == limit:
-            return replace(taken, done=False)
+            return replace(removed, done=False)
         before = await scrub.change_count(connection)
-        for sql in _NUMBERED:
+        for sql in _DELETE_BY_NUMBER:
             await connection.execute(sql, number)
-        for sql in _NAMED:
+        for sql in _DELETE_BY_JID:
             await connection.execute(sql, owner)
         # If no row was deleted, the files need not be rewritten.
         if await scrub.change_count(connection) > before:
             await scrub.note(connection)
-        return taken
+        return removed
 
 
 async def _number(connection: Connection, owner: str) -> int:
-    """Return the number of an archive; none has the number 0."""
+    """Return the number of an archive, 0 if it does not exist."""
     rows = await connection.fetch(_OWNER, owner)
     return int(rows[0][0]) if rows else 0
 
@@ -220,20 +240,20 @@ async def _oldest_over_limit(
     rows = await connection.fetch(_OWNER, owner)
     if not rows:
         return []
-    number, kept, octets = rows[0]
+    number, messages, octets = rows[0]
     oldest = await connection.fetch(_OLDEST, number, limit)
-    return [CounterDelta(*row[:5]) for row in _over_limit(cutoff, kept, octets, oldest)]
+    return [CounterDelta(*row[:5]) for row in _over_limit(cutoff, messages, octets, oldest)]
 
 
 def _over_limit(
     cutoff: Cutoff, messages: int, octets: int, oldest: Iterable[Row]
 ) -> Iterator[Row]:
-    """Yield the rows that are over the limits, up to the first that may stay."""
+    """Yield the rows that are over the limits, up to the first row that may stay."""
     for row in oldest:
-        is_late = cutoff.since is not None and row[5] < cutoff.since
-        is_one_too_many = cutoff.messages is not None and messages > cutoff.messages
-        is_too_much = cutoff.bytes is not None and octets > cutoff.bytes
-        if not (is_late or is_one_too_many or is_too_much):
+        is_too_old = cutoff.since is not None and row[5] < cutoff.since
+        exceeds_messages = cutoff.messages is not None and messages > cutoff.messages
+        exceeds_bytes = cutoff.bytes is not None and octets > cutoff.bytes
+        if not (is_too_old or exceeds_messages or exceeds_bytes):
             return
         yield row
         messages -= 1

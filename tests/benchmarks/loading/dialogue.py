@@ -49,11 +49,11 @@ def line(number: int, size: int) -> Line:
 
 def stanza(owner: str, number: int, size: int = 1) -> str:
     """Return one of them as ejabberd passes it on."""
-    said = line(number, size)
-    own, other = f"{owner}@{HOST}", f"{said.peer}@{HOST}"
-    sender, recipient = (own, other) if said.is_sent else (other, own)
+    message = line(number, size)
+    own, other = f"{owner}@{HOST}", f"{message.peer}@{HOST}"
+    sender, recipient = (own, other) if message.is_sent else (other, own)
     return (
         f"<message xml:lang='en' to='{recipient}' from='{sender}/phone' type='chat' "
-        f"id='{said.id}' xmlns='jabber:client'><body>{said.body}</body>"
+        f"id='{message.id}' xmlns='jabber:client'><body>{message.body}</body>"
         f"<active xmlns='http://jabber.org/protocol/chatstates'/></message>"
     )

@@ -34,7 +34,7 @@ def fill(path: Path, archives: dict[str, int]) -> None:
 
 
 def _row(owner: str, number: int, size: int) -> tuple[str, ...]:
-    said = line(number, size)
-    at = datetime.fromtimestamp(said.at, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
-    direction = "send" if said.is_sent else "recv"
-    return owner, said.peer, stanza(owner, number, size), direction, at, said.body
+    message = line(number, size)
+    at = datetime.fromtimestamp(message.at, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+    direction = "send" if message.is_sent else "recv"
+    return owner, message.peer, stanza(owner, number, size), direction, at, message.body

@@ -26,19 +26,19 @@ async def fill(database: Path, archives: dict[str, int]) -> None:
 
 def entry(owner: str, number: int, size: int) -> NewMessage:
     """Return one message of an archive of that size."""
-    said = line(number, size)
-    direction = Direction.SENT if said.is_sent else Direction.RECEIVED
+    message = line(number, size)
+    direction = Direction.SENT if message.is_sent else Direction.RECEIVED
     return NewMessage(
         owner=f"{owner}@{HOST}",
-        at=said.at * 1_000_000,
-        peer=f"{said.peer}@{HOST}",
+        at=message.at * 1_000_000,
+        peer=f"{message.peer}@{HOST}",
         # A client writes to the bare address, and is written to from a full one.
-        resource="" if said.is_sent else "phone",
+        resource="" if message.is_sent else "phone",
         type="chat",
         direction=direction,
         xml=stanza(owner, number, size),
         dedup_key=hashlib.blake2b(f"{owner} {number}".encode(), digest_size=16).digest(),
-        text=fold(said.body),
-        name_hashes=(name_hash(f"{said.peer}@{HOST}", direction, said.id),),
-        is_seen=said.is_sent,
+        text=fold(message.body),
+        name_hashes=(name_hash(f"{message.peer}@{HOST}", direction, message.id),),
+        is_seen=message.is_sent,
     )

@@ -49,11 +49,11 @@ def fill_sqlite(path: Path, table: Table, archives: dict[str, int]) -> None:
     """Write archives of some sizes, by owner, into the file of a server that does not run."""
     with closing(sqlite3.connect(path)) as database, database:
         database.row_factory = sqlite3.Row
-        found = database.execute(
+        selected = database.execute(
             f'SELECT * FROM "{table.name}" WHERE "{table.owner}" = ?',  # noqa: S608 - constants
             [templates.OWNER],
         )
-        rows = _rows(table, [dict(row) for row in found], archives)
+        rows = _rows(table, [dict(row) for row in selected], archives)
         first = next(rows)
         columns = ", ".join(f'"{name}"' for name in first)
         values = ", ".join("?" for _ in first)
@@ -69,10 +69,10 @@ def fill_postgres(folder: Path, table: Table, archives: dict[str, int]) -> None:
             f"SELECT row_to_json({table.name}) FROM {table.name} "  # noqa: S608 - constants
             f"WHERE {table.owner} = '{templates.OWNER}'"
         )
-        found = server.sql(query.encode())
-        made = [json.loads(row) for row in found.splitlines()]
+        selected = server.sql(query.encode())
+        template_rows = [json.loads(row) for row in selected.splitlines()]
         for owner, size in archives.items():
-            rows = list(_rows(table, made, {owner: size}))
+            rows = list(_rows(table, template_rows, {owner: size}))
             copy = f"COPY {table.name} ({', '.join(rows[0])}) FROM STDIN;\n"
             lines = ("\t".join(map(_copied, row.values())) for row in rows)
             server.sql((copy + "\n".join(lines) + "\n\\.\n").encode())
@@ -86,13 +86,14 @@ def _copied(value: object) -> str:
 
 
 def _rows(
-    table: Table, made: list[dict[str, object]], archives: dict[str, int]
+    table: Table, template_rows: list[dict[str, object]], archives: dict[str, int]
 ) -> Iterator[dict[str, object]]:
     sent, received = (
-        {name: value for name, value in row.items() if name not in table.own} for row in made
+        {name: value for name, value in row.items() if name not in table.own}
+        for row in template_rows
     )
     for owner, size in archives.items():
         for number in range(size):
-            said = line(number, size)
-            row = templates.fill(sent if said.is_sent else received, owner, said)
-            yield row | table.place(owner, said)
+            message = line(number, size)
+            row = templates.fill(sent if message.is_sent else received, owner, message)
+            yield row | table.place(owner, message)

@@ -37,7 +37,7 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         gc.disable()
         await traffic.at_rate(plan.rate, plan.rate_seconds)
         gc.enable()
-        others = meter.others()
+        noise = meter.others()
         resident = meter.memory()
     times = {f"p{n}_ms": percentile(traffic.seconds, n) * 1000 for n in PERCENTILES}
-    return times | resident | {"others_cpu": others}
+    return times | resident | {"others_cpu": noise}

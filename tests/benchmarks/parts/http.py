@@ -157,7 +157,7 @@ async def _wrk(url: str, script: Path, seconds: float) -> list[int]:
         *command, url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     output = (await process.communicate())[0].decode()
-    found = re.search(r"^RESULT (.*)$", output, re.M)
-    if found is None:
+    match = re.search(r"^RESULT (.*)$", output, re.M)
+    if match is None:
         raise Failed(f"wrk: {output}")
-    return [int(number) for number in found[1].split()]
+    return [int(number) for number in match[1].split()]

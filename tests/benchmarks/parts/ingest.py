@@ -38,9 +38,11 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         sessions = [session for pair in pairs for session in pair]
         archived, missing = await complete(sessions, traffic.expected())
         figures |= meter.memory()
-        spent, others = meter.spent(), meter.others()
+        spent, noise = meter.spent(), meter.others()
         thousands = len(traffic.sent_at) / 1000
-        wrong = sum([await differences(one, traffic.ids(one.user)) for one in pairs[0]])
+        wrong = sum(
+            [await differences(session, traffic.ids(session.user)) for session in pairs[0]]
+        )
     return {
         "messages_per_second": len(traffic.sent_at) / (archived - traffic.sent_at[0]),
         "messages": len(traffic.sent_at),
@@ -50,7 +52,7 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         "delivery_p99_ms": percentile(traffic.seconds, 99) * 1000,
         "cpu_seconds_per_1000": sum(spent.values()) / thousands,
         **{f"cpu_{name}": seconds / thousands for name, seconds in spent.items()},
-        "others_cpu": others,
+        "others_cpu": noise,
         **figures,
     }
 

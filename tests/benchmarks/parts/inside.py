@@ -93,8 +93,8 @@ async def _ways(archive: Archive, size: int) -> dict[str, list[Element]]:
     after, filtered = [], []
     for place in places:
         since = Filter(since=place.at * 1_000_000)
-        found = await archive.page(session.jid, since, limit=1)
-        after.append(mam.query(session, after=found.messages[0].id))
+        page = await archive.page(session.jid, since, limit=1)
+        after.append(mam.query(session, after=page.messages[0].id))
         filtered.append(mam.query(session, peer=f"{place.peer}@{HOST}", start=place.at))
     texts = {
         "last": [mam.query(session, before="")],

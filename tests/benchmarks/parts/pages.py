@@ -144,11 +144,11 @@ class Reading:
             await self._page(client, walk)
 
     async def _page(self, client: Session, walk: Walk) -> None:
-        asked = time.perf_counter()
+        sent_at = time.perf_counter()
         page = await mam.page(client, walk.query())
-        self.seconds.append(time.perf_counter() - asked)
+        self.seconds.append(time.perf_counter() - sent_at)
         self.messages += page.results
-        walk.heard(page)
+        walk.note_page(page)
 
 
 class Walk:
@@ -164,8 +164,8 @@ class Walk:
         """Return what to ask next."""
         return self._next
 
-    def heard(self, page: Page) -> None:
-        """Take note of what came of it."""
+    def note_page(self, page: Page) -> None:
+        """Choose the next query by the page that answered the last one."""
         if self._follow is None or page.is_complete:
             self._next = next(self._queries)
         else:

@@ -46,7 +46,7 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         gc.enable()
         stanzas, delivered_at = _stanzas(traffic), traffic.last_delivered
         archived_at, missing = await _archived(traffic)
-        spent, others, resident = meter.spent(), meter.others(), meter.memory()
+        spent, noise, resident = meter.spent(), meter.others(), meter.memory()
         wrong = sum([await differences(one, traffic.ids(one.user)) for one in pairs[0]])
         wrong += await _missed(server.port, traffic)
     sent = len(traffic.sent_at)
@@ -59,7 +59,7 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         "lost": missing + wrong + sent - traffic.delivered,
         "cpu_seconds_per_1000": sum(spent.values()) / sent * 1000,
         **{f"cpu_{name}": used / sent * 1000 for name, used in spent.items()},
-        "others_cpu": others,
+        "others_cpu": noise,
         **resident,
     }
 
@@ -105,17 +105,17 @@ async def _archived(traffic: Traffic) -> tuple[float, int]:
             last.setdefault(session, set()).add(f"m{flow.numbers[-1]:08x}")
     for session in last:
         session.on_data = None
-    found = await asyncio.gather(*(_has(session, ids) for session, ids in last.items()))
-    return max(at for at, _ in found), sum(missing for _, missing in found)
+    results = await asyncio.gather(*(_has(session, ids) for session, ids in last.items()))
+    return max(at for at, _ in results), sum(missing for _, missing in results)
 
 
 async def _has(session: Session, ids: set[str]) -> tuple[float, int]:
-    seen, since = None, time.perf_counter()
+    last_seen, since = None, time.perf_counter()
     while True:
         newest = await mam.page(session, mam.query(session, before="", max=LAST))
         now, missing = time.perf_counter(), ids.difference(newest.message_ids)
-        if newest.last != seen:
-            seen, since = newest.last, now
+        if newest.last != last_seen:
+            last_seen, since = newest.last, now
         if not missing or now - since > PATIENCE_SECONDS:
             return now, len(missing)
         await asyncio.sleep(POLL_SECONDS)

@@ -94,9 +94,9 @@ class Component(asyncio.Protocol):
         if not self._privilege:
             self._greet(data)
         if b"disco#info" in data:
-            for found in _DISCO.finditer(data):
-                outer = _attributes(found["outer"])
-                self._transport.write(_disco(outer, found["node"].decode()).encode())
+            for match in _DISCO.finditer(data):
+                outer = _attributes(match["outer"])
+                self._transport.write(_disco(outer, match["node"].decode()).encode())
         end = max(data.rfind(b"</message>"), data.rfind(b"</iq>"), data.rfind(b"stream:stream"))
         if b"<delegation " in data:
             end = max(end, self._answer(data))
@@ -106,25 +106,25 @@ class Component(asyncio.Protocol):
         if stream := re.search(rb"<stream:stream [^>]*?\bid='([^']*)'", data):
             digest = hashlib.sha1(stream[1] + self._secret.encode()).hexdigest()  # noqa: S324
             self._transport.write(f"<handshake>{digest}</handshake>".encode())
-        if found := _PRIVILEGE.search(data):
-            self._privilege = found[1].decode()
+        if match := _PRIVILEGE.search(data):
+            self._privilege = match[1].decode()
             print("ready")
 
     def _answer(self, data: bytes) -> int:
         """Answer the queries in some data; return where the last one ended."""
         end = 0
-        for found in _QUERY.finditer(data):
-            end = found.end()
-            inner, outer = _attributes(found["inner"]), _attributes(found["outer"])
+        for match in _QUERY.finditer(data):
+            end = match.end()
+            inner, outer = _attributes(match["inner"]), _attributes(match["outer"])
             text = self._text(
                 {
                     "ASKER": inner["from"],
                     "OWNER": inner["to"],
-                    "QUERYID": found["queryid"].decode(),
+                    "QUERYID": match["queryid"].decode(),
                     "PRIVILEGE": self._privilege,
                     "OUTER": outer["id"],
                     "INNER": inner["id"],
-                    "DELEGATION": found["delegation"].decode(),
+                    "DELEGATION": match["delegation"].decode(),
                 }
             )
             self._transport.write(text.encode())

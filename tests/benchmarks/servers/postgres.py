@@ -49,14 +49,14 @@ class Postgres(Program):
         """Run a script, with the data of a COPY in it, and return what it prints."""
         server = ["-h", LOOPBACK, "-p", str(self.port), "-U", USER, "-d", database]
         command = [_program("psql"), *server, "-XqAt", "-v", "ON_ERROR_STOP=1"]
-        return _done(command, self._folder, given=text)
+        return _run(command, self._folder, given=text)
 
     def _make(self) -> None:
         self._data.mkdir(mode=0o700)
         if os.geteuid() == 0:
             shutil.chown(self._data, *_account())
         command = [_program("initdb"), "-A", "trust", "-U", USER, "-E", "UTF8", str(self._data)]
-        _done([*_as_user(), *command], self._folder)
+        _run([*_as_user(), *command], self._folder)
 
     def _answers(self) -> bool:
         try:
@@ -66,7 +66,7 @@ class Postgres(Program):
         return True
 
 
-def _done(command: Sequence[str], folder: Path, *, given: bytes = b"") -> bytes:
+def _run(command: Sequence[str], folder: Path, *, given: bytes = b"") -> bytes:
     """Run a program to its end and return its output. Raises Failed."""
     process = subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False)
     if process.returncode:

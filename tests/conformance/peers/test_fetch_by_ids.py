@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.asking import (
+from support.mam_payloads import (
     GET_FORM,
     METADATA,
     NS_VALIDATE,
@@ -11,34 +11,34 @@ from support.asking import (
     fields_in,
     metadata_in,
 )
-from support.fifteen import Fifteen
+from support.numbered_archive import NumberedArchive
 from support.wire import NS_DELAY, NS_FORWARD, Reply, Wire, found
 
 UNKNOWN = "AV25E9SCO50K"
 
 
-async def test_query_messages_by_ids(fifteen: Fifteen) -> None:
+async def test_query_messages_by_ids(fifteen: NumberedArchive) -> None:
     page = await fifteen.page(ids=[fifteen.ids[5], fifteen.ids[10]])
 
     assert (page.numbers, page.complete) == ([5, 10], True)
 
 
-async def test_query_messages_by_ids_answers_in_the_order_of_the_archive(fifteen: Fifteen) -> None:
-    """In whichever order they were named, and once however often."""
+async def test_query_messages_by_ids_returns_archive_order(fifteen: NumberedArchive) -> None:
+    """The order and repetition of the ids in the query do not matter."""
     page = await fifteen.page(ids=[fifteen.ids[n] for n in (10, 5, 5)])
 
     assert page.numbers == [5, 10]
 
 
-async def test_simple_query_messages_by_ids(fifteen: Fifteen) -> None:
-    """Pages of them work as others do; count and index are left out in theirs, not in ours."""
+async def test_simple_query_messages_by_ids(fifteen: NumberedArchive) -> None:
+    """A query by ids is paged like any other. Their server omits count and index here."""
     page = await fifteen.page(ids=[fifteen.ids[2], fifteen.ids[5]], max=10, after=1)
 
     assert (page.numbers, page.count) == ([2, 5], 2)
 
 
 async def test_server_returns_item_not_found_for_ids_filter_with_nonexistent_id(
-    fifteen: Fifteen,
+    fifteen: NumberedArchive,
 ) -> None:
     page = await fifteen.page(ids=[fifteen.ids[3], fifteen.ids[12], UNKNOWN])
 
@@ -91,7 +91,7 @@ async def test_retrieve_form_fields_extra_features(wire: Wire, name: str, type: 
 
 
 async def test_retrieve_form_fields_extra_features_leaves_ids_open(wire: Wire) -> None:
-    """XEP-0122: any id may be given, none is listed."""
+    """XEP-0122: the list is open to any id, and the form lists no ids."""
     ids = fields_in((await wire.delegated(GET_FORM, type="get")).iq)["ids"]
 
     assert ids.find(f"{{{NS_VALIDATE}}}validate/{{{NS_VALIDATE}}}open") is not None

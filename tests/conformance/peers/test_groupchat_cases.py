@@ -1,7 +1,7 @@
 """MongooseIM big_tests, mam_SUITE, muc_light: messages of rooms in the archives of users.
 
-Their rooms are those of MUC Light, which ejabberd has not; what they say of users' archives holds
-of any room. Each test has the name of theirs.
+Their rooms are those of MUC Light, which ejabberd does not support; the cases about archives of
+users apply to any room. Each test has the name of their case.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.asking import GET_FEATURES, archive_query, features_in
+from support.mam_payloads import GET_FEATURES, archive_query, features_in
 from support.wire import (
     ALICE,
     ALICE_PHONE,
@@ -31,14 +31,14 @@ FIELD, AVAILABLE = f"{NS_MAM}#groupchat-field", f"{NS_MAM}#groupchat-available"
 
 @pytest.fixture
 async def plain(tmp_path: Path) -> AsyncIterator[Wire]:
-    """A component that is not to put messages of rooms into the archives of users."""
+    """A component that does not archive messages of rooms for users."""
     async with open_wire(tmp_path, archive={"groupchat": False}) as opened:
         yield opened
 
 
 @pytest.fixture
 async def unmarked(tmp_path: Path) -> AsyncIterator[Wire]:
-    """A component that is not to archive markers."""
+    """A component that does not archive chat markers."""
     async with open_wire(tmp_path, archive={"markers": False}) as opened:
         yield opened
 
@@ -65,20 +65,20 @@ async def including(wire: Wire, value: str) -> list[str]:
 
 
 async def features(wire: Wire, node: str) -> set[str]:
-    asked = GET_FEATURES.replace("/>", f" node='{node}'/>")
-    return features_in((await wire.direct(asked, asker=HOST, type="get")).iq)
+    request = GET_FEATURES.replace("/>", f" node='{node}'/>")
+    return features_in((await wire.direct(request, asker=HOST, type="get")).iq)
 
 
 async def test_muc_light_service_discovery_stored_in_pm(wire: Wire) -> None:
     assert {FIELD, AVAILABLE} <= await features(wire, f"{DELEGATION_1}:bare:{NS_MAM}")
 
 
-async def test_messages_of_rooms_are_not_advertised_where_there_are_none(plain: Wire) -> None:
-    """XEP-0313 section 7: the field is understood all the same."""
-    found = await features(plain, f"{DELEGATION_1}:bare:{NS_MAM}")
+async def test_groupchat_available_is_not_advertised_without_room_messages(plain: Wire) -> None:
+    """XEP-0313 section 7: the field is supported nevertheless."""
+    advertised = await features(plain, f"{DELEGATION_1}:bare:{NS_MAM}")
 
-    assert FIELD in found
-    assert AVAILABLE not in found
+    assert FIELD in advertised
+    assert AVAILABLE not in advertised
 
 
 async def test_muc_light_shouldnt_modify_pm_archive(plain: Wire) -> None:
@@ -118,8 +118,8 @@ async def test_muc_light_include_groupchat_messages_by_default(wire: Wire) -> No
 
 
 @pytest.mark.parametrize("value", ["1", "0"])
-async def test_a_boolean_may_be_a_digit(wire: Wire, value: str) -> None:
-    """XEP-0004 section 3.3: boolean fields are written as XML Schema has them."""
+async def test_boolean_digit_is_accepted(wire: Wire, value: str) -> None:
+    """XEP-0004 section 3.3: a boolean is written as in XML Schema, so digits are allowed."""
     room_says(wire, "msg 1")
 
     assert await including(wire, value) == ["msg 1"] * int(value)
@@ -139,8 +139,8 @@ async def test_muc_light_chat_markers_are_not_archived_if_disabled(unmarked: Wir
     assert (await unmarked.history(ALICE_PHONE, with_=ROOM)).results == []
 
 
-async def test_a_private_message_through_a_room_is_no_message_of_the_room(wire: Wire) -> None:
-    """It is of type chat, so it comes whether messages of rooms are wanted or not."""
+async def test_private_message_through_a_room_is_not_groupchat(wire: Wire) -> None:
+    """A private message has type chat, so `include-groupchat` does not affect it."""
     extra = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
     wire.log_copy(chat("psst", sender=f"{ROOM}/bob", to=ALICE_PHONE, id="psst", extra=extra))
 
@@ -150,7 +150,7 @@ async def test_a_private_message_through_a_room_is_no_message_of_the_room(wire: 
 
 
 async def test_retract_muc_message_on_stanza_id(wire: Wire) -> None:
-    """XEP-0424 section 4.1: in a room a message is called by the id that the room gave it."""
+    """XEP-0424 section 4.1: in a room a retraction names the id that the room assigned."""
     by_room = f"<stanza-id xmlns='urn:xmpp:sid:0' by='{ROOM}' id='s1'/>"
     room_says(wire, "hi, bob!", by_room)
     retraction = "<retract xmlns='urn:xmpp:message-retract:1' id='s1'/>"

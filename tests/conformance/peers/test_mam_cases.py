@@ -1,6 +1,6 @@
 """MongooseIM big_tests, mam_SUITE, mam_cases, nostore, chat_markers and text_search.
 
-Each test has the name of theirs. Discovery, and whatever takes live clients, is in
+Each test has the name of their case. Cases of discovery, and cases that need live clients, are in
 tests/integration/peers.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.asking import FULLTEXT, GET_FORM, archive_query, fields_in
+from support.mam_payloads import FULLTEXT, GET_FORM, archive_query, fields_in
 from support.wire import (
     ALICE,
     ALICE_PHONE,
@@ -32,7 +32,7 @@ from support.wire import (
 KATE = f"kate@{HOST}"
 EMOJI = ("to be found 🐢", "🦊 to be", "is found again 🐢")
 
-#: The first, the third and the last hold all three words of the search.
+#: The first, the third and the last text contain all three words of the search.
 DISHES = (
     "Mushrooms, fried, with leek: a dish of the autumn, leek and all.",
     "Leek soup, as my aunt made it.",
@@ -46,7 +46,7 @@ MARKERS = "urn:xmpp:chat-markers:0"
 
 
 def marker(name: str, extra: str = "") -> str:
-    """Return a chat marker of bob's for alice (XEP-0333)."""
+    """Return a chat marker of bob for alice (XEP-0333)."""
     return (
         f"<message xmlns='{NS_CLIENT}' type='chat' id='{name}' from='{BOB_PHONE}'"
         f" to='{ALICE_PHONE}'><{name} xmlns='{MARKERS}' id='m1'/>{extra}</message>"
@@ -75,7 +75,7 @@ async def test_easy_archive_request_for_the_receiver(wire: Wire) -> None:
 
 
 async def test_message_sent_to_yourself(wire: Wire) -> None:
-    """It passes twice, on its way out and on its way in, and is one message."""
+    """The server copies the message on sending and on receipt; it is archived once."""
     for _ in range(2):
         wire.say("OH, HAI!", to=ALICE)
 
@@ -90,10 +90,10 @@ async def test_range_archive_request(wire: Wire) -> None:
 
 
 async def test_range_archive_request_not_empty(wire: Wire) -> None:
-    """A span from the time of one message to that of another holds both."""
+    """A range from the time of one message to that of another includes both."""
     for number in range(1, 16):
         wire.say(str(number))
-        # A moment for each of them.
+        # Each message gets a time of its own.
         await wire.caught_up()
     start, end = stamps(await wire.history())[2:4]
     reply = await wire.history(start=start, end=end)
@@ -116,7 +116,7 @@ async def test_querying_for_all_messages_with_jid(wire: Wire) -> None:
 
 
 async def test_querying_for_all_messages_with_jid_after(wire: Wire) -> None:
-    """MongooseIM issue 4222: what comes behind a message is a page of what was asked for."""
+    """MongooseIM issue 4222: the page after a message contains only matching messages."""
     wire.say("hi, bob")
     wire.say("hi, kate", to=BOB)
     wire.say("hi, alice", sender=f"{KATE}/home", to=ALICE)
@@ -128,7 +128,7 @@ async def test_querying_for_all_messages_with_jid_after(wire: Wire) -> None:
 
 
 async def test_querying_with_invalid_mam_id_in_after(wire: Wire) -> None:
-    """Theirs says not-acceptable, XEP-0313 section 4.1.1 item-not-found."""
+    """Their server answers not-acceptable; XEP-0313 section 4.1.1 requires item-not-found."""
     assert (await wire.history(max="50", after="PURPLEFE965CC9")).refusal == "item-not-found"
 
 
@@ -150,7 +150,7 @@ async def test_nostore_hint(wire: Wire, asker: str) -> None:
 
 
 async def test_filter_forwarded(wire: Wire) -> None:
-    """The server copies results to us as it copies any message; they are not archived again."""
+    """The server copies results to the component like any message; they are not archived again."""
     wire.say("OH, HAI!")
     [id] = (await wire.history(BOB_PHONE)).ids
     wire.log_copy(
@@ -167,7 +167,7 @@ async def test_filter_forwarded(wire: Wire) -> None:
 
 @pytest.fixture
 async def unmarked(tmp_path: Path) -> AsyncIterator[Wire]:
-    """A component that is not to archive markers."""
+    """A component that does not archive chat markers."""
     async with open_wire(tmp_path, archive={"markers": False}) as opened:
         yield opened
 
@@ -181,8 +181,8 @@ async def test_archive_chat_markers(wire: Wire) -> None:
 
 
 async def test_dont_archive_chat_markers(wire: Wire) -> None:
-    """Theirs leaves out those that hold a result, a delay or the no-store hint; a delay says
-    nothing about storing, so ours leaves out the two others."""
+    """Their server omits markers with a result, a delay or the no-store hint. A delay does not
+    forbid storing, so Muniment omits only the other two."""
     wire.log_copy(chat("hello", extra=f"<markable xmlns='{MARKERS}'/>"))
     wire.log_copy(marker("received", "<result xmlns='urn:xmpp:mam:2' id='x'/>"))
     wire.log_copy(marker("displayed", f"<no-store xmlns='{NS_HINTS}'/>"))
@@ -201,28 +201,28 @@ async def test_chat_markers_are_not_archived_if_disabled(unmarked: Wire) -> None
 
 
 async def test_text_search_is_available(wire: Wire) -> None:
-    """XEP-0431; theirs has a name of its own for the field."""
+    """XEP-0431; their server has a different name for the field."""
     fields = fields_in((await wire.delegated(GET_FORM, type="get")).iq)
 
     assert fields[FULLTEXT].get("type") == "text-single"
 
 
 async def test_easy_text_search_request(wire: Wire) -> None:
-    """Theirs finds parts of words; ours finds words, and their beginnings where a star says so."""
-    said = ("My cat is called Tom", "He is lost", "Cats come back", "A bike is not a cat")
-    for text in said:
+    """Their server finds parts of words; Muniment finds words, and prefixes with a star."""
+    texts = ("My cat is called Tom", "He is lost", "Cats come back", "A bike is not a cat")
+    for text in texts:
         wire.say(text)
 
-    assert (await searched(wire, "cat*")).bodies == [said[0], said[2], said[3]]
-    assert (await searched(wire, "CAT")).bodies == [said[0], said[3]]
-    assert (await searched(wire, "bike")).bodies == [said[3]]
+    assert (await search(wire, "cat*")).bodies == [texts[0], texts[2], texts[3]]
+    assert (await search(wire, "CAT")).bodies == [texts[0], texts[3]]
+    assert (await search(wire, "bike")).bodies == [texts[3]]
 
 
 async def test_long_text_search_request(wire: Wire) -> None:
-    """All words, in any order and case."""
+    """The search finds messages with all words, in any order and case."""
     for text in DISHES:
         wire.say(text)
-    reply = await searched(wire, "leek muShrooms autuMn")
+    reply = await search(wire, "leek muShrooms autuMn")
 
     assert reply.bodies == [DISHES[0], DISHES[2], DISHES[5]]
 
@@ -231,8 +231,8 @@ async def test_save_unicode_messages(wire: Wire) -> None:
     for text in EMOJI:
         wire.say(text)
 
-    assert (await searched(wire, "found")).bodies == [EMOJI[0], EMOJI[2]]
+    assert (await search(wire, "found")).bodies == [EMOJI[0], EMOJI[2]]
 
 
-async def searched(wire: Wire, words: str) -> Reply:
+async def search(wire: Wire, words: str) -> Reply:
     return await wire.delegated(archive_query({FULLTEXT: words}))

@@ -1,6 +1,6 @@
-"""MongooseIM big_tests, mam_SUITE, retract_cases: each test has the name of theirs.
+"""MongooseIM big_tests, mam_SUITE, retract_cases: each test has the name of their case.
 
-Theirs speaks the retraction of 2021 (XEP-0422), ours that and XEP-0424 as it is now.
+Their server implements the retraction of 2021 (XEP-0422), Muniment that and the current XEP-0424.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from support.wire import (
 ORIGIN = "orig-id-1"
 NS_RETRACT = "urn:xmpp:message-retract:1"
 
-#: How clients take back what is called so.
-NOW = f"<retract xmlns='{NS_RETRACT}' id='{{}}'/>"
-BEFORE = (
+#: The current and the earlier element by which clients retract the message with an id.
+CURRENT = f"<retract xmlns='{NS_RETRACT}' id='{{}}'/>"
+EARLIER = (
     "<apply-to xmlns='urn:xmpp:fasten:0' id='{}'>"
     "<retract xmlns='urn:xmpp:message-retract:0'/></apply-to>"
 )
 
 BOTH_SIDES = pytest.mark.parametrize("reader", [ALICE_PHONE, BOB_PHONE], ids=["author", "other"])
-BOTH_WAYS = pytest.mark.parametrize("way", [NOW, BEFORE], ids=["retract:1", "retract:0"])
+BOTH_FORMS = pytest.mark.parametrize("form", [CURRENT, EARLIER], ids=["retract:1", "retract:0"])
 
 
 def say(wire: Wire) -> None:
-    """Say what will be taken back."""
+    """Send the message that the tests retract."""
     wire.log_copy(chat("OH, HAI!", extra=f"<origin-id xmlns='urn:xmpp:sid:0' id='{ORIGIN}'/>"))
 
 
@@ -45,7 +45,7 @@ def retract(wire: Wire, retraction: str) -> None:
 
 
 def tombstones(reply: Reply) -> list[bool]:
-    """Return of each message whether only a tombstone is left of it."""
+    """Return for each message whether it is a tombstone without a body."""
     path = f"{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message"
     messages = [found(result, path) for result in reply.results]
     return [
@@ -56,12 +56,12 @@ def tombstones(reply: Reply) -> list[bool]:
 
 
 @BOTH_SIDES
-@BOTH_WAYS
-async def test_retract_message(wire: Wire, reader: str, way: str) -> None:
-    """A tombstone with the id of the message stands where it was, and the retraction behind it."""
+@BOTH_FORMS
+async def test_retract_message(wire: Wire, reader: str, form: str) -> None:
+    """A tombstone with the id of the message takes its place, and the retraction follows."""
     say(wire)
     [id] = (await wire.history(reader)).ids
-    retract(wire, way.format(ORIGIN))
+    retract(wire, form.format(ORIGIN))
     reply = await wire.history(reader)
 
     assert (reply.ids[0], tombstones(reply)) == (id, [True, False])
@@ -69,21 +69,21 @@ async def test_retract_message(wire: Wire, reader: str, way: str) -> None:
 
 
 @BOTH_SIDES
-@BOTH_WAYS
-async def test_retract_wrong_message(wire: Wire, reader: str, way: str) -> None:
+@BOTH_FORMS
+async def test_retract_wrong_message(wire: Wire, reader: str, form: str) -> None:
     say(wire)
-    retract(wire, way.format("wrong-id"))
+    retract(wire, form.format("wrong-id"))
     reply = await wire.history(reader)
 
     assert (reply.bodies, tombstones(reply)) == (["OH, HAI!", ""], [False, False])
 
 
 @BOTH_SIDES
-@BOTH_WAYS
-async def test_ignore_bad_retraction(wire: Wire, reader: str, way: str) -> None:
-    """One that does not say of what; theirs leaves it out, in ours its store hint counts."""
+@BOTH_FORMS
+async def test_ignore_bad_retraction(wire: Wire, reader: str, form: str) -> None:
+    """A retraction without an id: their server omits it, Muniment obeys its store hint."""
     say(wire)
-    retract(wire, way.replace(" id='{}'", ""))
+    retract(wire, form.replace(" id='{}'", ""))
     reply = await wire.history(reader)
 
     assert (reply.bodies[0], any(tombstones(reply))) == ("OH, HAI!", False)
@@ -91,10 +91,10 @@ async def test_ignore_bad_retraction(wire: Wire, reader: str, way: str) -> None:
 
 @BOTH_SIDES
 async def test_retract_message_on_stanza_id(wire: Wire, reader: str) -> None:
-    """Theirs, with one archive id for both sides, also retracts by it. Ours differ by archive, and
-    XEP-0424 section 4.1 wants the id of the message outside of rooms: nothing is retracted."""
+    """Their server has one archive id for both sides and accepts it. The ids of Muniment differ by
+    archive, and outside of rooms XEP-0424 section 4.1 requires the id of the message."""
     say(wire)
     [id] = (await wire.history(reader)).ids
-    retract(wire, NOW.format(id))
+    retract(wire, CURRENT.format(id))
 
     assert tombstones(await wire.history(reader)) == [False, False]

@@ -20,7 +20,7 @@ from support.builders import (
     texts,
 )
 from support.databases import open_database
-from support.steps import listen, watch
+from support.sqlite_trace import on_statements, on_steps
 
 from storage.rows import ANY, READABLE, Cutoff, Filter, Kind, Phrase
 from storage.sqlite.engine.connection import _with_numbered_parameters
@@ -55,7 +55,7 @@ class Counted:
     """An archive, and the steps of its database since they were asked for last."""
 
     archive: SqliteArchive
-    keeping: SqliteRetention
+    retention: SqliteRetention
     _steps: int = 0
 
     def step(self) -> None:
@@ -104,7 +104,7 @@ async def counted(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         ids = Ids(bytes(KEY_BYTES))
         archive = SqliteArchive(database, ids)
         counted = Counted(archive, SqliteRetention(database, ids, archive.forget))
-        await watch(database, counted.step, 1)
+        await on_steps(database, counted.step, 1)
         yield counted
 
 
@@ -117,33 +117,33 @@ CHEAP = {
     "peer between": Filter(peer=ROMEO, since=NOON + 700, until=NOON + 45_000),
 }
 
-READ = {name: replace(wanted, kinds=READABLE) for name, wanted in CHEAP.items()}
+READ = {name: replace(filter, kinds=READABLE) for name, filter in CHEAP.items()}
 
 
-async def test_to_count_what_is_not_tallied_takes_many_steps(counted: Counted) -> None:
+async def test_count_without_counters_takes_many_steps(counted: Counted) -> None:
     counted.steps()
     await counted.archive.count(ALICE, Filter(peer=ROMEO, resource="phone"))
 
     assert counted.steps() > ALL
 
 
-@pytest.mark.parametrize("wanted", CHEAP.values(), ids=CHEAP)
+@pytest.mark.parametrize("filter", CHEAP.values(), ids=CHEAP)
 @pytest.mark.parametrize("index", [0, 300, 3000])
-async def test_a_counted_page_at_an_index_takes_few_steps(
-    counted: Counted, wanted: Filter, index: int
+async def test_counted_page_at_an_index_takes_few_steps(
+    counted: Counted, filter: Filter, index: int
 ) -> None:
     counted.steps()
-    page = await counted.archive.page(ALICE, wanted, limit=10, index=index, counted=True)
+    page = await counted.archive.page(ALICE, filter, limit=10, index=index, counted=True)
 
     assert counted.steps() < FEW
     assert len(page.messages) == 10
 
 
-@pytest.mark.parametrize("wanted", CHEAP.values(), ids=CHEAP)
-async def test_the_place_of_a_page_takes_few_steps(counted: Counted, wanted: Filter) -> None:
+@pytest.mark.parametrize("filter", CHEAP.values(), ids=CHEAP)
+async def test_index_of_a_page_takes_few_steps(counted: Counted, filter: Filter) -> None:
     middle = (await counted.archive.page(ALICE, ANY, limit=1, index=MESSAGES // 2)).messages[0]
     counted.steps()
-    page = await counted.archive.page(ALICE, wanted, limit=10, after=middle.id, counted=True)
+    page = await counted.archive.page(ALICE, filter, limit=10, after=middle.id, counted=True)
 
     assert counted.steps() < FEW
     assert page.index is not None
@@ -151,7 +151,7 @@ async def test_the_place_of_a_page_takes_few_steps(counted: Counted, wanted: Fil
 
 
 @pytest.mark.parametrize("place", [LONG - 2, LONG - 1, LONG, LONG + 1, MESSAGES - 2])
-async def test_places_are_right_where_a_long_stretch_ends(counted: Counted, place: int) -> None:
+async def test_index_is_right_at_the_edge_of_a_large_bucket(counted: Counted, place: int) -> None:
     at = (await counted.archive.page(ALICE, ANY, limit=1, index=place)).messages[0]
     before = {"any": place + 1, "peer": place // 10 + 1}
     for name, expected in before.items():
@@ -164,14 +164,14 @@ async def test_places_are_right_where_a_long_stretch_ends(counted: Counted, plac
 
 @pytest.mark.parametrize("owner", [ALICE, BOB])
 @pytest.mark.parametrize(
-    "wanted", [ANY, Filter(kinds=READABLE), Filter(peer=BOB)], ids=["any", "kinds", "peer"]
+    "filter", [ANY, Filter(kinds=READABLE), Filter(peer=BOB)], ids=["any", "kinds", "peer"]
 )
 @pytest.mark.parametrize("newest", [False, True])
-async def test_a_page_by_time_takes_few_steps_whatever_came_late(
-    counted: Counted, owner: str, wanted: Filter, newest: bool
+async def test_page_by_time_takes_few_steps_despite_late_messages(
+    counted: Counted, owner: str, filter: Filter, newest: bool
 ) -> None:
     counted.steps()
-    page = await counted.archive.page_by_time(owner, wanted, limit=20, newest=newest)
+    page = await counted.archive.page_by_time(owner, filter, limit=20, newest=newest)
 
     assert counted.steps() < LATE // 2
     assert len(page.messages) == 20
@@ -179,12 +179,12 @@ async def test_a_page_by_time_takes_few_steps_whatever_came_late(
 
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("resource", [None, "phone"])
-async def test_a_page_with_a_peer_reads_nothing_of_others(
+async def test_page_of_a_peer_reads_no_rows_of_other_peers(
     counted: Counted, resource: str | None, backwards: bool
 ) -> None:
-    wanted = Filter(peer="stranger@example.org", resource=resource)
+    filter = Filter(peer="stranger@example.org", resource=resource)
     counted.steps()
-    page = await counted.archive.page(ALICE, wanted, limit=10, backwards=backwards, counted=True)
+    page = await counted.archive.page(ALICE, filter, limit=10, backwards=backwards, counted=True)
 
     assert counted.steps() < FEW // 10
     assert page.count == 0
@@ -193,49 +193,47 @@ async def test_a_page_with_a_peer_reads_nothing_of_others(
 @pytest.mark.parametrize(
     "limits", [Cutoff(since=NOON + MESSAGES), Cutoff(messages=1), Cutoff(bytes=1)]
 )
-async def test_to_cut_what_there_is_with_a_peer_reads_nothing_of_others(
-    counted: Counted, limits: Cutoff
-) -> None:
+async def test_blank_oldest_reads_no_rows_of_other_peers(counted: Counted, limits: Cutoff) -> None:
     counted.steps()
-    shed = await counted.keeping.blank_oldest(ALICE, "stranger@example.org", limits, limit=10)
+    removed = await counted.retention.blank_oldest(ALICE, "stranger@example.org", limits, limit=10)
 
     assert counted.steps() < FEW // 10
-    assert shed.messages == 0
+    assert removed.messages == 0
 
 
 @pytest.mark.parametrize(
-    "wanted", [*CHEAP.values(), *READ.values()], ids=[*CHEAP, *(f"{name} read" for name in READ)]
+    "filter", [*CHEAP.values(), *READ.values()], ids=[*CHEAP, *(f"{name} read" for name in READ)]
 )
-async def test_an_exact_count_takes_few_steps(counted: Counted, wanted: Filter) -> None:
+async def test_exact_count_takes_few_steps(counted: Counted, filter: Filter) -> None:
     counted.steps()
-    count = await counted.archive.count(ALICE, wanted)
+    count = await counted.archive.count(ALICE, filter)
 
     assert counted.steps() < FEW
     assert count > 4000
 
 
-async def test_what_is_not_tallied_is_looked_at_up_to_a_bound(counted: Counted) -> None:
-    wanted = Filter(peer=ROMEO, resource="phone")
+async def test_count_without_counters_is_given_up_at_a_bound(counted: Counted) -> None:
+    filter = Filter(peer=ROMEO, resource="phone")
     counted.steps()
-    page = await counted.archive.page(ALICE, wanted, limit=10, backwards=True, counted=True)
+    page = await counted.archive.page(ALICE, filter, limit=10, backwards=True, counted=True)
 
     assert counted.steps() < LOOKED_AT
     assert page.count is None
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-async def test_a_search_reads_no_more_than_its_page(counted: Counted, backwards: bool) -> None:
-    wanted = Filter(phrases=(Phrase(words=("common",)),))
+async def test_search_reads_no_more_than_its_page(counted: Counted, backwards: bool) -> None:
+    filter = Filter(phrases=(Phrase(words=("common",)),))
     middle = (await counted.archive.page(ALICE, ANY, limit=1, index=MESSAGES // 2)).messages[0]
     place = {"before" if backwards else "after": middle.id}
     counted.steps()
-    page = await counted.archive.page(ALICE, wanted, limit=10, backwards=backwards, **place)
+    page = await counted.archive.page(ALICE, filter, limit=10, backwards=backwards, **place)
 
     assert counted.steps() < FEW // 10
     assert len(page.messages) == 10
 
 
-async def test_a_search_for_a_rare_word_reads_where_it_is(counted: Counted) -> None:
+async def test_search_for_a_rare_word_reads_few_rows(counted: Counted) -> None:
     counted.steps()
     page = await counted.archive.page(
         ALICE, Filter(phrases=(Phrase(words=("common", "rare")),)), limit=10, counted=True
@@ -257,7 +255,7 @@ BEGINNINGS = tuple(Phrase(words=(f"wor{n}",), is_prefix=True) for n in range(10)
     ],
     ids=["beginnings", "in a row", "words of others"],
 )
-async def test_a_search_reads_nothing_of_what_others_said(
+async def test_search_reads_no_rows_of_other_archives(
     counted: Counted, phrases: tuple[Phrase, ...]
 ) -> None:
     await counted.archive.page(CAROL, ANY, limit=10)
@@ -270,14 +268,16 @@ async def test_a_search_reads_nothing_of_what_others_said(
 async def test_references_and_conversations_take_few_steps(counted: Counted) -> None:
     page = await counted.archive.page(ALICE, ANY, limit=50)
     counted.steps()
-    found = await counted.archive.references(ALICE, [one.id for one in page.messages], limit=10)
+    references = await counted.archive.references(
+        ALICE, [message.id for message in page.messages], limit=10
+    )
     conversations = await counted.archive.conversations(ALICE, limit=10)
 
     assert counted.steps() < 2 * FEW
-    assert [len(found), len(conversations.conversations)] == [50, 2]
+    assert [len(references), len(conversations.conversations)] == [50, 2]
 
 
-async def test_a_batch_of_many_archives_is_indexed_in_as_few_pieces_as_that_of_one(
+async def test_batch_of_many_archives_makes_as_few_index_segments_as_one(
     tmp_path: Path,
 ) -> None:
     async def pieces(owners: int) -> int:
@@ -297,7 +297,7 @@ async def test_a_batch_of_many_archives_is_indexed_in_as_few_pieces_as_that_of_o
     assert await pieces(5) == await pieces(1)
 
 
-async def test_a_retraction_costs_no_more_where_its_name_was_used_often(
+async def test_retraction_of_an_often_used_name_takes_no_more_steps(
     tmp_path: Path,
 ) -> None:
     steps = 0
@@ -314,34 +314,36 @@ async def test_a_retraction_costs_no_more_where_its_name_was_used_often(
         await archive.append(
             [entry("said", owner=BOB, name_hashes=(7,)), correction("new", 7, owner=BOB)]
         )
-        await watch(database, step, 1)
+        await on_steps(database, step, 1)
 
         await retract(archive, 7)
-        many, steps = steps, 0
+        first_steps, steps = steps, 0
         await retract(archive, 7, owner=BOB)
 
-    assert 0 < many <= steps
+    assert 0 < first_steps <= steps
 
 
-async def test_what_a_batch_is_about_is_asked_for_in_one_statement(tmp_path: Path) -> None:
-    told: list[str] = []
+async def test_references_of_a_batch_are_read_in_one_statement(tmp_path: Path) -> None:
+    statements: list[str] = []
     markers = [entry(f"seen {n}", refers_to=(n,), kind=Kind.RECEIPT) for n in range(100)]
     async with open_database(tmp_path / "muniment.db") as database:
         archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
         await archive.append([entry("first")])
-        await listen(database, told.append)
+        await on_statements(database, statements.append)
         await archive.append([entry(n, name_hashes=(n,)) for n in range(100)])
-        messages = len(told)
-        told.clear()
+        messages = len(statements)
+        statements.clear()
         await archive.append(markers)
 
-        assert len(told) == messages + 1
-        ids = [one.id for one in (await everything(archive)).messages[1:101]]
-        found = await archive.references(ALICE, ids, limit=10)
-        assert [texts(found[id].messages) for id in ids] == [[one.xml] for one in markers]
+        assert len(statements) == messages + 1
+        ids = [message.id for message in (await everything(archive)).messages[1:101]]
+        references = await archive.references(ALICE, ids, limit=10)
+        assert [texts(references[id].messages) for id in ids] == [
+            [message.xml] for message in markers
+        ]
 
 
-async def test_those_who_insert_are_told_how_many_rows_came(tmp_path: Path) -> None:
+async def test_insert_returns_the_number_of_inserted_rows(tmp_path: Path) -> None:
     into, on_conflict = (
         "preferences (owner, default_policy, always, never)",
         "ON CONFLICT DO NOTHING",
@@ -353,18 +355,18 @@ async def test_those_who_insert_are_told_how_many_rows_came(tmp_path: Path) -> N
         assert await connection.insert(into, rows, on_conflict=on_conflict) == 0
 
 
-async def test_pages_of_other_lengths_and_places_are_no_other_statements(
+async def test_statements_do_not_depend_on_limit_and_index(
     counted: Counted,
 ) -> None:
     archive = counted.archive
     filters = [ANY, Filter(peer=BOB), Filter(resource="phone"), Filter(phrases=BEGINNINGS)]
 
     async def read(limit: int) -> None:
-        for wanted in filters:
-            await archive.page(ALICE, wanted, limit=limit, backwards=True, counted=True)
-            await archive.page(ALICE, wanted, limit=limit, index=limit)
-            await archive.page_by_time(ALICE, wanted, limit=limit, newest=True)
-            await archive.count(ALICE, wanted)
+        for filter in filters:
+            await archive.page(ALICE, filter, limit=limit, backwards=True, counted=True)
+            await archive.page(ALICE, filter, limit=limit, index=limit)
+            await archive.page_by_time(ALICE, filter, limit=limit, newest=True)
+            await archive.count(ALICE, filter)
         await archive.conversations(ALICE, limit=limit)
 
     await read(1)

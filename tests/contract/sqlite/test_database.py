@@ -18,20 +18,20 @@ from support.builders import (
     ALICE,
     BOB,
     NOON,
+    delete_all_but,
     entries,
     entry,
     everything,
-    shed,
     texts,
 )
 from support.databases import ENDLESS, open_database
 from support.sqlite_probe import SqliteProbe
-from support.steps import watch
+from support.sqlite_trace import on_steps
 
 from storage.errors import Locked, StorageError, Unavailable
 from storage.open import examine, open_storage
 from storage.rows import ANY, Filter
-from storage.sqlite.engine.database import LONG_READERS, SqliteDatabase
+from storage.sqlite.engine.database import LONG_READERS, DatabaseTimeouts, SqliteDatabase
 from storage.sqlite.engine.protocols import Bound, Connection, Result, Row
 from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
@@ -56,7 +56,7 @@ def python(program: str, *arguments: object) -> list[str]:
 
 def run(program: str, *arguments: object) -> str:
     """Run a program to its end and return what it wrote."""
-    done = subprocess.run(
+    process = subprocess.run(
         python(program, *arguments),
         env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
         capture_output=True,
@@ -64,8 +64,8 @@ def run(program: str, *arguments: object) -> str:
         check=False,
         timeout=60,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 # One process a file
@@ -103,28 +103,28 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_a_second_handle_is_refused(url: str) -> None:
+async def test_second_handle_of_a_store_is_locked(url: str) -> None:
     async with open_storage(url):
         with pytest.raises(Locked):
             async with open_storage(url):
                 pass
 
 
-async def test_a_second_process_is_refused_and_told_which_file(url: str, path: Path) -> None:
+async def test_second_process_is_locked_and_the_error_names_the_file(url: str, path: Path) -> None:
     async with open_storage(url):
-        said = await asyncio.to_thread(run, OPEN, url)
+        output = await asyncio.to_thread(run, OPEN, url)
 
-    assert said == f"Locked {path} is used by another process\n"
+    assert output == f"Locked {path} is used by another process\n"
 
 
-async def test_another_process_may_open_it_once_it_is_closed(url: str) -> None:
+async def test_closed_store_can_be_opened_by_another_process(url: str) -> None:
     async with open_storage(url):
         pass
 
     assert await asyncio.to_thread(run, OPEN, url) == "opened\n"
 
 
-async def test_the_lock_sees_through_other_names_of_the_file(url: str, tmp_path: Path) -> None:
+async def test_symbolic_link_to_an_open_store_is_locked(url: str, tmp_path: Path) -> None:
     (tmp_path / "other.db").symlink_to(tmp_path / "archive.db")
     async with open_storage(url):
         with pytest.raises(Locked):
@@ -132,19 +132,19 @@ async def test_the_lock_sees_through_other_names_of_the_file(url: str, tmp_path:
                 pass
 
 
-def test_a_hard_link_lets_no_second_process_in(url: str, tmp_path: Path) -> None:
-    said = run(BESIDE, url, f"sqlite:{tmp_path}/other.db", "os.link(first, second)")
+def test_hard_link_to_an_open_store_is_locked(url: str, tmp_path: Path) -> None:
+    output = run(BESIDE, url, f"sqlite:{tmp_path}/other.db", "os.link(first, second)")
 
-    assert said == f"Locked {tmp_path}/other.db is used by another process\n"
-
-
-def test_a_copy_is_a_store_of_its_own(url: str, tmp_path: Path) -> None:
-    said = run(BESIDE, url, f"sqlite:{tmp_path}/other.db", "shutil.copy(first, second)")
-
-    assert said == "opened\n"
+    assert output == f"Locked {tmp_path}/other.db is used by another process\n"
 
 
-async def test_a_file_with_two_names_is_not_opened(url: str, path: Path, tmp_path: Path) -> None:
+def test_copy_of_an_open_store_can_be_opened(url: str, tmp_path: Path) -> None:
+    output = run(BESIDE, url, f"sqlite:{tmp_path}/other.db", "shutil.copy(first, second)")
+
+    assert output == "opened\n"
+
+
+async def test_file_with_a_hard_link_is_unavailable(url: str, path: Path, tmp_path: Path) -> None:
     """SQLite finds its journal by the name: by the other one the newest messages are not there."""
     async with open_storage(url):
         pass
@@ -160,7 +160,7 @@ async def test_a_file_with_two_names_is_not_opened(url: str, path: Path, tmp_pat
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])
-async def test_nothing_is_acknowledged_once_the_file_is_no_longer_there(
+async def test_write_to_a_moved_or_replaced_file_is_unavailable(
     url: str, path: Path, tmp_path: Path, is_replaced: bool
 ) -> None:
     async with open_storage(url) as storage:
@@ -179,7 +179,7 @@ async def test_nothing_is_acknowledged_once_the_file_is_no_longer_there(
         assert await storage.archive.count(ALICE, ANY) == 2
 
 
-async def test_a_refused_handle_leaves_the_first_one_locked(url: str) -> None:
+async def test_refused_handle_keeps_the_lock_of_the_first(url: str) -> None:
     async with open_storage(url):
         for _ in range(2):
             with pytest.raises(Locked):
@@ -187,7 +187,7 @@ async def test_a_refused_handle_leaves_the_first_one_locked(url: str) -> None:
                     pass
 
 
-async def test_a_store_that_could_not_be_opened_is_not_left_locked(url: str, path: Path) -> None:
+async def test_failed_open_releases_the_lock(url: str, path: Path) -> None:
     path.write_text("this is no database " * 1000)
     with pytest.raises(StorageError):
         async with open_storage(url):
@@ -200,7 +200,7 @@ async def test_a_store_that_could_not_be_opened_is_not_left_locked(url: str, pat
         assert await storage.archive.count(ALICE, ANY) == 1
 
 
-async def test_closing_twice_is_fine(url: str) -> None:
+async def test_store_can_be_closed_twice(url: str) -> None:
     async with open_storage(url) as storage:
         await storage.close()
         await storage.close()
@@ -209,8 +209,8 @@ async def test_closing_twice_is_fine(url: str) -> None:
         await storage.check()
 
 
-@pytest.mark.parametrize("what", ["append", "page", "count", "check"])
-async def test_a_closed_store_is_unavailable(url: str, what: str) -> None:
+@pytest.mark.parametrize("method", ["append", "page", "count", "check"])
+async def test_closed_store_is_unavailable(url: str, method: str) -> None:
     async with open_storage(url) as storage:
         await storage.close()
         calls: dict[str, Callable[[], Awaitable[object]]] = {
@@ -220,13 +220,13 @@ async def test_a_closed_store_is_unavailable(url: str, what: str) -> None:
             "check": storage.check,
         }
         with pytest.raises(Unavailable):
-            await calls[what]()
+            await calls[method]()
 
 
 # Keys
 
 
-async def test_a_sequence_that_was_given_twice_is_an_error_and_swallows_nothing(
+async def test_duplicate_sequence_is_unavailable_and_loses_no_message(
     url: str, path: Path
 ) -> None:
     async with open_storage(url) as storage:
@@ -253,7 +253,7 @@ async def without_key(url: str, change: str = "DELETE FROM secrets WHERE name = 
     "change",
     ["DELETE FROM secrets WHERE name = 'ids'", "UPDATE secrets SET value = x'00'"],
 )
-async def test_a_store_with_archives_and_without_its_key_is_refused(url: str, change: str) -> None:
+async def test_store_with_archives_and_without_its_key_is_refused(url: str, change: str) -> None:
     await without_key(url, change)
 
     for _ in range(2):
@@ -264,7 +264,7 @@ async def test_a_store_with_archives_and_without_its_key_is_refused(url: str, ch
         await examine(url)
 
 
-async def test_a_store_without_archives_gets_a_key(url: str) -> None:
+async def test_store_without_archives_gets_a_key(url: str) -> None:
     """A process that was killed at its first start may have left it so."""
     async with open_storage(url) as storage:
         await SqliteProbe(storage).execute("DELETE FROM secrets")
@@ -280,7 +280,7 @@ async def test_a_store_without_archives_gets_a_key(url: str) -> None:
 # The file
 
 
-async def test_nobody_else_may_read_the_files(url: str, tmp_path: Path) -> None:
+async def test_files_are_readable_by_their_owner_only(url: str, tmp_path: Path) -> None:
     old = os.umask(0)
     try:
         async with open_storage(url) as storage:
@@ -295,18 +295,20 @@ async def test_nobody_else_may_read_the_files(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
-async def test_synchronous_is_set_as_asked(path: Path, synchronous: str, level: int) -> None:
+async def test_synchronous_option_is_set_on_the_connection(
+    path: Path, synchronous: str, level: int
+) -> None:
     database = await SqliteDatabase.open(str(path), synchronous=synchronous)
     try:
         async with database.write() as connection:
-            [(found,)] = await connection.fetch("PRAGMA synchronous")
+            [(xmls,)] = await connection.fetch("PRAGMA synchronous")
     finally:
         await database.close()
 
-    assert found == level
+    assert xmls == level
 
 
-async def test_readers_cannot_write(path: Path) -> None:
+async def test_reading_connection_cannot_write(path: Path) -> None:
     database = await SqliteDatabase.open(str(path), synchronous="full")
     try:
         async with database.read() as connection:
@@ -316,39 +318,39 @@ async def test_readers_cannot_write(path: Path) -> None:
         await database.close()
 
 
-async def test_what_was_removed_is_in_no_file(url: str, tmp_path: Path) -> None:
+async def test_deleted_message_is_in_no_file(url: str, tmp_path: Path) -> None:
     secret = "burn after reading " * 40
     async with open_storage(url) as storage:
         await storage.archive.append([entry("x", xml=secret, peer="mata@hari"), *entries(50)])
-        await shed(storage, 50)
+        await delete_all_but(storage, 50)
 
-    left = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    assert (b"burn after" in left, b"mata@hari" in left) == (False, False)
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert (b"burn after" in content, b"mata@hari" in content) == (False, False)
 
 
 # Places where there can be no store
 
 
-async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+async def test_missing_folder_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"no/such/archive\.db"):
         async with open_storage(f"sqlite:{tmp_path}/no/such/archive.db"):
             pass
 
 
-async def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
+async def test_folder_in_place_of_the_file_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=str(tmp_path)):
         async with open_storage(f"sqlite:{tmp_path}"):
             pass
 
 
 @pytest.mark.parametrize("url", ["", "archive.db", "mysql://host/db", "sqlite", "SQLITE:a"])
-async def test_a_url_of_another_kind_is_refused(url: str) -> None:
+async def test_unknown_url_is_refused(url: str) -> None:
     with pytest.raises(StorageError, match="write sqlite:PATH"):
         async with open_storage(url):
             pass
 
 
-async def test_a_file_without_a_name_is_unavailable() -> None:
+async def test_url_without_a_path_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         async with open_storage("sqlite:"):
             pass
@@ -371,19 +373,19 @@ if os.geteuid() == 0:
 """
 
 
-def test_a_read_only_folder_is_unavailable(read_only: Path) -> None:
+def test_read_only_folder_is_unavailable(read_only: Path) -> None:
     # What is imported later may be where nobody but root can look.
     program = OPEN.replace("async def main", f"import encodings.idna\n{AS_NOBODY}\nasync def main")
 
-    said = run(program, f"sqlite:{read_only}/archive.db")
+    output = run(program, f"sqlite:{read_only}/archive.db")
 
-    assert said == f"Unavailable {read_only}/archive.db: Permission denied\n"
+    assert output == f"Unavailable {read_only}/archive.db: Permission denied\n"
 
 
 # Damage
 
 
-async def test_a_file_of_another_kind_is_refused_by_name(url: str, path: Path) -> None:
+async def test_file_that_is_no_database_is_refused_by_name(url: str, path: Path) -> None:
     path.write_text("this is no database " * 1000)
 
     with pytest.raises(StorageError, match=rf"{path}.*not a database"):
@@ -391,7 +393,7 @@ async def test_a_file_of_another_kind_is_refused_by_name(url: str, path: Path) -
             pass
 
 
-async def test_a_file_of_another_kind_is_left_as_it_is(url: str, path: Path) -> None:
+async def test_file_that_is_no_database_is_unchanged(url: str, path: Path) -> None:
     path.write_text("this is no database " * 1000)
     before = path.read_bytes()
     with pytest.raises(StorageError):
@@ -401,7 +403,7 @@ async def test_a_file_of_another_kind_is_left_as_it_is(url: str, path: Path) -> 
     assert path.read_bytes() == before
 
 
-async def test_a_damaged_page_is_an_error_and_not_an_empty_archive(url: str, path: Path) -> None:
+async def test_damaged_page_is_an_error_and_not_an_empty_archive(url: str, path: Path) -> None:
     async with open_storage(url) as storage:
         await storage.archive.append([entry(n, xml="x" * 500) for n in range(2000)])
     whole = path.read_bytes()
@@ -413,7 +415,7 @@ async def test_a_damaged_page_is_an_error_and_not_an_empty_archive(url: str, pat
             await everything(storage.archive)
 
 
-async def test_a_truncated_file_is_an_error_and_not_a_short_archive(url: str, path: Path) -> None:
+async def test_truncated_file_is_an_error_and_not_a_short_archive(url: str, path: Path) -> None:
     async with open_storage(url) as storage:
         await storage.archive.append([entry(n, xml="x" * 500) for n in range(2000)])
     os.truncate(path, path.stat().st_size // 2)
@@ -459,27 +461,24 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 
 
 @pytest.mark.parametrize("room", [0, 1, 8192, 300_000])
-def test_a_full_disk_takes_nothing_half_and_all_of_it_later(path: Path, room: int) -> None:
-    said = run(FULL, path, room).split()
+def test_batch_on_a_full_disk_is_stored_whole_or_not_at_all(path: Path, room: int) -> None:
+    output = run(FULL, path, room).split()
 
-    assert [word for word in said if word != "check"] == ["full", "full", "1", "1", "401"]
+    assert [word for word in output if word != "check"] == ["full", "full", "1", "1", "401"]
 
 
-def test_a_full_disk_is_seen_by_the_check(path: Path) -> None:
+def test_check_fails_on_a_full_disk(path: Path) -> None:
     assert "check" in run(FULL, path, 0).split()
 
 
-async def test_a_lock_of_another_program_is_waited_out(
-    url: str, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("storage.sqlite.engine.database.BUSY_SECONDS", 0.01)
-    async with open_storage(url) as storage:
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
+async def test_write_succeeds_after_the_lock_of_another_program(url: str, path: Path) -> None:
+    async with open_storage(url, timeouts=DatabaseTimeouts(lock=0.01)) as storage:
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable):
             await storage.archive.append([entry(1)])
-        other.execute("ROLLBACK")
-        other.close()
+        connection.execute("ROLLBACK")
+        connection.close()
         await storage.archive.append([entry(1)])
 
         assert texts(await everything(storage.archive)) == [entry(1).xml]
@@ -501,7 +500,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("batches", [1, 20, 150])
-async def test_a_killed_process_has_kept_all_it_acknowledged(url: str, batches: int) -> None:
+async def test_acknowledged_batches_survive_sigkill(url: str, batches: int) -> None:
     writing = await asyncio.create_subprocess_exec(
         *python(WRITE, url),
         stdout=asyncio.subprocess.PIPE,
@@ -515,12 +514,12 @@ async def test_a_killed_process_has_kept_all_it_acknowledged(url: str, batches: 
     await writing.wait()
 
     async with open_storage(url) as storage:
-        found = texts(await everything(storage.archive))
+        xmls = texts(await everything(storage.archive))
         counted = await storage.archive.count(ALICE, ANY)
 
-    assert len(found) // 3 in (acknowledged, acknowledged + 1)
-    assert found == texts([entry(f"{n // 3} {n % 3}") for n in range(len(found))])
-    assert (counted, len(found) % 3) == (len(found), 0)
+    assert len(xmls) // 3 in (acknowledged, acknowledged + 1)
+    assert xmls == texts([entry(f"{n // 3} {n % 3}") for n in range(len(xmls))])
+    assert (counted, len(xmls) % 3) == (len(xmls), 0)
 
 
 # Cancelled in the middle
@@ -535,7 +534,7 @@ async def cancel_after(turns: int, task: asyncio.Task[None]) -> None:
 
 
 @pytest.mark.parametrize("turns", [*range(12), 20, 40, 80, 160])
-async def test_a_cancelled_check_does_no_harm(url: str, turns: int) -> None:
+async def test_store_works_after_a_cancelled_check(url: str, turns: int) -> None:
     async with open_storage(url) as storage:
         await cancel_after(turns, asyncio.create_task(storage.check()))
         await storage.archive.append([entry(1)])
@@ -544,7 +543,7 @@ async def test_a_cancelled_check_does_no_harm(url: str, turns: int) -> None:
 
 
 @pytest.mark.parametrize("turns", [*range(12), 20, 40, 80, 160, 320])
-async def test_a_cancelled_batch_is_stored_or_not_and_the_next_one_is(
+async def test_cancelled_batch_is_stored_whole_or_not_and_the_next_is_stored(
     url: str, turns: int
 ) -> None:
     async with open_storage(url) as storage:
@@ -552,16 +551,16 @@ async def test_a_cancelled_batch_is_stored_or_not_and_the_next_one_is(
         batch = [entry(1), entry(2)]
         await cancel_after(turns, asyncio.create_task(storage.archive.append(batch)))
         await storage.archive.append([entry("next"), entry("last")])
-        found = texts(await everything(storage.archive))
+        xmls = texts(await everything(storage.archive))
 
-        assert found in (
+        assert xmls in (
             texts([entry("first"), entry("next"), entry("last")]),
             texts([entry("first"), *batch, entry("next"), entry("last")]),
         )
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 5, 20])
-async def test_cancelled_readers_leave_their_connections(url: str, turns: int) -> None:
+async def test_cancelled_reads_release_their_connections(url: str, turns: int) -> None:
     async with open_storage(url) as storage:
         await storage.archive.append(entries(3))
         for _ in range(5):
@@ -570,18 +569,16 @@ async def test_cancelled_readers_leave_their_connections(url: str, turns: int) -
         assert texts(await everything(storage.archive)) == texts(entries(3))
 
 
-async def test_what_nobody_waits_for_any_more_keeps_no_connection(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cancelled_long_reads_release_their_connections(path: Path) -> None:
     database = await SqliteDatabase.open(str(path), synchronous="normal")
     loop, is_running = asyncio.get_running_loop(), asyncio.Event()
-    await watch(database, lambda: loop.call_soon_threadsafe(is_running.set), 1000)
+    await on_steps(database, lambda: loop.call_soon_threadsafe(is_running.set), 1000)
 
     async def fetched(sql: str) -> list[Row]:
         async def read(connection: Connection) -> list[Row]:
             return await connection.fetch(sql)
 
-        return await database.read_archive(ALICE, read, is_steady=True, is_long=True)
+        return await database.read_archive(ALICE, read, in_snapshot=True, is_long=True)
 
     for _ in range(LONG_READERS):
         reading = asyncio.create_task(fetched(ENDLESS))
@@ -596,7 +593,7 @@ async def test_what_nobody_waits_for_any_more_keeps_no_connection(
 # A write between two steps of a reader
 
 
-class Meddled:
+class InterruptedDatabase:
     """A database in which something else happens before a query, or before rows are written."""
 
     def __init__(self, database: SqliteDatabase) -> None:
@@ -607,78 +604,78 @@ class Meddled:
         self.before_rows: Callable[[], Awaitable[None]] | None = None
 
     async def read_archive(
-        self, owner: str, job: Callable[[Connection], Awaitable[Result]], **how: bool
+        self, owner: str, job: Callable[[Connection], Awaitable[Result]], **options: bool
     ) -> Result:
         return await self._database.read_archive(
-            owner, lambda connection: job(MeddledConnection(connection, self)), **how
+            owner, lambda connection: job(InterruptedConnection(connection, self)), **options
         )
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Connection]:
         async with self._database.write() as connection:
-            yield MeddledConnection(connection, self, is_writer=True)
+            yield InterruptedConnection(connection, self, is_writer=True)
 
 
-class MeddledConnection:
+class InterruptedConnection:
     def __init__(
-        self, connection: Connection, meddled: Meddled, *, is_writer: bool = False
+        self, connection: Connection, interrupted: InterruptedDatabase, *, is_writer: bool = False
     ) -> None:
         self._connection = connection
         self._is_writer = is_writer
-        self._meddled = meddled
+        self._meddled = interrupted
         self._queries = 0
         self.execute = connection.execute
         self.executemany = connection.executemany
 
     async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
         if not self._is_writer:
-            happens = self._meddled.before_query.pop(self._queries, None)
+            callback = self._meddled.before_query.pop(self._queries, None)
             self._queries += 1
-            if happens:
-                await happens()
+            if callback:
+                await callback()
         return await self._connection.fetch(sql, *values, bound=bound)
 
     async def insert(
         self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
     ) -> int:
-        happens, self._meddled.before_rows = self._meddled.before_rows, None
-        if happens:
-            await happens()
+        callback, self._meddled.before_rows = self._meddled.before_rows, None
+        if callback:
+            await callback()
         return await self._connection.insert(into, rows, on_conflict=on_conflict)
 
 
 @pytest.fixture
-async def meddled(path: Path) -> AsyncIterator[Meddled]:
+async def interrupted(path: Path) -> AsyncIterator[InterruptedDatabase]:
     async with open_database(path, synchronous="full") as database:
-        yield Meddled(database)
+        yield InterruptedDatabase(database)
 
 
 @pytest.mark.parametrize("query", range(3))
-@pytest.mark.parametrize("wanted", [Filter(since=NOON), Filter(until=NOON + 30)], ids=str)
-async def test_a_late_message_hides_no_other_from_a_reader(
-    meddled: Meddled, query: int, wanted: Filter
+@pytest.mark.parametrize("filter", [Filter(since=NOON), Filter(until=NOON + 30)], ids=str)
+async def test_late_message_during_a_read_hides_no_other(
+    interrupted: InterruptedDatabase, query: int, filter: Filter
 ) -> None:
-    archive = SqliteArchive(meddled, Ids(bytes(KEY_BYTES)))
+    archive = SqliteArchive(interrupted, Ids(bytes(KEY_BYTES)))
     rows = [entry(1, at=NOON + 10), entry(2, at=NOON + 20)]
     late = [entry("next", at=NOON + 25), entry("late", at=NOON + 5)]
     await archive.append(rows)
-    meddled.before_query[query] = lambda: archive.append(late)
+    interrupted.before_query[query] = lambda: archive.append(late)
 
-    found = texts(await everything(archive, wanted=wanted))
+    xmls = texts(await everything(archive, filter=filter))
 
-    assert found[:2] == texts(rows)
+    assert xmls[:2] == texts(rows)
 
 
 @pytest.mark.parametrize("query", range(3))
-async def test_the_number_of_a_batch_that_failed_shows_nobody_anothers_archive(
-    meddled: Meddled, query: int
+async def test_rolled_back_owner_number_shows_no_other_archive(
+    interrupted: InterruptedDatabase, query: int
 ) -> None:
-    archive = SqliteArchive(meddled, Ids(bytes(KEY_BYTES)))
-    found: list[str] = []
+    archive = SqliteArchive(interrupted, Ids(bytes(KEY_BYTES)))
+    xmls: list[str] = []
     begun = asyncio.Event()
 
     async def read_alice() -> None:
-        found.extend(texts(await everything(archive, wanted=Filter(since=0))))
+        xmls.extend(texts(await everything(archive, filter=Filter(since=0))))
 
     async def store_for_bob() -> None:
         begun.set()
@@ -690,8 +687,8 @@ async def test_the_number_of_a_batch_that_failed_shows_nobody_anothers_archive(
         await begun.wait()
 
     reading: list[asyncio.Task[None]] = []
-    meddled.before_query[query] = store_for_bob
-    meddled.before_rows = begin_reading
+    interrupted.before_query[query] = store_for_bob
+    interrupted.before_rows = begin_reading
     failing = asyncio.ensure_future(
         asyncio.gather(
             archive.append([entry("for alice"), entry("bad", at=2**63)]), return_exceptions=True
@@ -700,4 +697,4 @@ async def test_the_number_of_a_batch_that_failed_shows_nobody_anothers_archive(
     await failing
     await reading[0]
 
-    assert found == []
+    assert xmls == []

@@ -13,7 +13,7 @@ from storage.errors import StorageError
 from storage.open import examine, open_storage
 from storage.rows import ANY
 
-OTHERS = {
+FOREIGN = {
     "tables": ["CREATE TABLE users (username TEXT)"],
     "migrations of another kind": ["CREATE TABLE migrations (id INTEGER, applied TEXT)"],
     "a number of its own": ["PRAGMA application_id = 252006674"],
@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "archive.db"
 
 
-def made(path: Path, statements: list[str]) -> bytes:
+def create_database(path: Path, statements: list[str]) -> bytes:
     """Make a database without us and return its bytes."""
     with closing(sqlite3.connect(path)) as database:
         for statement in statements:
@@ -33,11 +33,11 @@ def made(path: Path, statements: list[str]) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("statements", OTHERS.values(), ids=OTHERS)
-async def test_a_foreign_database_is_refused_by_name_and_left_alone(
+@pytest.mark.parametrize("statements", FOREIGN.values(), ids=FOREIGN)
+async def test_foreign_database_is_refused_by_name_and_unchanged(
     path: Path, statements: list[str]
 ) -> None:
-    before = made(path, statements)
+    before = create_database(path, statements)
 
     with pytest.raises(StorageError, match=r"archive\.db is a database of another program"):
         async with open_storage(f"sqlite:{path}"):
@@ -46,9 +46,9 @@ async def test_a_foreign_database_is_refused_by_name_and_left_alone(
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("statements", OTHERS.values(), ids=OTHERS)
-async def test_looking_refuses_a_foreign_database(path: Path, statements: list[str]) -> None:
-    before = made(path, statements)
+@pytest.mark.parametrize("statements", FOREIGN.values(), ids=FOREIGN)
+async def test_examine_refuses_a_foreign_database(path: Path, statements: list[str]) -> None:
+    before = create_database(path, statements)
 
     with pytest.raises(StorageError, match="another program"):
         await examine(f"sqlite:{path}")
@@ -56,7 +56,7 @@ async def test_looking_refuses_a_foreign_database(path: Path, statements: list[s
     assert path.read_bytes() == before
 
 
-async def test_a_store_has_the_number_of_this_program(path: Path) -> None:
+async def test_store_has_the_application_id_of_muniment(path: Path) -> None:
     async with open_storage(f"sqlite:{path}"):
         pass
 
@@ -65,8 +65,8 @@ async def test_a_store_has_the_number_of_this_program(path: Path) -> None:
     assert number.to_bytes(4, "big") == b"MUNI"
 
 
-async def test_an_empty_database_becomes_a_store(path: Path) -> None:
-    made(path, [])
+async def test_empty_database_becomes_a_store(path: Path) -> None:
+    create_database(path, [])
 
     async with open_storage(f"sqlite:{path}") as storage:
         await storage.archive.append([entry(1)])

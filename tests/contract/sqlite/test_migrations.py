@@ -65,7 +65,7 @@ def newest() -> int:
     return migrations("sqlite")[-1].number
 
 
-def test_the_numbers_of_this_program_have_no_gap_and_no_double() -> None:
+def test_migrations_are_numbered_without_gap() -> None:
     names = [
         file.name
         for file in files("storage").joinpath("sqlite", "migrations").iterdir()
@@ -77,13 +77,13 @@ def test_the_numbers_of_this_program_have_no_gap_and_no_double() -> None:
     assert numbers == list(range(1, len(names) + 1))
 
 
-async def test_a_new_store_has_every_step_once_and_in_order(url: str, path: Path) -> None:
+async def test_new_store_has_every_migration_once_in_order(url: str, path: Path) -> None:
     await opened(url)
 
     assert applied(path) == [(step.number, step.name) for step in migrations("sqlite")]
 
 
-async def test_opening_again_applies_nothing_again(url: str, path: Path) -> None:
+async def test_reopening_applies_no_migration(url: str, path: Path) -> None:
     await opened(url)
     before = dump(path)
     await opened(url)
@@ -91,7 +91,7 @@ async def test_opening_again_applies_nothing_again(url: str, path: Path) -> None
     assert dump(path) == before
 
 
-async def test_a_new_step_is_applied_to_a_store_that_has_the_others(
+async def test_new_migration_is_applied_to_an_existing_store(
     url: str, path: Path, folder: Path
 ) -> None:
     await opened(url)
@@ -105,7 +105,7 @@ async def test_a_new_step_is_applied_to_a_store_that_has_the_others(
     assert [number for number, _ in applied(path)] == list(range(1, newest() + 1))
 
 
-async def test_steps_are_applied_by_number_whatever_the_folder_says(
+async def test_migrations_are_applied_in_the_order_of_their_numbers(
     url: str, path: Path, folder: Path
 ) -> None:
     first = newest() + 1
@@ -119,7 +119,7 @@ async def test_steps_are_applied_by_number_whatever_the_folder_says(
     assert [number for number, _ in applied(path)] == list(range(1, first + 4))
 
 
-async def test_a_file_that_is_no_step_is_passed_over(url: str, path: Path, folder: Path) -> None:
+async def test_file_that_is_no_migration_is_ignored(url: str, path: Path, folder: Path) -> None:
     for name in ("README.md", "2_short.sql", "0002_copy.sql~", "x0002_more.sql"):
         (folder / name).write_text("CREATE TABLE stray (x);\n")
     await opened(url)
@@ -127,16 +127,14 @@ async def test_a_file_that_is_no_step_is_passed_over(url: str, path: Path, folde
     assert "stray" not in tables(path)
 
 
-async def test_the_last_statement_counts_without_a_semicolon_too(
-    url: str, path: Path, folder: Path
-) -> None:
+async def test_last_statement_needs_no_semicolon(url: str, path: Path, folder: Path) -> None:
     (folder / f"{newest() + 1:04d}_more.sql").write_text("CREATE TABLE a (x);\nCREATE TABLE b (x)")
     await opened(url)
 
     assert {"a", "b"} <= tables(path)
 
 
-async def test_a_newer_schema_is_refused(url: str, folder: Path) -> None:
+async def test_newer_schema_is_refused(url: str, folder: Path) -> None:
     newer = folder / f"{newest() + 1:04d}_newer.sql"
     newer.write_text("CREATE TABLE newer (x);\n")
     await opened(url)
@@ -146,7 +144,7 @@ async def test_a_newer_schema_is_refused(url: str, folder: Path) -> None:
         await opened(url)
 
 
-async def test_a_refused_newer_schema_is_left_as_it_is(url: str, path: Path, folder: Path) -> None:
+async def test_refused_newer_schema_is_unchanged(url: str, path: Path, folder: Path) -> None:
     newer = folder / f"{newest() + 1:04d}_newer.sql"
     newer.write_text("CREATE TABLE newer (x);\n")
     await opened(url)
@@ -158,7 +156,7 @@ async def test_a_refused_newer_schema_is_left_as_it_is(url: str, path: Path, fol
     assert dump(path) == before
 
 
-async def test_an_edited_step_is_refused_by_name(url: str, folder: Path) -> None:
+async def test_changed_migration_is_refused_by_name(url: str, folder: Path) -> None:
     await opened(url)
     [step] = folder.glob("0001_*.sql")
     step.write_text(step.read_text() + "-- an afterthought\n")
@@ -167,7 +165,7 @@ async def test_an_edited_step_is_refused_by_name(url: str, folder: Path) -> None
         await opened(url)
 
 
-async def test_a_step_that_fails_leaves_nothing_behind(url: str, path: Path, folder: Path) -> None:
+async def test_failed_migration_is_rolled_back(url: str, path: Path, folder: Path) -> None:
     await opened(url)
     before = dump(path)
     (folder / f"{newest() + 1:04d}_bad.sql").write_text(
@@ -179,7 +177,9 @@ async def test_a_step_that_fails_leaves_nothing_behind(url: str, path: Path, fol
     assert dump(path) == before
 
 
-async def test_steps_before_a_failing_one_stay(url: str, path: Path, folder: Path) -> None:
+async def test_migrations_before_a_failed_one_stay_applied(
+    url: str, path: Path, folder: Path
+) -> None:
     good, bad = newest() + 1, newest() + 2
     (folder / f"{good:04d}_good.sql").write_text("CREATE TABLE good (x);\n")
     (folder / f"{bad:04d}_bad.sql").write_text("INSERT INTO nowhere VALUES (1);\n")
@@ -189,7 +189,9 @@ async def test_steps_before_a_failing_one_stay(url: str, path: Path, folder: Pat
     assert [number for number, _ in applied(path)] == list(range(1, bad))
 
 
-async def test_a_step_that_failed_is_tried_again(url: str, path: Path, folder: Path) -> None:
+async def test_failed_migration_is_applied_at_the_next_open(
+    url: str, path: Path, folder: Path
+) -> None:
     async with open_storage(url) as storage:
         await storage.archive.append([entry(1)])
     step = folder / f"{newest() + 1:04d}_more.sql"
@@ -203,13 +205,15 @@ async def test_a_step_that_failed_is_tried_again(url: str, path: Path, folder: P
     assert "more" in tables(path)
 
 
-@pytest.mark.parametrize("left", ["an empty file", "a header", "an empty table of steps"])
-async def test_a_first_start_that_was_killed_is_taken_up(url: str, path: Path, left: str) -> None:
+@pytest.mark.parametrize("state", ["an empty file", "a header", "an empty table of steps"])
+async def test_store_of_a_killed_first_start_can_be_opened(
+    url: str, path: Path, state: str
+) -> None:
     path.touch()
-    if left != "an empty file":
+    if state != "an empty file":
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            if left != "a header":
+            if state != "a header":
                 connection.execute("CREATE TABLE migrations (number INTEGER, name, checksum)")
 
     async with open_storage(url) as storage:
@@ -221,27 +225,27 @@ async def test_a_first_start_that_was_killed_is_taken_up(url: str, path: Path, l
 # Looking without touching
 
 
-async def test_a_store_that_is_not_there_will_be_made(url: str, path: Path) -> None:
-    assert await examine(url) == f"{path} will be made"
+async def test_examine_reports_a_missing_store(url: str, path: Path) -> None:
+    assert await examine(url) == f"{path} will be created"
 
 
-async def test_looking_makes_no_file(url: str, tmp_path: Path) -> None:
+async def test_examine_creates_no_file(url: str, tmp_path: Path) -> None:
     await examine(url)
 
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_store_of_this_program_is_up_to_date(url: str, path: Path) -> None:
+async def test_examine_reports_an_up_to_date_store(url: str, path: Path) -> None:
     await opened(url)
 
     assert await examine(url) == f"{path}, up to date"
 
 
-async def test_a_store_in_memory_says_so() -> None:
+async def test_examine_reports_a_store_in_memory() -> None:
     assert await examine("sqlite::memory:") == "in memory only"
 
 
-async def test_steps_that_wait_are_counted_and_not_applied(
+async def test_examine_counts_pending_migrations_and_applies_none(
     url: str, path: Path, folder: Path
 ) -> None:
     await opened(url)
@@ -249,12 +253,12 @@ async def test_steps_that_wait_are_counted_and_not_applied(
     for n in (1, 2):
         (folder / f"{newest() + n:04d}_more.sql").write_text(f"CREATE TABLE more{n} (x);\n")
 
-    said = await examine(url)
+    description = await examine(url)
 
-    assert (said, path.read_bytes()) == (f"{path}, 2 migrations wait", before)
+    assert (description, path.read_bytes()) == (f"{path}, 2 pending migrations", before)
 
 
-async def test_looking_changes_no_byte(url: str, path: Path, tmp_path: Path) -> None:
+async def test_examine_changes_no_byte(url: str, path: Path, tmp_path: Path) -> None:
     async with open_storage(url) as storage:
         await storage.archive.append([entry(1)])
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
@@ -263,19 +267,19 @@ async def test_looking_changes_no_byte(url: str, path: Path, tmp_path: Path) -> 
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("left", ["an empty file", "a header"])
-async def test_looking_at_a_first_start_that_was_killed_promises_the_steps(
-    url: str, path: Path, left: str
+@pytest.mark.parametrize("state", ["an empty file", "a header"])
+async def test_examine_counts_all_migrations_after_a_killed_first_start(
+    url: str, path: Path, state: str
 ) -> None:
     path.touch()
-    if left == "a header":
+    if state == "a header":
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
 
-    assert await examine(url) == f"{path}, {len(migrations('sqlite'))} migrations wait"
+    assert await examine(url) == f"{path}, 1 pending migration"
 
 
-async def test_looking_fails_where_opening_would_newer(url: str, folder: Path) -> None:
+async def test_examine_refuses_a_newer_schema(url: str, folder: Path) -> None:
     newer = folder / f"{newest() + 1:04d}_newer.sql"
     newer.write_text("CREATE TABLE newer (x);\n")
     await opened(url)
@@ -285,30 +289,30 @@ async def test_looking_fails_where_opening_would_newer(url: str, folder: Path) -
         await examine(url)
 
 
-async def test_looking_fails_where_opening_would_locked(url: str) -> None:
+async def test_examine_refuses_a_locked_store(url: str) -> None:
     async with open_storage(url):
         with pytest.raises(StorageError, match="used by this process"):
             await examine(url)
 
 
-async def test_looking_fails_where_opening_would_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="no such folder"):
+async def test_examine_of_a_missing_folder_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="its folder does not exist"):
         await examine(f"sqlite:{tmp_path}/no/archive.db")
 
 
-async def test_looking_fails_where_opening_would_no_database(url: str, path: Path) -> None:
+async def test_examine_refuses_a_file_that_is_no_database(url: str, path: Path) -> None:
     path.write_text("this is no database " * 1000)
 
     with pytest.raises(StorageError, match="not a database"):
         await examine(url)
 
 
-async def test_looking_fails_where_opening_would_other_url() -> None:
+async def test_examine_refuses_an_unknown_url() -> None:
     with pytest.raises(StorageError, match="write sqlite:PATH"):
         await examine("postgres://host/db")
 
 
-async def test_looking_leaves_the_store_free(url: str) -> None:
+async def test_examine_releases_the_lock(url: str) -> None:
     await opened(url)
     await examine(url)
 

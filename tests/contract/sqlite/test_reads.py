@@ -10,15 +10,19 @@ from threading import get_ident
 import pytest
 from support.builders import ALICE, BOB, entries, entry
 from support.databases import ENDLESS, open_database
-from support.steps import watch
+from support.sqlite_trace import on_steps
 
 from component.core.errors import Overloaded, TakesTooLong
 from component.core.store_errors import translated
 from storage.errors import Busy, Rejected, TookTooLong, Unavailable
 from storage.rows import ANY, Filter, Phrase
-from storage.sqlite.engine import database as sqlite
-from storage.sqlite.engine import turns
-from storage.sqlite.engine.database import LONG_READERS, READERS, SHORT_STEPS, SqliteDatabase
+from storage.sqlite.engine.database import (
+    LONG_READERS,
+    READERS,
+    SHORT_STEPS,
+    DatabaseTimeouts,
+    SqliteDatabase,
+)
 from storage.sqlite.engine.protocols import Connection, Row
 from storage.sqlite.engine.turns import OWNER_MAX
 from storage.sqlite.messages.archive import SqliteArchive
@@ -31,8 +35,14 @@ SEARCH = Filter(phrases=(Phrase(words=("hello",)),))
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    async with open_database(tmp_path / "archive.db") as database:
+def timeouts() -> DatabaseTimeouts:
+    """The timeouts of the database; a test that shortens one is parametrized with others."""
+    return DatabaseTimeouts()
+
+
+@pytest.fixture
+async def database(tmp_path: Path, timeouts: DatabaseTimeouts) -> AsyncIterator[SqliteDatabase]:
+    async with open_database(tmp_path / "archive.db", timeouts=timeouts) as database:
         yield database
 
 
@@ -70,11 +80,13 @@ async def end(reads: list[asyncio.Task[list[Row]]]) -> None:
     await asyncio.gather(*reads, return_exceptions=True)
 
 
-async def test_a_read_that_turns_out_long_is_made_all_the_same(database: SqliteDatabase) -> None:
+async def test_read_over_the_short_limit_is_repeated_as_a_long_read(
+    database: SqliteDatabase,
+) -> None:
     assert await fetched(database, LONG) == [(20 * SHORT_STEPS,)]
 
 
-async def test_short_reads_go_on_whatever_others_read(
+async def test_short_reads_proceed_during_long_reads(
     database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     owners = [f"{n}@example.org" for n in range(8)]
@@ -88,36 +100,35 @@ async def test_short_reads_go_on_whatever_others_read(
     await end(reads)
 
 
-async def test_an_owner_has_one_long_read_at_a_time(
+async def test_owner_has_one_long_read_at_a_time(
     database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     await archive.append([entry("for bob", owner=BOB, text="hello")])
     reads = await keep_busy(database, [ALICE] * LONG_READERS)
 
     async with asyncio.timeout(30):
-        found = await archive.page(BOB, SEARCH, limit=10)
+        page = await archive.page(BOB, SEARCH, limit=10)
     waiting = asyncio.create_task(archive.page(ALICE, SEARCH, limit=10))
     await asyncio.sleep(0)
-    assert (len(found.messages), waiting.done()) == (1, False)
+    assert (len(page.messages), waiting.done()) == (1, False)
     await end(reads)
     assert len((await waiting).messages) == 3
 
 
-async def test_a_read_without_end_is_broken_off_and_told_so(
-    database: SqliteDatabase, archive: SqliteArchive, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("timeouts", [DatabaseTimeouts(long_read=0.5)], ids=[""])
+async def test_endless_read_is_interrupted_with_took_too_long(
+    database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
-    monkeypatch.setattr(sqlite, "LONG_SECONDS", 0.05)
     async with asyncio.timeout(30):
         with pytest.raises(TookTooLong):
             await fetched(database, ENDLESS)
         with pytest.raises(TakesTooLong, match="narrow it"), translated():
             await fetched(database, ENDLESS, is_long=True)
-    monkeypatch.undo()
 
     assert len((await archive.page(ALICE, SEARCH, limit=10)).messages) == 3
 
 
-async def test_no_more_long_reads_of_an_owner_wait_than_a_bound(
+async def test_long_read_over_the_bound_of_an_owner_is_busy(
     database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     reads = await keep_busy(database, [ALICE] * OWNER_MAX)
@@ -130,10 +141,10 @@ async def test_no_more_long_reads_of_an_owner_wait_than_a_bound(
     assert len((await archive.page(ALICE, SEARCH, limit=10)).messages) == 3
 
 
-async def test_who_has_waited_long_for_a_turn_is_told_so(
-    database: SqliteDatabase, archive: SqliteArchive, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("timeouts", [DatabaseTimeouts(turn=0.05)], ids=[""])
+async def test_long_read_without_a_turn_in_time_is_busy(
+    database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
-    monkeypatch.setattr(turns, "WAITING_SECONDS", 0.05)
     reads = await keep_busy(database, [f"{n}@example.org" for n in range(LONG_READERS)])
     async with asyncio.timeout(30):
         with pytest.raises(Busy):
@@ -143,7 +154,7 @@ async def test_who_has_waited_long_for_a_turn_is_told_so(
     assert len((await archive.page(ALICE, SEARCH, limit=10)).messages) == 3
 
 
-async def test_a_steady_read_sees_one_moment(
+async def test_steady_read_sees_one_snapshot(
     database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     count = "SELECT count(*) FROM archive"
@@ -153,12 +164,12 @@ async def test_a_steady_read_sees_one_moment(
         await archive.append([entry("later")])
         return [before, await connection.fetch(count)]
 
-    assert await database.read_archive(ALICE, read, is_steady=True) == [[(3,)], [(3,)]]
+    assert await database.read_archive(ALICE, read, in_snapshot=True) == [[(3,)], [(3,)]]
     assert await fetched(database, count) == [(4,)]
 
 
 @pytest.mark.parametrize("turns", [1, 2, 5, 20, 500])
-async def test_a_connection_serves_on_behind_a_read_that_was_broken_off(
+async def test_connection_works_after_a_cancelled_read(
     database: SqliteDatabase, turns: int
 ) -> None:
     async def endless(connection: Connection) -> None:
@@ -166,7 +177,7 @@ async def test_a_connection_serves_on_behind_a_read_that_was_broken_off(
 
     async with asyncio.timeout(30):
         for _ in range(5):
-            task = asyncio.create_task(database.read_archive(ALICE, endless, is_steady=True))
+            task = asyncio.create_task(database.read_archive(ALICE, endless, in_snapshot=True))
             for _ in range(turns):
                 await asyncio.sleep(0)
             task.cancel()
@@ -178,7 +189,7 @@ async def test_a_connection_serves_on_behind_a_read_that_was_broken_off(
 
 @pytest.mark.parametrize("is_long", [False, True])
 @pytest.mark.parametrize("turns", range(1, 12))
-async def test_who_reads_behind_a_moment_that_was_broken_off_sees_what_is_new(
+async def test_read_after_a_cancelled_snapshot_sees_new_messages(
     database: SqliteDatabase, archive: SqliteArchive, turns: int, is_long: bool
 ) -> None:
     async def old(connection: Connection) -> None:
@@ -186,7 +197,7 @@ async def test_who_reads_behind_a_moment_that_was_broken_off_sees_what_is_new(
 
     reading = [
         asyncio.create_task(
-            database.read_archive(f"{n}@example.org", old, is_steady=True, is_long=is_long)
+            database.read_archive(f"{n}@example.org", old, in_snapshot=True, is_long=is_long)
         )
         for n in range(READERS)
     ]
@@ -202,7 +213,7 @@ async def test_who_reads_behind_a_moment_that_was_broken_off_sees_what_is_new(
         assert count == [(4,)]
 
 
-async def test_errors_of_a_query_are_no_matter_of_length(database: SqliteDatabase) -> None:
+async def test_failed_query_is_not_repeated_as_a_long_read(database: SqliteDatabase) -> None:
     with pytest.raises(Unavailable, match="no such table"):
         await fetched(database, "SELECT 1 FROM absent")
     with pytest.raises(Rejected):
@@ -228,14 +239,14 @@ READS: dict[str, Callable[[SqliteArchive, str], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
-async def test_nothing_is_read_in_the_thread_of_the_loop(
+async def test_no_read_runs_in_the_thread_of_the_event_loop(
     database: SqliteDatabase,
     archive: SqliteArchive,
     read: Callable[[SqliteArchive, str], Awaitable[object]],
 ) -> None:
-    [id] = [one.id for one in (await archive.page(ALICE, ANY, limit=1)).messages]
+    [id] = [message.id for message in (await archive.page(ALICE, ANY, limit=1)).messages]
     threads: set[int] = set()
-    await watch(database, lambda: threads.add(get_ident()), 1)
+    await on_steps(database, lambda: threads.add(get_ident()), 1)
     await read(archive, id)
 
     assert threads

@@ -21,9 +21,8 @@ from support.builders import (
 )
 
 from storage.open import SqliteStorage, open_storage
-from storage.rows import Cutoff, NewMessage, OfflineStanza, Phrase
-from storage.rows import Filter as Wanted
-from storage.sqlite.retention import scrub as trash
+from storage.rows import Cutoff, Filter, NewMessage, OfflineStanza, Phrase
+from storage.sqlite.retention import scrub as scrub_state
 
 MESSAGES = 3000
 
@@ -82,7 +81,7 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:{tmp_path}/archive.db"
 
 
-async def test_an_erased_archive_is_in_no_byte(tmp_path: Path, url: str) -> None:
+async def test_erased_archive_is_in_no_byte_after_a_scrub(tmp_path: Path, url: str) -> None:
     async with open_storage(url) as storage:
         await fill(storage)
         assert readable(tmp_path) == secrets(ALICE, range(3000)) | secrets(BOB, range(3000))
@@ -93,28 +92,30 @@ async def test_an_erased_archive_is_in_no_byte(tmp_path: Path, url: str) -> None
         assert readable(tmp_path) == secrets(BOB, range(MESSAGES))
 
 
-async def test_retracted_messages_are_in_no_byte(tmp_path: Path, url: str) -> None:
+async def test_retracted_messages_are_in_no_byte_after_a_scrub(tmp_path: Path, url: str) -> None:
     """Among others that come meanwhile: pages are then parted and joined again."""
     chance = random.Random(2)  # noqa: S311 - the same each time
-    gone = chance.sample(range(MESSAGES), 1500)
+    retracted = chance.sample(range(MESSAGES), 1500)
     async with open_storage(url) as storage:
         await fill(storage)
-        for first in range(0, len(gone), 10):
+        for first in range(0, len(retracted), 10):
             new = range(MESSAGES + first, MESSAGES + first + 10)
             await storage.archive.append(
                 [
                     *(written(BOB, n, chance) for n in new),
-                    *(retraction(n) for n in gone[first : first + 10]),
+                    *(retraction(n) for n in retracted[first : first + 10]),
                 ]
             )
             await carry_out(storage.archive, "")
         await scrub(storage)
 
-        left = secrets(ALICE, set(range(MESSAGES)).difference(gone))
-        assert readable(tmp_path) == left | secrets(BOB, range(MESSAGES + len(gone)))
+        remaining = secrets(ALICE, set(range(MESSAGES)).difference(retracted))
+        assert readable(tmp_path) == remaining | secrets(BOB, range(MESSAGES + len(retracted)))
 
 
-async def test_what_was_shed_and_cut_is_in_no_byte(tmp_path: Path, url: str) -> None:
+async def test_deleted_and_blanked_messages_are_in_no_byte_after_a_scrub(
+    tmp_path: Path, url: str
+) -> None:
     async with open_storage(url) as storage:
         await fill(storage)
         await storage.retention.delete_oldest(ALICE, Cutoff(messages=2000), limit=MESSAGES)
@@ -127,7 +128,7 @@ async def test_what_was_shed_and_cut_is_in_no_byte(tmp_path: Path, url: str) -> 
         assert readable(tmp_path) == secrets(ALICE, range(1000, MESSAGES)) | of_bob
 
 
-async def test_what_is_removed_is_in_no_byte_though_nothing_is_written_anew(
+async def test_retracted_messages_are_in_no_byte_after_an_index_scrub(
     tmp_path: Path, url: str
 ) -> None:
     """Where rows were not moved from page to page before."""
@@ -142,11 +143,11 @@ async def test_what_is_removed_is_in_no_byte_though_nothing_is_written_anew(
             await retract(storage.archive, n, "")
         await storage.retention.scrub_index()
 
-        left = set(range(20)) - set(range(5, 10))
-        assert readable(tmp_path) == secrets(ALICE, left)
+        remaining = set(range(20)) - set(range(5, 10))
+        assert readable(tmp_path) == secrets(ALICE, remaining)
 
 
-async def test_only_a_rewriting_makes_the_file_smaller(tmp_path: Path, url: str) -> None:
+async def test_only_a_file_scrub_shrinks_the_file(tmp_path: Path, url: str) -> None:
     file = tmp_path / "archive.db"
     async with open_storage(url) as storage:
         await fill(storage)
@@ -161,7 +162,7 @@ async def test_only_a_rewriting_makes_the_file_smaller(tmp_path: Path, url: str)
         assert file.stat().st_size < 0.8 * cleaned
 
 
-async def test_what_stays_is_still_found_and_written_behind_a_scrub(url: str) -> None:
+async def test_archive_can_be_searched_and_written_after_a_scrub(url: str) -> None:
     async with open_storage(url) as storage:
         await fill(storage)
         while not (await storage.retention.erase(ALICE, limit=MESSAGES)).done:
@@ -170,13 +171,13 @@ async def test_what_stays_is_still_found_and_written_behind_a_scrub(url: str) ->
 
         await storage.archive.append([entry("new", owner=BOB, text="word new")])
 
-        wanted = Wanted(phrases=(Phrase(words=("word",)),))
-        assert await storage.archive.count(BOB, wanted) == MESSAGES + 1
-        found = await everything(storage.archive, BOB)
-        assert len(found.messages) == MESSAGES + 1
+        filter = Filter(phrases=(Phrase(words=("word",)),))
+        assert await storage.archive.count(BOB, filter) == MESSAGES + 1
+        page = await everything(storage.archive, BOB)
+        assert len(page.messages) == MESSAGES + 1
 
 
-async def test_no_file_changes_where_nothing_was_taken_away(tmp_path: Path, url: str) -> None:
+async def test_scrub_without_a_removal_changes_no_file(tmp_path: Path, url: str) -> None:
     async with open_storage(url) as storage:
         await storage.archive.append([entry(n, text="a") for n in range(10)])
         before = [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")]
@@ -185,7 +186,7 @@ async def test_no_file_changes_where_nothing_was_taken_away(tmp_path: Path, url:
         assert [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")] == before
 
 
-async def test_no_file_changes_where_what_is_erased_is_known_to_nobody(
+async def test_scrub_after_the_erasure_of_an_unknown_owner_changes_no_file(
     tmp_path: Path, url: str
 ) -> None:
     async with open_storage(url) as storage:
@@ -197,7 +198,7 @@ async def test_no_file_changes_where_what_is_erased_is_known_to_nobody(
         assert [file.read_bytes() for file in tmp_path.glob("archive.db*[bl]")] == before
 
 
-async def test_stanzas_that_waited_for_an_erased_user_are_in_no_byte(
+async def test_offline_stanzas_of_an_erased_user_are_in_no_byte_after_a_scrub(
     tmp_path: Path, url: str
 ) -> None:
     waiting = OfflineStanza(peer=BOB, stanza=f"<m>{secret(ALICE, 1)}</m>", at=NOON)
@@ -210,9 +211,7 @@ async def test_stanzas_that_waited_for_an_erased_user_are_in_no_byte(
         assert readable(tmp_path) == set()
 
 
-async def test_what_was_taken_away_before_a_crash_is_scrubbed_behind_it(
-    tmp_path: Path, url: str
-) -> None:
+async def test_removal_before_a_reopening_is_scrubbed_after_it(tmp_path: Path, url: str) -> None:
     async with open_storage(url) as storage:
         await fill(storage)
         await storage.retention.delete_oldest(ALICE, Cutoff(messages=0), limit=MESSAGES)
@@ -222,16 +221,16 @@ async def test_what_was_taken_away_before_a_crash_is_scrubbed_behind_it(
         assert readable(tmp_path) == secrets(BOB, range(MESSAGES))
 
 
-async def test_what_is_taken_away_during_a_scrub_is_left_to_the_next(url: str) -> None:
+async def test_removal_during_a_scrub_is_left_to_the_next_scrub(url: str) -> None:
     async with open_storage(url) as storage:
         database = storage.database
         await storage.archive.append([entry(n, text="a") for n in range(2)])
         await storage.retention.delete_oldest(ALICE, Cutoff(messages=1), limit=1)
         async with database.read() as connection:
-            latest = await trash.latest_removal(connection)
+            latest = await scrub_state.latest_removal(connection)
         await storage.retention.delete_oldest(ALICE, Cutoff(messages=0), limit=1)
         assert latest is not None
         async with database.write() as connection:
-            await trash.note_scrubbed(connection, latest)
+            await scrub_state.note_scrubbed(connection, latest)
 
-            assert await trash.latest_removal(connection) is not None
+            assert await scrub_state.latest_removal(connection) is not None

@@ -59,8 +59,8 @@ async def read_and_write(storage: SqliteStorage, n: int) -> None:
 
 async def read(storage: SqliteStorage, owner: str, peer: str, n: int) -> None:
     archive = storage.archive
-    ids = [one.id for one in (await archive.page(owner, Filter(), limit=100 + n)).messages]
-    for wanted in (
+    ids = [message.id for message in (await archive.page(owner, Filter(), limit=100 + n)).messages]
+    for filter in (
         Filter(),
         Filter(peer=peer),
         Filter(peer_local=f"peer{n}", kinds=KINDS[n % len(KINDS)]),
@@ -70,11 +70,11 @@ async def read(storage: SqliteStorage, owner: str, peer: str, n: int) -> None:
         Filter(after=ids[0], before=ids[10 + n % 5], groupchat=False),
     ):
         for backwards in (True, False):
-            await archive.page(owner, wanted, limit=n, backwards=backwards, counted=True)
-        await archive.page(owner, wanted, limit=n, index=n)
-        await archive.page(owner, wanted, limit=n, after=ids[n % 5], before=ids[-1])
-        await archive.page_by_time(owner, wanted, limit=n, newest=True, counted=True)
-        await archive.count(owner, wanted)
+            await archive.page(owner, filter, limit=n, backwards=backwards, counted=True)
+        await archive.page(owner, filter, limit=n, index=n)
+        await archive.page(owner, filter, limit=n, after=ids[n % 5], before=ids[-1])
+        await archive.page_by_time(owner, filter, limit=n, newest=True, counted=True)
+        await archive.count(owner, filter)
     await archive.page_after(owner, ids[n], limit=n)
     for max_bytes in (None, 10**6 + n):
         await archive.references(owner, ids[n : n + 2], limit=n, max_bytes=max_bytes)
@@ -94,10 +94,10 @@ async def keep_records(storage: SqliteStorage, owner: str, peer: str, room: str,
     await storage.holds.remove(owner)
     await storage.audit_log.entries(limit=n, before=n)
     await storage.audit_log.entries(limit=n, subject=owner)
-    others = (Occupant(room=room, jid=owner, affiliation="member", heard_at=n),)
+    members = (Occupant(room=room, jid=owner, affiliation="member", heard_at=n),)
     for keeps in (True, False):
         changes = RoomChanges(room=room, created_at=n, keep_banned=keeps, is_persistent=keeps)
-        await storage.rooms.change(replace(changes, occupants=others, removed=others))
+        await storage.rooms.change(replace(changes, occupants=members, removed=members))
     await storage.rooms.affiliation(room, owner)
     await storage.rooms.get(room)
 
@@ -116,7 +116,7 @@ async def keep_people(storage: SqliteStorage, owner: str, n: int) -> None:
     await storage.accounts.remove(owner)
 
 
-async def test_other_values_are_no_other_statements(storage: SqliteStorage) -> None:
+async def test_statements_do_not_depend_on_values(storage: SqliteStorage) -> None:
     for n in (1, 2):
         await read_and_write(storage, n)
     before = _with_numbered_parameters.cache_info().misses, _insert_sql.cache_info().misses

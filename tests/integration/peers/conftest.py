@@ -1,4 +1,4 @@
-"""An ejabberd whose rooms have archives of their own, and a room in it."""
+"""An ejabberd whose rooms have their own archives, and a room of it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def room_server(tmp_path_factory: pytest.TempPathFactory, release: Release) -> I
 
 @pytest.fixture
 async def room(room_server: Server, request: pytest.FixtureRequest) -> AsyncIterator[Room]:
-    """A room with alice, its owner, and bob in it; parametrized with its configuration."""
+    """A room with its owner alice and with bob; a parameter is its configuration."""
     configuration = getattr(request, "param", {})
     alice, bob = room_server.accounts("alice", "bob")
     address = f"room-{secrets.token_hex(3)}@conference.{alice.host}"
     async with (
-        room_server.client(alice) as hers,
-        room_server.client(bob) as his,
-        open_room(room_server, address, hers, his, configuration) as opened,
+        room_server.client(alice) as alice_client,
+        room_server.client(bob) as bob_client,
+        open_room(room_server, address, alice_client, bob_client, configuration) as opened,
     ):
         yield opened

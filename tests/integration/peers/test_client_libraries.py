@@ -8,17 +8,17 @@ from typing import NoReturn
 import pytest
 from slixmpp import JID, ClientXMPP
 from support import mam
-from support.clients import slixmpp_client
+from support.client_libraries import nbxmpp
 from support.ejabberd import Account
-from support.foreign import nbxmpp
 from support.server import Server
+from support.slixmpp_client import slixmpp_client
 
 ROMEO, MONTAGUE = "romeo@montague.example", "montague@montague.example"
 
 
 @pytest.fixture
 async def alice(server: Server) -> Account:
-    """A user with two messages to another in her archive."""
+    """A user whose archive has two messages to another user."""
     alice, bob = server.accounts("alice", "bob")
     async with server.client(alice) as client:
         for body in ("first", "last"):
@@ -29,7 +29,7 @@ async def alice(server: Server) -> Account:
 
 @pytest.fixture
 async def client(server: Server, alice: Account) -> AsyncIterator[ClientXMPP]:
-    """Alice with slixmpp."""
+    """A session of alice with slixmpp."""
     async with slixmpp_client(alice, server.ejabberd.ports.c2s) as client:
         client.register_plugin("xep_0441")
         yield client
@@ -38,26 +38,26 @@ async def client(server: Server, alice: Account) -> AsyncIterator[ClientXMPP]:
 async def test_nbxmpp_sets_and_reads_preferences(
     server: Server, alice: Account, missing: Callable[[object], NoReturn]
 ) -> None:
-    wanted = {"default": "roster", "always": [MONTAGUE, ROMEO], "never": ["spam@two.test"]}
+    preferences = {"default": "roster", "always": [MONTAGUE, ROMEO], "never": ["spam@two.test"]}
 
-    assert await nbxmpp(server, alice, missing, preferences=wanted) == wanted
+    assert await nbxmpp(server, alice, missing, preferences=preferences) == preferences
 
 
 async def test_slixmpp_sets_and_reads_preferences(client: ClientXMPP) -> None:
-    prefs = client.plugin["xep_0441"]
-    before = await prefs.get_preferences(timeout=10)
-    await prefs.set_preferences("never", [JID(ROMEO)], [JID(MONTAGUE)], timeout=10)
+    plugin = client.plugin["xep_0441"]
+    before = await plugin.get_preferences(timeout=10)
+    await plugin.set_preferences("never", [JID(ROMEO)], [JID(MONTAGUE)], timeout=10)
 
     assert before == ("always", set(), set())
-    assert await prefs.get_preferences(timeout=10) == ("never", {JID(ROMEO)}, {JID(MONTAGUE)})
+    assert await plugin.get_preferences(timeout=10) == ("never", {JID(ROMEO)}, {JID(MONTAGUE)})
 
 
 async def test_slixmpp_reads_metadata(server: Server, client: ClientXMPP, alice: Account) -> None:
-    answer = await client.plugin["xep_0313"].get_archive_metadata(timeout=10)
+    response = await client.plugin["xep_0313"].get_archive_metadata(timeout=10)
     async with server.client(alice, "raw") as raw:
         first, last = await mam.everything(raw)
 
-    metadata = answer["mam_metadata"]
+    metadata = response["mam_metadata"]
     assert (metadata["start"]["id"], metadata["end"]["id"]) == (first.id, last.id)
 
 

@@ -1,7 +1,7 @@
-"""MongooseIM big_tests, mam_SUITE: discovery, and what live messages show, on ejabberd.
+"""MongooseIM big_tests, mam_SUITE: discovery, and ids of live messages, on ejabberd.
 
-Each test has the name of theirs; where a component cannot do what theirs does, the docstring says
-what we promise instead.
+Each test has the name of the case in their suite. Where a component cannot do the same as their
+server, the docstring says what Muniment promises instead.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 from support import mam
-from support.asking import GET_FEATURES, features_in
+from support.mam_payloads import GET_FEATURES, features_in
 from support.raw import Client
 from support.server import Server
 from support.stanzas import CLIENT, Refused
@@ -49,8 +49,8 @@ async def bob(server: Server) -> AsyncIterator[Client]:
         yield client
 
 
-async def features(client: Client, of: str) -> set[str]:
-    return features_in(await client.ask("get", GET_FEATURES, to=of))
+async def features(client: Client, address: str) -> set[str]:
+    return features_in(await client.ask("get", GET_FEATURES, to=address))
 
 
 def stanza_ids(message: Element) -> list[Element]:
@@ -62,8 +62,8 @@ async def test_mam_service_discovery_to_client_bare_jid(alice: Client) -> None:
 
 
 async def test_mam_service_discovery(server: Server, alice: Client) -> None:
-    """Theirs: the server's own address lists what archives can do. So does ours, and beside it
-    the component, for the archives that are asked for there."""
+    """In their suite the address of the server lists the features of archives. Here it does so
+    too, and the component lists them for the archives that it answers for."""
     assert await features(alice, server.ejabberd.component) >= FEATURES
     assert await features(alice, alice.account.host) >= FEATURES
 
@@ -76,33 +76,33 @@ async def test_mam_service_discovery_to_different_client_bare_jid_results_in_err
 
 
 async def test_archived(alice: Client, bob: Client) -> None:
-    """Theirs: the live message has the id that it has in the archive. Ours has none, and nobody
-    is told that it had one; the message is found by its own id."""
+    """In their suite the live message has its id of the archive. Here it has none, and XEP-0359 is
+    not advertised; the message in the archive has the id of the live message."""
     id = alice.say(bob.account.jid, "OH, HAI!")
     live = await bob.wait_for_body("OH, HAI!")
-    [found] = await mam.everything(bob)
+    [archived] = await mam.everything(bob)
 
-    assert (stanza_ids(live), found.message_id, live.get("id")) == ([], id, id)
+    assert (stanza_ids(live), archived.message_id, live.get("id")) == ([], id, id)
     for address in (bob.account.jid, bob.account.host):
         assert NS_SID not in await features(bob, address)
 
 
 async def test_message_with_stanzaid(alice: Client, bob: Client) -> None:
-    """Theirs adds a stanza-id. Ours: what comes out of the archive is, child by child, what the
-    client saw live."""
+    """Their server adds a stanza-id. Here the archived message has the same children as the live
+    one."""
     alice.say(bob.account.jid, "OH, HAI!", extra="<thread>t1</thread>")
     live = await bob.wait_for_body("OH, HAI!")
-    [found] = await mam.everything(bob)
+    [archived] = await mam.everything(bob)
 
-    assert [child.tag for child in found.message] == [child.tag for child in live]
-    assert found.message.findtext(f"{CLIENT}thread") == "t1"
+    assert [child.tag for child in archived.message] == [child.tag for child in live]
+    assert archived.message.findtext(f"{CLIENT}thread") == "t1"
 
 
 async def test_stanza_id_is_appended_to_carbons(
     server: Server, alice: Client, bob: Client
 ) -> None:
-    """Theirs: carbons have the id too. Ours: neither they nor the message have one, and message
-    and carbons are one message in each archive."""
+    """In their suite carbons have the id too. Here neither the message nor its carbons have an id,
+    and they are one message in each archive."""
     async with server.client(alice.account, "two") as laptop:
         await laptop.enable_carbons()
         await laptop.be_available()

@@ -1,6 +1,6 @@
 """ejabberd's own tests of its archive, test/mam_tests.erl, with the archive of a component.
 
-Theirs are run by a master and a slave, each of which reads its own archive. fake_by is in
+In their suite a master and a slave read their own archives. The case `fake_by` is in
 tests/conformance/peers.
 """
 
@@ -10,8 +10,11 @@ from collections.abc import AsyncIterator
 from itertools import product
 
 import pytest
+import pytest_asyncio
 from support import mam
-from support.asking import (
+from support.ejabberd import Account
+from support.mam import Page
+from support.mam_payloads import (
     GET_FEATURES,
     GET_FORM,
     GET_PREFERENCES,
@@ -21,7 +24,6 @@ from support.asking import (
     preferences_in,
     set_preferences,
 )
-from support.mam import Page
 from support.raw import Client
 from support.server import Server
 
@@ -38,16 +40,15 @@ PREFERENCES = [
 
 
 @pytest.fixture
-async def alone(server: Server) -> AsyncIterator[Client]:
-    """A user who needs nobody else."""
+async def single_user(server: Server) -> AsyncIterator[Client]:
+    """A user without a peer."""
     async with server.client(server.account("single")) as client:
         yield client
 
 
-@pytest.fixture(params=["master", "slave"])
-async def reader(server: Server, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    """One of two users, the first of whom has sent the second 1 to 5; `peer` of it is the other's
-    full JID."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def users(server: Server) -> dict[str, Account]:
+    """Two users, the first of whom has sent the messages 1 to 5 to the second."""
     master, slave = server.accounts("master", "slave")
     async with server.client(master) as sender, server.client(slave) as recipient:
         for client in (sender, recipient):
@@ -56,32 +57,43 @@ async def reader(server: Server, request: pytest.FixtureRequest) -> AsyncIterato
         for number in NUMBERS:
             sender.say(recipient.jid, number, type="normal")
         await recipient.wait_for_bodies(NUMBERS)
-        yield sender if request.param == "master" else recipient
+    return {"master": master, "slave": slave}
+
+
+@pytest.fixture(params=["master", "slave"])
+async def reader(
+    server: Server, users: dict[str, Account], request: pytest.FixtureRequest
+) -> AsyncIterator[Client]:
+    """A session of one of the two users."""
+    async with server.client(users[request.param]) as client:
+        yield client
 
 
 def check(page: Page, numbers: list[str], *, complete: bool = True) -> None:
-    """Fail unless a page holds these numbers of five."""
+    """Fail unless a page holds these numbers, of five messages."""
     assert page.bodies == numbers
     assert (page.complete, page.count) == (complete, 5)
     assert len({(message.sender, message.to) for message in page.results}) <= 1
 
 
-async def test_feature_enabled(server: Server, alone: Client) -> None:
-    of_user = features_in(await alone.ask("get", GET_FEATURES, to=alone.account.jid))
-    of_component = features_in(await alone.ask("get", GET_FEATURES, to=server.ejabberd.component))
+async def test_feature_enabled(server: Server, single_user: Client) -> None:
+    of_user = features_in(await single_user.ask("get", GET_FEATURES, to=single_user.account.jid))
+    of_component = features_in(
+        await single_user.ask("get", GET_FEATURES, to=server.ejabberd.component)
+    )
 
     assert NS_MAM in of_user & of_component
 
 
-async def test_get_set_prefs(alone: Client) -> None:
-    for wanted in PREFERENCES:
-        asked = set_preferences(wanted.default, wanted.always, wanted.never)
-        assert preferences_in(await alone.ask("set", asked)) == wanted
-        assert preferences_in(await alone.ask("get", GET_PREFERENCES)) == wanted
+async def test_get_set_prefs(single_user: Client) -> None:
+    for preferences in PREFERENCES:
+        request = set_preferences(preferences.default, preferences.always, preferences.never)
+        assert preferences_in(await single_user.ask("set", request)) == preferences
+        assert preferences_in(await single_user.ask("get", GET_PREFERENCES)) == preferences
 
 
-async def test_get_form(alone: Client) -> None:
-    fields = fields_in(await alone.ask("get", GET_FORM))
+async def test_get_form(single_user: Client) -> None:
+    fields = fields_in(await single_user.ask("get", GET_FORM))
 
     assert fields["FORM_TYPE"].findtext("{jabber:x:data}value") == NS_MAM
     assert {"with", "start", "end"} <= fields.keys()
@@ -96,9 +108,9 @@ async def test_query_with(reader: Client, is_bare: bool) -> None:
     [first, *_] = (await mam.query(reader)).results
     peer = first.to if first.sender == reader.jid else first.sender
     assert peer is not None
-    asked = peer.partition("/")[0] if is_bare else peer
+    jid = peer.partition("/")[0] if is_bare else peer
 
-    check(await mam.query(reader, fields={"with": asked}), NUMBERS)
+    check(await mam.query(reader, fields={"with": jid}), NUMBERS)
 
 
 @pytest.mark.parametrize("max", range(7))
@@ -107,7 +119,7 @@ async def test_query_rsm_max(reader: Client, max: int) -> None:
 
 
 async def test_query_rsm_after(reader: Client) -> None:
-    """Each page begins behind the first message of the one before."""
+    """Each page begins after the first message of the previous page."""
     edge = None
     for start in range(6):
         page = await mam.query(reader, after=edge)
@@ -116,7 +128,7 @@ async def test_query_rsm_after(reader: Client) -> None:
 
 
 async def test_query_rsm_before(reader: Client) -> None:
-    """Each page ends before the last message of the one before."""
+    """Each page ends before the last message of the previous page."""
     edge: str | None = ""
     for end in range(5, -1, -1):
         page = await mam.query(reader, before=edge)

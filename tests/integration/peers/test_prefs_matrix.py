@@ -1,7 +1,7 @@
-"""MongooseIM big_tests, mam_SUITE, prefs_cases: what preferences do to messages, on ejabberd.
+"""MongooseIM big_tests, mam_SUITE, prefs_cases: effects of preferences on messages, on ejabberd.
 
-Bob is on alice's roster, kate is not. For each of 21 preferences bob and alice say something to
-each other, then kate and alice.
+Bob is on the roster of alice, kate is not. Under each of 21 preferences bob and alice exchange
+messages, then kate and alice.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import pytest
 from support import mam
-from support.asking import set_preferences
+from support.mam_payloads import set_preferences
 from support.raw import Client
 from support.server import Server
 
-#: Lists of always and of never, and whether what is said with bob, and with kate, is archived.
+#: The lists `always` and `never`, and whether messages with bob and with kate are archived.
 Case = tuple[Sequence[str], Sequence[str], bool, bool]
 
 BOB, KATE, BOTH = ("bob",), ("kate",), ("bob", "kate")
@@ -51,49 +51,50 @@ ALWAYS: tuple[Case, ...] = (
 
 @dataclass(frozen=True)
 class Friends:
-    """Alice, and who talks with her."""
+    """Alice and the peers that she talks with."""
 
     alice: Client
-    others: dict[str, Client]
+    peers: dict[str, Client]
 
     async def prefer(self, default: str, always: Sequence[str], never: Sequence[str]) -> None:
         """Set alice's preferences."""
-        lists = ([self.others[name].account.jid for name in names] for names in (always, never))
+        lists = ([self.peers[name].account.jid for name in names] for names in (always, never))
         await self.alice.ask("set", set_preferences(default, *lists))
 
-    async def talk(self, name: str, what: str) -> list[str]:
-        """Say something both ways; return what was said."""
-        other = self.others[name]
-        for sender, recipient in ((other, self.alice), (self.alice, other)):
-            body = f"{what}: {sender.account.user}"
-            sender.say(recipient.jid, body)
-            await recipient.wait_for_body(body)
-        return [f"{what}: {one.account.user}" for one in (other, self.alice)]
+    async def talk(self, name: str, topic: str) -> list[str]:
+        """Have a peer and alice send each other a message; return both texts."""
+        peer = self.peers[name]
+        bodies = []
+        for sender, recipient in ((peer, self.alice), (self.alice, peer)):
+            bodies.append(f"{topic}: {sender.account.user}")
+            sender.say(recipient.jid, bodies[-1])
+            await recipient.wait_for_body(bodies[-1])
+        return bodies
 
 
 @pytest.fixture
 async def friends(server: Server) -> AsyncIterator[Friends]:
     alice, bob, kate = server.accounts("alice", "bob", "kate")
     async with (
-        server.client(alice) as hers,
-        server.client(bob) as his,
-        server.client(kate) as kates,
+        server.client(alice) as alice_client,
+        server.client(bob) as bob_client,
+        server.client(kate) as kate_client,
     ):
-        for client in (hers, his, kates):
+        for client in (alice_client, bob_client, kate_client):
             await client.be_available()
         item = f"<query xmlns='jabber:iq:roster'><item jid='{bob.jid}'/></query>"
-        await hers.ask("set", item)
-        yield Friends(hers, {"bob": his, "kate": kates})
+        await alice_client.ask("set", item)
+        yield Friends(alice_client, {"bob": bob_client, "kate": kate_client})
 
 
 async def run(friends: Friends, default: str, cases: Sequence[Case]) -> None:
-    """Set each preference in turn and talk under it; then look what was archived."""
+    """Set each preference in turn and talk under it; then compare the archive."""
     expected = []
     for number, (always, never, bob, kate) in enumerate(cases):
         await friends.prefer(default, always, never)
-        for name, is_kept in (("bob", bob), ("kate", kate)):
-            said = await friends.talk(name, f"{default} {number}")
-            expected += said if is_kept else []
+        for name, is_archived in (("bob", bob), ("kate", kate)):
+            bodies = await friends.talk(name, f"{default} {number}")
+            expected += bodies if is_archived else []
 
     assert await mam.bodies(friends.alice) == expected
 
@@ -110,20 +111,20 @@ async def test_messages_filtered_when_prefs_default_policy_is_roster(friends: Fr
     await run(friends, "roster", ROSTER)
 
 
-async def test_a_contact_counts_from_when_it_is_on_the_roster_to_when_it_is_not(
+async def test_roster_policy_follows_each_roster_change(
     friends: Friends,
 ) -> None:
-    """XEP-0441 section 2: roster looks at the roster as it is at the time of the message."""
-    kate = friends.others["kate"].account.jid
+    """XEP-0441 section 2: the default `roster` uses the roster at the time of the message."""
+    kate = friends.peers["kate"].account.jid
     await friends.prefer("roster", (), ())
     expected = []
     for number, state in enumerate((None, "none", "remove")):
         if state is not None:
-            said = "" if state == "none" else f" subscription='{state}'"
-            item = f"<query xmlns='jabber:iq:roster'><item jid='{kate}'{said}/></query>"
+            attribute = "" if state == "none" else f" subscription='{state}'"
+            item = f"<query xmlns='jabber:iq:roster'><item jid='{kate}'{attribute}/></query>"
             await friends.alice.ask("set", item)
-        said_now = await friends.talk("kate", f"state {number}")
-        expected += said_now if state == "none" else []
+        bodies = await friends.talk("kate", f"state {number}")
+        expected += bodies if state == "none" else []
 
-        # Before the next change: by now it is decided.
+        # The query returns after the decision about both messages, before the next change.
         assert await mam.bodies(friends.alice) == expected

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 from support import mam
-from support.asking import (
+from support.mam_payloads import (
     GET_PREFERENCES,
     METADATA,
     Edge,
@@ -32,26 +32,26 @@ async def romeo(server: Server) -> AsyncIterator[Client]:
 
 
 async def results(client: Client, query: str) -> list[tuple[str, str]]:
-    """Return ids and texts of the messages that a query finds, in the order they come."""
-    found: list[tuple[str, str]] = []
+    """Return ids and texts of the messages that a query finds, in the order of arrival."""
+    messages: list[tuple[str, str]] = []
 
     def collect(stanza: Element) -> None:
         if (result := stanza.find(RESULT)) is not None:
-            found.append((result.get("id", ""), next(stanza.iter(f"{CLIENT}body")).text or ""))
+            messages.append((result.get("id", ""), next(stanza.iter(f"{CLIENT}body")).text or ""))
 
     with client.listening(collect):
         fin = (await client.ask("set", query)).find("{urn:xmpp:mam:2}fin")
     assert fin is not None
     assert fin.get("complete") == "true"
-    return found
+    return messages
 
 
 async def test_mam_extended(romeo: Client) -> None:
-    """mam_extended.scs: the ends that metadata tell are those of the results; a page that is
-    flipped holds the same from its end."""
-    wanted = Preferences(default="always")
-    answer = await romeo.ask("set", set_preferences("always"))
-    assert preferences_in(answer) == wanted
+    """mam_extended.scs: metadata name the first and the last result; a flipped page holds the same
+    messages in reverse order."""
+    preferences = Preferences(default="always")
+    response = await romeo.ask("set", set_preferences("always"))
+    assert preferences_in(response) == preferences
     for id, body in (("chat01", "Hello"), ("chat02", "U there?")):
         romeo.say(f"someone@{romeo.account.host}", body, id=id)
     await romeo.settled()
@@ -67,21 +67,21 @@ async def test_mam_extended(romeo: Client) -> None:
 
 
 async def test_mam_prefs_prep(romeo: Client) -> None:
-    """mam_prefs_prep.scs: addresses are prepared."""
-    asked = set_preferences("roster", ["JULIET@MONTAGUE.LIT"], ["MONTAGUE@MONTAGUE.LIT"])
+    """mam_prefs_prep.scs: JIDs are prepared."""
+    request = set_preferences("roster", ["JULIET@MONTAGUE.LIT"], ["MONTAGUE@MONTAGUE.LIT"])
     prepared = Preferences(
         default="roster",
         always=frozenset({"juliet@montague.lit"}),
         never=frozenset({"montague@montague.lit"}),
     )
 
-    assert preferences_in(await romeo.ask("set", asked)) == prepared
+    assert preferences_in(await romeo.ask("set", request)) == prepared
     assert preferences_in(await romeo.ask("get", GET_PREFERENCES)) == prepared
 
 
 async def test_tombstones(server: Server, romeo: Client) -> None:
-    """tombstones.scs: an account that was removed looks as one that never was. Theirs is about
-    subscriptions, which are ejabberd's; of ours, who wrote with it keeps what was written."""
+    """tombstones.scs: a removed account looks like one that never existed. Their case is about
+    subscriptions, which ejabberd manages; here the peer of the account keeps its archive."""
     juliet = server.account("juliet-tombstones")
     async with server.client(juliet) as client:
         await client.be_available()

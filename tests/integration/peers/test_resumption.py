@@ -1,6 +1,7 @@
 """MongooseIM big_tests, mam_SUITE, stream_management_cases and offline_message, on ejabberd.
 
-Messages that the server sends again are archived once. Each test has the name of theirs.
+Messages that the server sends again are archived once. Each test has the name of the case in
+their suite.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import pytest
 from support import mam
 from support.ejabberd import Account
 from support.raw import Client
-from support.resuming import Resuming, Session, acknowledge, cut_off, manage
 from support.server import Server
+from support.stream_management import ResumingClient, Session, acknowledge, cut_off, manage
 
 HELLO = "OH, HAI! msg 1"
 
@@ -33,7 +34,7 @@ async def bob(server: Server) -> AsyncIterator[Client]:
 async def cut_off_with_a_message(
     server: Server, alice: Account, bob: Client, *, is_acknowledged: bool
 ) -> Session:
-    """Have alice receive a message of bob's, and lose her connection."""
+    """Have alice receive a message of bob and lose the connection; return her session."""
     async with cut_off(server.client(alice)) as phone:
         await phone.be_available()
         session = await manage(phone)
@@ -41,13 +42,13 @@ async def cut_off_with_a_message(
         await phone.wait_for_body(HELLO)
         if is_acknowledged:
             session = acknowledge(phone, session)
-            # The server reads in order: this one is answered behind what is acknowledged.
+            # The server reads in order, so its answer shows that it has read the acknowledgement.
             await phone.settled()
         return session
 
 
-def has_kept_one(server: Server, account: Account) -> None:
-    """Wait until one message is kept for an account that is offline."""
+def wait_for_offline_message(server: Server, account: Account) -> None:
+    """Return when one message waits for an account that is offline."""
     server.ejabberd.wait_until(
         lambda: server.ejabberd.offline_messages(account) == 1, "keeps a message"
     )
@@ -63,11 +64,11 @@ async def test_reconnect_ack(server: Server, alice: Account, bob: Client) -> Non
 
 
 async def test_reconnect_no_ack(server: Server, alice: Account, bob: Client) -> None:
-    """A session in the place of another: the server routes anew what was not acknowledged."""
+    """A new session replaces the old one, and the server routes unacknowledged messages again."""
     await cut_off_with_a_message(server, alice, bob, is_acknowledged=False)
     async with server.client(alice) as phone:
-        # As long as it is not available yet, messages to it are kept.
-        await asyncio.to_thread(has_kept_one, server, alice)
+        # Messages to a session without presence wait in offline storage.
+        await asyncio.to_thread(wait_for_offline_message, server, alice)
         await phone.be_available()
         await phone.wait_for_body(HELLO)
 
@@ -76,9 +77,9 @@ async def test_reconnect_no_ack(server: Server, alice: Account, bob: Client) -> 
 
 
 async def test_reconnect_no_ack_same_session(server: Server, alice: Account, bob: Client) -> None:
-    """A session that goes on is sent again what it did not acknowledge."""
+    """The server sends the unacknowledged message to the resumed session again."""
     session = await cut_off_with_a_message(server, alice, bob, is_acknowledged=False)
-    async with Resuming(alice, server.ejabberd.ports.c2s, session) as phone:
+    async with ResumingClient(alice, server.ejabberd.ports.c2s, session) as phone:
         await phone.wait_for_body(HELLO)
 
         assert await mam.bodies(phone) == [HELLO]
@@ -87,7 +88,7 @@ async def test_reconnect_no_ack_same_session(server: Server, alice: Account, bob
 async def test_reconnect_no_ack_different_resource(
     server: Server, alice: Account, bob: Client
 ) -> None:
-    """The message stays with the first session, and is in the archive for the second one."""
+    """The message stays with the first session; the second one finds it in the archive."""
     await cut_off_with_a_message(server, alice, bob, is_acknowledged=False)
     async with server.client(alice, "laptop") as laptop:
         await laptop.be_available()
@@ -96,7 +97,7 @@ async def test_reconnect_no_ack_different_resource(
 
 
 async def test_offline_message(server: Server, alice: Account, bob: Client) -> None:
-    """It is archived while the recipient is away, and not again when it is delivered."""
+    """The message is archived while the recipient is offline, and not again on delivery."""
     bob.say(alice.jid, "Is there anybody here?")
     await bob.settled()
     async with server.client(alice) as phone:

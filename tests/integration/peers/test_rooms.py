@@ -1,8 +1,8 @@
 """MongooseIM big_tests, mam_SUITE, muc_cases: archives of rooms, on ejabberd.
 
-A room of ejabberd keeps its queries to itself, so its archive is asked for at the component. Each
-test has the name of theirs. Real JIDs are shown to nobody: theirs shows moderators, and everybody
-of himself, whose message it was.
+ejabberd answers queries to a room itself, so clients query its archive at the component. Each test
+has the name of the case in their suite. Their server shows real JIDs to moderators, and to each
+author the own one; Muniment shows real JIDs to nobody.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from xml.etree.ElementTree import Element, tostring
 
 import pytest
 from support import mam
-from support.asking import GET_FEATURES, GET_FORM, NS_MAM, features_in, fields_in
+from support.mam_payloads import GET_FEATURES, GET_FORM, NS_MAM, features_in, fields_in
 from support.raw import Client
 from support.room import Room
 from support.server import Server
 from support.stanzas import Refused
 
-#: What it tests differs between releases of ejabberd.
+#: Rooms differ between releases of ejabberd.
 pytestmark = pytest.mark.every_ejabberd
 
 NS_USER = "http://jabber.org/protocol/muc#user"
@@ -31,38 +31,38 @@ SECRET = {"passwordprotectedroom": "1", "roomsecret": "cauldron"}
 MEMBERS = {"membersonly": "1"}
 
 
-def knows(message: Element, client: Client) -> bool:
-    """Whether a message tells who a user really is."""
+def shows_real_jid(message: Element, client: Client) -> bool:
+    """Whether a message contains the real JID of a user."""
     return client.account.jid in tostring(message, "unicode")
 
 
-async def only(room: Room, reader: Client) -> mam.ArchiveResult:
-    """Return the one message of the archive."""
-    [found] = (await room.query(reader)).results
-    return found
+async def single_result(room: Room, reader: Client) -> mam.ArchiveResult:
+    """Return the single message of the archive."""
+    [result] = (await room.query(reader)).results
+    return result
 
 
 async def test_muc_service_discovery(room: Room) -> None:
-    """Theirs: the service of the rooms lists it; ours: the archive itself does."""
+    """In their suite the service of the rooms lists the features, here the archive itself does."""
     features = features_in(await room.alice.ask("get", GET_FEATURES, to=room.archive))
 
     assert {NS_MAM, f"{NS_MAM}#extended"} <= features
 
 
 async def test_muc_archive_request(room: Room) -> None:
-    """XEP-0313 section 5.1.2: from whom in the room, to nobody; what users said to each other
-    elsewhere is not in it."""
+    """XEP-0313 section 5.1.2: a result is from the occupant and has no `to`. The archive has no
+    private messages of its users."""
     room.alice.say(room.bob.jid, "OH, HAI!")
     await room.bob.wait_for_body("OH, HAI!")
     await room.say(room.alice, "hi, bob!")
-    found = await only(room, room.bob)
+    result = await single_result(room, room.bob)
 
-    assert (found.body, found.type) == ("hi, bob!", "groupchat")
-    assert (found.sender, found.to) == (f"{room.address}/alice", None)
+    assert (result.body, result.type) == ("hi, bob!", "groupchat")
+    assert (result.sender, result.to) == (f"{room.address}/alice", None)
 
 
 async def test_muc_multiple_devices(room_server: Server, room: Room) -> None:
-    """Three occupants got it, and it is one message."""
+    """Three occupants receive the message, and the archive has it once."""
     async with room_server.client(room.alice.account, "two") as laptop:
         await laptop.join(room.address, "alice_2")
         await room.say(room.alice, "hi, bob!")
@@ -73,7 +73,7 @@ async def test_muc_multiple_devices(room_server: Server, room: Room) -> None:
 
 
 async def test_muc_protected_message(room: Room) -> None:
-    """What is said to one occupant is not the room's."""
+    """A private message to an occupant is not in the archive of the room."""
     room.alice.say(f"{room.address}/bob", "hi, bob!")
     await room.bob.wait_for_body("hi, bob!")
 
@@ -88,8 +88,8 @@ async def test_muc_deny_protected_room_access(room: Room) -> None:
         await room.query(room.bob)
 
 
-async def test_a_room_that_keeps_a_user_out_keeps_its_archive_from_him(room: Room) -> None:
-    """XEP-0313 section 5.1.2: the right to enter is that of the moment of the query."""
+async def test_archive_is_forbidden_to_banned_occupant(room: Room) -> None:
+    """XEP-0313 section 5.1.2: the affiliation at the time of the query decides."""
     await room.say(room.alice, "hi, all!")
     before = (await room.query(room.bob)).bodies
     item = f"<item jid='{room.bob.account.jid}' affiliation='outcast'/>"
@@ -107,7 +107,7 @@ async def test_a_room_that_keeps_a_user_out_keeps_its_archive_from_him(room: Roo
 
 @pytest.mark.parametrize("room", [SECRET, MEMBERS], indirect=True, ids=["password", "members"])
 async def test_muc_allow_access_to_owner(room_server: Server, room: Room) -> None:
-    """Also to one who is not in the room; another keeps it alive."""
+    """The owner may read without being in the room, which is persistent."""
     await room.configure(persistentroom="1")
     await room.say(room.alice, "anybody?")
     await room.leave(room.alice, "alice")
@@ -118,62 +118,64 @@ async def test_muc_allow_access_to_owner(room_server: Server, room: Room) -> Non
 @pytest.mark.parametrize("room", [OPEN], indirect=True)
 async def test_muc_sanitize_x_user_in_non_anon_rooms(room: Room) -> None:
     await room.say(room.bob, "hi, all!", extra=SPOOF)
-    found = await only(room, room.alice)
+    result = await single_result(room, room.alice)
 
-    assert found.message.find(USER_ITEM) is None
+    assert result.message.find(USER_ITEM) is None
 
 
 @pytest.mark.parametrize("room", [HIDDEN], indirect=True)
 async def test_muc_delete_x_user_in_anon_rooms(room: Room) -> None:
     await room.say(room.alice, "hi, all!")
-    found = await only(room, room.bob)
+    result = await single_result(room, room.bob)
 
-    assert found.message.find(USER_ITEM) is None
-    assert not knows(found.message, room.alice)
+    assert result.message.find(USER_ITEM) is None
+    assert not shows_real_jid(result.message, room.alice)
 
 
 @pytest.mark.parametrize("room", [HIDDEN], indirect=True)
 async def test_muc_show_x_user_to_moderators_in_anon_rooms(room: Room) -> None:
-    """Theirs shows it; ours hides it from moderators as well."""
+    """Their server shows the real JID; Muniment hides it from moderators as well."""
     await room.say(room.bob, "what a lovely day!")
-    found = await only(room, room.alice)
+    result = await single_result(room, room.alice)
 
-    assert not knows(found.message, room.bob)
+    assert not shows_real_jid(result.message, room.bob)
 
 
 @pytest.mark.parametrize("room", [HIDDEN], indirect=True)
 async def test_muc_show_x_user_for_your_own_messages_in_anon_rooms(room: Room) -> None:
-    """Theirs shows one's own; ours is the same for every reader."""
+    """Their server shows authors the own JID; Muniment returns the same to every reader."""
     await room.say(room.bob, "how are you?")
-    found = await only(room, room.bob)
+    result = await single_result(room, room.bob)
 
-    assert found.sender == f"{room.address}/bob"
-    assert not knows(found.message, room.bob)
+    assert result.sender == f"{room.address}/bob"
+    assert not shows_real_jid(result.message, room.bob)
 
 
 @pytest.mark.parametrize("reader", ["alice", "bob"])
 @pytest.mark.parametrize("room", [OPEN, HIDDEN], indirect=True, ids=["open", "hidden"])
-async def test_real_addresses_find_nothing_in_a_room(room: Room, reader: str) -> None:
-    """Openfire monitoring plugin, AbstractMamTest: asking by a real JID, bare or full, would tell
-    who is who. Theirs answers where the room does; ours knows occupants only."""
+async def test_query_with_real_jid_finds_nothing_in_a_room(room: Room, reader: str) -> None:
+    """Openfire monitoring plugin, AbstractMamTest: a query by a real JID, bare or full, would
+    reveal the occupant. Their server answers if the room does; Muniment matches occupant JIDs."""
     await room.say(room.bob, "hi, all!")
     client: Client = getattr(room, reader)
-    for real in (room.bob.account.jid, room.bob.jid, room.alice.account.jid, room.alice.jid):
-        assert (await room.query(client, fields={"with": real})).bodies == []
+    for jid in (room.bob.account.jid, room.bob.jid, room.alice.account.jid, room.alice.jid):
+        assert (await room.query(client, fields={"with": jid})).bodies == []
 
     by_occupant = await room.query(client, fields={"with": f"{room.address}/bob"})
     assert by_occupant.bodies == ["hi, all!"]
 
 
-async def test_who_is_not_in_the_room_reads_its_archive(room_server: Server, room: Room) -> None:
-    """Openfire monitoring plugin, testMucMamNonOccupant: whoever could enter may read."""
+async def test_non_occupant_reads_the_archive_of_an_open_room(
+    room_server: Server, room: Room
+) -> None:
+    """Openfire monitoring plugin, testMucMamNonOccupant: a user who may enter may read."""
     await room.say(room.alice, "hi, all!")
     async with room_server.client(room_server.account("kate")) as kate:
         assert (await room.query(kate)).bodies == ["hi, all!"]
 
 
 async def test_muc_light_easy(room_server: Server, room: Room) -> None:
-    """Who enters late reads what was said before."""
+    """A user who enters late reads the earlier messages."""
     await room.say(room.alice, "msg 1", "msg 2")
     async with room_server.client(room_server.account("kate")) as kate:
         await kate.join(room.address, "kate")
@@ -187,10 +189,10 @@ async def test_muc_query_get_request(room: Room) -> None:
     assert fields["FORM_TYPE"].findtext("{jabber:x:data}value") == NS_MAM
 
 
-async def test_what_a_room_repeats_to_who_enters_is_not_said_again(
+async def test_room_history_for_a_new_occupant_is_not_archived_again(
     room_server: Server, room: Room
 ) -> None:
-    """XEP-0045 section 7.2.13, and ejabberd's own default of twenty messages."""
+    """XEP-0045 section 7.2.13: ejabberd sends up to 20 earlier messages by default."""
     await room.say(room.alice, "once")
     async with room_server.client(room_server.account("kate")) as kate:
         await kate.join(room.address, "kate")

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 import pytest
-from support.asking import FULLTEXT
+import pytest_asyncio
+from support.client_libraries import stanza_js
 from support.ejabberd import Account
-from support.foreign import stanza_js
+from support.mam_payloads import FULLTEXT
 from support.server import Server
 from support.traffic import say_in_turn
 
@@ -23,25 +24,25 @@ def bob(server: Server) -> Account:
     return server.account("bob")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def alice(server: Server, bob: Account) -> Account:
-    """A user with messages 0 to 24 in her archive, and one with somebody else."""
+    """A user whose archive has the messages 0 to 24 with bob, and one message to carol."""
     alice, carol = server.accounts("alice", "carol")
-    async with server.client(alice) as hers, server.client(bob) as his:
-        await say_in_turn(hers, his, COUNT)
-        hers.say(carol.jid, "something else")
-        await hers.settled()
+    async with server.client(alice) as alice_client, server.client(bob) as bob_client:
+        await say_in_turn(alice_client, bob_client, COUNT)
+        alice_client.say(carol.jid, "something else")
+        await alice_client.settled()
     return alice
 
 
 @pytest.fixture
 def ask(server: Server, alice: Account, missing: Callable[[object], NoReturn]) -> Ask:
-    """Return what makes one call and returns its value."""
+    """Return a function that makes one call of stanza.js and returns its value."""
 
     async def make(call: str, **options: Any) -> Any:
-        [got] = await stanza_js(server, alice, missing, {"call": call, "options": options})
-        assert "refused" not in got, got
-        return got["value"]
+        [response] = await stanza_js(server, alice, missing, {"call": call, "options": options})
+        assert "refused" not in response, response
+        return response["value"]
 
     return make
 
@@ -65,24 +66,24 @@ async def test_search_history_pages_backwards(ask: Ask, bob: Account) -> None:
     assert [bodies(page) for page in pages] == [EXPECTED[15:], EXPECTED[5:15], EXPECTED[:5]]
 
 
-async def test_search_history_finds_a_span(ask: Ask, bob: Account) -> None:
-    """Its times end with milliseconds, those of the archive with microseconds."""
+async def test_search_history_from_a_start_time(ask: Ask, bob: Account) -> None:
+    """stanza.js sends times in milliseconds; those of the archive are in microseconds."""
     everything = await ask("search", **{"with": bob.jid})
     stamp = everything["messages"][20]["stamp"]
-    found = await ask("search", start=stamp, **{"with": bob.jid})
+    page = await ask("search", start=stamp, **{"with": bob.jid})
 
-    assert bodies(found)[-5:] == EXPECTED[20:]
-    assert EXPECTED[0] not in bodies(found)
+    assert bodies(page)[-5:] == EXPECTED[20:]
+    assert EXPECTED[0] not in bodies(page)
 
 
-async def test_search_history_asks_with_further_fields(ask: Ask) -> None:
+async def test_search_history_with_a_fulltext_field(ask: Ask) -> None:
     fields = [{"name": FULLTEXT, "type": "text-single", "value": "something"}]
-    found = await ask("search", form={"fields": fields})
+    page = await ask("search", form={"fields": fields})
 
-    assert bodies(found) == ["something else"]
+    assert bodies(page) == ["something else"]
 
 
-async def test_search_history_is_told_when_an_id_is_unknown(
+async def test_search_history_after_unknown_id_is_item_not_found(
     server: Server, alice: Account, missing: Callable[[object], NoReturn]
 ) -> None:
     search = {"call": "search", "options": {"paging": {"after": "unknown"}}}
@@ -101,16 +102,16 @@ async def test_get_history_search_form(ask: Ask) -> None:
 async def test_get_and_set_history_preferences(
     server: Server, alice: Account, bob: Account, missing: Callable[[object], NoReturn]
 ) -> None:
-    wanted = {"default": "roster", "always": [bob.jid], "never": ["spam@two.test"]}
-    before, answer, after = await stanza_js(
+    preferences = {"default": "roster", "always": [bob.jid], "never": ["spam@two.test"]}
+    before, set_response, after = await stanza_js(
         server,
         alice,
         missing,
         {"call": "preferences"},
-        {"call": "prefer", "options": wanted},
+        {"call": "prefer", "options": preferences},
         {"call": "preferences"},
     )
 
     assert before["value"]["default"] == "always"
-    for got in (answer, after):
-        assert {name: got["value"][name] for name in wanted} == wanted
+    for response in (set_response, after):
+        assert {name: response["value"][name] for name in preferences} == preferences

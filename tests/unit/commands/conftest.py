@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.operated import Operated, open_operated
+from support.operator_commands import Operated, open_operated
 from support.wire_fixtures import no_certificates
 
 __all__ = ["no_certificates"]

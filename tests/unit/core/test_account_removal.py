@@ -1,4 +1,4 @@
-"""An account is removed with its archive, and nobody can use either in between."""
+"""The removal of an account with its archive, whole or interrupted."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 from support.accounts import source_of
-from support.api import answering
 from support.builders import ALICE, entry, everything, texts
-from support.sidecar import open_services
+from support.fake_ejabberd_api import fake_accounts
+from support.http_services import open_services
 
 from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, ItemNotFound, Overloaded
@@ -34,13 +34,17 @@ async def services() -> AsyncIterator[Services]:
 @pytest.fixture
 async def broken(services: Services) -> AsyncIterator[ArchiveAdmin]:
     """The administration with an erasure that fails: its store is closed."""
-    known = services.administration
-    async with open_storage("sqlite::memory:") as away:
-        await away.close()
+    administration = services.administration
+    async with open_storage("sqlite::memory:") as closed:
+        await closed.close()
         erasure = Erasure(
-            away.retention, services.writer, known.holds, followers=known.followers, batch=10
+            closed.retention,
+            services.writer,
+            administration.holds,
+            followers=administration.followers,
+            batch=10,
         )
-        yield replace(known, erasure=erasure)
+        yield replace(administration, erasure=erasure)
 
 
 async def test_account_is_removed_with_its_archive(services: Services) -> None:
@@ -85,7 +89,7 @@ async def test_removal_of_unknown_account_keeps_the_archive(services: Services) 
 
 
 async def test_ejabberd_account_is_removed_with_its_archive(services: Services) -> None:
-    async with answering("0") as ejabberd:
+    async with fake_accounts("0") as ejabberd:
         await remove_account(
             source_of(ejabberd), services.administration, ALICE, wait_seconds=PATIENCE
         )
@@ -96,7 +100,7 @@ async def test_ejabberd_account_is_removed_with_its_archive(services: Services) 
 async def test_failed_erasure_of_removed_ejabberd_account_is_reported(
     broken: ArchiveAdmin,
 ) -> None:
-    async with answering("0") as ejabberd:
+    async with fake_accounts("0") as ejabberd:
         accounts = source_of(ejabberd)
         with pytest.raises(Overloaded, match="its archive is not"):
             await remove_account(accounts, broken, ALICE, wait_seconds=PATIENCE)
@@ -116,22 +120,22 @@ async def test_account_is_removed_only_after_its_large_archive(services: Service
 async def test_unfinished_erasure_of_removed_ejabberd_account_is_reported(
     services: Services,
 ) -> None:
-    known, writer = services.administration, Writer(services.storage.archive)
+    original, writer = services.administration, Writer(services.storage.archive)
     writer.put([entry("not written yet")])
     erasure = Erasure(
-        services.storage.retention, writer, known.holds, followers=known.followers, batch=1
+        services.storage.retention, writer, original.holds, followers=original.followers, batch=1
     )
-    administration = replace(known, erasure=erasure)
-    async with answering("0") as ejabberd:
+    administration = replace(original, erasure=erasure)
+    async with fake_accounts("0") as ejabberd:
         with pytest.raises(Overloaded, match="still being erased"):
             await remove_account(source_of(ejabberd), administration, ALICE, wait_seconds=0)
         with pytest.raises(Conflict, match="being erased"):
             await register_account(source_of(ejabberd), administration, ALICE, "of somebody else")
 
-        writing = asyncio.create_task(writer.run())
+        write_task = asyncio.create_task(writer.run())
         assert (await erasure.erase(ALICE, wait_seconds=PATIENCE)).done
         await register_account(source_of(ejabberd), administration, ALICE, "of somebody else")
         writer.stop()
-        await writing
+        await write_task
 
     assert texts(await everything(services.storage.archive)) == []

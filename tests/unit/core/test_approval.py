@@ -16,7 +16,7 @@ from component.core.retention.approval import Approval
 from component.core.retention.forecast import Forecast, Forecasts
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import Janitor, Timing
-from component.core.retention.plan import DAY, RetentionBounds, RetentionDefaults, is_tighter
+from component.core.retention.plan import DAY, RetentionDefaults, RetentionLimits, is_tighter
 from component.core.retention.purge import State
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
@@ -35,17 +35,17 @@ class Town:
         self.holds = Holds(storage.holds)
         self.forecasts = Forecasts(storage, self.rules, self.holds)
 
-    def approval(self, bounds: RetentionBounds, hosts: tuple[str, ...] = (HOST,)) -> Approval:
+    def approval(self, bounds: RetentionLimits, hosts: tuple[str, ...] = (HOST,)) -> Approval:
         """Return the approval of a process with these bounds."""
-        usual = RetentionDefaults(hosts=dict.fromkeys(hosts, bounds), others=bounds)
-        return Approval(self.storage.rules, self.forecasts, usual)
+        defaults = RetentionDefaults(hosts=dict.fromkeys(hosts, bounds), others=bounds)
+        return Approval(self.storage.rules, self.forecasts, defaults)
 
-    def janitor(self, bounds: RetentionBounds, approval: Approval | None = None) -> Janitor:
+    def janitor(self, bounds: RetentionLimits, approval: Approval | None = None) -> Janitor:
         """Return a janitor that purges once."""
-        usual = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
+        defaults = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
         timing, queue = Timing(sweep_seconds=10_000), Writer(self.storage.archive)
         approval = approval or self.approval(bounds)
-        return Janitor(self.storage, queue, self.rules, self.holds, usual, timing, approval)
+        return Janitor(self.storage, queue, self.rules, self.holds, defaults, timing, approval)
 
     async def fill(self, count: int, owner: str = ALICE, days: int = 0) -> None:
         base = now() - days * DAY
@@ -63,7 +63,7 @@ async def test_bounds_that_delete_much_wait_for_confirmation(
     town: Town, caplog: pytest.LogCaptureFixture
 ) -> None:
     await town.fill(115)
-    approval = town.approval(RetentionBounds(messages=5))
+    approval = town.approval(RetentionLimits(messages=5))
 
     assert not await approval.is_granted()
     assert approval.unconfirmed is not None
@@ -77,30 +77,30 @@ async def test_bounds_that_delete_much_wait_for_confirmation(
         110,
         115,
     )
-    assert "nothing is purged: the bounds of retention would delete 110 messages" in caplog.text
+    assert "nothing is purged: the retention limits would delete 110 messages" in caplog.text
     assert f"(110 of the 115 of {ALICE})" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("bounds", "is_given"),
+    ("bounds", "is_granted"),
     [
-        (RetentionBounds(messages=18), True),  # a tenth
-        (RetentionBounds(messages=17), False),
-        (RetentionBounds(days=7), True),
-        (RetentionBounds(days=3), False),
-        (RetentionBounds(bytes=100), False),
-        (RetentionBounds(), True),
+        (RetentionLimits(messages=18), True),  # a tenth
+        (RetentionLimits(messages=17), False),
+        (RetentionLimits(days=7), True),
+        (RetentionLimits(days=3), False),
+        (RetentionLimits(bytes=100), False),
+        (RetentionLimits(), True),
     ],
     ids=str,
 )
 async def test_more_than_a_tenth_needs_confirmation(
-    town: Town, bounds: RetentionBounds, is_given: bool
+    town: Town, bounds: RetentionLimits, is_granted: bool
 ) -> None:
     await town.fill(2, days=8)
     await town.fill(8, days=5)
     await town.fill(10)
 
-    assert await town.approval(bounds).is_granted() is is_given
+    assert await town.approval(bounds).is_granted() is is_granted
 
 
 async def test_worst_archive_decides_about_confirmation(town: Town) -> None:
@@ -110,50 +110,50 @@ async def test_worst_archive_decides_about_confirmation(town: Town) -> None:
         await town.fill(1, owner=f"u{n}@{HOST}")
     await town.storage.rules.confirm([])
 
-    assert not await town.approval(RetentionBounds(messages=3)).is_granted()
+    assert not await town.approval(RetentionLimits(messages=3)).is_granted()
 
 
 async def test_new_store_confirms_its_bounds_for_later_messages(town: Town) -> None:
-    approval = town.approval(RetentionBounds(messages=5))
+    approval = town.approval(RetentionLimits(messages=5))
     assert await approval.is_granted()
 
     await town.fill(115)
 
     assert await approval.is_granted()
-    assert await town.approval(RetentionBounds(messages=5)).is_granted()
+    assert await town.approval(RetentionLimits(messages=5)).is_granted()
 
 
 async def test_confirmation_holds_for_every_process(town: Town) -> None:
     await town.fill(20)
-    one, other = (town.approval(RetentionBounds(messages=5)) for _ in range(2))
-    assert [await one.is_granted(), await other.is_granted()] == [False, False]
+    first, second = (town.approval(RetentionLimits(messages=5)) for _ in range(2))
+    assert [await first.is_granted(), await second.is_granted()] == [False, False]
 
-    await one.confirm()
+    await first.confirm()
 
-    assert [await one.is_granted(), await other.is_granted()] == [True, True]
-    assert (one.unconfirmed, other.unconfirmed) == (None, None)
+    assert [await first.is_granted(), await second.is_granted()] == [True, True]
+    assert (first.unconfirmed, second.unconfirmed) == (None, None)
 
 
 async def test_bounds_tighter_than_confirmed_are_forecast_again(town: Town) -> None:
     await town.fill(20)
-    await town.approval(RetentionBounds(messages=5)).confirm()
+    await town.approval(RetentionLimits(messages=5)).confirm()
 
-    assert not await town.approval(RetentionBounds(messages=4)).is_granted()
-    assert await town.approval(RetentionBounds()).is_granted()
-    assert not await town.approval(RetentionBounds(messages=5)).is_granted()
+    assert not await town.approval(RetentionLimits(messages=4)).is_granted()
+    assert await town.approval(RetentionLimits()).is_granted()
+    assert not await town.approval(RetentionLimits(messages=5)).is_granted()
 
 
 async def test_bounds_of_a_removed_host_are_forecast(town: Town) -> None:
-    """Its archives then have the bounds of all other archives."""
-    both = RetentionDefaults(
-        hosts={HOST: RetentionBounds(days=7), OTHER_HOST: RetentionBounds()},
-        others=RetentionBounds(days=7),
+    """The archives of a removed host have the bounds of other archives."""
+    defaults = RetentionDefaults(
+        hosts={HOST: RetentionLimits(days=7), OTHER_HOST: RetentionLimits()},
+        others=RetentionLimits(days=7),
     )
-    assert await Approval(town.storage.rules, town.forecasts, both).is_granted()
+    assert await Approval(town.storage.rules, town.forecasts, defaults).is_granted()
     await town.fill(5, owner=CAROL, days=30)
-    one = replace(both, hosts={HOST: RetentionBounds(days=7)})
+    without_host = replace(defaults, hosts={HOST: RetentionLimits(days=7)})
 
-    approval = Approval(town.storage.rules, town.forecasts, one)
+    approval = Approval(town.storage.rules, town.forecasts, without_host)
 
     assert not await approval.is_granted()
     assert approval.unconfirmed is not None
@@ -164,30 +164,30 @@ async def test_held_archives_are_not_in_a_forecast(town: Town) -> None:
     await town.fill(20)
     await town.holds.set(Hold(subject=ALICE, reason="r", by="me", at=1))
 
-    assert await town.approval(RetentionBounds(messages=5)).is_granted()
+    assert await town.approval(RetentionLimits(messages=5)).is_granted()
 
 
 async def test_forecast_uses_the_rule_of_an_archive(town: Town) -> None:
     await town.fill(20)
     await town.rules.set(Rule(owner=ALICE, messages=0))
 
-    assert await town.approval(RetentionBounds(messages=5)).is_granted()
+    assert await town.approval(RetentionLimits(messages=5)).is_granted()
 
 
 async def test_forecast_counts_messages_to_blank(town: Town) -> None:
-    """If messages of one peer are kept for ever, those of other peers are blanked."""
+    """A rule that keeps one peer for ever has older messages of other peers blanked."""
     await town.fill(20, days=8)
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
 
-    found = await town.approval(RetentionBounds(days=7)).forecast(None, wait_seconds=5)
+    forecast = await town.approval(RetentionLimits(days=7)).forecast(None, wait_seconds=5)
 
-    assert (found.archives, found.worst_deleted, found.worst_total) == (1, 20, 20)
+    assert (forecast.archives, forecast.worst_deleted, forecast.worst_total) == (1, 20, 20)
 
 
 async def test_unconfirmed_order_is_a_conflict(town: Town) -> None:
     await town.fill(20)
     await town.fill(3, owner=BOB)
-    approval = town.approval(RetentionBounds(messages=5))
+    approval = town.approval(RetentionLimits(messages=5))
 
     for owner in (None, ALICE):
         with pytest.raises(Conflict, match="would delete 15 messages of 1 archive, from"):
@@ -198,7 +198,7 @@ async def test_unconfirmed_order_is_a_conflict(town: Town) -> None:
 async def test_forecast_of_one_archive_or_of_all(town: Town) -> None:
     await town.fill(20)
     await town.fill(10, owner=BOB)
-    approval = town.approval(RetentionBounds(messages=5))
+    approval = town.approval(RetentionLimits(messages=5))
 
     of_all = await approval.forecast(None, wait_seconds=5)
     of_bob = await approval.forecast(BOB, wait_seconds=5)
@@ -210,7 +210,7 @@ async def test_forecast_of_one_archive_or_of_all(town: Town) -> None:
 
 
 async def test_slow_forecast_is_overloaded_and_goes_on(town: Town) -> None:
-    approval = town.approval(RetentionBounds(messages=5))
+    approval = town.approval(RetentionLimits(messages=5))
 
     with pytest.raises(Overloaded, match="ask again"):
         await approval.forecast(None, wait_seconds=0)
@@ -219,22 +219,22 @@ async def test_slow_forecast_is_overloaded_and_goes_on(town: Town) -> None:
 
 
 async def test_unconfirmed_forecast_changes_nothing(town: Town) -> None:
-    approval = town.approval(RetentionBounds(messages=5))
+    approval = town.approval(RetentionLimits(messages=5))
     assert await approval.unconfirmed_forecast() is None
     await town.fill(20)
 
-    found = await approval.unconfirmed_forecast()
+    forecast = await approval.unconfirmed_forecast()
 
-    assert found is not None
-    assert found.over_limit.messages == 15
+    assert forecast is not None
+    assert forecast.over_limit.messages == 15
     assert await town.storage.rules.confirmed() == ()
 
 
 @pytest.mark.parametrize("ordered", [False, True])
 async def test_schedule_deletes_nothing_until_an_order_confirms(town: Town, ordered: bool) -> None:
     await town.fill(115)
-    approval = town.approval(RetentionBounds(messages=5))
-    janitor = town.janitor(RetentionBounds(messages=5), approval)
+    approval = town.approval(RetentionLimits(messages=5))
+    janitor = town.janitor(RetentionLimits(messages=5), approval)
     working = asyncio.create_task(janitor.run())
     await until(lambda: janitor.last is not None and janitor.current is None)
     assert janitor.last is not None
@@ -263,7 +263,7 @@ async def test_index_and_journal_are_scrubbed_while_bounds_are_unconfirmed(
         assert newest is not None
         await storage.retention.blank(ALICE, newest[1].id)
         assert is_readable("sesame", tmp_path)
-        janitor = town.janitor(RetentionBounds(messages=5))
+        janitor = town.janitor(RetentionLimits(messages=5))
         working = asyncio.create_task(janitor.run())
         await until(lambda: janitor.last is not None)
 
@@ -282,30 +282,35 @@ def is_readable(text: str, folder: Path) -> bool:
 @pytest.mark.parametrize(
     ("new", "old", "is_so"),
     [
-        (RetentionBounds(), RetentionBounds(), False),
-        (RetentionBounds(days=1), RetentionBounds(), True),
-        (RetentionBounds(), RetentionBounds(days=1), False),
-        (RetentionBounds(days=2), RetentionBounds(days=1), False),
-        (RetentionBounds(messages=1), RetentionBounds(messages=2), True),
-        (RetentionBounds(days=2, bytes=1), RetentionBounds(days=1, bytes=2), True),
+        (RetentionLimits(), RetentionLimits(), False),
+        (RetentionLimits(days=1), RetentionLimits(), True),
+        (RetentionLimits(), RetentionLimits(days=1), False),
+        (RetentionLimits(days=2), RetentionLimits(days=1), False),
+        (RetentionLimits(messages=1), RetentionLimits(messages=2), True),
+        (RetentionLimits(days=2, bytes=1), RetentionLimits(days=1, bytes=2), True),
     ],
 )
 def test_bounds_that_may_delete_more_are_tighter(
-    new: RetentionBounds, old: RetentionBounds, is_so: bool
+    new: RetentionLimits, old: RetentionLimits, is_so: bool
 ) -> None:
     assert is_tighter(new, than=old) is is_so
 
 
 def test_forecast_names_the_worst_archive() -> None:
-    found = Forecast()
-    for owner, lost, kept in (("a", 5, 100), ("b", 4, 5), ("c", 50, 100), ("d", 0, 9)):
-        usage = Usage(owner=owner, messages=kept, bytes=0, oldest=1, newest=9)
-        found = found.plus(usage, OverLimit(messages=lost, oldest=lost, newest=kept))
+    forecast = Forecast()
+    for owner, deleted, total in (("a", 5, 100), ("b", 4, 5), ("c", 50, 100), ("d", 0, 9)):
+        usage = Usage(owner=owner, messages=total, bytes=0, oldest=1, newest=9)
+        forecast = forecast.plus(usage, OverLimit(messages=deleted, oldest=deleted, newest=total))
 
-    assert (found.archives, found.worst_owner, found.worst_deleted, found.worst_total) == (
+    assert (
+        forecast.archives,
+        forecast.worst_owner,
+        forecast.worst_deleted,
+        forecast.worst_total,
+    ) == (
         3,
         "b",
         4,
         5,
     )
-    assert found.over_limit == OverLimit(messages=59, oldest=4, newest=100)
+    assert forecast.over_limit == OverLimit(messages=59, oldest=4, newest=100)

@@ -1,4 +1,4 @@
-"""Who may read which archive, and what is written down of it before."""
+"""Authorization of reads and of preferences, and the audit before a read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OVER_HTTP = Operator(name="http", role=Role.ADMIN, secret="s3cret")
 
 
 class OpenRooms:
-    """Rooms that anybody may enter."""
+    """Rooms that every user may enter."""
 
     async def features(self, room: str) -> frozenset[str] | None:
         return frozenset({"muc_open"})
@@ -50,7 +50,7 @@ def authorizer(storage: Storage, writer: Writer, rooms: Rooms) -> Authorizer:
 
 
 @pytest.mark.parametrize("owner", [ALICE, f"carol@{OTHER_HOST}"])
-async def test_user_reads_own_archive_unrecorded(
+async def test_user_reads_own_archive_unaudited(
     authorizer: Authorizer, storage: Storage, owner: str
 ) -> None:
     await authorizer.authorize(User(owner), owner, Action.READ)
@@ -79,7 +79,7 @@ async def test_other_requesters_are_forbidden(
         await authorizer.authorize(User(requester), owner, Action.READ)
 
 
-async def test_user_admitted_to_a_room_reads_its_archive_unrecorded(
+async def test_user_admitted_to_a_room_reads_its_archive_unaudited(
     authorizer: Authorizer, storage: Storage
 ) -> None:
     await authorizer.authorize(User(ALICE), ROOM, Action.READ)
@@ -88,7 +88,7 @@ async def test_user_admitted_to_a_room_reads_its_archive_unrecorded(
 
 
 @pytest.mark.parametrize(("requester", "since"), [(ALICE, 7), (f"eve@{HOST}", 0)])
-async def test_only_operators_read_messages_from_before_a_room_was_created(
+async def test_only_operators_read_messages_older_than_the_room(
     authorizer: Authorizer, storage: Storage, rooms: Rooms, requester: str, since: int
 ) -> None:
     rooms.note_created(ROOM, 7)
@@ -112,7 +112,7 @@ async def test_operator_gets_item_not_found_for_an_unserved_domain(authorizer: A
 
 
 @pytest.mark.parametrize("owner", [ALICE, ROMEO, f"room@rooms.{HOST}"])
-async def test_operator_reads_every_archive_and_is_recorded(
+async def test_operator_reads_every_archive_and_is_audited(
     authorizer: Authorizer, storage: Storage, owner: str
 ) -> None:
     await storage.archive.append([entry(owner=owner)])
@@ -127,7 +127,7 @@ async def test_operator_reads_every_archive_and_is_recorded(
     )
 
 
-async def test_user_with_a_role_reads_own_archive_unrecorded(
+async def test_operator_reads_own_archive_unaudited(
     authorizer: Authorizer, storage: Storage
 ) -> None:
     await authorizer.authorize(User(f"eve@{HOST}"), f"eve@{HOST}", Action.READ)
@@ -135,7 +135,7 @@ async def test_user_with_a_role_reads_own_archive_unrecorded(
     assert await storage.audit_log.entries(limit=10) == ()
 
 
-async def test_refused_read_is_not_recorded(authorizer: Authorizer, storage: Storage) -> None:
+async def test_refused_read_is_not_audited(authorizer: Authorizer, storage: Storage) -> None:
     with pytest.raises(Forbidden):
         await authorizer.authorize(User(ALICE), BOB, Action.READ)
 
@@ -162,7 +162,7 @@ async def test_preferences_are_open_to_their_owner(authorizer: Authorizer, owner
         (SERVER, ALICE),
     ],
 )
-async def test_preferences_are_closed_to_all_others(
+async def test_preferences_are_forbidden_to_other_requesters(
     authorizer: Authorizer, storage: Storage, principal: Principal, owner: str
 ) -> None:
     with pytest.raises(Forbidden, match="these preferences are not yours"):
@@ -174,7 +174,7 @@ async def test_preferences_are_closed_to_all_others(
 @pytest.mark.parametrize(
     ("principal", "owner"), [(EVE, f"eve@{HOST}"), (OVER_HTTP, ALICE), (SERVER, ROOM)]
 )
-async def test_read_of_an_operator_or_the_server_is_recorded_for_every_owner(
+async def test_read_of_an_operator_or_the_server_is_audited_for_every_owner(
     authorizer: Authorizer, storage: Storage, principal: Principal, owner: str
 ) -> None:
     assert await authorizer.authorize(principal, owner, Action.READ) == 0
@@ -192,17 +192,17 @@ async def test_read_of_an_operator_or_the_server_is_recorded_for_every_owner(
         (User(f"eve@{HOST}"), False, False),
     ],
 )
-def test_the_server_has_every_role_and_a_user_has_none(
+def test_server_has_every_role_and_a_user_has_none(
     principal: Principal, reader: bool, admin: bool
 ) -> None:
     assert (has_role(principal, Role.READER), has_role(principal, Role.ADMIN)) == (reader, admin)
-    for role, has in ((Role.READER, reader), (Role.ADMIN, admin)):
-        with nullcontext() if has else pytest.raises(Forbidden):
+    for role, is_admitted in ((Role.READER, reader), (Role.ADMIN, admin)):
+        with nullcontext() if is_admitted else pytest.raises(Forbidden):
             require_role(principal, role)
 
 
 @pytest.mark.parametrize("principal", [OVER_HTTP, EVE, User(ALICE)])
-def test_nobody_else_is_the_server(principal: Principal) -> None:
+def test_operators_and_users_are_not_the_server(principal: Principal) -> None:
     require_server(SERVER)
     with pytest.raises(Forbidden):
         require_server(principal)

@@ -1,4 +1,4 @@
-"""A task that ends before the program does is fatal, and is told."""
+"""A background task that ends before the program is fatal and is logged."""
 
 from __future__ import annotations
 
@@ -23,25 +23,27 @@ async def fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("work", "said"), [(fails, "janitor has failed"), (at_once, "janitor has ended by itself")]
+    ("work", "log_text"), [(fails, "janitor has failed"), (at_once, "janitor has ended by itself")]
 )
-async def test_a_task_that_ends_by_itself_ends_the_program(
-    caplog: pytest.LogCaptureFixture, work: Callable[[], Coroutine[None, None, None]], said: str
+async def test_task_that_ends_or_fails_ends_the_program(
+    caplog: pytest.LogCaptureFixture,
+    work: Callable[[], Coroutine[None, None, None]],
+    log_text: str,
 ) -> None:
     background = Background()
     async with background:
-        other = background.start("writer", for_ever())
+        writer = background.start("writer", for_ever())
         background.start("janitor", work())
         await background.ending.wait()
-        is_other_at_work = not other.done()
-        other.cancel()
+        is_writer_running = not writer.done()
+        writer.cancel()
 
     assert background.failed == ["janitor"]
-    assert said in caplog.text
-    assert is_other_at_work, "it drains what can be drained"
+    assert log_text in caplog.text
+    assert is_writer_running, "the writer still writes its queue"
 
 
-async def test_a_task_that_is_cancelled_from_elsewhere_ends_the_program(
+async def test_task_cancelled_by_other_code_ends_the_program(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     background = Background()
@@ -55,18 +57,18 @@ async def test_a_task_that_is_cancelled_from_elsewhere_ends_the_program(
     assert "writer was cancelled" in caplog.text
 
 
-async def test_it_is_told_once_that_the_program_has_to_end() -> None:
-    told: list[bool] = []
-    background = Background(on_end=lambda: told.append(True))
+async def test_on_end_is_called_once() -> None:
+    calls: list[bool] = []
+    background = Background(on_end=lambda: calls.append(True))
     async with background:
         background.start("janitor", at_once())
         await background.ending.wait()
         background.end()
 
-    assert told == [True]
+    assert calls == [True]
 
 
-async def test_tasks_that_end_with_the_program_are_no_failure() -> None:
+async def test_task_cancelled_at_the_end_has_not_failed() -> None:
     background = Background()
     async with background:
         tasks = [background.start(str(n), for_ever()) for n in range(2)]
@@ -78,7 +80,7 @@ async def test_tasks_that_end_with_the_program_are_no_failure() -> None:
     assert background.failed == []
 
 
-async def test_one_that_fails_at_the_end_is_a_failure_too() -> None:
+async def test_task_that_fails_at_the_end_has_failed() -> None:
     background = Background()
     async with background:
         background.end()
@@ -87,7 +89,7 @@ async def test_one_that_fails_at_the_end_is_a_failure_too() -> None:
     assert background.failed == ["writer"]
 
 
-async def test_what_fails_beside_the_tasks_is_raised_as_it_is() -> None:
+async def test_exception_of_the_caller_is_raised_unchanged() -> None:
     background = Background()
 
     with pytest.raises(ValueError, match="of the caller"):

@@ -78,7 +78,7 @@ def test_change_at_the_limits_is_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("subscription", "ask", "shown", "asked"),
+    ("subscription", "ask", "shown", "asks"),
     [
         ("none", "", True, False),
         ("none", "subscribe", True, True),
@@ -89,11 +89,11 @@ def test_change_at_the_limits_is_accepted() -> None:
     ],
 )
 def test_contact_that_only_asks_is_not_shown(
-    subscription: str, ask: str, shown: bool, asked: bool
+    subscription: str, ask: str, shown: bool, asks: bool
 ) -> None:
     contact = Contact(jid=BOB, subscription=subscription, ask=ask)
 
-    assert (is_shown(contact), is_asked(contact)) == (shown, asked)
+    assert (is_shown(contact), is_asked(contact)) == (shown, asks)
 
 
 def test_order_of_contacts_and_groups_does_not_change_the_version() -> None:
@@ -103,7 +103,7 @@ def test_order_of_contacts_and_groups_does_not_change_the_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "other",
+    "contact",
     [
         replace(BOBBY, name="Robert"),
         replace(BOBBY, subscription="to"),
@@ -114,8 +114,8 @@ def test_order_of_contacts_and_groups_does_not_change_the_version() -> None:
         replace(BOBBY, jid=ROMEO),
     ],
 )
-def test_each_shown_change_changes_the_version(other: Contact) -> None:
-    assert version_of([other]) != version_of([BOBBY])
+def test_each_shown_change_changes_the_version(contact: Contact) -> None:
+    assert version_of([contact]) != version_of([BOBBY])
 
 
 def test_hidden_change_does_not_change_the_version() -> None:

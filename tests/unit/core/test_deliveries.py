@@ -1,9 +1,9 @@
-"""What is undecided about deliveries: how much of it is held, and until when."""
+"""Undecided deliveries: how many bytes of them are held, and when they are decided."""
 
 from __future__ import annotations
 
 from support.builders import ALICE, BOB, entry
-from support.delivering import Known
+from support.deliveries import FakeAccounts
 
 from component.core.archiving.deliveries import Deliveries, Delivery
 from component.core.archiving.sessions import Sessions
@@ -14,7 +14,7 @@ BYTES_MAX = 100_000
 
 
 def delivery(name: str, bytes: int = 100, owner: str = ALICE) -> Delivery:
-    """Return one of a message of this size to somebody who is away."""
+    """Return the delivery of a message of this size to a user who is offline."""
     return Delivery(
         message=name.encode(),
         recipient=f"{owner}/phone",
@@ -27,32 +27,36 @@ def delivery(name: str, bytes: int = 100, owner: str = ALICE) -> Delivery:
 
 def deliveries(storage: SqliteStorage) -> tuple[Writer, Deliveries]:
     queue = Writer(storage.archive)
-    return queue, Deliveries(queue, Sessions(), Known(), clock=lambda: 0, bytes_max=BYTES_MAX)
+    return queue, Deliveries(
+        queue, Sessions(), FakeAccounts(), clock=lambda: 0, bytes_max=BYTES_MAX
+    )
 
 
-async def test_one_large_message_has_as_many_small_ones_decided_as_it_takes(
+async def test_large_message_has_oldest_deliveries_decided_to_stay_within_the_bound(
     storage: SqliteStorage,
 ) -> None:
     queue, held = deliveries(storage)
     small = [delivery(f"small {n}") for n in range(900)]
     large = [delivery(f"large {n}", 60_000) for n in range(3)]
-    for one in (*small, *large):
-        held.open(one)
+    for item in (*small, *large):
+        held.open(item)
 
-    undecided = [one for one in (*small, *large) if one in held]
-    assert sum(one.bytes for one in undecided) <= BYTES_MAX
+    undecided = [item for item in (*small, *large) if item in held]
+    assert sum(item.bytes for item in undecided) <= BYTES_MAX
     assert undecided == large[-1:]
     assert len(queue.unwritten) == 902
 
 
-async def test_a_message_beyond_the_bound_is_decided_at_once(storage: SqliteStorage) -> None:
+async def test_message_larger_than_the_bound_is_decided_at_once(storage: SqliteStorage) -> None:
     queue, held = deliveries(storage)
     held.open(delivery("huge", BYTES_MAX + 1))
 
     assert (len(held), len(queue.unwritten)) == (0, 1)
 
 
-async def test_what_one_owner_waits_for_is_decided_alone(storage: SqliteStorage) -> None:
+async def test_decide_of_one_owner_leaves_deliveries_of_others_undecided(
+    storage: SqliteStorage,
+) -> None:
     queue, held = deliveries(storage)
     for name, owner in (("a", ALICE), ("b", BOB), ("c", ALICE)):
         held.open(delivery(name, owner=owner))

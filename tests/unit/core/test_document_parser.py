@@ -1,4 +1,4 @@
-"""Documents that are read at once, and those that only the stream parser reads."""
+"""Documents that the document parser reads, and those that it leaves to the stream parser."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def root_of(text: str, *, keep_depth: int = 1, max_depth: int = 8) -> Element | 
     return read(text.encode(), keep_depth=keep_depth, max_depth=max_depth)
 
 
-def test_names_are_those_of_their_namespaces() -> None:
+def test_elements_have_their_namespaces() -> None:
     root = root_of("<a xmlns='urn:a' xmlns:p='urn:p'><p:b/><c/><d xmlns=''/><xml:e/></a>")
 
     assert root is not None
-    names = [(one.ns, one.name) for one in (root, *root.elements)]
+    names = [(element.ns, element.name) for element in (root, *root.elements)]
     xml = "http://www.w3.org/XML/1998/namespace"
     assert names == [("urn:a", "a"), ("urn:p", "b"), ("urn:a", "c"), ("", "d"), (xml, "e")]
 
 
-def test_attributes_without_a_prefix_have_the_names_that_they_were_written_with() -> None:
+def test_attributes_without_a_prefix_are_read_by_name() -> None:
     root = root_of("<a xmlns='urn:a' b='&lt;1' xml:lang='en'/>")
 
     assert root is not None
@@ -45,14 +45,14 @@ PAYLOADS = [
 
 @pytest.mark.parametrize("keep_depth", [1, 2, 3])
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_each_child_has_its_place(payload: str, keep_depth: int) -> None:
+def test_children_have_their_byte_ranges(payload: str, keep_depth: int) -> None:
     text = f"<a>\u00e9{payload}text{payload}</a>"
     root = root_of(text, keep_depth=keep_depth)
 
     assert root is not None
     raw = text.encode()
-    found = [raw[one.start : one.end].decode() for one in (root, *root.elements)]
-    assert found == [text, payload, payload]
+    slices = [raw[element.start : element.end].decode() for element in (root, *root.elements)]
+    assert slices == [text, payload, payload]
 
 
 def test_children_below_keep_depth_are_kept_as_bytes_only() -> None:

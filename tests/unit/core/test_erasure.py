@@ -1,4 +1,4 @@
-"""Erasure of archives and blanking of messages on an order, never under a hold."""
+"""Erasure of archives and blanking of messages, both refused under a hold."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.builders import (
     texts,
 )
 from support.databases import has_traces
-from support.delivering import Delivering
+from support.deliveries import DeliveryBench
 
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
@@ -42,7 +42,7 @@ class Town:
         self.writer = Writer(storage.archive)
         self.holds = Holds(storage.holds)
         self.forgotten: list[str] = []
-        self.delivering = Delivering(self.writer)
+        self.delivering = DeliveryBench(self.writer)
         self.erasure = Erasure(
             storage.retention,
             self.writer,
@@ -92,7 +92,7 @@ async def test_erase_includes_undecided_deliveries(town: Town) -> None:
 
 
 async def test_calls_during_an_erasure_share_its_repetition(town: Town) -> None:
-    """It includes messages received meanwhile, and scrubs if any of the calls asks for it."""
+    """The repetition erases messages received meanwhile and scrubs if a call asks for it."""
     await town.storage.archive.append(entries(100))
     calls = [
         asyncio.create_task(town.erasure.erase(ALICE, wait_seconds=PATIENCE, scrub=scrub))
@@ -155,12 +155,12 @@ async def test_interrupted_erasure_is_logged_and_can_be_repeated(
     await town.storage.archive.append(entries(100))
     await town.erasure.erase(ALICE, wait_seconds=0)
     await town.erasure.close()
-    left = await town.storage.archive.count(ALICE, ANY)
+    remaining = await town.storage.archive.count(ALICE, ANY)
     assert f"the erasure of the archive of {ALICE} was interrupted" in caplog.text
 
     again = await town.erasure.erase(ALICE, wait_seconds=PATIENCE)
 
-    assert (again.messages, again.done) == (left, True)
+    assert (again.messages, again.done) == (remaining, True)
 
 
 async def test_storage_error_is_overloaded(town: Town) -> None:

@@ -1,4 +1,4 @@
-"""Archives in files: all that was there at the start, in order, whatever happens meanwhile."""
+"""An export has every message that was in the archive at its start, in order."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from support.builders import (
     NOON,
     ROOM,
     SECOND,
+    delete_all_but,
     entries,
     entry,
     everything,
     message,
-    shed,
 )
 from support.stanzas import CLIENT
 
@@ -103,9 +103,9 @@ async def test_message_received_during_the_export_is_left_out(
     parts = export.json_lines(ALICE)
     first = await anext(parts)
     await storage.archive.append([entry(f"new {n}") for n in range(PAGE)])
-    rest = b"".join([part async for part in parts])
+    following = b"".join([part async for part in parts])
 
-    assert (first + rest).count(b"\n") == PAGE + 10
+    assert (first + following).count(b"\n") == PAGE + 10
 
 
 async def test_deletion_during_the_export_repeats_nothing(
@@ -115,11 +115,11 @@ async def test_deletion_during_the_export_repeats_nothing(
     parts = export.json_lines(ALICE)
     first = await anext(parts)
     await storage.retention.delete_oldest(ALICE, Cutoff(messages=PAGE), limit=10_000)
-    rest = b"".join([part async for part in parts])
+    following = b"".join([part async for part in parts])
 
-    found = [json.loads(line)["xml"] for line in (first + rest).splitlines()]
-    given = [e.xml for e in entries(3 * PAGE)]
-    assert found == given[:PAGE] + given[2 * PAGE :]
+    exported = [json.loads(line)["xml"] for line in (first + following).splitlines()]
+    texts = [e.xml for e in entries(3 * PAGE)]
+    assert exported == texts[:PAGE] + texts[2 * PAGE :]
 
 
 async def test_erasure_during_the_export_is_a_conflict(
@@ -137,7 +137,7 @@ async def test_erasure_during_the_export_is_a_conflict(
 
 
 class ErasedMeanwhile:
-    """An archive that is erased, and has a new owner, right behind the look at its ends."""
+    """An archive that is erased, and has a new owner, right after its ends were read."""
 
     def __init__(self, storage: SqliteStorage) -> None:
         self._storage = storage
@@ -146,61 +146,61 @@ class ErasedMeanwhile:
         return getattr(self._storage.archive, name)
 
     async def first_and_last(self, owner: str) -> Any:
-        found = await self._storage.archive.first_and_last(owner)
+        ends = await self._storage.archive.first_and_last(owner)
         await self._storage.retention.erase(owner, limit=10_000)
         await self._storage.archive.append([entry(f"new {n}") for n in range(3)])
-        return found
+        return ends
 
 
-async def test_an_export_has_nothing_of_the_next_owner_of_a_name(
+async def test_erasure_before_the_first_page_is_a_conflict(
     storage: SqliteStorage, writer: Writer
 ) -> None:
     await storage.archive.append(entries(3))
-    changing = cast(SqliteStorage, SimpleNamespace(archive=ErasedMeanwhile(storage)))
+    erased = cast(SqliteStorage, SimpleNamespace(archive=ErasedMeanwhile(storage)))
 
     with pytest.raises(Conflict):
-        await lines(Export(changing, writer, Followers()))
+        await lines(Export(erased, writer, Followers()))
 
 
 @pytest.mark.parametrize("is_held", [False, True], ids=["goes on", "stopped by a hold"])
 async def test_erasure_in_progress_is_a_conflict(
     storage: SqliteStorage, writer: Writer, is_held: bool
 ) -> None:
-    """Without that the end would come as ever, and what is missing would not be missed."""
-    live, holds = Followers(), Holds(storage.holds)
-    erasure = Erasure(storage.retention, writer, holds, followers=live, batch=PAGE)
+    """An export that ended normally would hide the missing messages."""
+    followers, holds = Followers(), Holds(storage.holds)
+    erasure = Erasure(storage.retention, writer, holds, followers=followers, batch=PAGE)
     await storage.archive.append(entries(4 * PAGE))
-    parts = Export(storage, writer, live).json_lines(ALICE)
+    parts = Export(storage, writer, followers).json_lines(ALICE)
     await anext(parts)
-    erasing = asyncio.create_task(erasure.erase(ALICE, wait_seconds=10.0))
+    erase_task = asyncio.create_task(erasure.erase(ALICE, wait_seconds=10.0))
     while await storage.archive.count(ALICE, ANY) == 4 * PAGE:
         pass
     if is_held:
         await holds.set(Hold(subject=ALICE, reason="r", by="me", at=1))
         with pytest.raises(Conflict, match="hold"):
-            await erasing
+            await erase_task
 
     with pytest.raises(Conflict, match="erased"):
         await anext(parts)
-    await asyncio.gather(erasing, return_exceptions=True)
+    await asyncio.gather(erase_task, return_exceptions=True)
 
 
-async def test_a_removed_message_does_not_stop_the_export(
+async def test_deleted_message_does_not_end_the_export(
     storage: SqliteStorage, export: Export
 ) -> None:
-    given = entries(2 * PAGE)
-    await storage.archive.append(given)
+    rows = entries(2 * PAGE)
+    await storage.archive.append(rows)
     parts = export.json_lines(ALICE)
     first = await anext(parts)
-    await shed(storage, PAGE)
-    rest = b"".join([part async for part in parts])
+    await delete_all_but(storage, PAGE)
+    following = b"".join([part async for part in parts])
 
-    assert [json.loads(line)["xml"] for line in (first + rest).splitlines()] == [
-        e.xml for e in given
+    assert [json.loads(line)["xml"] for line in (first + following).splitlines()] == [
+        row.xml for row in rows
     ]
 
 
-async def test_the_portable_form_holds_every_message_as_it_was(
+async def test_portable_export_has_every_message_unchanged(
     storage: SqliteStorage, export: Export
 ) -> None:
     texts = [message("&lt;&amp;"), message("Grüße")]
@@ -218,18 +218,18 @@ async def test_the_portable_form_holds_every_message_as_it_was(
     assert ElementTree.tostring(stanza) == ElementTree.tostring(read(texts[1]))
 
 
-async def test_the_portable_form_says_the_namespace_that_old_servers_leave_out(
+async def test_portable_export_adds_the_namespace_of_clients(
     storage: SqliteStorage, export: Export
 ) -> None:
-    given = ["<message id='a>b'><body>hi</body></message>", message("hi")]
-    await storage.archive.append([entry(n, xml=text) for n, text in enumerate(given)])
+    texts = ["<message id='a>b'><body>hi</body></message>", message("hi")]
+    await storage.archive.append([entry(n, xml=text) for n, text in enumerate(texts)])
 
     path = f".//{{urn:xmpp:forward:0}}forwarded/{CLIENT}message/{CLIENT}body"
     assert [body.text for body in (await portable(export)).iterfind(path)] == ["hi", "hi"]
-    assert [line["xml"] for line in await lines(export)] == given
+    assert [line["xml"] for line in await lines(export)] == texts
 
 
-async def test_the_portable_form_names_host_and_user(export: Export) -> None:
+async def test_portable_export_names_host_and_user(export: Export) -> None:
     root = await portable(export, "o'brien&co@exämple.org")
 
     assert root.tag == f"{PIE}server-data"
@@ -238,9 +238,7 @@ async def test_the_portable_form_names_host_and_user(export: Export) -> None:
     assert (host.get("jid"), user.get("name")) == ("exämple.org", "o'brien&co")
 
 
-async def test_the_portable_form_has_the_preferences(
-    storage: SqliteStorage, export: Export
-) -> None:
+async def test_portable_export_has_the_preferences(storage: SqliteStorage, export: Export) -> None:
     await storage.preferences.set(
         PreferencesRow(owner=ALICE, default="roster", always=("a&b@x",), never=(BOB, ROOM))
     )
@@ -254,7 +252,7 @@ async def test_the_portable_form_has_the_preferences(
     assert [jid.text for jid in prefs.findall(f"{MAM}never/{MAM}jid")] == [BOB, ROOM]
 
 
-async def test_blanked_message_is_not_in_the_portable_form(
+async def test_portable_export_leaves_out_blanked_messages(
     storage: SqliteStorage, export: Export
 ) -> None:
     await storage.archive.append([entry(1, xml=message("one")), entry(2, xml=message("two"))])

@@ -1,4 +1,4 @@
-"""The folded view: messages as people see them, whoever tries to make it otherwise."""
+"""The folded view: messages with corrections, reactions, receipts and retractions applied."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from support.archives import (
     to_bob,
 )
 from support.builders import message
-from support.sidecar import HOST, open_services
+from support.http_services import HOST, open_services
 
 from component.core.access.principals import SERVER
 from component.core.reading.folding import Folded
@@ -39,25 +39,25 @@ BOB = f"bob@{HOST}"
 
 
 class Archive:
-    """The archive of Alice, as it is read."""
+    """The archive of Alice, read in the folded view."""
 
     def __init__(self, talk: Talk, reader: ArchiveReader) -> None:
         self.take = talk.take
         self._reader = reader
 
     async def folded(self) -> list[Folded]:
-        """Return what its messages have become."""
+        """Return the folded messages."""
         query = PageQuery(filter=Filter(kinds=FOLDED_KINDS), limit=100)
         page = await self._reader.readable_page(SERVER, OWNER, query, folded=True)
         return [item.folded for item in page.items if item.folded]
 
     async def only(self) -> Folded:
-        """Return what its one message has become."""
+        """Return the only folded message."""
         [folded] = await self.folded()
         return folded
 
     async def texts(self) -> list[str | None]:
-        """Return what its messages say now."""
+        """Return the folded bodies."""
         return [folded.body for folded in await self.folded()]
 
 
@@ -82,7 +82,7 @@ async def test_correction_replaces_the_body(archive: Archive) -> None:
     assert folded.edited.time == "2026-01-01T12:00:01.000000Z"
 
 
-async def test_the_last_correction_counts(archive: Archive) -> None:
+async def test_last_correction_replaces_the_body(archive: Archive) -> None:
     await archive.take(
         to_bob("one", "m1"),
         to_bob("two", "m2", correct("m1")),
@@ -96,7 +96,7 @@ async def test_the_last_correction_counts(archive: Archive) -> None:
     assert folded.edited.time.startswith("2026-01-01T12:00:02")
 
 
-async def test_a_correction_of_a_correction_corrects_the_message(archive: Archive) -> None:
+async def test_correction_of_a_correction_corrects_the_message(archive: Archive) -> None:
     await archive.take(
         to_bob("one", "m1"),
         to_bob("two", "m2", correct("m1")),
@@ -107,7 +107,7 @@ async def test_a_correction_of_a_correction_corrects_the_message(archive: Archiv
     assert await archive.texts() == ["four"]
 
 
-async def test_last_correction_counts_even_if_it_corrects_a_correction(archive: Archive) -> None:
+async def test_last_correction_counts_if_it_corrects_a_correction(archive: Archive) -> None:
     await archive.take(
         to_bob("one", "m1"),
         to_bob("two", "m2", correct("m1")),
@@ -134,14 +134,14 @@ async def test_correction_by_a_message_with_the_same_id_is_ignored(archive: Arch
     assert await archive.texts() == ["mine", "forged"]
 
 
-async def test_a_correction_stays_in_its_conversation(archive: Archive) -> None:
+async def test_correction_from_another_conversation_is_ignored(archive: Archive) -> None:
     elsewhere = message("new", sender=ALICE, to=f"carol@{HOST}", id="m2", extra=correct("m1"))
     await archive.take(to_bob("old", "m1"), elsewhere)
 
     assert await archive.texts() == ["old"]
 
 
-async def test_correction_does_not_reach_messages_after_it(archive: Archive) -> None:
+async def test_correction_before_its_message_is_ignored(archive: Archive) -> None:
     await archive.take(
         to_bob("old", "1"), to_bob("old, corrected", "2", correct("1")), to_bob("new", "1")
     )
@@ -149,7 +149,7 @@ async def test_correction_does_not_reach_messages_after_it(archive: Archive) -> 
     assert await archive.texts() == ["old, corrected", "new"]
 
 
-async def test_reused_id_means_its_last_message(
+async def test_reused_id_names_its_last_message(
     archive: Archive,
 ) -> None:
     await archive.take(
@@ -161,11 +161,11 @@ async def test_reused_id_means_its_last_message(
 
     folded = await archive.folded()
 
-    assert [one.body for one in folded] == ["meet at five", "buy bread"]
-    assert [one.reactions for one in folded] == [{}, {"👍": (BOB,)}]
+    assert [message.body for message in folded] == ["meet at five", "buy bread"]
+    assert [message.reactions for message in folded] == [{}, {"👍": (BOB,)}]
 
 
-async def test_id_means_the_message_of_the_corrector(archive: Archive) -> None:
+async def test_id_in_a_correction_names_a_message_of_its_author(archive: Archive) -> None:
     await archive.take(
         to_bob("mine", "1"), to_alice("his", "1"), to_bob("corrected", "2", correct("1"))
     )
@@ -173,12 +173,12 @@ async def test_id_means_the_message_of_the_corrector(archive: Archive) -> None:
     assert await archive.texts() == ["corrected", "his"]
 
 
-async def test_a_receipt_is_for_a_message_of_the_other_side(archive: Archive) -> None:
+async def test_receipt_names_a_message_of_the_other_side(archive: Archive) -> None:
     await archive.take(
         to_bob("mine", "1"), to_alice("his", "1"), to_alice(None, "2", received("1"))
     )
 
-    assert [len(one.receipts) for one in await archive.folded()] == [1, 0]
+    assert [len(message.receipts) for message in await archive.folded()] == [1, 0]
 
 
 async def test_only_the_last_message_of_an_id_is_retracted(archive: Archive) -> None:
@@ -203,7 +203,9 @@ async def test_retraction_of_a_correction_retracts_the_message(archive: Archive)
     assert (folded.body, folded.retracted is not None) == (None, True)
 
 
-async def test_many_reactions_hide_no_correction_and_are_counted(archive: Archive) -> None:
+async def test_reactions_over_the_bound_are_counted_and_hide_no_correction(
+    archive: Archive,
+) -> None:
     await archive.take(
         to_bob("one", "m1"),
         to_bob("two", "m2", correct("m1")),
@@ -217,7 +219,7 @@ async def test_many_reactions_hide_no_correction_and_are_counted(archive: Archiv
 
 
 class Turns:
-    """Counts the functions that are called in one turn of the loop, where there are most."""
+    """Counts function calls between two turns of the event loop; `longest` is the maximum."""
 
     def __init__(self) -> None:
         self._calls = self.longest = 0
@@ -225,21 +227,21 @@ class Turns:
     def _called(self, _: FrameType, event: str, __: object) -> None:
         self._calls += event == "call"
 
-    async def _others(self) -> None:
+    async def _count_turns(self) -> None:
         while True:
             self._calls = 0
             await asyncio.sleep(0)
             self.longest = max(self.longest, self._calls)
 
     async def __aenter__(self) -> Turns:
-        self._waiting = asyncio.create_task(self._others())
+        self._counting = asyncio.create_task(self._count_turns())
         await asyncio.sleep(0)
         sys.setprofile(self._called)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         sys.setprofile(None)
-        self._waiting.cancel()
+        self._counting.cancel()
 
 
 async def test_folding_of_many_reactions_lets_other_tasks_run(archive: Archive) -> None:
@@ -251,20 +253,20 @@ async def test_folding_of_many_reactions_lets_other_tasks_run(archive: Archive) 
 
     await archive.take(to_bob("one", "m1"))
 
-    few = await longest(range(100))
-    many = await longest(range(100, 500))
+    calls_of_100 = await longest(range(100))
+    calls_of_500 = await longest(range(100, 500))
 
-    assert many < 2 * few
+    assert calls_of_500 < 2 * calls_of_100
 
 
-async def test_other_devices_of_the_author_may_correct(archive: Archive) -> None:
+async def test_correction_by_another_resource_of_the_author_applies(archive: Archive) -> None:
     laptop = message("new", sender=f"{OWNER}/laptop", to=BOB, id="m2", extra=correct("m1"))
     await archive.take(to_bob("old", "m1"), laptop)
 
     assert await archive.texts() == ["new"]
 
 
-async def test_an_occupant_corrects_its_own_messages_only(archive: Archive) -> None:
+async def test_correction_by_another_occupant_is_ignored(archive: Archive) -> None:
     await archive.take(
         in_room("carol", "mine", "m1", occupant="c"),
         in_room("mallory", "forged", "m2", correct("m1"), occupant="m"),
@@ -276,7 +278,48 @@ async def test_an_occupant_corrects_its_own_messages_only(archive: Archive) -> N
     assert await archive.texts() == ["mine, corrected"]
 
 
-async def test_without_occupant_ids_the_nickname_decides(archive: Archive) -> None:
+async def test_message_from_before_occupant_ids_is_corrected_under_the_same_nickname(
+    archive: Archive,
+) -> None:
+    """After an upgrade of the server the room gives ids."""
+    await archive.take(
+        in_room("carol", "mine", "m1"),
+        in_room("mallory", "forged", "m2", correct("m1"), occupant="m"),
+        in_room("carol", "mine, corrected", "m3", correct("m1"), occupant="c"),
+    )
+
+    assert await archive.texts() == ["mine, corrected"]
+
+
+async def test_message_of_the_taker_of_a_nickname_hides_none_of_the_person_before(
+    archive: Archive,
+) -> None:
+    """Mallory takes the nickname of carol, and the id of her message."""
+    await archive.take(
+        in_room("carol", "mine", "m1", occupant="c"),
+        in_room("carol", "forged", "m1", occupant="m"),
+        in_room("carol", "mine, corrected", "m3", correct("m1"), occupant="c"),
+    )
+
+    assert await archive.texts() == ["mine, corrected", "forged"]
+
+
+async def test_reactions_from_before_occupant_ids_are_replaced_under_the_same_nickname(
+    archive: Archive,
+) -> None:
+    await archive.take(
+        in_room("carol", "hi", "m1"),
+        in_room("dave", None, "m2", react("room-m1", "👍")),
+        in_room("eve", None, "m3", react("room-m1", "👍")),
+        in_room("dave", None, "m4", react("room-m1", "🎉"), occupant="d"),
+        in_room("davy", None, "m5", react("room-m1", "🙂"), occupant="d"),
+    )
+
+    [folded] = await archive.folded()
+    assert folded.reactions == {"👍": (f"{ROOM}/eve",), "🙂": (f"{ROOM}/davy",)}
+
+
+async def test_nickname_identifies_the_author_without_occupant_ids(archive: Archive) -> None:
     await archive.take(
         in_room("carol", "mine", "m1"),
         in_room("mallory", "forged", "m2", correct("m1")),
@@ -286,7 +329,7 @@ async def test_without_occupant_ids_the_nickname_decides(archive: Archive) -> No
     assert await archive.texts() == ["corrected"]
 
 
-async def test_private_messages_through_a_room_are_of_their_occupant(archive: Archive) -> None:
+async def test_private_message_is_corrected_by_its_occupant_only(archive: Archive) -> None:
     def private(nick: str, body: str, id: str, extra: str = "") -> str:
         mark = f"<x xmlns='{NS_MUC_USER}'/>"
         return message(body, sender=f"{ROOM}/{nick}", to=ALICE, id=id, extra=extra + mark)
@@ -299,7 +342,7 @@ async def test_private_messages_through_a_room_are_of_their_occupant(archive: Ar
     assert await archive.texts() == ["mine"]
 
 
-async def test_retraction_leaves_only_itself(archive: Archive) -> None:
+async def test_retracted_message_has_no_content(archive: Archive) -> None:
     await archive.take(
         to_bob("oops", "m1"),
         to_alice(None, "m2", react("m1", "👍")),
@@ -321,7 +364,7 @@ async def test_retraction_of_a_message_of_another_is_ignored(archive: Archive) -
     assert (folded.body, folded.retracted) == ("mine", None)
 
 
-async def test_moderation_by_the_room_retracts_a_message_of_an_occupant(archive: Archive) -> None:
+async def test_moderation_by_the_room_retracts_a_message(archive: Archive) -> None:
     await archive.take(
         in_room("carol", "spam", "m1"),
         in_room("", None, "m2", moderate("room-m1", f"{ROOM}/owner", "no spam")),
@@ -343,7 +386,7 @@ async def test_moderation_by_an_occupant_is_ignored(archive: Archive) -> None:
     assert await archive.texts() == ["mine"]
 
 
-async def test_reactions_are_gathered_by_emoji(archive: Archive) -> None:
+async def test_reactions_are_grouped_by_emoji(archive: Archive) -> None:
     await archive.take(
         to_alice("hi", "m1"),
         to_bob(None, "m2", react("m1", "👍", "🎉", "👍")),
@@ -355,7 +398,7 @@ async def test_reactions_are_gathered_by_emoji(archive: Archive) -> None:
     assert folded.reactions == {"👍": (OWNER, BOB), "🎉": (OWNER,)}
 
 
-async def test_last_set_of_reactions_replaces_the_one_before(
+async def test_reactions_replace_earlier_ones_of_the_author(
     archive: Archive,
 ) -> None:
     await archive.take(
@@ -367,7 +410,7 @@ async def test_last_set_of_reactions_replaces_the_one_before(
     assert (await archive.only()).reactions == {"🎉": (OWNER,)}
 
 
-async def test_empty_set_removes_reactions(archive: Archive) -> None:
+async def test_empty_reactions_remove_earlier_ones(archive: Archive) -> None:
     await archive.take(
         to_alice("hi", "m1"),
         to_bob(None, "m2", react("m1", "👍")),
@@ -377,7 +420,7 @@ async def test_empty_set_removes_reactions(archive: Archive) -> None:
     assert (await archive.only()).reactions == {}
 
 
-async def test_reactions_in_a_room_are_of_occupants(archive: Archive) -> None:
+async def test_reactions_in_a_room_are_listed_by_occupant(archive: Archive) -> None:
     await archive.take(
         in_room("carol", "hi", "m1", occupant="c"),
         in_room("dave", None, "m2", react("room-m1", "👍"), occupant="d"),
@@ -390,7 +433,7 @@ async def test_reactions_in_a_room_are_of_occupants(archive: Archive) -> None:
     assert folded.reactions == {"🎉": (f"{ROOM}/davy",), "👍": (f"{ROOM}/eve",)}
 
 
-async def test_nobody_gives_the_id_that_the_room_gave_to_another_message(archive: Archive) -> None:
+async def test_message_with_the_stanza_id_of_another_gets_no_reaction(archive: Archive) -> None:
     forged = f"<stanza-id xmlns='{NS_SID}' by='mallory@evil.example' id='room-m1'/>"
     await archive.take(
         in_room("carol", "hi", "m1"),
@@ -406,7 +449,7 @@ async def test_nobody_gives_the_id_that_the_room_gave_to_another_message(archive
     ]
 
 
-async def test_receipts_name_readers_and_their_state(archive: Archive) -> None:
+async def test_receipts_have_the_recipient_and_the_state(archive: Archive) -> None:
     await archive.take(
         to_bob("hi", "m1"),
         to_alice(None, "m2", received("m1")),

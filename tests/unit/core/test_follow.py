@@ -1,4 +1,4 @@
-"""Who follows an archive is woken by what comes into it, once that can be read."""
+"""Followers of an archive are woken by new messages once these can be read."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 from aiohttp import ClientSession
-from support.builders import ALICE, BOB, entry, shed
-from support.operated import named
-from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
+from support.builders import ALICE, BOB, delete_all_but, entry
+from support.http_services import SECRET_HEADERS, SETTINGS, open_services
+from support.operator_commands import named
 
 from component.core.access.principals import SERVER
 from component.core.archiving.writer import Writer
@@ -36,7 +36,7 @@ async def test_followers_are_woken_once_messages_are_durable() -> None:
         await running
 
 
-async def test_a_batch_wakes_the_followers_of_all_its_archives() -> None:
+async def test_batch_wakes_the_followers_of_all_its_archives() -> None:
     async with open_services() as services:
         with services.followers.follow(ALICE) as hers, services.followers.follow(BOB) as his:
             await services.writer.store([entry(1, owner=ALICE), entry(1, owner=BOB)])
@@ -54,7 +54,7 @@ async def test_stream_ends_at_erasure_before_messages_of_the_next_owner(count: i
         await services.administration.erasure.erase(ALICE, wait_seconds=10.0)
         await services.writer.store([entry("of somebody else")])
 
-        assert [found async for found in messages if found] == []
+        assert [page async for page in messages if page] == []
 
 
 async def test_stream_ends_if_its_position_was_erased_unannounced() -> None:
@@ -67,10 +67,10 @@ async def test_stream_ends_if_its_position_was_erased_unannounced() -> None:
         await services.storage.retention.erase(ALICE, limit=100)
         await services.writer.store([entry("of somebody else")])
 
-        assert [found async for found in messages if found] == []
+        assert [page async for page in messages if page] == []
 
 
-async def test_follower_that_begins_during_an_erasure_is_over() -> None:
+async def test_stream_that_begins_during_an_erasure_ends() -> None:
     live = Followers()
     with live.erasing(ALICE), live.follow(ALICE) as hers, live.follow(BOB) as his:
         assert (hers.is_over, his.is_over) == (True, False)
@@ -79,7 +79,7 @@ async def test_follower_that_begins_during_an_erasure_is_over() -> None:
 
 
 @pytest.mark.parametrize("is_over_http", [True, False])
-async def test_follower_is_over_once_an_account_is_registered(is_over_http: bool) -> None:
+async def test_stream_ends_when_the_account_is_registered(is_over_http: bool) -> None:
     async with open_services() as services:
         with services.followers.follow(ALICE) as hers, services.followers.follow(BOB) as his:
             if is_over_http:
@@ -90,8 +90,8 @@ async def test_follower_is_over_once_an_account_is_registered(is_over_http: bool
                     ) as answer:
                         assert answer.status == 201
             else:
-                given = {"accountjid": [ALICE], "password": ["p"]}
-                await services.commands.run(SERVER, named("add-user"), given)
+                fields = {"accountjid": [ALICE], "password": ["p"]}
+                await services.commands.run(SERVER, named("add-user"), fields)
 
             assert (hers.is_over, his.is_over) == (True, False)
 
@@ -104,7 +104,7 @@ async def test_stream_repeats_nothing_after_a_purge() -> None:
         await services.writer.store([entry(n) for n in range(100)])
         assert len(await anext(messages)) == 100
 
-        await shed(services.storage, 0)
+        await delete_all_but(services.storage, 0)
         await services.writer.store([entry("behind")])
 
         assert [message.xml for message in await anext(messages)] == [entry("behind").xml]

@@ -21,8 +21,8 @@ from support.builders import (
     stanza,
     texts,
 )
-from support.delivering import Delivering
-from support.sidecar import stamp
+from support.deliveries import DeliveryBench
+from support.http_services import stamp
 
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
@@ -31,14 +31,13 @@ from component.core.reading.pages import PageQuery, Pager
 from component.core.reading.views import FOLDED_KINDS, Views
 from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.posts import Post
-from component.core.retention import holds
 from component.core.retention.holds import Holds
 from component.xmpp.connection.addresses import Addresses
 from storage.open import SqliteStorage, open_storage
 from storage.rows import Filter, Hold
 
 TO_ALICE = message("a secret", sender=f"{BOB}/b1", to=ALICE, id="1")
-TAKEN_BACK = message(None, sender=f"{BOB}/b1", to=ALICE, id="2", extra=retract("1"))
+RETRACTION = message(None, sender=f"{BOB}/b1", to=ALICE, id="2", extra=retract("1"))
 
 
 def hold(subject: str) -> Hold:
@@ -46,20 +45,19 @@ def hold(subject: str) -> Hold:
 
 
 async def test_number_of_holds_is_bounded_and_existing_ones_can_be_changed(
-    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+    storage: SqliteStorage,
 ) -> None:
-    monkeypatch.setattr(holds, "HOLDS_MAX", 2)
-    known = Holds(storage.holds)
+    holds_service = Holds(storage.holds, limit=2)
     for subject in (ALICE, BOB, ALICE):
-        await known.set(hold(subject))
+        await holds_service.set(hold(subject))
 
     with pytest.raises(Conflict):
-        await known.set(hold(ROOM))
+        await holds_service.set(hold(ROOM))
     assert await storage.holds.list() == (hold(ALICE), hold(BOB))
 
 
 @pytest.mark.parametrize(
-    ("subject", "held"),
+    ("subject", "store"),
     [
         (ALICE, {ALICE}),
         (HOST, {ALICE, BOB, ROOM}),
@@ -70,13 +68,13 @@ async def test_number_of_holds_is_bounded_and_existing_ones_can_be_changed(
     ],
 )
 async def test_hold_covers_a_user_or_a_host_with_its_subdomains(
-    subject: str, held: set[str]
+    subject: str, store: set[str]
 ) -> None:
     async with open_storage("sqlite::memory:") as storage:
         holds = Holds(storage.holds)
         await holds.set(hold(subject))
 
-        assert {owner for owner in (ALICE, BOB, ROOM, ROMEO) if holds.is_held(owner)} == held
+        assert {owner for owner in (ALICE, BOB, ROOM, ROMEO) if holds.is_held(owner)} == store
 
 
 async def test_deletion_is_refused_until_the_hold_is_released() -> None:
@@ -133,7 +131,7 @@ async def test_hold_stays_when_its_release_is_not_stored() -> None:
 
 
 class Held:
-    """A store whose writer respects holds, and starts when the test says so."""
+    """A store whose writer respects holds and starts at the command of the test."""
 
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
@@ -150,11 +148,11 @@ class Held:
     async def write_until_finished(self) -> None:
         """Run a writer until no retraction is unfinished."""
         writer = Writer(self.storage.archive, is_held=self.holds.is_held)
-        running = asyncio.create_task(writer.run())
+        run_task = asyncio.create_task(writer.run())
         while await self.storage.archive.unfinished_retractions():
-            await asyncio.wait({running}, timeout=0)
+            await asyncio.wait({run_task}, timeout=0)
         writer.stop()
-        await running
+        await run_task
 
     async def alice(self) -> list[str]:
         """Return all messages of the archive of Alice."""
@@ -162,95 +160,95 @@ class Held:
 
 
 @pytest.fixture
-async def held() -> AsyncIterator[Held]:
+async def store() -> AsyncIterator[Held]:
     async with open_storage("sqlite::memory:") as storage:
         yield Held(storage)
 
 
 async def test_hold_applies_to_stored_unfinished_retraction(
-    held: Held, caplog: pytest.LogCaptureFixture
+    store: Held, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    first = Writer(held.storage.archive)
-    ingest = Delivering(first).ingest(Policy(), [HOST])
-    for text in (TO_ALICE, TAKEN_BACK):
+    first = Writer(store.storage.archive)
+    ingest = DeliveryBench(first).ingest(Policy(), [HOST])
+    for text in (TO_ALICE, RETRACTION):
         ingest.take(stanza(text), NOON)
         ingest.take(stanza(text), NOON)
     # The program ends between the retraction and its tombstone.
-    await held.storage.archive.append(first.unwritten)
-    assert await held.storage.archive.unfinished_retractions()
-    await held.holds.set(hold(ALICE))
+    await store.storage.archive.append(first.unwritten)
+    assert await store.storage.archive.unfinished_retractions()
+    await store.holds.set(hold(ALICE))
 
-    await held.write_until_finished()
-    await held.holds.release(ALICE)
-    await held.write()
+    await store.write_until_finished()
+    await store.holds.release(ALICE)
+    await store.write()
 
-    assert "a secret" in str(await held.alice())
-    assert "a secret" not in str(texts(await everything(held.storage.archive, BOB)))
+    assert "a secret" in str(await store.alice())
+    assert "a secret" not in str(texts(await everything(store.storage.archive, BOB)))
     assert f"in the archive of {ALICE} is not carried out: there is a legal hold" in caplog.text
     assert f"in the archive of {BOB} is not" not in caplog.text
 
 
-async def test_hold_applies_to_queued_retraction(held: Held) -> None:
-    ingest = Delivering(held.writer).ingest(Policy(), [HOST])
-    for text in (TO_ALICE, TO_ALICE, TAKEN_BACK, TAKEN_BACK):
+async def test_hold_applies_to_queued_retraction(store: Held) -> None:
+    ingest = DeliveryBench(store.writer).ingest(Policy(), [HOST])
+    for text in (TO_ALICE, TO_ALICE, RETRACTION, RETRACTION):
         ingest.take(stanza(text), NOON)
 
-    await held.holds.set(hold(ALICE))
-    await held.write()
+    await store.holds.set(hold(ALICE))
+    await store.write()
 
-    assert await held.alice() == [TO_ALICE, TAKEN_BACK]
+    assert await store.alice() == [TO_ALICE, RETRACTION]
 
 
-@pytest.mark.parametrize("named", ["A", "B"])
+@pytest.mark.parametrize("retracted_id", ["A", "B"])
 async def test_retraction_under_hold_is_shown_and_keeps_the_original(
-    held: Held, named: str
+    store: Held, retracted_id: str
 ) -> None:
-    said = [
+    texts_of_alice = [
         message("a secret", sender=f"{BOB}/b1", to=ALICE, id="A"),
         message("a secret too", sender=f"{BOB}/b1", to=ALICE, id="B", extra=correct("A")),
-        message(None, sender=f"{BOB}/b1", to=ALICE, id="C", extra=retract(named)),
+        message(None, sender=f"{BOB}/b1", to=ALICE, id="C", extra=retract(retracted_id)),
     ]
-    delivering = Delivering(held.writer)
+    delivering = DeliveryBench(store.writer)
     ingest = delivering.ingest(Policy(), [HOST])
-    await held.holds.set(hold(ALICE))
-    for text in said:
+    await store.holds.set(hold(ALICE))
+    for text in texts_of_alice:
         ingest.take(stanza(text), NOON)
     delivering.deliveries.decide()
 
-    running = asyncio.create_task(held.writer.run())
-    pages = Pager(held.storage.archive, held.writer, default_size=50, max_size=100)
+    run_task = asyncio.create_task(store.writer.run())
+    pages = Pager(store.storage.archive, store.writer, default_size=50, max_size=100)
     page = await pages.read(ALICE, PageQuery(filter=Filter(kinds=FOLDED_KINDS), limit=10))
-    [item] = await Views(held.storage.archive).of(ALICE, page.messages, folded=True)
-    held.writer.stop()
-    await running
+    [item] = await Views(store.storage.archive).of(ALICE, page.messages, folded=True)
+    store.writer.stop()
+    await run_task
 
-    assert await held.alice() == said
+    assert await store.alice() == texts_of_alice
     assert item.folded is not None
     assert (item.folded.body, item.folded.retracted is not None) == (None, True)
 
 
-async def test_hold_on_one_owner_does_not_stop_retractions_of_others(held: Held) -> None:
-    ingest = Delivering(held.writer).ingest(Policy(), [HOST])
-    for text in (TO_ALICE, TO_ALICE, TAKEN_BACK, TAKEN_BACK):
+async def test_hold_on_one_owner_does_not_stop_retractions_of_others(store: Held) -> None:
+    ingest = DeliveryBench(store.writer).ingest(Policy(), [HOST])
+    for text in (TO_ALICE, TO_ALICE, RETRACTION, RETRACTION):
         ingest.take(stanza(text), NOON)
 
-    await held.holds.set(hold(BOB))
-    await held.write()
+    await store.holds.set(hold(BOB))
+    await store.write()
 
-    assert TO_ALICE not in await held.alice()
+    assert TO_ALICE not in await store.alice()
 
 
-async def test_hold_applies_to_posted_retraction(held: Held) -> None:
+async def test_hold_applies_to_posted_retraction(store: Held) -> None:
     archive = RemoteArchive(
-        held.storage.archive, held.writer, Addresses(), queue=held.writer, max_items=50
+        store.storage.archive, store.writer, Addresses(), queue=store.writer, max_items=50
     )
-    await held.holds.set(hold(ALICE))
+    await store.holds.set(hold(ALICE))
 
-    running = asyncio.create_task(held.writer.run())
-    for second, text in enumerate((TO_ALICE, TAKEN_BACK), start=1):
+    run_task = asyncio.create_task(store.writer.run())
+    for second, text in enumerate((TO_ALICE, RETRACTION), start=1):
         await archive.store(HOST, Post(username="alice", timestamp=stamp(second), xml=text))
-    held.writer.stop()
-    await running
+    store.writer.stop()
+    await run_task
 
-    assert await held.alice() == [TO_ALICE, TAKEN_BACK]
+    assert await store.alice() == [TO_ALICE, RETRACTION]

@@ -1,4 +1,4 @@
-"""Hosts: which addresses are those of our users and rooms."""
+"""Hosts: the addresses of our users and rooms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from component.core.hosts import Hosts
 HOSTS = Hosts(["b.example", "a.example", "b.example"], ["rooms.a.example"])
 
 
-def test_hosts_keep_the_order_of_the_configuration_and_name_each_once() -> None:
+def test_hosts_are_unique_in_the_order_of_the_configuration() -> None:
     assert list(HOSTS) == ["b.example", "a.example"]
     assert len(HOSTS) == 2
     assert HOSTS.default == "b.example"
@@ -32,14 +32,14 @@ def test_hosts_keep_the_order_of_the_configuration_and_name_each_once() -> None:
         ("", False, False),
     ],
 )
-def test_address_is_of_a_user_or_a_room_by_its_domain(
+def test_domain_decides_whether_an_address_is_a_user_or_a_room(
     address: str, is_user: bool, is_room: bool
 ) -> None:
     assert HOSTS.is_user(address) is is_user
     assert HOSTS.is_room(address) is is_room
 
 
-def test_only_virtual_hosts_are_contained() -> None:
+def test_only_virtual_hosts_are_members() -> None:
     assert "a.example" in HOSTS
     assert "rooms.a.example" not in HOSTS
     assert "alice@a.example" not in HOSTS

@@ -1,6 +1,6 @@
-"""From copies of stanzas to rows: once in each archive that a message belongs to.
+"""Copied stanzas become rows: one row in each archive that a message belongs to.
 
-The copies are those that ejabberd's mod_service_log was seen to send.
+The copies have the form that mod_service_log of ejabberd sends.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from support.builders import (
     message,
     stanza,
 )
-from support.delivering import Delivering
-from support.intake import Intake, open_intake
+from support.deliveries import DeliveryBench
+from support.ingest import Intake, open_intake
 
 from component.core.archiving.dedup import NEAR, SLOT
 from component.core.archiving.ingest import Ingest
@@ -48,20 +48,20 @@ async def server() -> AsyncIterator[Intake]:
 
 @pytest.fixture(params=["remembered", "restarted"])
 def between(request: pytest.FixtureRequest, server: Intake) -> Callable[[], None]:
-    """What happens between two copies: nothing, or a restart with the memory lost."""
+    """Do nothing between two copies, or restart the program, which loses its memory."""
     return server.restart if request.param == "restarted" else lambda: None
 
 
 # Both sides
 
 
-async def test_a_message_is_in_both_archives(server: Intake) -> None:
+async def test_message_is_in_both_archives(server: Intake) -> None:
     server.take(message())
 
     assert (await server.xml(ALICE), await server.xml(BOB)) == ([message()], [message()])
 
 
-async def test_each_side_sees_its_own_direction_and_the_other_side(server: Intake) -> None:
+async def test_each_archive_has_its_own_direction_and_peer(server: Intake) -> None:
     server.take(message(sender=A1, to=B1))
 
     [sent], [received] = await server.rows(ALICE), await server.rows(BOB)
@@ -69,19 +69,19 @@ async def test_each_side_sees_its_own_direction_and_the_other_side(server: Intak
     assert (received.direction, received.peer, received.resource) == (RECEIVED, ALICE, "a1")
 
 
-async def test_a_message_to_a_bare_address_has_no_resource(server: Intake) -> None:
+async def test_message_to_a_bare_jid_has_no_resource(server: Intake) -> None:
     server.take(message(to=BOB))
 
     assert [row.resource for row in await server.rows(ALICE)] == [""]
 
 
-async def test_a_row_has_the_time_and_the_type(server: Intake) -> None:
+async def test_row_has_the_time_and_the_type(server: Intake) -> None:
     server.take(message(type=None), at=NOON + 5)
 
     assert [(row.at, row.type) for row in await server.rows(BOB)] == [(NOON + 5, "normal")]
 
 
-async def test_users_of_two_virtual_hosts_have_one_each(
+async def test_message_between_two_virtual_hosts_is_in_both_archives(
     server: Intake, between: Callable[[], None]
 ) -> None:
     server.take(message(to=CAROL))
@@ -91,14 +91,14 @@ async def test_users_of_two_virtual_hosts_have_one_each(
     assert (len(await server.rows(ALICE)), len(await server.rows(CAROL))) == (1, 1)
 
 
-async def test_a_message_to_a_remote_user_is_in_the_archive_of_the_sender(server: Intake) -> None:
+async def test_message_to_a_remote_user_is_in_the_archive_of_the_sender(server: Intake) -> None:
     server.take(message(to=ROMEO))
 
     assert [(r.direction, r.peer) for r in await server.rows(ALICE)] == [(SENT, ROMEO)]
     assert await server.rows(ROMEO) == ()
 
 
-async def test_a_message_from_a_remote_user_is_in_the_archive_of_the_recipient(
+async def test_message_from_a_remote_user_is_in_the_archive_of_the_recipient(
     server: Intake,
 ) -> None:
     server.take(message(sender=f"{ROMEO}/r", to=B1))
@@ -118,7 +118,7 @@ async def test_a_message_from_a_remote_user_is_in_the_archive_of_the_recipient(
         ("", ""),
     ],
 )
-async def test_what_is_neither_from_nor_to_a_user_of_ours_is_in_no_archive(
+async def test_message_between_strangers_is_in_no_archive(
     server: Intake, sender: str, to: str
 ) -> None:
     server.take(message(sender=sender, to=to))
@@ -127,13 +127,15 @@ async def test_what_is_neither_from_nor_to_a_user_of_ours_is_in_no_archive(
     assert [await server.rows(owner) for owner in owners | {ALICE}] == [()] * len(owners | {ALICE})
 
 
-async def test_a_server_has_no_archive(server: Intake) -> None:
+async def test_virtual_host_has_no_archive(server: Intake) -> None:
     server.take(message(to=HOST))
 
     assert (len(await server.rows(ALICE)), await server.rows(HOST)) == (1, ())
 
 
-async def test_a_message_of_the_server_is_in_the_archive_of_whom_it_is_for(server: Intake) -> None:
+async def test_message_from_a_virtual_host_is_in_the_archive_of_the_recipient(
+    server: Intake,
+) -> None:
     server.take(message(sender=HOST, to=B1))
 
     assert [(row.direction, row.peer) for row in await server.rows(BOB)] == [(RECEIVED, HOST)]
@@ -142,7 +144,7 @@ async def test_a_message_of_the_server_is_in_the_archive_of_whom_it_is_for(serve
 # Copies
 
 
-async def test_copies_of_two_resources_are_one_message(
+async def test_copies_for_two_resources_are_one_message(
     server: Intake, between: Callable[[], None]
 ) -> None:
     server.take(message())
@@ -152,7 +154,7 @@ async def test_copies_of_two_resources_are_one_message(
     assert (await server.xml(ALICE), await server.xml(BOB)) == ([message()], [message()])
 
 
-async def test_carbons_are_no_messages(server: Intake) -> None:
+async def test_carbons_are_not_archived(server: Intake) -> None:
     inner = message(sender=A1, to=B1)
     sent, received = (
         message(
@@ -170,7 +172,7 @@ async def test_carbons_are_no_messages(server: Intake) -> None:
     assert (await server.xml(ALICE), await server.xml(BOB)) == ([inner], [inner])
 
 
-async def test_a_carbon_alone_is_no_message_either(server: Intake) -> None:
+async def test_carbon_without_its_message_is_not_archived(server: Intake) -> None:
     inner = message(sender=f"{ROMEO}/r", to=ALICE)
     server.take(
         message(
@@ -181,19 +183,19 @@ async def test_a_carbon_alone_is_no_message_either(server: Intake) -> None:
     assert await server.rows(ALICE) == ()
 
 
-async def test_the_same_words_with_another_id_are_another_message(server: Intake) -> None:
+async def test_same_body_with_another_id_is_another_message(server: Intake) -> None:
     server.take(message(id="m1"), message(id="m2"))
 
     assert len(await server.rows(BOB)) == 2
 
 
-async def test_other_words_with_the_same_id_are_another_message(server: Intake) -> None:
+async def test_another_body_with_the_same_id_is_another_message(server: Intake) -> None:
     server.take(message("one"), message("two"))
 
     assert len(await server.rows(BOB)) == 2
 
 
-async def test_a_message_to_oneself_is_stored_once(
+async def test_message_to_the_own_bare_jid_is_stored_once(
     server: Intake, between: Callable[[], None]
 ) -> None:
     text = message(to=ALICE)
@@ -204,20 +206,20 @@ async def test_a_message_to_oneself_is_stored_once(
     assert [(row.peer, row.xml) for row in await server.rows(ALICE)] == [(ALICE, text)]
 
 
-async def test_a_message_to_another_device_of_oneself_is_stored_once(server: Intake) -> None:
+async def test_message_to_another_own_resource_is_stored_once(server: Intake) -> None:
     server.take(*[message(sender=A1, to=A2)] * 2)
 
     assert [(r.peer, r.resource) for r in await server.rows(ALICE)] == [(ALICE, "a2")]
 
 
-async def test_a_message_without_an_address_is_for_oneself(server: Intake) -> None:
-    # RFC 6120 section 10.3.1: as if it were addressed to the bare JID of its sender.
+async def test_message_without_to_is_to_the_own_bare_jid(server: Intake) -> None:
+    # RFC 6120 section 10.3.1: a missing `to` means the bare JID of the sender.
     server.take(message(to=None))
 
     assert [row.peer for row in await server.rows(ALICE)] == [ALICE]
 
 
-async def test_a_message_without_an_address_and_its_addressed_copy_are_one(
+async def test_message_without_to_and_its_addressed_copy_are_one_message(
     server: Intake, between: Callable[[], None]
 ) -> None:
     server.take(message(to=None))
@@ -227,10 +229,10 @@ async def test_a_message_without_an_address_and_its_addressed_copy_are_one(
     assert len(await server.rows(ALICE)) == 1
 
 
-# Kept offline
+# Offline messages
 
 
-async def test_a_message_kept_offline_hits_the_same_row(
+async def test_offline_message_and_its_first_copy_are_one_row(
     server: Intake, between: Callable[[], None]
 ) -> None:
     server.take(message())
@@ -241,7 +243,7 @@ async def test_a_message_kept_offline_hits_the_same_row(
 
 
 @pytest.mark.parametrize(
-    ("kept", "came", "given", "is_believed"),
+    ("offline_since", "arrived_at", "received_at", "is_believed"),
     [
         (0, 500, 500, True),
         (499, 500, 504, True),
@@ -250,23 +252,23 @@ async def test_a_message_kept_offline_hits_the_same_row(
         (0, 500, 506, False),
         (0, None, 500, False),
     ],
-    ids=["away", "late", "before that", "back already", "long back", "never seen"],
+    ids=["offline", "late", "before", "returned", "returned long ago", "never seen"],
 )
-async def test_a_remote_message_has_the_time_it_came_where_its_recipient_was_away_then(
-    server: Intake, kept: int, came: int | None, given: int, is_believed: bool
+async def test_delay_dates_a_remote_message_if_the_recipient_was_offline_then(
+    server: Intake, offline_since: int, arrived_at: int | None, received_at: int, is_believed: bool
 ) -> None:
-    sessions, since = server.delivering.sessions, NOON + kept * MINUTE
-    if came is not None:
-        for at in (NOON - MINUTE // 2, NOON + came * MINUTE):
+    sessions, since = server.delivering.sessions, NOON + offline_since * MINUTE
+    if arrived_at is not None:
+        for at in (NOON - MINUTE // 2, NOON + arrived_at * MINUTE):
             sessions.note_activity(BOB, at)
     late = message(sender=f"{ROMEO}/r", extra=delay(HOST, format_time(since)))
-    server.take(late, at=NOON + given * MINUTE)
+    server.take(late, at=NOON + received_at * MINUTE)
 
     [row] = await server.rows(BOB)
-    assert (row.at, row.xml) == (since if is_believed else NOON + given * MINUTE, late)
+    assert (row.at, row.xml) == (since if is_believed else NOON + received_at * MINUTE, late)
 
 
-async def test_nobody_in_a_room_says_when_something_was_said(server: Intake) -> None:
+async def test_delay_of_an_occupant_changes_no_time(server: Intake) -> None:
     for at in (NOON - 60 * MINUTE, NOON):
         server.delivering.sessions.note_activity(BOB, at)
     forged = delay(HOST, format_time(NOON - MINUTE))
@@ -275,13 +277,13 @@ async def test_nobody_in_a_room_says_when_something_was_said(server: Intake) -> 
     assert [row.at for row in await server.rows(BOB)] == [NOON]
 
 
-async def test_a_user_of_ours_cannot_write_into_the_past(server: Intake) -> None:
+async def test_delay_of_a_local_user_changes_no_time(server: Intake) -> None:
     server.take(message(extra=delay(HOST, format_time(NOON - MINUTE))))
 
     assert [row.at for row in await server.rows(BOB)] == [NOON]
 
 
-async def test_a_delay_of_years_is_not_believed(server: Intake) -> None:
+async def test_delay_of_years_changes_no_time(server: Intake) -> None:
     forged = message(sender=f"{ROMEO}/r", extra=delay(HOST, "2001-01-01T00:00:00Z"))
     server.take(forged)
 
@@ -289,19 +291,19 @@ async def test_a_delay_of_years_is_not_believed(server: Intake) -> None:
 
 
 @pytest.mark.parametrize("server_name", [OTHER_HOST, "remote.example", ROOM, ""])
-async def test_a_delay_by_another_server_changes_no_time(server: Intake, server_name: str) -> None:
+async def test_delay_by_another_server_changes_no_time(server: Intake, server_name: str) -> None:
     server.take(message(extra=delay(server_name, format_time(NOON - MINUTE))))
 
     assert [row.at for row in await server.rows(BOB)] == [NOON]
 
 
-async def test_a_delay_in_the_future_changes_no_time(server: Intake) -> None:
+async def test_delay_in_the_future_changes_no_time(server: Intake) -> None:
     server.take(message(extra=delay(HOST, format_time(NOON + MINUTE))))
 
     assert [row.at for row in await server.rows(BOB)] == [NOON]
 
 
-async def test_a_stanza_id_of_the_server_makes_no_other_message(
+async def test_copy_with_a_stanza_id_of_the_server_is_the_same_message(
     server: Intake, between: Callable[[], None]
 ) -> None:
     server.take(message())
@@ -315,43 +317,43 @@ async def test_a_stanza_id_of_the_server_makes_no_other_message(
 
 
 def bounce(text_sender: str = A1, to: str = BOB, **parts: str | None) -> str:
-    """Return the answer to a message that could not be delivered."""
+    """Return the error that answers an undeliverable message."""
     error = "<error type='cancel'><service-unavailable xmlns='urn:x'/></error>"
     return message(sender=to, to=text_sender, type="error", extra=error, **parts)
 
 
-async def test_what_bounces_is_not_in_the_archive_of_the_recipient(server: Intake) -> None:
+async def test_bounced_message_is_not_in_the_archive_of_the_recipient(server: Intake) -> None:
     server.take(message(), bounce())
 
     assert await server.rows(BOB) == ()
 
 
-async def test_a_bounce_leaves_the_row_of_the_sender(server: Intake) -> None:
+async def test_bounced_message_stays_in_the_archive_of_the_sender(server: Intake) -> None:
     server.take(message(), bounce())
 
     assert await server.xml(ALICE) == [message()]
 
 
-async def test_a_bounce_from_a_full_address_cancels_too(server: Intake) -> None:
+async def test_bounce_from_a_full_jid_cancels_the_message(server: Intake) -> None:
     server.take(message(to=B1), bounce(to=B1))
 
     assert await server.rows(BOB) == ()
 
 
-async def test_a_bounce_is_archived_nowhere(server: Intake) -> None:
+async def test_bounce_is_in_no_archive(server: Intake) -> None:
     server.take(bounce())
 
     assert (await server.rows(ALICE), await server.rows(BOB)) == ((), ())
 
 
-async def test_copies_of_a_bounce_are_harmless(server: Intake) -> None:
+async def test_copies_of_a_bounce_cancel_one_message(server: Intake) -> None:
     server.take(message(), bounce(), bounce(), message("next", id="m2"))
 
     assert await server.xml(BOB) == [message("next", id="m2")]
 
 
 @pytest.mark.parametrize("id", ["m1", None])
-async def test_a_message_sent_again_after_its_bounce_is_archived_again(
+async def test_message_sent_again_after_its_bounce_is_archived(
     server: Intake, between: Callable[[], None], id: str | None
 ) -> None:
     server.take(message(id=id), bounce(id=id))
@@ -361,38 +363,40 @@ async def test_a_message_sent_again_after_its_bounce_is_archived_again(
     assert await server.xml(BOB) == [message(id=id)]
 
 
-async def test_a_second_bounce_cancels_the_second_try(server: Intake) -> None:
+async def test_second_bounce_cancels_the_second_attempt(server: Intake) -> None:
     server.take(message(), bounce(), message(), bounce())
 
     assert await server.rows(BOB) == ()
 
 
-async def test_a_bounce_cancels_no_other_message(server: Intake) -> None:
-    others = [message("other"), message(id="m2"), message(sender=A2)]
-    server.take(*others, message(), bounce())
+async def test_bounce_cancels_no_other_message(server: Intake) -> None:
+    unrelated = [message("other"), message(id="m2"), message(sender=A2)]
+    server.take(*unrelated, message(), bounce())
 
-    assert await server.xml(BOB) == others
+    assert await server.xml(BOB) == unrelated
 
 
-async def test_a_bounce_for_somebody_else_cancels_nothing(server: Intake) -> None:
+async def test_bounce_with_another_sender_or_recipient_cancels_nothing(server: Intake) -> None:
     server.take(message(), bounce(to=CAROL), bounce(text_sender=A2))
 
     assert await server.xml(BOB) == [message()]
 
 
-async def test_an_error_to_oneself_cancels_nothing(server: Intake) -> None:
+async def test_error_to_the_own_bare_jid_cancels_nothing(server: Intake) -> None:
     server.take(message(to=ALICE), bounce(to=ALICE))
 
     assert await server.xml(ALICE) == [message(to=ALICE)]
 
 
-async def test_a_bounce_of_a_remote_server_leaves_the_row_of_the_sender(server: Intake) -> None:
+async def test_message_bounced_by_a_remote_server_stays_in_the_archive_of_the_sender(
+    server: Intake,
+) -> None:
     server.take(message(to=ROMEO), bounce(to=ROMEO))
 
     assert await server.xml(ALICE) == [message(to=ROMEO)]
 
 
-async def test_a_bounce_takes_back_nothing_that_was_delivered(
+async def test_bounce_cancels_no_delivered_message(
     server: Intake, between: Callable[[], None]
 ) -> None:
     server.take(message(), message())
@@ -402,20 +406,22 @@ async def test_a_bounce_takes_back_nothing_that_was_delivered(
     assert await server.xml(BOB) == [message()]
 
 
-async def test_a_client_takes_back_nothing_by_an_error_of_its_own(server: Intake) -> None:
+async def test_error_written_by_a_client_cancels_no_delivered_message(server: Intake) -> None:
     for to in (B1, BOB):
         server.take(message(to=to), message(to=to), *[bounce(to=B1)] * 2)
 
     assert await server.xml(BOB) == [message(to=B1), message(to=BOB)]
 
 
-async def test_an_error_answers_one_message(server: Intake) -> None:
+async def test_bounce_of_a_groupchat_message_cancels_no_chat_message(server: Intake) -> None:
     server.take(message(), message(type="groupchat"), bounce())
 
     assert await server.xml(BOB) == [message()]
 
 
-async def test_a_bounced_groupchat_message_is_in_no_archive(server: Intake) -> None:
+async def test_bounced_groupchat_message_is_not_in_the_archive_of_the_recipient(
+    server: Intake,
+) -> None:
     server.take(message(to=B1, type="groupchat"), bounce(to=B1))
 
     assert await server.rows(BOB) == ()
@@ -424,7 +430,7 @@ async def test_a_bounced_groupchat_message_is_in_no_archive(server: Intake) -> N
 # Without an id
 
 
-async def test_copies_without_an_id_are_one_message(server: Intake) -> None:
+async def test_copies_without_an_id_are_one_message_in_each_archive(server: Intake) -> None:
     server.take(*[message(id=None)] * 4)
 
     assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (1, 1)
@@ -432,7 +438,7 @@ async def test_copies_without_an_id_are_one_message(server: Intake) -> None:
 
 @pytest.mark.parametrize("id", ["m1", None])
 @pytest.mark.parametrize("first", [0, SLOT // 2, SLOT - 1])
-async def test_the_same_words_again_are_another_message(
+async def test_same_body_after_a_minute_is_another_message(
     server: Intake, first: int, id: str | None
 ) -> None:
     start = NOON - NOON % SLOT + first
@@ -443,7 +449,7 @@ async def test_the_same_words_again_are_another_message(
 
 
 @pytest.mark.parametrize("goodbye", [True, False])
-async def test_the_same_words_in_another_session_are_another_message(
+async def test_same_body_in_another_session_is_another_message(
     server: Intake, goodbye: bool
 ) -> None:
     for n in range(3):
@@ -456,14 +462,14 @@ async def test_the_same_words_in_another_session_are_another_message(
     assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (3, 3)
 
 
-async def test_copies_of_two_resources_are_one_message_at_any_pace(server: Intake) -> None:
+async def test_copies_less_than_a_minute_apart_are_one_message(server: Intake) -> None:
     for n in range(10):
         server.take(message(), at=NOON + n * (NEAR - 1))
 
     assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (1, 1)
 
 
-async def test_other_words_within_a_minute_are_another_message(server: Intake) -> None:
+async def test_another_body_within_a_minute_is_another_message(server: Intake) -> None:
     server.take(message("one", id=None), message("two", id=None))
 
     assert len(await server.rows(BOB)) == 2
@@ -471,19 +477,19 @@ async def test_other_words_within_a_minute_are_another_message(server: Intake) -
 
 @pytest.mark.parametrize("clock", [0, -SECOND, SECOND, -30 * SECOND, 30 * SECOND])
 @pytest.mark.parametrize("first", [0, SLOT // 2, SLOT - 1])
-async def test_a_message_without_an_id_kept_offline_hits_the_same_row(
+async def test_offline_message_without_an_id_and_its_first_copy_are_one_row(
     server: Intake, between: Callable[[], None], clock: int, first: int
 ) -> None:
     at = NOON - NOON % SLOT + first
     server.take(message(id=None), at=at)
     between()
-    kept = message(id=None, extra=delay(HOST, format_time(at + clock)))
-    server.take(kept, kept, at=at + 500 * MINUTE)
+    delayed = message(id=None, extra=delay(HOST, format_time(at + clock)))
+    server.take(delayed, delayed, at=at + 500 * MINUTE)
 
     assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (1, 1)
 
 
-async def test_the_same_words_soon_after_a_redelivery_are_another_message(server: Intake) -> None:
+async def test_same_body_soon_after_a_redelivery_is_another_message(server: Intake) -> None:
     later = NOON + 500 * MINUTE
     server.take(message(id=None))
     server.take(message(id=None, extra=delay(HOST, format_time(NOON))), at=later)
@@ -492,7 +498,7 @@ async def test_the_same_words_soon_after_a_redelivery_are_another_message(server
     assert [row.at for row in await server.rows(BOB)] == [NOON, later + 10 * SECOND]
 
 
-async def test_a_redelivery_between_two_copies_makes_no_third_message(server: Intake) -> None:
+async def test_redelivery_between_two_messages_makes_no_third_message(server: Intake) -> None:
     last_moment = NOON - NOON % SLOT + 30 * SLOT - 1
     server.take(message(id=None), at=NOON)
     server.take(message(id=None), at=last_moment)
@@ -502,7 +508,7 @@ async def test_a_redelivery_between_two_copies_makes_no_third_message(server: In
     assert {row.at for row in await server.rows(BOB)} == {NOON, last_moment + 2}
 
 
-async def test_a_clock_set_back_loses_no_message(server: Intake) -> None:
+async def test_clock_set_back_loses_no_message(server: Intake) -> None:
     server.take(message(id=None), at=NOON + 60 * MINUTE)
     server.take(message(id=None), at=NOON)
 
@@ -512,73 +518,75 @@ async def test_a_clock_set_back_loses_no_message(server: Intake) -> None:
 # Rooms
 
 
-def said(to: str, *, nick: str = "nick", **parts: str | None) -> str:
-    """Return what a room sends to one occupant."""
+def from_room(to: str, *, nick: str = "nick", **parts: str | None) -> str:
+    """Return the groupchat message that a room sends to one occupant."""
     return message(sender=f"{ROOM}/{nick}", to=to, type="groupchat", **parts)
 
 
-async def test_what_is_said_in_a_room_is_in_the_archive_of_each_occupant(server: Intake) -> None:
+async def test_groupchat_message_is_in_the_archive_of_each_occupant(server: Intake) -> None:
     server.take(message(sender=A1, to=ROOM, type="groupchat"))
-    server.take(said(A1), said(B1), said(f"{CAROL}/c"))
+    server.take(from_room(A1), from_room(B1), from_room(f"{CAROL}/c"))
 
-    found = {owner: await server.rows(owner) for owner in (ALICE, BOB, CAROL)}
-    assert {owner: [(r.peer, r.resource) for r in rows] for owner, rows in found.items()} == {
+    archives = {owner: await server.rows(owner) for owner in (ALICE, BOB, CAROL)}
+    assert {owner: [(r.peer, r.resource) for r in rows] for owner, rows in archives.items()} == {
         owner: [(ROOM, "nick")] for owner in (ALICE, BOB, CAROL)
     }
 
 
-async def test_a_row_from_a_room_has_the_nickname_of_its_author(server: Intake) -> None:
+async def test_row_of_a_groupchat_message_has_the_nickname_of_its_author(server: Intake) -> None:
     server.take(message(sender=f"{ROOM}/al", to=B1, type="groupchat"))
 
     assert [row.nick for row in await server.rows(BOB)] == ["al"]
 
 
-async def test_the_author_keeps_what_the_room_sent_back(server: Intake) -> None:
-    server.take(message(sender=A1, to=ROOM, type="groupchat"), said(A1))
+async def test_author_archives_the_message_as_reflected_by_the_room(server: Intake) -> None:
+    server.take(message(sender=A1, to=ROOM, type="groupchat"), from_room(A1))
 
-    assert await server.xml(ALICE) == [said(A1)]
+    assert await server.xml(ALICE) == [from_room(A1)]
 
 
-async def test_two_resources_in_a_room_are_one_archive(
+async def test_groupchat_message_to_two_resources_is_one_message(
     server: Intake, between: Callable[[], None]
 ) -> None:
-    server.take(said(A1))
+    server.take(from_room(A1))
     between()
-    server.take(said(A2))
+    server.take(from_room(A2))
 
-    assert await server.xml(ALICE) == [said(A1)]
+    assert await server.xml(ALICE) == [from_room(A1)]
 
 
-async def test_two_resources_in_a_room_are_one_archive_without_an_id_too(server: Intake) -> None:
-    server.take(said(A1, id=None), said(A2, id=None))
+async def test_groupchat_message_without_an_id_to_two_resources_is_one_message(
+    server: Intake,
+) -> None:
+    server.take(from_room(A1, id=None), from_room(A2, id=None))
 
     assert len(await server.rows(ALICE)) == 1
 
 
-async def test_the_same_id_of_another_nick_is_another_message(server: Intake) -> None:
-    server.take(said(A1), said(A1, nick="other"))
+async def test_same_id_with_another_nickname_is_another_message(server: Intake) -> None:
+    server.take(from_room(A1), from_room(A1, nick="other"))
 
     assert len(await server.rows(ALICE)) == 2
 
 
-async def test_a_room_has_no_archive(server: Intake) -> None:
-    server.take(message(sender=A1, to=ROOM, type="groupchat"), said(A1))
+async def test_room_has_no_archive_by_default(server: Intake) -> None:
+    server.take(message(sender=A1, to=ROOM, type="groupchat"), from_room(A1))
 
     assert await server.rows(ROOM) == ()
 
 
-async def test_the_history_of_a_room_is_not_archived_again(
+async def test_history_of_a_room_is_not_archived_again(
     server: Intake, between: Callable[[], None]
 ) -> None:
-    server.take(said(A1))
+    server.take(from_room(A1))
     between()
     history = delay(ROOM, format_time(NOON), "")
-    server.take(said(A1, extra=history), said(B1, extra=history), at=NOON + 500 * MINUTE)
+    server.take(from_room(A1, extra=history), from_room(B1, extra=history), at=NOON + 500 * MINUTE)
 
     assert (len(await server.rows(ALICE)), await server.rows(BOB)) == (1, ())
 
 
-async def test_a_private_message_in_a_room_is_in_both_archives(
+async def test_private_message_through_a_room_is_in_both_archives(
     server: Intake, between: Callable[[], None]
 ) -> None:
     out = message(sender=A1, to=f"{ROOM}/bobby", extra=MUC_USER)
@@ -592,27 +600,27 @@ async def test_a_private_message_in_a_room_is_in_both_archives(
     assert (received.direction, received.peer, received.resource) == (RECEIVED, ROOM, "ally")
 
 
-async def test_rooms_can_be_left_out(server: Intake) -> None:
+async def test_groupchat_messages_are_not_archived_if_switched_off(server: Intake) -> None:
     server.policy = Policy(groupchat=False)
     server.restart()
-    server.take(said(A1))
+    server.take(from_room(A1))
 
     assert await server.rows(ALICE) == ()
 
 
-# What is not kept
+# Policy and order
 
 
 @pytest.mark.parametrize(
     "extra", ["<no-store xmlns='urn:xmpp:hints'/>", "<result xmlns='urn:xmpp:mam:2'/>"]
 )
-async def test_what_the_policy_leaves_out_is_in_no_archive(server: Intake, extra: str) -> None:
+async def test_message_refused_by_the_policy_is_in_no_archive(server: Intake, extra: str) -> None:
     server.take(message(extra=extra))
 
     assert (await server.rows(ALICE), await server.rows(BOB)) == ((), ())
 
 
-async def test_an_archive_is_in_the_order_of_delivery(server: Intake) -> None:
+async def test_archive_is_in_the_order_of_delivery(server: Intake) -> None:
     order = [3, 1, 1, 2, 3, 0, 2, 1]
     server.take(*(message(f"{n}", id=f"m{n}") for n in order))
 
@@ -621,14 +629,14 @@ async def test_an_archive_is_in_the_order_of_delivery(server: Intake) -> None:
     ]
 
 
-async def test_a_stanza_lacking_a_prefix_is_archived_well_formed(server: Intake) -> None:
+async def test_stanza_with_an_undeclared_prefix_is_archived_well_formed(server: Intake) -> None:
     server.take(message(extra="<q:x/>"))
 
     [xml] = await server.xml(BOB)
     assert stanza(xml).payloads >= {("urn:muniment:undeclared:q", "x")}
 
 
-# Taken out, and taken back
+# Forged ids and retractions
 
 
 async def test_forged_ids_are_not_stored(server: Intake) -> None:
@@ -639,7 +647,7 @@ async def test_forged_ids_are_not_stored(server: Intake) -> None:
 
 
 @pytest.mark.parametrize("name", ["stanza-id", "archived"])
-async def test_a_copy_with_a_forged_id_and_one_without_are_one(
+async def test_copy_with_a_forged_id_and_copy_without_are_one_message(
     server: Intake, between: Callable[[], None], name: str
 ) -> None:
     ns = {"stanza-id": "urn:xmpp:sid:0", "archived": "urn:xmpp:mam:tmp"}[name]
@@ -653,7 +661,7 @@ async def test_a_copy_with_a_forged_id_and_one_without_are_one(
 RETRACT = "<retract xmlns='urn:xmpp:message-retract:1' id='m1'/>"
 
 
-async def test_a_retraction_is_kept_and_leaves_a_tombstone_on_both_sides(
+async def test_retraction_is_archived_and_leaves_a_tombstone_in_both_archives(
     server: Intake, between: Callable[[], None]
 ) -> None:
     server.take(message(sender=A1))
@@ -667,21 +675,21 @@ async def test_a_retraction_is_kept_and_leaves_a_tombstone_on_both_sides(
         assert second.xml == message(None, sender=A2, id="r1", extra=RETRACT)
 
 
-async def test_a_message_is_taken_back_that_was_not_delivered_yet(server: Intake) -> None:
-    """Both have the time of their delivery for the recipient."""
-    hi, taken_back = message(sender=A1), message(None, sender=A1, id="r1", extra=RETRACT)
+async def test_message_retracted_before_its_delivery_becomes_a_tombstone(server: Intake) -> None:
+    """The recipient's rows have the time of their delivery."""
+    hi, retraction = message(sender=A1), message(None, sender=A1, id="r1", extra=RETRACT)
     server.come(B1, at=NOON - SECOND)
     server.take(hi, at=NOON)
-    server.take(taken_back, at=NOON + 1)
+    server.take(retraction, at=NOON + 1)
     server.take(hi, at=NOON + 2)
-    server.take(taken_back, at=NOON + 3)
+    server.take(retraction, at=NOON + 3)
 
     first, second = await server.rows(BOB)
     assert (first.kind, first.at) == (Kind.TOMBSTONE, NOON + 2)
     assert (second.kind, second.at) == (Kind.ANNOTATION, NOON + 3)
 
 
-async def test_nobody_retracts_what_another_wrote(server: Intake) -> None:
+async def test_retraction_by_another_user_leaves_the_message(server: Intake) -> None:
     server.take(message(sender=A1), message(sender=A1))
     server.take(*[message(None, sender=B1, to=ALICE, id="r1", extra=RETRACT)] * 2)
 
@@ -690,7 +698,7 @@ async def test_nobody_retracts_what_another_wrote(server: Intake) -> None:
         assert kinds == [Kind.MESSAGE, Kind.ANNOTATION]
 
 
-async def test_a_retraction_is_a_message_like_others_for_who_wants_nothing_stored(
+async def test_retraction_with_no_store_is_not_archived(
     server: Intake,
 ) -> None:
     no_store = "<no-store xmlns='urn:xmpp:hints'/>"
@@ -699,7 +707,7 @@ async def test_a_retraction_is_a_message_like_others_for_who_wants_nothing_store
     assert await server.xml(BOB) == [message()]
 
 
-async def test_what_a_user_has_seen_is_known_from_what_the_user_sends(server: Intake) -> None:
+async def test_sent_message_marks_the_conversation_as_read(server: Intake) -> None:
     server.take(message("1", sender=B1, to=ALICE, id="b1"))
     before = await server.unread(ALICE)
     server.take(message("2", sender=A1, id="a1"))
@@ -707,11 +715,11 @@ async def test_what_a_user_has_seen_is_known_from_what_the_user_sends(server: In
     assert (before, await server.unread(ALICE)) == ({BOB: 1}, {BOB: 0})
 
 
-async def test_what_is_stored_is_found_by_its_words(server: Intake) -> None:
+async def test_archived_message_is_found_by_its_words(server: Intake) -> None:
     server.take(message("Good Morning"), message("good night", id="m2"))
 
-    found = await server.search(BOB, "morning")
-    assert [row.xml for row in found] == [message("Good Morning")]
+    results = await server.search(BOB, "morning")
+    assert [row.xml for row in results] == [message("Good Morning")]
 
 
 # Repeats to the byte
@@ -721,58 +729,62 @@ async def test_what_is_stored_is_found_by_its_words(server: Intake) -> None:
 async def ingest(tmp_path: Path) -> AsyncIterator[Ingest]:
     async with open_storage("sqlite::memory:") as storage:
         writer = Writer(storage.archive)
-        yield Delivering(writer).ingest(Policy(), [HOST])
+        yield DeliveryBench(writer).ingest(Policy(), [HOST])
         writer.stop()
         await writer.run()
 
 
-async def test_only_the_same_bytes_were_here(ingest: Ingest) -> None:
+async def test_only_identical_bytes_are_repeated(ingest: Ingest) -> None:
     texts = [message(), message("other"), message(), message(sender=A2), message("other")]
 
-    told = []
+    answers = []
     for text in texts:
-        told.append(ingest.is_repeated(HOST, text.encode()))
+        answers.append(ingest.is_repeated(HOST, text.encode()))
         ingest.take(stanza(text), now(), HOST)
 
-    assert told == [False, False, True, False, True]
+    assert answers == [False, False, True, False, True]
 
 
-async def test_bounced_message_is_not_remembered_as_repeated(ingest: Ingest) -> None:
+async def test_bounced_message_is_not_repeated(ingest: Ingest) -> None:
     for text in (message(), bounce()):
         ingest.take(stanza(text), now(), HOST)
 
     assert ingest.is_repeated(HOST, message().encode()) is False
 
 
-# Delivered or not
+# Deliveries
 
 
-async def decided(server: Intake, owner: str) -> list[str]:
-    """Return what is in an archive a minute after all was sent."""
+async def xml_a_minute_later(server: Intake, owner: str) -> list[str]:
+    """Return the stanzas of an archive a minute later, when every delivery is decided."""
     await server.pass_time(NOON + MINUTE)
     return await server.xml(owner)
 
 
-NOT_KEPT = [
+NOT_STORED_OFFLINE = [
     message(type="headline", extra="<store xmlns='urn:xmpp:hints'/>", to=B1),
     message(type="groupchat", to=B1),
     message(type="groupchat"),
 ]
 
 
-@pytest.mark.parametrize("text", [message(), message(extra=MUC_USER), message(to=B1), *NOT_KEPT])
-async def test_what_a_recipient_on_line_gets_no_copy_of_was_not_delivered(
+@pytest.mark.parametrize(
+    "text", [message(), message(extra=MUC_USER), message(to=B1), *NOT_STORED_OFFLINE]
+)
+async def test_message_without_a_copy_to_an_online_recipient_is_not_archived(
     server: Intake, text: str
 ) -> None:
     server.come(B1, at=NOON - SECOND)
     server.take(text)
 
-    assert await decided(server, BOB) == []
+    assert await xml_a_minute_later(server, BOB) == []
     assert server.delivering.server.asked == []
 
 
-@pytest.mark.parametrize("text", [message(), message(extra=MUC_USER), message(to=B1), *NOT_KEPT])
-async def test_what_a_recipient_on_line_gets_a_copy_of_is_archived_at_once(
+@pytest.mark.parametrize(
+    "text", [message(), message(extra=MUC_USER), message(to=B1), *NOT_STORED_OFFLINE]
+)
+async def test_message_with_a_copy_to_an_online_recipient_is_archived_at_once(
     server: Intake, text: str
 ) -> None:
     server.come(B1, at=NOON - SECOND)
@@ -782,7 +794,7 @@ async def test_what_a_recipient_on_line_gets_a_copy_of_is_archived_at_once(
     assert await server.xml(BOB) == [text]
 
 
-async def test_a_copy_that_comes_late_is_the_delivery_still(server: Intake) -> None:
+async def test_late_copy_delivers_the_message_once(server: Intake) -> None:
     server.come(B1, at=NOON - SECOND)
     server.take(message())
     await server.pass_time(NOON + 20 * SECOND)
@@ -791,42 +803,42 @@ async def test_a_copy_that_comes_late_is_the_delivery_still(server: Intake) -> N
     assert (await server.xml(ALICE), await server.xml(BOB)) == ([message()], [message()])
 
 
-@pytest.mark.parametrize("text", NOT_KEPT)
-async def test_what_no_server_keeps_is_not_archived_for_who_is_away(
+@pytest.mark.parametrize("text", NOT_STORED_OFFLINE)
+async def test_message_without_offline_storage_is_not_archived_for_an_offline_user(
     server: Intake, text: str
 ) -> None:
     server.take(text)
 
-    assert await decided(server, BOB) == []
+    assert await xml_a_minute_later(server, BOB) == []
 
 
-async def test_what_waits_offline_is_archived(server: Intake) -> None:
+async def test_message_in_offline_storage_is_archived(server: Intake) -> None:
     store = message(type="headline", extra="<store xmlns='urn:xmpp:hints'/>", id="m2")
     server.take(message(), store)
 
-    assert await decided(server, BOB) == [message(), store]
+    assert await xml_a_minute_later(server, BOB) == [message(), store]
     assert server.delivering.server.asked == [BOB]
 
 
-async def test_a_session_with_a_negative_priority_gets_no_message_to_the_account(
+async def test_session_of_negative_priority_receives_no_message_to_the_bare_jid(
     server: Intake,
 ) -> None:
     server.come(B1, at=NOON - SECOND, priority=-1)
     server.take(message(), message("there", to=B1))
 
-    assert await decided(server, BOB) == [message()]
+    assert await xml_a_minute_later(server, BOB) == [message()]
 
 
-async def test_a_message_to_nobody_is_in_no_archive_but_that_of_its_sender(
+async def test_message_to_an_unknown_user_is_archived_for_the_sender_only(
     server: Intake,
 ) -> None:
     server.delivering.server.ghosts = frozenset({BOB})
     server.take(message())
 
-    assert (await decided(server, BOB), await server.xml(ALICE)) == ([], [message()])
+    assert (await xml_a_minute_later(server, BOB), await server.xml(ALICE)) == ([], [message()])
 
 
-async def test_while_the_server_does_not_answer_nothing_is_decided(server: Intake) -> None:
+async def test_deliveries_are_undecided_until_the_server_answers(server: Intake) -> None:
     server.delivering.server.ghosts = None
     server.come(B1, at=NOON - SECOND)
     server.take(message())
@@ -836,7 +848,7 @@ async def test_while_the_server_does_not_answer_nothing_is_decided(server: Intak
     assert await server.xml(BOB) == [message()]
 
 
-async def test_the_end_writes_what_nothing_speaks_against(server: Intake) -> None:
+async def test_end_archives_undecided_messages_that_may_be_delivered(server: Intake) -> None:
     server.come(B1, at=NOON - MINUTE)
     server.take(message("undelivered", id="m1"), at=NOON - MINUTE)
     server.take(message("just now", id="m2"), message("away", to=CAROL, id="m3"))
@@ -846,7 +858,7 @@ async def test_the_end_writes_what_nothing_speaks_against(server: Intake) -> Non
     assert await server.xml(CAROL) == [message("away", to=CAROL, id="m3")]
 
 
-async def test_what_was_kept_offline_is_archived_though_its_first_copy_was_missed(
+async def test_offline_message_is_archived_without_its_first_copy(
     server: Intake,
 ) -> None:
     text = message(extra=delay(HOST, format_time(NOON)))
@@ -857,32 +869,32 @@ async def test_what_was_kept_offline_is_archived_though_its_first_copy_was_misse
     assert len(await server.rows(BOB)) == 1
 
 
-async def test_a_forged_delay_delivers_nothing(server: Intake) -> None:
+async def test_forged_delay_is_no_delivery(server: Intake) -> None:
     server.come(B1, at=NOON - 60 * MINUTE)
     server.take(message(extra=delay(HOST, format_time(NOON - MINUTE))))
 
-    assert await decided(server, BOB) == []
+    assert await xml_a_minute_later(server, BOB) == []
 
 
 @pytest.mark.parametrize(("host", "count"), [(HOST, 0), (OTHER_HOST, 1)])
-async def test_between_two_hosts_the_host_tells_whose_copy_it_is(
+async def test_copy_from_the_host_of_the_recipient_is_the_delivery(
     server: Intake, host: str, count: int
 ) -> None:
     server.come(f"{CAROL}/c", at=NOON - SECOND)
     server.take(message(to=CAROL), host=HOST)
     server.take(message(to=CAROL), host=host)
 
-    assert len(await decided(server, CAROL)) == count
+    assert len(await xml_a_minute_later(server, CAROL)) == count
 
 
-async def test_what_a_server_writes_for_a_user_has_one_copy(server: Intake) -> None:
+async def test_message_without_resource_in_from_is_archived_from_one_copy(server: Intake) -> None:
     server.come(B1, at=NOON - SECOND)
     server.take(message(sender=ALICE))
 
-    assert await decided(server, BOB) == [message(sender=ALICE)]
+    assert await xml_a_minute_later(server, BOB) == [message(sender=ALICE)]
 
 
-async def test_what_is_undecided_is_bounded(
+async def test_undecided_deliveries_are_bounded(
     server: Intake, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.take(*[message(f"{n}", id=f"m{n}") for n in range(10_010)])

@@ -25,9 +25,9 @@ PARTS = [
 def test_jid_has_localpart_domainpart_and_resourcepart(
     address: str, local: str, domain: str, resource: str
 ) -> None:
-    found = (jids.local(address), jids.domain(address), jids.resource(address))
+    parts = (jids.local(address), jids.domain(address), jids.resource(address))
 
-    assert found == (local, domain, resource)
+    assert parts == (local, domain, resource)
 
 
 @pytest.mark.parametrize("address", [address for address, *_ in PARTS])

@@ -1,4 +1,4 @@
-"""Accounts in our own store: who can log in, who is refused, and what is told of it."""
+"""Accounts in our own store: registration, logins, changes and errors."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ async def test_second_registration_is_a_conflict(accounts: OwnAccounts) -> None:
 
 
 @pytest.mark.parametrize("jid", [ROMEO, HOST, f"@{HOST}"])
-async def test_only_users_of_our_hosts_are_registered(accounts: OwnAccounts, jid: str) -> None:
+async def test_registration_on_another_host_is_refused(accounts: OwnAccounts, jid: str) -> None:
     with pytest.raises(BadRequest):
         await accounts.register(jid, "pencil")
 
 
-async def test_a_password_is_changed(accounts: OwnAccounts) -> None:
+async def test_changed_password_replaces_the_old_one(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
     await accounts.set_password(ALICE, "other")
 
@@ -103,12 +103,12 @@ async def test_changes_of_unknown_accounts_are_refused(accounts: OwnAccounts) ->
             await doing
 
 
-async def test_changes_at_the_same_time_do_not_undo_each_other(accounts: OwnAccounts) -> None:
+async def test_concurrent_changes_do_not_undo_each_other(accounts: OwnAccounts) -> None:
     await accounts.register(ALICE, "pencil")
 
     await asyncio.gather(accounts.set_password(ALICE, "other"), accounts.set_enabled(ALICE, False))
 
-    assert [each.is_enabled for each in await accounts.list(HOST, "", 10)] == [False]
+    assert [account.is_enabled for account in await accounts.list(HOST, "", 10)] == [False]
     await accounts.set_enabled(ALICE, True)
     assert await accounts.authenticate(ALICE, "other")
 
@@ -124,8 +124,8 @@ async def test_accounts_are_listed_and_counted_by_host(
         AccountSummary(jid=ALICE, is_enabled=True, created=NOON),
         AccountSummary(jid=BOB, is_enabled=False, created=NOON),
     )
-    assert [each.jid for each in await accounts.list(HOST, "", 1)] == [ALICE]
-    assert [each.jid for each in await accounts.list(HOST, ALICE, 10)] == [BOB]
+    assert [account.jid for account in await accounts.list(HOST, "", 1)] == [ALICE]
+    assert [account.jid for account in await accounts.list(HOST, ALICE, 10)] == [BOB]
     assert (await accounts.count(HOST), await accounts.count(OTHER_HOST)) == (2, 1)
 
 
@@ -144,7 +144,7 @@ async def test_outdated_verifier_is_renewed_at_login(
     assert await verifier(storage) == renewed
 
 
-async def test_unknown_account_costs_as_much_as_a_wrong_password(
+async def test_unknown_account_takes_as_long_as_a_wrong_password(
     storage: Storage,
 ) -> None:
     worked = []
@@ -190,7 +190,7 @@ async def test_unavailable_store_is_reported_as_overloaded() -> None:
             await asking
 
 
-async def test_a_login_waits_for_no_renewal_that_fails(
+async def test_login_succeeds_if_the_renewal_of_its_verifier_fails(
     storage: Storage, accounts: OwnAccounts
 ) -> None:
     class Away:

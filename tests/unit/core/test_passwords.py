@@ -1,4 +1,4 @@
-"""Passwords are kept as verifiers of either family, by the letter of their RFCs."""
+"""Verifiers of passwords in both formats, as their RFCs define them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from component.core.errors import BadRequest
 
 KINDS = ["argon2id", "scram-sha-1", "scram-sha-256", "scram-sha-512"]
 
-# Of the password "pencil", from the examples of RFC 5802 section 5 and RFC 7677 section 3: what
-# the server keeps, the messages that are signed, the proof of the client, the server's signature.
+# The examples of RFC 5802 section 5 and RFC 7677 section 3 for the password "pencil": the stored
+# verifier, the signed messages, the proof of the client, the signature of the server.
 SHA_1 = (
     "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
     "n=user,r=fyko+d2lbbFgONRv9qkxdawL,"
@@ -37,7 +37,7 @@ SHA_256 = (
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_verifier_fits_its_password_and_no_other(kind: str) -> None:
+async def test_verifier_accepts_its_password_only(kind: str) -> None:
     passwords = Passwords(kind)
     verifier = await passwords.verifier("pencil")
 
@@ -48,29 +48,31 @@ async def test_a_verifier_fits_its_password_and_no_other(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_the_same_password_never_looks_the_same(kind: str) -> None:
+async def test_same_password_has_different_verifiers(kind: str) -> None:
     passwords = Passwords(kind)
 
     assert await passwords.verifier("pencil") != await passwords.verifier("pencil")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_all_formats_are_checked_whatever_the_format_of_new_verifiers(kind: str) -> None:
+async def test_verifiers_of_all_formats_are_checked(kind: str) -> None:
     verifier = await Passwords(kind).verifier("pencil")
 
-    for other in KINDS:
-        passwords = Passwords(other)
+    for new_kind in KINDS:
+        passwords = Passwords(new_kind)
         assert await passwords.matches(verifier, "pencil")
-        assert passwords.is_current(verifier) == (other == kind)
+        assert passwords.is_current(verifier) == (new_kind == kind)
 
 
 @pytest.mark.parametrize("example", [SHA_1, SHA_256], ids=["RFC 5802", "RFC 7677"])
-def test_scram_is_that_of_the_examples(example: tuple[str, str, str, str]) -> None:
+def test_scram_verifier_serves_the_examples_of_the_rfcs(
+    example: tuple[str, str, str, str],
+) -> None:
     verifier, signed, proof, signature = example
     assert verifiers.matches(verifier, "pencil")
     assert not verifiers.matches(verifier, "pencils")
 
-    # What is kept is enough to serve the exchange of the example.
+    # The verifier is enough to serve the exchange of the example.
     name = verifier.split("$")[0].removeprefix("SCRAM-").replace("-", "").lower()
     stored, server = map(b64decode, verifier.rpartition("$")[2].split(":"))
     of_client = hmac.digest(stored, signed.encode(), name)
@@ -79,7 +81,7 @@ def test_scram_is_that_of_the_examples(example: tuple[str, str, str, str]) -> No
     assert hmac.digest(server, signed.encode(), name) == b64decode(signature)
 
 
-def test_a_verifier_of_other_cost_is_not_current() -> None:
+def test_verifier_of_another_cost_is_not_current() -> None:
     assert not verifiers.is_current(
         verifiers.make("scram-sha-256", "pencil", iterations=4096), "scram-sha-256"
     )
@@ -138,7 +140,9 @@ def test_saslprep_refuses_the_examples_of_rfc_4013(typed: str) -> None:
         ("\u0627\u0031\u0628", "\u0627\u0031\u0628"),
     ],
 )
-def test_spaces_composition_and_young_characters_are_prepared(typed: str, compared: str) -> None:
+def test_spaces_composition_and_unassigned_characters_are_prepared(
+    typed: str, compared: str
+) -> None:
     assert saslprep(typed) == compared
 
 

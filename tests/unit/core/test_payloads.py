@@ -10,7 +10,7 @@ from component.core.messages.payloads import PAYLOADS, Payload, reference_of
 from component.core.xml.document_parser import parse
 
 
-def test_each_element_has_one_entry() -> None:
+def test_each_element_has_one_entry_in_the_table() -> None:
     names = [(payload.ns, payload.name) for payload in PAYLOADS]
     assert len(names) == len(set(names))
 
@@ -20,8 +20,8 @@ def test_payload_names_its_xep(payload: Payload) -> None:
     assert re.fullmatch(r"XEP-\d{4}", payload.xep)
 
 
-def test_apply_to_without_a_retraction_gives_way_to_the_receipt_beside_it() -> None:
-    """XEP-0422 attaches other things than retractions, too."""
+def test_receipt_beside_an_apply_to_without_retraction_counts() -> None:
+    """XEP-0422 attaches other payloads than retractions, too."""
     message = parse(
         b"<message><apply-to xmlns='urn:xmpp:fasten:0' id='m1'/>"
         b"<received xmlns='urn:xmpp:receipts' id='m2'/></message>",

@@ -1,4 +1,4 @@
-"""What is kept, as a table."""
+"""The archiving policy as tables of messages, verdicts and reasons."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CASES = [
     ("chat with a body", {}, True, "body"),
     ("normal with a body", {"type": "normal"}, True, "body"),
     ("no type is normal", {"type": None}, True, "body"),
-    ("a type nobody knows is normal", {"type": "fancy"}, True, "body"),
+    ("an unknown type is normal", {"type": "fancy"}, True, "body"),
     ("groupchat with a body", {"type": "groupchat", "sender": f"{ROOM}/n"}, True, "body"),
     ("headline", {"type": "headline"}, False, "headline"),
     ("error", {"type": "error"}, False, "error"),
@@ -67,7 +67,7 @@ CASES = [
     ),
     ("an error with all hints", {"type": "error", "extra": STORE + NO_STORE}, False, "error"),
     ("a hint of another namespace", {"extra": "<no-store xmlns='x'/>"}, True, "body"),
-    # Copies, and archives being read
+    # Copies and archive results
     ("sent carbon", {"body": None, "extra": CARBON}, False, "copy"),
     ("received carbon", {"body": None, "extra": CARBON_IN}, False, "copy"),
     ("carbon with a body and a hint", {"extra": CARBON + STORE}, False, "copy"),
@@ -77,14 +77,14 @@ CASES = [
     # Without a body
     ("invitation by a room", {"body": None, "extra": INVITE}, True, "invitation"),
     ("refused invitation", {"body": None, "extra": DECLINE}, True, "invitation"),
-    ("what rooms say otherwise", {"body": None, "extra": STATUS}, False, "nothing to keep"),
+    ("a status code of a room", {"body": None, "extra": STATUS}, False, "nothing to keep"),
     ("receipt", {"body": None, "extra": RECEIPT}, True, "receipt"),
     ("marker", {"body": None, "extra": DISPLAYED}, True, "marker"),
-    ("a wish for a marker", {"body": None, "extra": MARKABLE}, False, "nothing to keep"),
-    ("a wish for a receipt", {"body": None, "extra": REQUEST}, False, "nothing to keep"),
+    ("a request for a marker", {"body": None, "extra": MARKABLE}, False, "nothing to keep"),
+    ("a request for a receipt", {"body": None, "extra": REQUEST}, False, "nothing to keep"),
     *(
-        (what, {"body": None, "extra": f"<{name} xmlns='{ns}'/>"}, True, reason)
-        for what, ns, name, reason in [
+        (label, {"body": None, "extra": f"<{name} xmlns='{ns}'/>"}, True, reason)
+        for label, ns, name, reason in [
             ("omemo", "eu.siacs.conversations.axolotl", "encrypted", "encrypted"),
             ("omemo 2", "urn:xmpp:omemo:2", "encrypted", "encrypted"),
             ("openpgp", "urn:xmpp:openpgp:0", "openpgp", "encrypted"),
@@ -136,10 +136,12 @@ CASES = [
 @pytest.mark.parametrize(
     ("parts", "keep", "reason"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_policy(parts: dict[str, str | None], keep: bool, reason: str) -> None:
-    judged = ALL.judge(stanza(message(**parts)))
+def test_policy_judges_a_message_by_its_payloads(
+    parts: dict[str, str | None], keep: bool, reason: str
+) -> None:
+    verdict = ALL.judge(stanza(message(**parts)))
 
-    assert judged == (keep, reason or "nothing to keep")
+    assert verdict == (keep, reason or "nothing to keep")
 
 
 @pytest.mark.parametrize(
@@ -153,29 +155,29 @@ def test_policy(parts: dict[str, str | None], keep: bool, reason: str) -> None:
         (Policy(receipts=False), {"body": None, "extra": RECEIPT + STORE}, "receipt"),
     ],
 )
-def test_what_is_switched_off_is_not_kept(
+def test_payload_that_is_switched_off_is_not_archived(
     policy: Policy, parts: dict[str, str | None], reason: str
 ) -> None:
     assert policy.judge(stanza(message(**parts))) == (False, reason)
 
 
 @pytest.mark.parametrize("extra", [RECEIPT, DISPLAYED])
-def test_a_body_is_kept_whatever_is_switched_off(extra: str) -> None:
+def test_body_is_archived_beside_a_payload_that_is_switched_off(extra: str) -> None:
     policy = Policy(receipts=False, markers=False, groupchat=False)
 
     assert policy.judge(stanza(message("hi", to=BOB, extra=extra))) == (True, "body")
 
 
-def test_a_marker_that_is_switched_off_does_not_hide_a_receipt() -> None:
-    judged = Policy(markers=False).judge(stanza(message(None, extra=RECEIPT + DISPLAYED)))
+def test_marker_that_is_switched_off_does_not_hide_a_receipt() -> None:
+    verdict = Policy(markers=False).judge(stanza(message(None, extra=RECEIPT + DISPLAYED)))
 
-    assert judged == (True, "receipt")
+    assert verdict == (True, "receipt")
 
 
-def test_a_receipt_that_is_switched_off_does_not_hide_a_marker() -> None:
-    judged = Policy(receipts=False).judge(stanza(message(None, extra=RECEIPT + DISPLAYED)))
+def test_receipt_that_is_switched_off_does_not_hide_a_marker() -> None:
+    verdict = Policy(receipts=False).judge(stanza(message(None, extra=RECEIPT + DISPLAYED)))
 
-    assert judged == (True, "marker")
+    assert verdict == (True, "marker")
 
 
 ROOM_CASES = [
@@ -188,7 +190,7 @@ ROOM_CASES = [
         "nothing to keep",
     ),
     ("history", {"extra": HISTORY}, False, "room history"),
-    ("a subject nobody may store", {"body": None, "extra": SUBJECT + NO_STORE}, False, "no-store"),
+    ("a subject with no-store", {"body": None, "extra": SUBJECT + NO_STORE}, False, "no-store"),
     ("a change of configuration", {"body": None, "extra": STATUS}, False, "nothing to keep"),
 ]
 
@@ -198,15 +200,15 @@ ROOM_CASES = [
     [case[1:] for case in ROOM_CASES],
     ids=[case[0] for case in ROOM_CASES],
 )
-def test_what_the_archive_of_a_room_keeps(
+def test_room_archive_has_bodies_and_subjects(
     parts: dict[str, str | None], keep: bool, reason: str
 ) -> None:
-    said = stanza(message(**({"type": "groupchat", "sender": f"{ROOM}/n"} | parts)))
+    room_stanza = stanza(message(**({"type": "groupchat", "sender": f"{ROOM}/n"} | parts)))
 
-    assert ALL.judge_for_room(said) == (keep, reason)
+    assert ALL.judge_for_room(room_stanza) == (keep, reason)
 
 
-def test_the_archive_of_a_room_has_what_its_occupants_are_not_to_keep() -> None:
-    said = stanza(message(type="groupchat", sender=f"{ROOM}/n"))
+def test_room_archive_has_messages_if_groupchat_is_off_for_users() -> None:
+    room_stanza = stanza(message(type="groupchat", sender=f"{ROOM}/n"))
 
-    assert Policy(groupchat=False).judge_for_room(said) == (True, "body")
+    assert Policy(groupchat=False).judge_for_room(room_stanza) == (True, "body")

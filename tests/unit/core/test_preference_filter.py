@@ -1,4 +1,4 @@
-"""What is passed on to the writer, when, and in which order."""
+"""The preference filter: which messages reach the writer, when, and in which order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, entry, retraction
 from support.rosters import FixedRosters
 
-from component.core.archiving import preferences
 from component.core.archiving.preference_filter import PreferenceFilter
 from component.core.archiving.preferences import HostRules, Preferences
 from component.core.archiving.pressure import Backpressure, size_of
@@ -31,7 +30,7 @@ CAROL = f"carol@{HOST}"
 
 @dataclass
 class Bench:
-    """Everything between a message and the store."""
+    """A preference filter with its rosters, its preferences and its writer."""
 
     storage: Storage
     writer: Writer
@@ -47,16 +46,16 @@ class Bench:
     def put(self, *work: NewMessage) -> None:
         self.preference_filter.put(work)
 
-    async def kept(self, owner: str = ALICE) -> list[str]:
-        """Return which messages an archive has, once all is settled."""
+    async def archived(self, owner: str = ALICE) -> list[str]:
+        """Return the bodies in an archive once no message waits for a roster."""
         await self.preference_filter.wait_durable()
-        return await self.now(owner)
+        return await self.archived_now(owner)
 
-    async def now(self, owner: str = ALICE) -> list[str]:
-        """Return which messages an archive has, without those that wait for a roster."""
+    async def archived_now(self, owner: str = ALICE) -> list[str]:
+        """Return the bodies in an archive, without messages that wait for a roster."""
         await self.writer.wait_durable()
         page = await self.storage.archive.page(owner, ANY, limit=100)
-        return [said(message.xml) for message in page.messages]
+        return [body_of(message.xml) for message in page.messages]
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ async def bench(storage: SqliteStorage, writer: Writer) -> AsyncIterator[Bench]:
     await preference_filter.wait_durable()
 
 
-def said(xml: str) -> str:
+def body_of(xml: str) -> str:
     return xml.partition("<body>")[2].partition("</body>")[0]
 
 
@@ -83,209 +82,213 @@ def names(count: int) -> Sequence[str]:
 # Without rosters
 
 
-async def test_what_is_wanted_is_passed_on_in_order(bench: Bench) -> None:
+async def test_accepted_messages_are_passed_on_in_order(bench: Bench) -> None:
     bench.put(entry("a"), entry("b", owner=BOB), entry("c"))
 
-    assert (await bench.now(), await bench.now(BOB)) == (["a", "c"], ["b"])
+    assert (await bench.archived_now(), await bench.archived_now(BOB)) == (["a", "c"], ["b"])
 
 
-async def test_what_is_not_wanted_is_left_out(bench: Bench) -> None:
+async def test_message_of_a_never_contact_is_left_out(bench: Bench) -> None:
     await bench.prefer("always", never=(BOB,))
     bench.put(entry("a"), entry("b", peer=ROMEO))
 
-    assert await bench.now() == ["b"]
+    assert await bench.archived_now() == ["b"]
 
 
-async def test_each_side_of_a_message_has_its_own_will(bench: Bench) -> None:
+async def test_preferences_of_one_user_do_not_affect_the_other(bench: Bench) -> None:
     await bench.prefer("never")
     bench.put(entry("a"), entry("a", owner=BOB, peer=ALICE))
 
-    assert (await bench.now(), await bench.now(BOB)) == ([], ["a"])
+    assert (await bench.archived_now(), await bench.archived_now(BOB)) == ([], ["a"])
 
 
-async def test_the_resource_of_the_other_side_counts(bench: Bench) -> None:
+async def test_full_jid_in_a_list_matches_its_resource_only(bench: Bench) -> None:
     await bench.prefer("always", never=(f"{ROOM}/nick",))
     bench.put(*(entry(nick, peer=ROOM, resource=nick) for nick in ("nick", "other")))
 
-    assert await bench.now() == ["other"]
+    assert await bench.archived_now() == ["other"]
 
 
-async def test_archives_of_rooms_pass_untouched(bench: Bench) -> None:
+async def test_messages_of_room_archives_are_passed_on(bench: Bench) -> None:
     bench.put(entry("a", owner=ROOM, peer=f"{ROOM}/nick"))
 
-    assert await bench.now(ROOM) == ["a"]
+    assert await bench.archived_now(ROOM) == ["a"]
 
 
-async def test_no_roster_is_asked_for_that_does_not_matter(bench: Bench) -> None:
+async def test_roster_is_not_requested_if_a_list_decides(bench: Bench) -> None:
     await bench.prefer("roster", always=(BOB,), never=(ROMEO,))
     bench.put(entry("a"), entry("b", peer=ROMEO))
 
-    assert (await bench.kept(), bench.rosters.asked) == (["a"], [])
+    assert (await bench.archived(), bench.rosters.asked) == (["a"], [])
 
 
 # With rosters
 
 
-async def test_a_roster_decides_by_bare_address(bench: Bench) -> None:
+async def test_roster_is_matched_by_bare_jid(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.put(entry("a", resource="x"), entry("b", peer=ROMEO))
 
-    assert await bench.kept() == ["a"]
+    assert await bench.archived() == ["a"]
 
 
-async def test_a_roster_is_asked_for_once(bench: Bench) -> None:
+async def test_roster_is_requested_once(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.put(entry("a"), entry("b"))
     await bench.preference_filter.wait_durable()
     bench.put(entry("c"))
 
-    assert (await bench.now(), bench.rosters.asked) == (["a", "b", "c"], [ALICE])
+    assert (await bench.archived_now(), bench.rosters.asked) == (["a", "b", "c"], [ALICE])
 
 
-async def test_others_do_not_wait_for_a_roster(bench: Bench) -> None:
+async def test_messages_of_other_users_do_not_wait_for_a_roster(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     bench.put(entry("a"), entry("b", owner=BOB))
 
-    assert (await bench.now(), await bench.now(BOB)) == ([], ["b"])
+    assert (await bench.archived_now(), await bench.archived_now(BOB)) == ([], ["b"])
 
 
-async def test_what_needs_no_roster_waits_behind_what_does(bench: Bench) -> None:
-    """So the archive has them in the order in which they came."""
+async def test_message_behind_a_waiting_message_waits(bench: Bench) -> None:
+    """The archive keeps the order of arrival."""
     await bench.prefer("roster", always=(ROMEO,))
     bench.rosters.may_answer.clear()
     bench.put(entry("a"))
     bench.put(entry("b", peer=ROMEO))
-    before = await bench.now()
+    before = await bench.archived_now()
     bench.rosters.may_answer.set()
 
-    assert (before, await bench.kept()) == ([], ["a", "b"])
+    assert (before, await bench.archived()) == ([], ["a", "b"])
 
 
-async def test_a_retraction_waits_behind_what_it_retracts(bench: Bench) -> None:
+async def test_retraction_waits_behind_its_message(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     bench.put(entry("a", name_hashes=(7,)))
     bench.put(retraction(7))
     bench.rosters.may_answer.set()
 
-    assert await bench.kept() == ["a", "back 7"]
+    assert await bench.archived() == ["a", "back 7"]
 
 
-async def test_whoever_waits_for_what_was_put_waits_for_rosters_too(bench: Bench) -> None:
+async def test_wait_durable_waits_for_rosters(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     bench.put(entry("a"))
-    waiting = asyncio.create_task(bench.kept())
-    await bench.now()
+    waiting = asyncio.create_task(bench.archived())
+    await bench.archived_now()
     is_early = waiting.done()
     bench.rosters.may_answer.set()
 
     assert (is_early, await waiting) == (False, ["a"])
 
 
-async def test_whoever_reads_one_archive_waits_for_no_roster_of_another(bench: Bench) -> None:
+async def test_wait_durable_of_one_owner_waits_for_no_other_roster(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     bench.put(entry("a"), entry("b", owner=BOB))
     async with asyncio.timeout(10):
         await bench.preference_filter.wait_durable(BOB)
-    kept = await bench.now(BOB)
+    bodies_of_bob = await bench.archived_now(BOB)
     of_alice, of_all = (
         asyncio.create_task(bench.preference_filter.wait_durable(owner)) for owner in (ALICE, None)
     )
-    await bench.now()
+    await bench.archived_now()
     are_early = of_alice.done(), of_all.done()
     bench.rosters.may_answer.set()
     await asyncio.gather(of_alice, of_all)
 
-    assert (kept, are_early, await bench.now()) == (["b"], (False, False), ["a"])
+    assert (bodies_of_bob, are_early, await bench.archived_now()) == (["b"], (False, False), ["a"])
 
 
-async def test_who_gives_up_waiting_stops_nothing(bench: Bench) -> None:
+async def test_cancelled_wait_does_not_stop_the_message(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     bench.put(entry("a"))
-    waiting = asyncio.create_task(bench.kept())
-    await bench.now()
+    waiting = asyncio.create_task(bench.archived())
+    await bench.archived_now()
     waiting.cancel()
     bench.rosters.may_answer.set()
 
-    assert await bench.kept() == ["a"]
+    assert await bench.archived() == ["a"]
 
 
-async def test_what_was_wanted_when_a_message_came_counts(bench: Bench) -> None:
+async def test_preferences_at_the_arrival_of_a_message_count(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     bench.put(entry("a"))
     await bench.prefer("never")
     bench.rosters.may_answer.set()
 
-    assert await bench.kept() == ["a"]
+    assert await bench.archived() == ["a"]
 
 
-async def test_two_rosters_are_read_at_once(bench: Bench) -> None:
+async def test_rosters_of_two_users_are_read_concurrently(bench: Bench) -> None:
     for owner in (ALICE, BOB):
         await bench.prefer("roster", owner)
     bench.rosters.may_answer.clear()
     bench.put(entry("a"), entry("b", owner=BOB, peer=ALICE))
-    await bench.now()
-    asked = list(bench.rosters.asked)
+    await bench.archived_now()
+    requested = list(bench.rosters.asked)
     bench.rosters.may_answer.set()
 
-    assert (asked, await bench.kept(), await bench.kept(BOB)) == ([ALICE, BOB], ["a"], [])
+    assert (requested, await bench.archived(), await bench.archived(BOB)) == (
+        [ALICE, BOB],
+        ["a"],
+        [],
+    )
 
 
-# Rosters that cannot be read, and too many of them
+# Unreadable rosters, and too many waiting messages
 
 
-async def test_for_want_of_a_roster_nothing_is_lost(bench: Bench) -> None:
+async def test_message_is_archived_if_the_roster_is_unreadable(bench: Bench) -> None:
     bench.rosters.contacts_of = {ALICE: None}
     await bench.prefer("roster", never=(ROMEO,))
     bench.put(entry("a"), entry("b", peer=ROMEO), entry("c", peer=ROOM))
 
-    assert await bench.kept() == ["a", "c"]
+    assert await bench.archived() == ["a", "c"]
 
 
-async def test_a_roster_that_cannot_be_read_is_told_once(
+async def test_unreadable_rosters_are_logged_once_per_host(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.rosters.contacts_of = {}
     for owner in (ALICE, BOB):
         await bench.prefer("roster", owner)
         bench.put(entry(owner, owner=owner))
-    await bench.kept()
+    await bench.archived()
 
     assert caplog.messages == [
         f"rosters of {HOST} cannot be read: messages that depend on them are archived"
     ]
 
 
-async def test_a_roster_that_could_not_be_read_is_asked_for_when_it_can(bench: Bench) -> None:
+async def test_roster_is_requested_again_once_the_host_is_readable(bench: Bench) -> None:
     bench.rosters.contacts_of = {}
     await bench.prefer("roster")
     bench.put(entry("a", peer=ROMEO))
-    await bench.kept()
+    await bench.archived()
 
     bench.rosters.contacts_of = {ALICE: frozenset({BOB})}
     bench.memory.readable(HOST)
     bench.put(entry("b", peer=ROMEO), entry("c"))
 
-    assert await bench.kept() == ["a", "c"]
+    assert await bench.archived() == ["a", "c"]
 
 
-async def test_a_roster_that_is_refused_cannot_be_read(bench: Bench) -> None:
+async def test_refused_roster_is_unreadable(bench: Bench) -> None:
     bench.rosters.contacts_of = {ALICE: frozenset()}
     bench.rosters.fault = Overloaded()
     await bench.prefer("roster")
     for name in "ab":
         bench.put(entry(name))
-        await bench.kept()
+        await bench.archived()
 
-    assert (await bench.kept(), bench.rosters.asked) == (["a", "b"], [ALICE])
+    assert (await bench.archived(), bench.rosters.asked) == (["a", "b"], [ALICE])
 
 
-async def test_a_failure_to_read_loses_nothing(
+async def test_exception_in_a_roster_read_loses_no_message(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.rosters.contacts_of = {ALICE: frozenset()}
@@ -293,35 +296,35 @@ async def test_a_failure_to_read_loses_nothing(
     await bench.prefer("roster")
     bench.put(entry("a"))
 
-    assert await bench.kept() == ["a"]
+    assert await bench.archived() == ["a"]
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
-async def test_when_too_much_waits_all_of_it_is_archived(
+async def test_waiting_messages_over_the_bound_are_archived(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     for name in names(HELD_MAX):
         bench.put(entry(name, peer=ROMEO))
-    before = await bench.now()
+    before = await bench.archived_now()
     bench.put(entry("more", peer=ROMEO))
 
-    assert (before, await bench.now()) == ([], [*names(HELD_MAX), "more"])
+    assert (before, await bench.archived_now()) == ([], [*names(HELD_MAX), "more"])
     assert "too many messages wait for rosters: 6 are archived without" in caplog.messages
 
 
-async def test_after_too_much_has_waited_rosters_decide_again(bench: Bench) -> None:
+async def test_rosters_decide_again_after_the_bound_was_reached(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     bench.put(*(entry(name, peer=ROMEO) for name in names(HELD_MAX + 1)))
     bench.put(entry("later", peer=ROMEO), entry("last"))
     bench.rosters.may_answer.set()
 
-    assert await bench.kept() == [*names(HELD_MAX + 1), "last"]
+    assert await bench.archived() == [*names(HELD_MAX + 1), "last"]
 
 
-# Preferences that are not remembered
+# Preferences that are not in memory
 
 
 class SlowPreferences:
@@ -345,10 +348,12 @@ class SlowPreferences:
 
 @pytest.fixture
 async def slow(bench: Bench) -> AsyncIterator[SlowPreferences]:
-    """Preferences of which nothing is remembered."""
+    """Give the filter preferences that are not in memory."""
     slow = SlowPreferences(bench.storage.preferences)
     store = cast(PreferencesStore, slow)
-    preferences = Preferences(store, Addresses(), bench.rosters, {HOST: HostRules()})
+    preferences = Preferences(
+        store, Addresses(), bench.rosters, {HOST: HostRules()}, retry_seconds=0.0
+    )
     room = 2 * size_of(entry(name, peer=ROMEO) for name in names(HELD_MAX))
     bench.preference_filter = PreferenceFilter(
         bench.writer, preferences, bench.memory, Backpressure(room)
@@ -359,65 +364,63 @@ async def slow(bench: Bench) -> AsyncIterator[SlowPreferences]:
     await bench.preference_filter.wait_durable()
 
 
-async def test_preferences_that_are_not_remembered_are_read_before_anything_is_archived(
+async def test_preferences_not_in_memory_are_read_before_messages_are_archived(
     bench: Bench, slow: SlowPreferences
 ) -> None:
     await bench.prefer("never", always=(ROMEO,))
     bench.put(entry("a"), entry("b", peer=ROMEO), entry("c", owner=BOB))
     bench.put(entry("d", peer=ROMEO))
-    before = await bench.now(), await bench.now(BOB)
+    before = await bench.archived_now(), await bench.archived_now(BOB)
     slow.may_answer.set()
 
     assert before == ([], [])
-    assert (await bench.kept(), await bench.kept(BOB)) == (["b", "d"], ["c"])
+    assert (await bench.archived(), await bench.archived(BOB)) == (["b", "d"], ["c"])
     bench.put(entry("e", peer=ROMEO), entry("f"))
-    assert await bench.now() == ["b", "d", "e"]
+    assert await bench.archived_now() == ["b", "d", "e"]
 
 
-async def test_preferences_that_want_a_roster_are_followed_by_it(
+async def test_roster_is_read_after_preferences_that_need_it(
     bench: Bench, slow: SlowPreferences
 ) -> None:
     await bench.prefer("roster", never=(ROOM,))
     slow.may_answer.set()
     bench.put(entry("a"), entry("b", peer=ROMEO), entry("c", peer=ROOM), entry("d"))
 
-    assert (await bench.kept(), bench.rosters.asked) == (["a", "d"], [ALICE])
+    assert (await bench.archived(), bench.rosters.asked) == (["a", "d"], [ALICE])
 
 
-async def test_however_much_waits_for_preferences_they_count(
+async def test_preferences_decide_over_any_number_of_waiting_messages(
     bench: Bench, slow: SlowPreferences, caplog: pytest.LogCaptureFixture
 ) -> None:
     await bench.prefer("never")
     for name in names(2 * HELD_MAX):
         bench.put(entry(name), entry(name, owner=BOB))
-    before = await bench.now(), await bench.now(BOB)
+    before = await bench.archived_now(), await bench.archived_now(BOB)
     slow.may_answer.set()
 
     assert before == ([], [])
-    assert (await bench.kept(), await bench.kept(BOB)) == ([], list(names(2 * HELD_MAX)))
-    assert not [told for told in caplog.messages if "archived" in told]
+    assert (await bench.archived(), await bench.archived(BOB)) == ([], list(names(2 * HELD_MAX)))
+    assert not [text for text in caplog.messages if "archived" in text]
 
 
-async def test_preferences_that_cannot_be_read_are_read_later(
+async def test_unreadable_preferences_are_read_again(
     bench: Bench,
     slow: SlowPreferences,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(preferences, "RETRY_SECONDS", 0.0)
     await bench.prefer("never")
     slow.fault = Unavailable("busy")
     slow.may_answer.set()
     bench.put(entry("a"))
 
-    assert await bench.kept() == []
+    assert await bench.archived() == []
     assert caplog.messages == [f"the preferences of {ALICE} cannot be read: busy"]
 
 
-# How long rosters are remembered
+# Cached rosters
 
 
-async def test_a_change_has_the_roster_read_again(bench: Bench) -> None:
+async def test_roster_is_read_again_after_a_change(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.put(entry("a", peer=ROMEO))
     await bench.preference_filter.wait_durable()
@@ -425,19 +428,19 @@ async def test_a_change_has_the_roster_read_again(bench: Bench) -> None:
     bench.memory.changed(ALICE)
     bench.put(entry("b", peer=ROMEO))
 
-    assert await bench.kept() == ["b"]
+    assert await bench.archived() == ["b"]
 
 
-async def test_a_change_while_the_roster_is_read_has_it_read_again(bench: Bench) -> None:
+async def test_roster_that_changes_during_its_read_is_read_again(bench: Bench) -> None:
     await bench.prefer("roster")
     bench.rosters.may_answer.clear()
     bench.put(entry("a", peer=ROMEO))
-    await bench.now()
+    await bench.archived_now()
     bench.rosters.contacts_of[ALICE] = frozenset({ROMEO})
     bench.memory.changed(ALICE)
     bench.rosters.may_answer.set()
 
-    assert (await bench.kept(), bench.rosters.asked) == (["a"], [ALICE, ALICE])
+    assert (await bench.archived(), bench.rosters.asked) == (["a"], [ALICE, ALICE])
 
 
 @pytest.mark.parametrize(
@@ -445,7 +448,7 @@ async def test_a_change_while_the_roster_is_read_has_it_read_again(bench: Bench)
     [(frozenset[str](), FRESH_SECONDS), (None, UNREADABLE_SECONDS)],
     ids=["read", "unreadable"],
 )
-async def test_a_roster_is_believed_for_a_while(
+async def test_cached_roster_expires(
     bench: Bench, contacts: frozenset[str] | None, seconds: float
 ) -> None:
     bench.rosters.contacts_of[ALICE] = contacts
@@ -457,7 +460,7 @@ async def test_a_roster_is_believed_for_a_while(
     assert (before, bench.memory.is_known(ALICE)) == (True, False)
 
 
-async def test_the_roster_that_was_read_first_is_forgotten_first(bench: Bench) -> None:
+async def test_least_recently_read_roster_is_evicted(bench: Bench) -> None:
     memory = RosterCache(bench.rosters, size=3 * 512)
     for user in "abcad":
         await memory.read(f"{user}@{HOST}")
@@ -465,7 +468,7 @@ async def test_the_roster_that_was_read_first_is_forgotten_first(bench: Bench) -
     assert [user for user in "abcd" if memory.is_known(f"{user}@{HOST}")] == ["a", "c", "d"]
 
 
-async def test_large_rosters_are_remembered_in_the_place_of_many(bench: Bench) -> None:
+async def test_large_roster_takes_the_space_of_several(bench: Bench) -> None:
     contacts = frozenset(f"{n}@{HOST}" for n in range(10))
     bench.rosters.contacts_of = {ALICE: contacts, CAROL: frozenset({*contacts, ROMEO})}
     memory = RosterCache(bench.rosters, size=512 + sum(128 + len(jid) for jid in contacts))

@@ -1,4 +1,4 @@
-"""Which messages a user wants archived, and who may say so."""
+"""Archiving preferences of users (XEP-0441) and the rules of operators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, ROOM
 from support.rosters import FixedRosters
 
-from component.core.archiving import preferences
 from component.core.archiving.preferences import DEFAULTS, LIST_MAX, HostRules, Preferences
 from component.core.errors import BadRequest, NotImplementedHere, Overloaded, TooLarge
 from component.xmpp.connection.addresses import Addresses
@@ -44,43 +43,47 @@ async def wants(service: Preferences, owner: str, peer: str, resource: str) -> b
     return (await service.read(owner)).wants(owner, peer, resource)
 
 
-# What is applied
+# Set and applied preferences
 
 
-async def test_all_is_archived_of_who_has_set_nothing(service: Preferences) -> None:
+async def test_all_messages_are_archived_without_preferences(service: Preferences) -> None:
     assert await service.of(ALICE) == prefs("always")
 
 
-async def test_what_is_set_is_applied(service: Preferences) -> None:
-    wanted = prefs("roster", (ROMEO,), (BOB,))
+async def test_set_preferences_are_applied(service: Preferences) -> None:
+    row = prefs("roster", (ROMEO,), (BOB,))
 
-    assert await service.set(ALICE, wanted) == wanted == await service.of(ALICE)
+    assert await service.set(ALICE, row) == row == await service.of(ALICE)
 
 
-async def test_what_is_set_takes_the_place_of_what_was(service: Preferences) -> None:
+async def test_set_replaces_the_preferences(service: Preferences) -> None:
     await service.set(ALICE, prefs("roster", (ROMEO,), (BOB,)))
     await service.set(ALICE, prefs("never"))
 
     assert await service.of(ALICE) == prefs("never")
 
 
-async def test_what_is_set_outlives_the_program(storage: Storage, service: Preferences) -> None:
-    wanted = prefs("never", (ROMEO, f"{BOB}/phone"), (ROOM,))
-    await service.set(ALICE, wanted)
+async def test_preferences_survive_a_restart(storage: Storage, service: Preferences) -> None:
+    row = prefs("never", (ROMEO, f"{BOB}/phone"), (ROOM,))
+    await service.set(ALICE, row)
     later = service_in(storage)
     await later.load()
 
-    assert await later.of(ALICE) == wanted
+    assert await later.of(ALICE) == row
 
 
 @pytest.mark.parametrize("is_loaded", [False, True])
-async def test_what_is_not_remembered_is_read_again(
-    storage: Storage, is_loaded: bool, monkeypatch: pytest.MonkeyPatch
+async def test_evicted_preferences_are_read_from_the_store(
+    storage: Storage, is_loaded: bool
 ) -> None:
-    """And nobody is taken for one who has set nothing."""
-    monkeypatch.setattr(preferences, "LOAD_PAGE_SIZE", 2)
+    """Every user's own preferences count, in memory or not."""
     service = Preferences(
-        storage.preferences, Addresses(), FixedRosters(), {HOST: HostRules()}, size=2000
+        storage.preferences,
+        Addresses(),
+        FixedRosters(),
+        {HOST: HostRules()},
+        size=2000,
+        load_page_size=2,
     )
     owners = [f"user{n}@{HOST}" for n in range(10)]
     if is_loaded:
@@ -98,7 +101,7 @@ async def test_what_is_not_remembered_is_read_again(
     assert await wants(service, ALICE, BOB, "") is True
 
 
-async def test_who_has_set_nothing_is_known_where_all_is_remembered(
+async def test_defaults_apply_without_a_read_if_all_preferences_are_in_memory(
     storage: Storage, service: Preferences
 ) -> None:
     await service.set(BOB, PreferencesRow(owner=BOB, default="never"))
@@ -107,23 +110,21 @@ async def test_who_has_set_nothing_is_known_where_all_is_remembered(
 
     applied = [later.remembered(owner) for owner in (ALICE, BOB)]
 
-    assert [one and one.default for one in applied] == ["always", "never"]
+    assert [row and row.default for row in applied] == ["always", "never"]
 
 
-async def test_what_is_set_while_it_is_read_is_not_forgotten(
-    storage: Storage, service: Preferences
-) -> None:
+async def test_set_during_a_read_is_applied(storage: Storage, service: Preferences) -> None:
     for default in ("never", "always") * 20:
-        reading = asyncio.create_task(service.read(ALICE))
+        read_task = asyncio.create_task(service.read(ALICE))
         await asyncio.sleep(0)
         await service.set(ALICE, prefs(default))
-        await reading
+        await read_task
 
         assert (await service.of(ALICE)).default == default
         service.forget(ALICE)
 
 
-async def test_what_one_user_sets_is_nothing_to_others(service: Preferences) -> None:
+async def test_preferences_of_one_user_do_not_change_others(service: Preferences) -> None:
     await service.set(ALICE, prefs("never"))
 
     assert ((await service.of(BOB)).default, (await service.of(CAROL)).default) == (
@@ -132,9 +133,7 @@ async def test_what_one_user_sets_is_nothing_to_others(service: Preferences) -> 
     )
 
 
-async def test_what_was_set_is_forgotten_with_the_archive(
-    storage: Storage, service: Preferences
-) -> None:
+async def test_erasure_resets_preferences(storage: Storage, service: Preferences) -> None:
     await service.set(ALICE, prefs("never"))
     await storage.retention.erase(ALICE, limit=1)
     service.forget(ALICE)
@@ -143,7 +142,7 @@ async def test_what_was_set_is_forgotten_with_the_archive(
     assert await service.of(ALICE) == prefs("always")
 
 
-async def test_addresses_are_prepared(service: Preferences) -> None:
+async def test_listed_jids_are_prepared(service: Preferences) -> None:
     applied = await service.set(
         ALICE, prefs("never", ("ROMEO@Remote.Example", "JOSÉ@remote.example/A"))
     )
@@ -151,36 +150,36 @@ async def test_addresses_are_prepared(service: Preferences) -> None:
     assert applied.always == (ROMEO, "josé@remote.example/A")
 
 
-async def test_an_address_is_listed_once(service: Preferences) -> None:
+async def test_duplicate_jids_are_listed_once(service: Preferences) -> None:
     applied = await service.set(ALICE, prefs("never", (BOB, ROMEO, f" {BOB.upper()} ")))
 
     assert applied.always == (BOB, ROMEO)
 
 
 @pytest.mark.parametrize("address", ["", " ", "a@b@c", "@", "a@", "/x", "\ud800@example.org"])
-async def test_what_is_no_address_is_refused(service: Preferences, address: str) -> None:
+async def test_invalid_jid_is_bad_request(service: Preferences, address: str) -> None:
     with pytest.raises(BadRequest):
         await service.set(ALICE, prefs("always", never=(address,)))
 
 
 @pytest.mark.parametrize("default", ["", "Always", "sometimes"])
-async def test_an_unknown_default_is_refused(service: Preferences, default: str) -> None:
+async def test_unknown_default_is_bad_request(service: Preferences, default: str) -> None:
     with pytest.raises(BadRequest, match="always, never, roster"):
         await service.set(ALICE, prefs(default))
 
 
-async def test_a_list_can_be_long(service: Preferences) -> None:
-    many = tuple(f"u{n}@{HOST}" for n in range(LIST_MAX))
+async def test_list_at_the_limit_is_accepted(service: Preferences) -> None:
+    jids = tuple(f"u{n}@{HOST}" for n in range(LIST_MAX))
 
-    assert (await service.set(ALICE, prefs("never", many, many))).always == many
+    assert (await service.set(ALICE, prefs("never", jids, jids))).always == jids
 
 
-async def test_a_list_has_an_end(service: Preferences) -> None:
+async def test_list_over_the_limit_is_too_large(service: Preferences) -> None:
     with pytest.raises(TooLarge):
         await service.set(ALICE, prefs("never", (BOB,) * (LIST_MAX + 1)))
 
 
-async def test_what_is_refused_changes_nothing(storage: Storage, service: Preferences) -> None:
+async def test_refused_preferences_change_nothing(storage: Storage, service: Preferences) -> None:
     await service.set(ALICE, prefs("never", (BOB,)))
     with pytest.raises(BadRequest):
         await service.set(ALICE, prefs("always", (ROMEO,), ("@",)))
@@ -188,7 +187,9 @@ async def test_what_is_refused_changes_nothing(storage: Storage, service: Prefer
     assert [await service.of(ALICE)] == [await storage.preferences.get(ALICE)]
 
 
-async def test_what_is_not_durable_is_not_applied(storage: Storage, service: Preferences) -> None:
+async def test_preferences_that_are_not_stored_are_not_applied(
+    storage: Storage, service: Preferences
+) -> None:
     await service.load()
     await storage.close()
     with pytest.raises(Overloaded):
@@ -197,19 +198,19 @@ async def test_what_is_not_durable_is_not_applied(storage: Storage, service: Pre
     assert (await service.of(ALICE)).default == "always"
 
 
-async def test_a_roster_that_cannot_be_read_is_no_default(storage: Storage) -> None:
+async def test_default_roster_is_not_implemented_without_rosters(storage: Storage) -> None:
     with pytest.raises(NotImplementedHere):
         await service_in(storage, readable=False).set(ALICE, prefs("roster"))
 
 
-# What is wanted
+# Verdicts
 
 
 @pytest.mark.parametrize(
     ("default", "verdict"), [("always", True), ("never", False), ("roster", None)]
 )
 @pytest.mark.parametrize("peer", [BOB, ROMEO, ROOM, ALICE, "remote.example"])
-async def test_the_default_decides_where_no_list_does(
+async def test_default_decides_about_unlisted_jids(
     service: Preferences, default: str, peer: str, verdict: bool | None
 ) -> None:
     await service.set(ALICE, prefs(default, (CAROL,), (f"dave@{HOST}",)))
@@ -218,7 +219,7 @@ async def test_the_default_decides_where_no_list_does(
 
 
 @pytest.mark.parametrize("default", DEFAULTS)
-async def test_a_list_decides_before_the_default(service: Preferences, default: str) -> None:
+async def test_list_decides_before_the_default(service: Preferences, default: str) -> None:
     await service.set(ALICE, prefs(default, (BOB,), (ROMEO,)))
 
     assert (await wants(service, ALICE, BOB, ""), await wants(service, ALICE, ROMEO, "")) == (
@@ -230,7 +231,7 @@ async def test_a_list_decides_before_the_default(service: Preferences, default: 
 @pytest.mark.parametrize("default", DEFAULTS)
 @pytest.mark.parametrize("always", [BOB, f"{BOB}/phone"])
 @pytest.mark.parametrize("never", [BOB, f"{BOB}/phone"])
-async def test_never_wins_where_both_lists_name_somebody(
+async def test_never_list_wins_over_always_list(
     service: Preferences, default: str, always: str, never: str
 ) -> None:
     await service.set(ALICE, prefs(default, (always,), (never,)))
@@ -239,7 +240,7 @@ async def test_never_wins_where_both_lists_name_somebody(
 
 
 @pytest.mark.parametrize("resource", ["", "phone", "Phone"])
-async def test_a_bare_address_names_all_its_resources(service: Preferences, resource: str) -> None:
+async def test_bare_jid_matches_all_its_resources(service: Preferences, resource: str) -> None:
     await service.set(ALICE, prefs("never", (BOB,)))
 
     assert await wants(service, ALICE, BOB, resource) is True
@@ -248,7 +249,7 @@ async def test_a_bare_address_names_all_its_resources(service: Preferences, reso
 @pytest.mark.parametrize(
     ("resource", "verdict"), [("phone", True), ("Phone", False), ("", False), ("phone/x", False)]
 )
-async def test_a_full_address_names_that_resource(
+async def test_full_jid_matches_its_resource_only(
     service: Preferences, resource: str, verdict: bool
 ) -> None:
     await service.set(ALICE, prefs("never", (f"{BOB}/phone",)))
@@ -256,7 +257,7 @@ async def test_a_full_address_names_that_resource(
     assert await wants(service, ALICE, BOB, resource) is verdict
 
 
-async def test_a_listed_domain_is_the_address_of_a_server(service: Preferences) -> None:
+async def test_listed_domain_matches_the_domain_jid_only(service: Preferences) -> None:
     await service.set(ALICE, prefs("never", ("remote.example",)))
 
     assert await wants(service, ALICE, "remote.example", "") is True
@@ -269,12 +270,12 @@ async def test_a_listed_domain_is_the_address_of_a_server(service: Preferences) 
     never=st.frozensets(st.sampled_from([BOB, f"{BOB}/a", f"{BOB}/b", ROMEO])),
     resource=st.sampled_from(["", "a", "b", "c"]),
 )
-async def test_the_rules_of_the_document_hold(
+async def test_verdict_follows_xep_0441(
     default: str, always: frozenset[str], never: frozenset[str], resource: str
 ) -> None:
-    """XEP-0441 section 2.3.1, said once more: each listed address is compared by itself."""
+    """XEP-0441 section 2.3.1: compare each listed JID by itself."""
 
-    def names(listed: str) -> bool:
+    def matches(listed: str) -> bool:
         return listed == (f"{BOB}/{resource}" if "/" in listed else BOB)
 
     async with open_storage("sqlite::memory:") as storage:
@@ -282,23 +283,23 @@ async def test_the_rules_of_the_document_hold(
         await service.set(ALICE, prefs(default, tuple(always), tuple(never)))
         verdict = await wants(service, ALICE, BOB, resource)
 
-    if any(map(names, never)):
+    if any(map(matches, never)):
         assert verdict is False
-    elif any(map(names, always)):
+    elif any(map(matches, always)):
         assert verdict is True
     else:
         assert verdict is {"always": True, "never": False, "roster": None}[default]
 
 
-# What operators say
+# Rules of operators
 
 
 @pytest.mark.parametrize("default", DEFAULTS)
-async def test_operators_choose_for_who_has_set_nothing(storage: Storage, default: str) -> None:
+async def test_host_default_applies_without_preferences(storage: Storage, default: str) -> None:
     assert await service_in(storage, HostRules(default=default)).of(ALICE) == prefs(default)
 
 
-async def test_users_choose_otherwise(storage: Storage) -> None:
+async def test_preferences_override_the_host_default(storage: Storage) -> None:
     service = service_in(storage, HostRules(default="never"))
     await service.set(ALICE, prefs("always"))
 
@@ -308,7 +309,7 @@ async def test_users_choose_otherwise(storage: Storage) -> None:
     )
 
 
-async def test_operators_choose_for_each_host_apart(storage: Storage) -> None:
+async def test_host_default_applies_to_its_host_only(storage: Storage) -> None:
     hosts = {HOST: HostRules(default="never"), OTHER_HOST: HostRules()}
     service = Preferences(storage.preferences, Addresses(), FixedRosters(), hosts)
 
@@ -319,7 +320,9 @@ async def test_operators_choose_for_each_host_apart(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("forbidden", [ROMEO, "remote.example"])
-async def test_what_operators_forbid_is_never_wanted(storage: Storage, forbidden: str) -> None:
+async def test_peer_in_the_host_never_list_is_never_archived(
+    storage: Storage, forbidden: str
+) -> None:
     service = service_in(storage, HostRules(never=frozenset({forbidden})))
     await service.set(ALICE, prefs("always", (ROMEO, f"{ROMEO}/x")))
 
@@ -330,21 +333,23 @@ async def test_what_operators_forbid_is_never_wanted(storage: Storage, forbidden
 
 
 @pytest.mark.parametrize("forbidden", [ALICE, HOST])
-async def test_who_operators_forbid_has_nothing_archived(storage: Storage, forbidden: str) -> None:
+async def test_owner_in_the_host_never_list_has_no_message_archived(
+    storage: Storage, forbidden: str
+) -> None:
     service = service_in(storage, HostRules(never=frozenset({forbidden})))
 
     assert await wants(service, ALICE, ROMEO, "x") is False
 
 
-async def test_what_operators_forbid_is_not_said_to_be_applied(storage: Storage) -> None:
+async def test_applied_preferences_leave_out_jids_of_the_host_never_list(storage: Storage) -> None:
     service = service_in(storage, HostRules(never=frozenset({"remote.example"})))
 
     assert (await service.set(ALICE, prefs("always", (ROMEO, BOB, f"{ROMEO}/x")))).always == (BOB,)
 
 
-async def test_what_operators_allow_again_is_applied_again(storage: Storage) -> None:
-    forbidding = service_in(storage, HostRules(never=frozenset({ROMEO})))
-    await forbidding.set(ALICE, prefs("never", (ROMEO,)))
+async def test_jid_removed_from_the_host_never_list_is_applied_again(storage: Storage) -> None:
+    earlier = service_in(storage, HostRules(never=frozenset({ROMEO})))
+    await earlier.set(ALICE, prefs("never", (ROMEO,)))
     later = service_in(storage)
     await later.load()
 
@@ -352,7 +357,7 @@ async def test_what_operators_allow_again_is_applied_again(storage: Storage) -> 
 
 
 @pytest.mark.parametrize("owner", [ROOM, ROMEO, HOST])
-async def test_archives_of_others_know_no_preferences(storage: Storage, owner: str) -> None:
+async def test_archives_of_other_owners_have_no_preferences(storage: Storage, owner: str) -> None:
     rules = HostRules(default="never", never=frozenset({BOB}))
 
     assert await wants(service_in(storage, rules), owner, BOB, "x") is True

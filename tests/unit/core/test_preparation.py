@@ -1,4 +1,4 @@
-"""Addresses as archives have them: nobody is two users, and no two users are one."""
+"""Prepared JIDs: one user has one spelling, and two users never share a spelling."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from component.core.xml.preparation import prepared
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("text", "jid"),
     [
         ("Alice@ONE.Test/Phone", "alice@one.test/Phone"),
         ("\u00dcnal@one.test", "\u00fcnal@one.test"),
@@ -20,19 +20,19 @@ from component.core.xml.preparation import prepared
         ("", ""),
     ],
 )
-def test_an_address_that_was_typed_is_prepared(typed: str, kept: str) -> None:
-    assert prepared(typed) == kept
+def test_jid_is_prepared_by_its_profiles(text: str, jid: str) -> None:
+    assert prepared(text) == jid
 
 
 @pytest.mark.parametrize(
     "address",
     [
-        "\u33c6@one.test",  # for ejabberd this is C\u2215kg, and nobody else
-        "C\u2215kg@one.test",  # and so it may pass it on
+        "\u33c6@one.test",  # only ejabberd prepares it to C\u2215kg
+        "C\u2215kg@one.test",  # the form that ejabberd may pass on
         "x\u33c6y@one.test",
         "e\u0319\u0367\u0dca@one.test",  # marks that ejabberd does not sort
         "\u04c0@one.test",  # folded since Unicode 5.0 only
     ],
 )
-def test_an_address_that_servers_prepare_differently_stays_as_it_is(address: str) -> None:
+def test_jid_that_servers_prepare_differently_is_unchanged(address: str) -> None:
     assert prepared(address) == address

@@ -1,4 +1,4 @@
-"""Purges: archives are brought within their bounds, also while the store is in use."""
+"""Purges delete messages over the bounds of archives, also while the store is in use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from component.core.retention.approval import Approval
 from component.core.retention.forecast import Forecasts
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import SCHEDULE, Janitor, Timing
-from component.core.retention.plan import DAY, RetentionBounds, RetentionDefaults
+from component.core.retention.plan import DAY, PAGE_SIZE, RetentionDefaults, RetentionLimits
 from component.core.retention.purge import Progress, Purge, State
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
@@ -28,15 +28,24 @@ NEVER = 10_000.0
 class Town:
     """The parts of a purge."""
 
-    def __init__(self, storage: SqliteStorage, bounds: RetentionBounds) -> None:
+    def __init__(self, storage: SqliteStorage, bounds: RetentionLimits) -> None:
         self.storage = storage
         self.rules = Rules(storage.rules)
         self.holds = Holds(storage.holds)
         self.usual = RetentionDefaults(hosts={HOST: bounds})
 
-    async def purge(self, owner: str | None = None, batch: int = 3) -> Progress:
+    async def purge(
+        self, owner: str | None = None, batch: int = 3, page_size: int = PAGE_SIZE
+    ) -> Progress:
         purge = Purge(
-            self.storage, self.rules, self.holds, self.usual, batch=batch, by="me", owner=owner
+            self.storage,
+            self.rules,
+            self.holds,
+            self.usual,
+            batch=batch,
+            by="me",
+            owner=owner,
+            page_size=page_size,
         )
         await purge.run()
         return purge.progress
@@ -54,7 +63,7 @@ class Town:
         return await self.storage.archive.count(owner, ANY)
 
     async def fill(self, count: int, owner: str = ALICE, peer: str = BOB, days: int = 0) -> None:
-        """Store messages that were received so many days ago."""
+        """Store messages that were received this number of days ago."""
         base = now() - days * DAY
         await self.storage.archive.append(
             [
@@ -63,15 +72,15 @@ class Town:
             ]
         )
 
-    async def left(self, owner: str = ALICE) -> dict[str, int]:
+    async def counts_by_peer(self, owner: str = ALICE) -> dict[str, int]:
         """Return the number of messages with content, by peer."""
-        found = (await everything(self.storage.archive, owner)).messages
-        peers = [message.peer for message in found if message.kind is not Kind.BLANKED]
+        messages = (await everything(self.storage.archive, owner)).messages
+        peers = [message.peer for message in messages if message.kind is not Kind.BLANKED]
         return {peer: peers.count(peer) for peer in peers}
 
 
 async def test_purge_brings_every_archive_within_its_bounds(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=4))
+    town = Town(storage, RetentionLimits(messages=4))
     for owner in (ALICE, BOB, ROOM):
         await town.fill(10, owner)
 
@@ -83,7 +92,7 @@ async def test_purge_brings_every_archive_within_its_bounds(storage: SqliteStora
 
 
 async def test_purge_of_one_archive_leaves_others_unchanged(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=4))
+    town = Town(storage, RetentionLimits(messages=4))
     for owner in (ALICE, BOB):
         await town.fill(10, owner)
 
@@ -94,7 +103,7 @@ async def test_purge_of_one_archive_leaves_others_unchanged(storage: SqliteStora
 
 
 async def test_messages_older_than_the_bound_are_deleted(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(days=7))
+    town = Town(storage, RetentionLimits(days=7))
     await town.fill(5, days=8)
     await town.fill(5, days=6)
 
@@ -104,18 +113,18 @@ async def test_messages_older_than_the_bound_are_deleted(storage: SqliteStorage)
 
 
 async def test_messages_over_a_peer_rule_are_blanked(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(days=30))
+    town = Town(storage, RetentionLimits(days=30))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=1))
     for peer in (BOB, ROMEO):
         await town.fill(5, peer=peer, days=2)
 
     await town.purge()
 
-    assert (await town.left(), await town.count()) == ({BOB: 5}, 10)
+    assert (await town.counts_by_peer(), await town.count()) == ({BOB: 5}, 10)
 
 
 async def test_longer_peer_rule_keeps_older_messages_of_that_peer(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(days=7))
+    town = Town(storage, RetentionLimits(days=7))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
     for peer in (BOB, ROMEO, ROOM):
         await town.fill(5, peer=peer, days=8)
@@ -123,37 +132,31 @@ async def test_longer_peer_rule_keeps_older_messages_of_that_peer(storage: Sqlit
 
     await town.purge()
 
-    assert await town.left() == {ROMEO: 5, BOB: 5}
+    assert await town.counts_by_peer() == {ROMEO: 5, BOB: 5}
 
 
-async def test_purge_visits_conversations_of_all_pages(
-    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("component.core.retention.plan.PAGE", 3)
-    town = Town(storage, RetentionBounds(days=7))
+async def test_purge_visits_conversations_of_all_pages(storage: SqliteStorage) -> None:
+    town = Town(storage, RetentionLimits(days=7))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
     for n in range(8):
         await town.fill(2, peer=f"peer{n}@{HOST}", days=8)
 
-    await town.purge()
+    await town.purge(page_size=3)
 
-    assert await town.left() == {}
+    assert await town.counts_by_peer() == {}
 
 
-async def test_purge_visits_archives_of_all_pages(
-    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("component.core.retention.plan.PAGE", 3)
-    town = Town(storage, RetentionBounds(messages=1))
+async def test_purge_visits_archives_of_all_pages(storage: SqliteStorage) -> None:
+    town = Town(storage, RetentionLimits(messages=1))
     for n in range(8):
         await town.fill(2, f"user{n}@{HOST}")
 
-    assert (await town.purge()).messages == 8
+    assert (await town.purge(page_size=3)).messages == 8
 
 
 @pytest.mark.parametrize("subject", [ALICE, HOST])
 async def test_held_archive_is_not_purged(storage: SqliteStorage, subject: str) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.rules.set(Rule(owner=ALICE, peer=BOB, messages=1))
     await town.fill(10)
     await town.holds.set(Hold(subject=subject, reason="r", by="me", at=1))
@@ -164,21 +167,21 @@ async def test_held_archive_is_not_purged(storage: SqliteStorage, subject: str) 
 
 
 async def test_hold_stops_running_purge_of_the_archive(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.fill(100)
     purge = asyncio.create_task(town.purge(batch=1))
     while await town.count() > 95:
         pass
     await town.holds.set(Hold(subject=ALICE, reason="r", by="me", at=1))
-    left = await town.count()
+    remaining = await town.count()
 
     await purge
 
-    assert left == await town.count() > 1
+    assert remaining == await town.count() > 1
 
 
 async def test_cancelled_purge_keeps_completed_batches(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.fill(100)
     purge = asyncio.create_task(town.purge(batch=1))
     while await town.count() > 95:
@@ -211,13 +214,13 @@ async def turn() -> None:
     await asyncio.sleep(0)
 
 
-async def end(task: asyncio.Task[None]) -> None:
+async def cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_janitor_purges_at_start_and_by_schedule(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.fill(5)
     janitor = await town.janitor(sweep_seconds=0.01)
     task = await running(janitor)
@@ -229,11 +232,11 @@ async def test_janitor_purges_at_start_and_by_schedule(storage: SqliteStorage) -
     last = await finished(janitor)
 
     assert (last.by, last.state) == (SCHEDULE, State.DONE)
-    await end(task)
+    await cancel(task)
 
 
 async def test_ordered_purge_starts_at_once(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     janitor = await town.janitor()
     task = await running(janitor)
     await town.fill(5)
@@ -247,11 +250,11 @@ async def test_ordered_purge_starts_at_once(storage: SqliteStorage) -> None:
     assert (last.by, last.owner, last.state, last.messages) == ("me", ALICE, State.DONE, 4)
     assert last.finished is not None
     assert janitor.current is None
-    await end(task)
+    await cancel(task)
 
 
 async def test_only_ordered_purge_scrubs_files(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.fill(5)
     janitor = await town.janitor()
     task = await running(janitor)
@@ -260,13 +263,13 @@ async def test_only_ordered_purge_scrubs_files(storage: SqliteStorage) -> None:
     await janitor.order("me")
     await finished(janitor)
     assert not await has_traces(storage)
-    await end(task)
+    await cancel(task)
 
 
 async def test_purge_is_tried_again_after_storage_error(
     storage: SqliteStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.fill(5)
     janitor = await town.janitor()
     await SqliteProbe(storage).execute("ALTER TABLE owners RENAME TO away")
@@ -280,18 +283,18 @@ async def test_purge_is_tried_again_after_storage_error(
     last = await finished(janitor)
 
     assert (last.state, await town.count()) == (State.DONE, 1)
-    await end(task)
+    await cancel(task)
 
 
 async def test_cancelled_janitor_reports_purge_as_stopped(storage: SqliteStorage) -> None:
-    town = Town(storage, RetentionBounds(messages=1))
+    town = Town(storage, RetentionLimits(messages=1))
     await town.fill(200)
     janitor = await town.janitor()
     task = asyncio.create_task(janitor.run())
     while janitor.current is None or janitor.current.messages == 0:
         await turn()
 
-    await end(task)
+    await cancel(task)
 
     assert janitor.last is not None
     assert janitor.last.state is State.STOPPED

@@ -1,4 +1,4 @@
-"""Who may read which archive, and how much of it at once."""
+"""Reading an archive: authorization, audit, pages, counts and errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from component.core.reading.reader import ArchiveReader
 from storage.open import SqliteStorage
 from storage.rows import AuditEntry, Filter, Phrase
 
-DEFAULT, MOST = 2, 4
+DEFAULT, MAXIMUM = 2, 4
 CAROL = f"carol@{OTHER_HOST}"
 OPERATOR = Operator(name="ops", role=Role.READER, jid=f"ops@{HOST}")
 BY_OPERATOR = f"ops@{HOST}"
@@ -49,7 +49,7 @@ def reader(storage: SqliteStorage, writer: Writer) -> ArchiveReader:
         authorizer,
         storage,
         writer,
-        Pager(storage.archive, writer, default_size=DEFAULT, max_size=MOST),
+        Pager(storage.archive, writer, default_size=DEFAULT, max_size=MAXIMUM),
         Followers(),
     )
 
@@ -58,7 +58,7 @@ async def audit_log(storage: SqliteStorage) -> list[AuditEntry]:
     return list(await storage.audit_log.entries(limit=10))
 
 
-# Who may
+# Authorization
 
 
 @pytest.mark.parametrize("owner", [ALICE, BOB, CAROL])
@@ -82,7 +82,7 @@ async def test_user_reads_own_archive(reader: ArchiveReader, writer: Writer, own
         (ALICE, f"{ALICE}/a1"),
         (f"{ALICE} ", ALICE),
         (f"a@{ALICE}", ALICE),
-        # Own archives that are none of ours
+        # Own archives outside of the virtual hosts
         (ROMEO, ROMEO),
         (HOST, HOST),
         (f"alice@sub.{HOST}", f"alice@sub.{HOST}"),
@@ -119,16 +119,16 @@ async def test_forbidden_is_raised_before_any_other_error(
         await reader.page(User(BOB), ALICE, query)
 
 
-async def test_read_of_an_operator_is_recorded_without_the_words_of_a_search(
+async def test_read_of_an_operator_is_audited_without_the_words_of_a_search(
     reader: ArchiveReader, writer: Writer, storage: SqliteStorage
 ) -> None:
     writer.put(entries(2))
-    wanted = Filter(
+    filter = Filter(
         peer=BOB, resource="x", since=NOON, until=NOON, phrases=(Phrase(words=("a",)),)
     )
 
     page = await reader.page(User(BY_OPERATOR), ALICE, PageQuery())
-    await reader.page(User(BY_OPERATOR), ALICE, PageQuery(filter=wanted))
+    await reader.page(User(BY_OPERATOR), ALICE, PageQuery(filter=filter))
     await reader.bounds(User(BY_OPERATOR), ALICE)
 
     noon = "2026-01-01T12:00:00.000000Z"
@@ -143,7 +143,7 @@ async def test_read_of_an_operator_is_recorded_without_the_words_of_a_search(
     ]
 
 
-async def test_read_of_the_own_archive_is_not_recorded(
+async def test_read_of_the_own_archive_is_not_audited(
     reader: ArchiveReader, storage: SqliteStorage
 ) -> None:
     await reader.page(User(ALICE), ALICE, PageQuery())
@@ -152,29 +152,32 @@ async def test_read_of_the_own_archive_is_not_recorded(
     assert await audit_log(storage) == []
 
 
-# How much
+# Pages
 
 
 @pytest.mark.parametrize(
-    ("most", "given"), [(None, DEFAULT), (1, 1), (3, 3), (MOST, MOST), (5, MOST), (2**70, MOST)]
+    ("limit", "size"),
+    [(None, DEFAULT), (1, 1), (3, 3), (MAXIMUM, MAXIMUM), (5, MAXIMUM), (2**70, MAXIMUM)],
 )
 async def test_page_has_the_requested_size_up_to_the_maximum(
-    reader: ArchiveReader, writer: Writer, most: int | None, given: int
+    reader: ArchiveReader, writer: Writer, limit: int | None, size: int
 ) -> None:
     writer.put(entries(6))
 
-    page = await reader.page(User(ALICE), ALICE, PageQuery(limit=most))
+    page = await reader.page(User(ALICE), ALICE, PageQuery(limit=limit))
 
-    assert (texts(page), page.complete) == (texts(entries(6)[:given]), False)
+    assert (texts(page), page.complete) == (texts(entries(6)[:size]), False)
 
 
-@pytest.mark.parametrize("most", [-1, -(2**70)])
-async def test_negative_limit_is_a_bad_request(reader: ArchiveReader, most: int) -> None:
+@pytest.mark.parametrize("limit", [-1, -(2**70)])
+async def test_negative_limit_is_a_bad_request(reader: ArchiveReader, limit: int) -> None:
     with pytest.raises(BadRequest):
-        await reader.page(User(ALICE), ALICE, PageQuery(limit=most))
+        await reader.page(User(ALICE), ALICE, PageQuery(limit=limit))
 
 
-async def test_the_last_page_is_read_backwards(reader: ArchiveReader, writer: Writer) -> None:
+async def test_backwards_page_without_before_is_the_last_page(
+    reader: ArchiveReader, writer: Writer
+) -> None:
     writer.put(entries(6))
 
     page = await reader.page(User(ALICE), ALICE, PageQuery(backwards=True))
@@ -182,7 +185,7 @@ async def test_the_last_page_is_read_backwards(reader: ArchiveReader, writer: Wr
     assert texts(page) == texts(entries(6)[4:])
 
 
-async def test_a_page_lies_between_two_messages(reader: ArchiveReader, writer: Writer) -> None:
+async def test_page_between_two_ids_is_complete(reader: ArchiveReader, writer: Writer) -> None:
     writer.put(entries(4))
     ids = [m.id for m in (await reader.page(User(ALICE), ALICE, PageQuery(limit=4))).messages]
 
@@ -191,18 +194,18 @@ async def test_a_page_lies_between_two_messages(reader: ArchiveReader, writer: W
     assert (texts(page), page.complete) == (texts(entries(4)[1:3]), True)
 
 
-async def test_a_filter_is_applied(reader: ArchiveReader, writer: Writer) -> None:
+async def test_page_has_matching_messages_only(reader: ArchiveReader, writer: Writer) -> None:
     rows = [entry(n, at=NOON + n, peer=(BOB, ROMEO)[n % 2]) for n in range(6)]
     writer.put(rows)
 
-    wanted = Filter(peer=ROMEO, since=NOON + 3)
-    page = await reader.page(User(ALICE), ALICE, PageQuery(filter=wanted))
+    filter = Filter(peer=ROMEO, since=NOON + 3)
+    page = await reader.page(User(ALICE), ALICE, PageQuery(filter=filter))
 
     assert (texts(page), page.complete) == (texts([rows[3], rows[5]]), True)
 
 
-def naming(id: str) -> list[PageQuery]:
-    """Return a query for each place where an id can be."""
+def queries_with(id: str) -> list[PageQuery]:
+    """Return one query for each parameter that takes an id."""
     return [
         PageQuery(after=id),
         PageQuery(before=id),
@@ -220,7 +223,7 @@ async def test_unknown_id_is_item_not_found(
     writer.put(entries(2))
 
     with pytest.raises(ItemNotFound):
-        await reader.page(User(ALICE), ALICE, naming(id)[place])
+        await reader.page(User(ALICE), ALICE, queries_with(id)[place])
 
 
 @pytest.mark.parametrize("place", range(5))
@@ -231,7 +234,7 @@ async def test_id_of_another_archive_is_item_not_found(
     foreign = (await reader.page(User(BOB), BOB, PageQuery())).messages[0].id
 
     with pytest.raises(ItemNotFound):
-        await reader.page(User(ALICE), ALICE, naming(foreign)[place])
+        await reader.page(User(ALICE), ALICE, queries_with(foreign)[place])
 
 
 async def test_unknown_id_is_item_not_found_even_with_limit_0(
@@ -244,13 +247,15 @@ async def test_unknown_id_is_item_not_found_even_with_limit_0(
 # Counts
 
 
-async def test_the_whole_archive_is_counted(reader: ArchiveReader, writer: Writer) -> None:
+async def test_count_without_filter_is_that_of_the_archive(
+    reader: ArchiveReader, writer: Writer
+) -> None:
     writer.put(entries(6))
 
     assert (await reader.page(User(ALICE), ALICE, PageQuery(limit=1, counted=True))).count == 6
 
 
-async def test_a_filter_is_counted_and_its_page_placed(
+async def test_count_and_index_are_those_of_the_filter(
     reader: ArchiveReader, writer: Writer
 ) -> None:
     writer.put([entry(n, peer=(BOB, ROMEO)[n % 2]) for n in range(7)])
@@ -270,15 +275,15 @@ async def test_limit_0_returns_the_count_alone(reader: ArchiveReader, writer: Wr
     assert (page.count, page.messages) == (3, ())
 
 
-@pytest.mark.parametrize(("index", "kept"), [(0, 2), (3, 2), (4, 1), (5, 0), (10**18, 0)])
-async def test_a_page_begins_at_an_index(
-    reader: ArchiveReader, writer: Writer, index: int, kept: int
+@pytest.mark.parametrize(("index", "size"), [(0, 2), (3, 2), (4, 1), (5, 0), (10**18, 0)])
+async def test_page_begins_at_the_index(
+    reader: ArchiveReader, writer: Writer, index: int, size: int
 ) -> None:
     writer.put(entries(5))
 
     page = await reader.page(User(ALICE), ALICE, PageQuery(index=index, limit=2, counted=True))
 
-    assert (texts(page), page.count) == (texts(entries(5)[index : index + kept]), 5)
+    assert (texts(page), page.count) == (texts(entries(5)[index : index + size]), 5)
 
 
 @pytest.mark.parametrize(
@@ -308,13 +313,13 @@ async def test_index_that_costs_too_much_is_not_implemented(
     assert "page by id" in caught.value.message
 
 
-async def test_an_empty_archive_has_no_messages_and_is_complete(reader: ArchiveReader) -> None:
+async def test_page_of_an_empty_archive_is_complete(reader: ArchiveReader) -> None:
     page = await reader.page(User(ALICE), ALICE, PageQuery(counted=True))
 
     assert (page.count, page.messages, page.complete) == (0, (), True)
 
 
-# The ends
+# First and last message
 
 
 async def test_bounds_are_the_first_and_the_last_message(
@@ -346,16 +351,16 @@ async def test_empty_archive_has_no_bounds(reader: ArchiveReader) -> None:
 async def test_page_has_all_messages_received_before(
     reader: ArchiveReader, writer: Writer
 ) -> None:
-    found = []
+    pages = []
     for n in range(5):
         writer.put([entry(n)])
         page = await reader.page(User(ALICE), ALICE, PageQuery(limit=1, backwards=True))
-        found += texts(page)
+        pages += texts(page)
 
-    assert found == texts([entry(n) for n in range(5)])
+    assert pages == texts([entry(n) for n in range(5)])
 
 
-# Trouble
+# Errors
 
 
 async def test_failing_store_is_overloaded(reader: ArchiveReader, storage: SqliteStorage) -> None:
@@ -368,12 +373,12 @@ async def test_failing_store_is_overloaded(reader: ArchiveReader, storage: Sqlit
 
 
 @pytest.mark.parametrize(
-    "wanted", [Filter(peer="\ud800"), Filter(since=2**63), Filter(until=-(2**63) - 1)], ids=str
+    "filter", [Filter(peer="\ud800"), Filter(since=2**63), Filter(until=-(2**63) - 1)], ids=str
 )
 async def test_filter_that_no_store_accepts_is_a_bad_request(
-    reader: ArchiveReader, wanted: Filter
+    reader: ArchiveReader, filter: Filter
 ) -> None:
     with pytest.raises(Refused) as caught:
-        await reader.page(User(ALICE), ALICE, PageQuery(filter=wanted))
+        await reader.page(User(ALICE), ALICE, PageQuery(filter=filter))
 
     assert caught.value.kind != "wait"

@@ -1,4 +1,4 @@
-"""What of a room is read by those who are in it, where another one had its name before."""
+"""Reads of an occupant in the archive of a room that replaced another of the same name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPERATOR = Operator(name="ops", role=Role.READER, jid=BY_OPERATOR)
 
 
 class OpenRooms:
-    """Rooms that anybody may enter."""
+    """Rooms that every user may enter."""
 
     async def features(self, room: str) -> frozenset[str] | None:
         return frozenset({"muc_open"})
@@ -31,29 +31,31 @@ class OpenRooms:
         pass
 
 
-@pytest.mark.parametrize("made", [0, 2, 4])
-async def test_occupant_reads_nothing_from_before_the_room_was_created(
-    storage: Storage, writer: Writer, made: int
+@pytest.mark.parametrize("created", [0, 2, 4])
+async def test_occupant_reads_no_message_older_than_the_room(
+    storage: Storage, writer: Writer, created: int
 ) -> None:
     rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.rooms, OpenRooms())
     authorizer = Authorizer(Hosts([HOST]), [OPERATOR], Audit(storage.audit_log, writer), rooms)
     pager = Pager(storage.archive, writer, default_size=2, max_size=4)
     reader = ArchiveReader(authorizer, storage, writer, pager, Followers())
-    said = entries(4, owner=ROOM, type="groupchat")
-    writer.put(said)
-    rooms.note_created(ROOM, NOON + made * SECOND)
+    rows = entries(4, owner=ROOM, type="groupchat")
+    writer.put(rows)
+    rooms.note_created(ROOM, NOON + created * SECOND)
 
     whole = await reader.page(User(BY_OPERATOR), ROOM, PageQuery(limit=4))
     page = await reader.page(User(ALICE), ROOM, PageQuery(limit=4, counted=True))
-    assert (texts(whole), texts(page)) == (texts(said), texts(said[made:]))
-    assert page.count == 4 - made
+    assert (texts(whole), texts(page)) == (texts(rows), texts(rows[created:]))
+    assert page.count == 4 - created
     for query in (
         PageQuery(filter=Filter(since=NOON, until=NOON + SECOND)),
         PageQuery(filter=Filter(ids=tuple(message.id for message in whole.messages))),
         PageQuery(before=whole.messages[2].id, backwards=True),
         PageQuery(index=0),
     ):
-        shown = texts(await reader.page(User(ALICE), ROOM, query))
-        assert set(shown) <= set(texts(said[made:]))
+        page_texts = texts(await reader.page(User(ALICE), ROOM, query))
+        assert set(page_texts) <= set(texts(rows[created:]))
     edges = await reader.bounds(User(ALICE), ROOM)
-    assert (texts(edges) if edges else []) == ([said[made].xml, said[3].xml] if made < 4 else [])
+    assert (texts(edges) if edges else []) == (
+        [rows[created].xml, rows[3].xml] if created < 4 else []
+    )

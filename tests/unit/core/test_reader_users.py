@@ -1,4 +1,4 @@
-"""Users read through the same reader as operators: their own archive, and those of rooms."""
+"""Users read their own archive and archives of rooms through the reader of operators."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from support.builders import ALICE, BOB, HOST, NOON, ROOM, SECOND, entries, entry, texts
-from support.sidecar import open_services
+from support.http_services import open_services
 
 from component.core.access.audit import Audit
 from component.core.access.authorize import Authorizer
@@ -25,12 +25,12 @@ from storage.rows import ANY
 
 MESSAGES = entries(4, owner=ROOM, type="groupchat")
 
-#: When the room of today was created: two of the messages are of its predecessor.
+#: When the present room was created: two of the messages are of its predecessor.
 CREATED = NOON + 2 * SECOND
 
 
 class OpenRooms:
-    """Rooms that anybody may enter."""
+    """Rooms that every user may enter."""
 
     async def features(self, room: str) -> frozenset[str] | None:
         return frozenset({"muc_open"})
@@ -41,9 +41,9 @@ class OpenRooms:
 
 @pytest.fixture
 async def services() -> AsyncIterator[Services]:
-    async with open_services() as opened:
-        await opened.writer.store([*entries(3), *MESSAGES])
-        yield opened
+    async with open_services() as services:
+        await services.writer.store([*entries(3), *MESSAGES])
+        yield services
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def reader(services: Services, rooms: Rooms) -> ArchiveReader:
 
 
 async def read_everything(reader: ArchiveReader, user: User, owner: str) -> None:
-    """Read an archive in every way. Raises what each of them raises."""
+    """Read an archive in every way. Raises the errors of each read."""
     query = PageQuery()
     page = await reader.page(user, owner, query)
     await reader.readable_page(user, owner, query, folded=True)
@@ -74,7 +74,7 @@ async def read_everything(reader: ArchiveReader, user: User, owner: str) -> None
     await reader.stream(user, owner, ANY, FROM_START)
 
 
-async def test_a_user_reads_the_own_archive_in_every_way_unrecorded(
+async def test_user_reads_own_archive_in_every_way_unaudited(
     reader: ArchiveReader, services: Services
 ) -> None:
     await read_everything(reader, User(ALICE), ALICE)
@@ -82,11 +82,11 @@ async def test_a_user_reads_the_own_archive_in_every_way_unrecorded(
     assert await services.storage.audit_log.entries(limit=10) == ()
 
 
-async def test_a_user_reads_the_archive_of_another_in_no_way(
+async def test_every_read_of_another_archive_is_forbidden(
     reader: ArchiveReader, services: Services
 ) -> None:
     user, query = User(BOB), PageQuery()
-    for reading in (
+    for read in (
         reader.page(user, ALICE, query),
         reader.readable_page(user, ALICE, query),
         reader.message(user, ALICE, "unknown", folded=False),
@@ -96,12 +96,12 @@ async def test_a_user_reads_the_archive_of_another_in_no_way(
         reader.stream(user, ALICE, ANY, None),
     ):
         with pytest.raises(Forbidden):
-            await reading
+            await read
 
     assert await services.storage.audit_log.entries(limit=10) == ()
 
 
-async def test_the_server_reads_in_every_way_on_record(
+async def test_every_read_of_the_server_is_audited(
     reader: ArchiveReader, services: Services
 ) -> None:
     await reader.conversations(SERVER, ALICE, ConversationQuery())
@@ -116,7 +116,7 @@ async def test_the_server_reads_in_every_way_on_record(
     ]
 
 
-async def test_a_summary_for_an_occupant_leaves_out_the_predecessor_of_the_room(
+async def test_summary_for_an_occupant_leaves_out_the_predecessor_of_the_room(
     reader: ArchiveReader,
 ) -> None:
     summary = await reader.summary(User(ALICE), ROOM)
@@ -127,7 +127,7 @@ async def test_a_summary_for_an_occupant_leaves_out_the_predecessor_of_the_room(
     assert texts((summary.first, summary.last)) == texts(MESSAGES[2:])
 
 
-async def test_a_message_of_the_predecessor_is_not_found_by_its_id(
+async def test_message_of_the_predecessor_is_item_not_found(
     reader: ArchiveReader,
 ) -> None:
     ids = [row.id for row in (await reader.page(SERVER, ROOM, PageQuery())).messages]
@@ -137,7 +137,7 @@ async def test_a_message_of_the_predecessor_is_not_found_by_its_id(
     assert (await reader.message(User(ALICE), ROOM, ids[2], folded=False)).message.stored.id
 
 
-async def test_conversations_that_count_the_predecessor_are_refused(
+async def test_conversations_that_count_the_predecessor_are_forbidden(
     reader: ArchiveReader, services: Services
 ) -> None:
     with pytest.raises(Forbidden):
@@ -146,7 +146,7 @@ async def test_conversations_that_count_the_predecessor_are_refused(
     assert (await reader.conversations(SERVER, ROOM, ConversationQuery())).conversations
 
 
-async def test_a_stream_from_the_start_leaves_out_the_predecessor(reader: ArchiveReader) -> None:
+async def test_stream_from_the_start_leaves_out_the_predecessor(reader: ArchiveReader) -> None:
     stream = await reader.stream(User(ALICE), ROOM, ANY, FROM_START)
     messages = stream.messages(pause=0.01)
 
@@ -155,7 +155,7 @@ async def test_a_stream_from_the_start_leaves_out_the_predecessor(reader: Archiv
 
 
 @pytest.mark.parametrize(("since", "count"), [(0, 4), (CREATED, 2)])
-async def test_an_export_has_nothing_from_before_a_time(
+async def test_export_since_a_time_has_no_earlier_message(
     services: Services, since: int, count: int
 ) -> None:
     export = Export(services.storage, services.queue, services.followers)
@@ -167,7 +167,7 @@ async def test_an_export_has_nothing_from_before_a_time(
     assert portable.count(b"<result ") == count
 
 
-async def test_a_room_without_a_predecessor_is_read_in_every_way(
+async def test_occupant_reads_a_room_without_predecessor_in_every_way(
     reader: ArchiveReader, services: Services, rooms: Rooms
 ) -> None:
     room = f"new@conference.{HOST}"

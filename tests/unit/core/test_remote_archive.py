@@ -1,4 +1,4 @@
-"""The Remote Data archive reads what others have written, within its own bounds."""
+"""The Remote Data archive: reads and posts of messages, and its bounds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from support.builders import everything
 from support.databases import blocked
-from support.sidecar import HOST, open_services, stamp
+from support.http_services import HOST, open_services, stamp
 
 from component.core.archiving.pressure import CAPACITY, WORK_BYTES
 from component.core.archiving.writer import Writer
@@ -69,7 +69,7 @@ async def test_read_sees_messages_received_before(
 
 @pytest.mark.parametrize("limit", [None, 1000])
 @pytest.mark.parametrize(("before", "expected"), [(None, "123"), (LAST, "345")])
-async def test_no_page_is_longer_than_the_bound(
+async def test_page_is_limited_by_the_bound(
     services: Services,
     archive: RemoteArchive,
     limit: int | None,
@@ -84,7 +84,9 @@ async def test_no_page_is_longer_than_the_bound(
     assert (answer.count, answer.complete) == (5, False)
 
 
-async def test_a_full_queue_refuses_to_store(services: Services, archive: RemoteArchive) -> None:
+async def test_store_on_a_full_queue_is_overloaded(
+    services: Services, archive: RemoteArchive
+) -> None:
     async with blocked(services.storage):
         services.writer.put([entry(1)] * (CAPACITY // WORK_BYTES))
 
@@ -102,26 +104,26 @@ async def test_a_full_queue_refuses_to_store(services: Services, archive: Remote
 
 
 async def test_read_waits_for_messages_on_their_way_to_the_writer(services: Services) -> None:
-    asked, told = asyncio.Event(), asyncio.Event()
+    requested, released = asyncio.Event(), asyncio.Event()
 
-    class Waiting(Writer):
-        """The writer, behind something that holds a message back for a while."""
+    class HeldWriter(Writer):
+        """The writer behind a queue that holds messages back until they are released."""
 
         async def wait_readable(self, owner: str) -> None:
-            asked.set()
-            await told.wait()
+            requested.set()
+            await released.wait()
             await services.writer.wait_readable(owner)
 
-    queue = Waiting(services.storage.archive)
+    queue = HeldWriter(services.storage.archive)
     archive = RemoteArchive(
         services.storage.archive, services.writer, services.jids, queue=queue, max_items=MAX_ITEMS
     )
-    reading = asyncio.create_task(archive.read(HOST, ALICE))
-    await asked.wait()
+    read_task = asyncio.create_task(archive.read(HOST, ALICE))
+    await requested.wait()
     services.writer.put([entry(1)])
-    told.set()
+    released.set()
 
-    assert (await reading).count == 1
+    assert (await read_task).count == 1
 
 
 @pytest.mark.parametrize("peer", [None, "bob", "bob@example.org"])
@@ -180,7 +182,7 @@ async def test_message_from_the_future_is_a_bad_request(archive: RemoteArchive) 
     assert await archive.count(HOST, ALICE) == 0
 
 
-async def test_a_clock_may_be_a_minute_ahead(archive: RemoteArchive) -> None:
+async def test_message_a_minute_in_the_future_is_accepted(archive: RemoteArchive) -> None:
     minute = 60 * 1_000_000
     for ahead in (minute, 0):
         at = format_time(now() + ahead)
@@ -196,7 +198,7 @@ async def test_messages_posted_over_several_connections_are_stored(archive: Remo
     assert await archive.count(HOST, ALICE) == 2
 
 
-async def test_pages_by_index_that_are_cut_by_bytes_miss_nothing(services: Services) -> None:
+async def test_pages_by_index_cut_by_bytes_miss_no_message(services: Services) -> None:
     await services.writer.store([entry(second) for second in range(9)])
     archive = RemoteArchive(
         services.storage.archive,
@@ -206,13 +208,13 @@ async def test_pages_by_index_that_are_cut_by_bytes_miss_nothing(services: Servi
         max_items=MAX_ITEMS,
         max_bytes=2 * len(entry(0).xml),
     )
-    found: list[str] = []
+    texts: list[str] = []
     while True:
-        answer = await archive.read(HOST, RemoteQuery(username="alice", page=len(found), limit=4))
-        found += [message.xml for message in answer.messages]
+        answer = await archive.read(HOST, RemoteQuery(username="alice", page=len(texts), limit=4))
+        texts += [message.xml for message in answer.messages]
         assert answer.count == 9
         assert 1 <= len(answer.messages) <= 2
         if answer.complete:
             break
 
-    assert found == [entry(second).xml for second in range(9)]
+    assert texts == [entry(second).xml for second in range(9)]

@@ -1,4 +1,4 @@
-"""A posted message becomes one row that is right about who, whom and which way."""
+"""A posted message becomes one row with its owner, peer, direction and type."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SENT, RECEIVED = Direction.SENT, Direction.RECEIVED
 
 
 def entry(xml: str | None = None, **fields: Any) -> NewMessage:
-    known = {"username": "alice", "timestamp": "1970-01-01T00:00:01Z"}
-    return new_message_of(Post(**known | fields, xml=xml), HOST, Addresses())
+    defaults = {"username": "alice", "timestamp": "1970-01-01T00:00:01Z"}
+    return new_message_of(Post(**defaults | fields, xml=xml), HOST, Addresses())
 
 
 def addressed(sender: str, recipient: str, type: str = "chat") -> str:
@@ -41,7 +41,7 @@ def addressed(sender: str, recipient: str, type: str = "chat") -> str:
         ("alice@example.org/pc", "room@muc.example/nick", SENT, "room@muc.example", "nick"),
     ],
 )
-def test_the_addresses_of_the_stanza_decide(
+def test_addresses_of_the_stanza_decide_direction_and_peer(
     sender: str, recipient: str, direction: Direction, peer: str, resource: str
 ) -> None:
     row = entry(addressed(sender, recipient), peer="wrong")
@@ -69,7 +69,7 @@ def test_message_to_oneself_has_the_direction_of_the_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type", "xml_type", "kept"),
+    ("type", "xml_type", "row_type"),
     [
         (None, "chat", "chat"),
         (None, "normal", "normal"),
@@ -79,17 +79,19 @@ def test_message_to_oneself_has_the_direction_of_the_request() -> None:
         ("chat", "error", "chat"),
     ],
 )
-def test_the_type_is_the_one_of_the_stanza_where_a_user_can_have_it(
-    type: str | None, xml_type: str, kept: str
+def test_type_of_the_stanza_counts_if_a_user_can_receive_it(
+    type: str | None, xml_type: str, row_type: str
 ) -> None:
     row = entry(addressed("bob@example.org", "alice@example.org", xml_type), type=type)
 
-    assert (row.owner, row.type) == ("alice@example.org", kept)
+    assert (row.owner, row.type) == ("alice@example.org", row_type)
 
 
 @pytest.mark.parametrize("username", [ROOM, "room", "ROOM"])
 @pytest.mark.parametrize("type", ["groupchat", None])
-def test_a_room_is_an_archive_of_its_own(username: str, type: str | None) -> None:
+def test_post_of_type_groupchat_to_a_room_is_in_the_archive_of_the_room(
+    username: str, type: str | None
+) -> None:
     xml = addressed(f"{ROOM}/Nick", "alice@example.org", "groupchat")
 
     row = entry(xml, username=username, type=type, peer="bob")
@@ -98,7 +100,7 @@ def test_a_room_is_an_archive_of_its_own(username: str, type: str | None) -> Non
     assert (row.peer, row.resource, row.nick) == ("bob@example.org", "Nick", "Nick")
 
 
-def test_a_room_on_any_domain_is_taken() -> None:
+def test_room_on_another_domain_is_accepted() -> None:
     xml = addressed("room@muc.example/Nick", "alice@example.org", "groupchat")
 
     row = entry(xml, username="room@muc.example", type="groupchat")
@@ -133,7 +135,7 @@ def test_text_from_a_room_becomes_a_stanza_of_its_occupant() -> None:
         {"body": "y"},
     ],
 )
-def test_only_the_same_message_is_a_repetition(changed: dict[str, Any]) -> None:
+def test_deduplication_key_is_the_same_for_the_same_message_only(changed: dict[str, Any]) -> None:
     fields = {"peer": "bob", "direction": SENT, "body": "x"}
 
     assert entry(**fields).dedup_key == entry(**fields, nick="n").dedup_key
@@ -141,7 +143,7 @@ def test_only_the_same_message_is_a_repetition(changed: dict[str, Any]) -> None:
     assert entry(**fields).dedup_key != entry(**fields | changed).dedup_key
 
 
-def test_the_time_of_a_row_is_in_microseconds() -> None:
+def test_time_of_a_row_is_in_microseconds() -> None:
     row = entry(
         addressed("bob@example.org", "alice@example.org"), timestamp="1970-01-01T00:00:01.5Z"
     )
@@ -152,13 +154,13 @@ def test_the_time_of_a_row_is_in_microseconds() -> None:
 @pytest.mark.parametrize(
     "username", ["alice@example.net", "alice@example.org/pc", "@example.org", "a/b", "a b", "\x00"]
 )
-def test_strange_username_reaches_no_other_archive(username: str) -> None:
+def test_invalid_username_is_bad_request(username: str) -> None:
     with pytest.raises(BadRequest, match=r"^username: "):
         entry(addressed("bob@example.org", "alice@example.org"), username=username)
 
 
 @pytest.mark.parametrize(
-    ("inside", "text"),
+    ("content", "text"),
     [
         ("<body>hello</body>", "hello"),
         ("<x xmlns='urn:x'/><body>hello</body>", "hello"),
@@ -182,7 +184,7 @@ def test_strange_username_reaches_no_other_archive(username: str) -> None:
     ],
 )
 @pytest.mark.parametrize("namespace", [" xmlns='jabber:client'", ""])
-def test_the_text_of_a_message_is_its_own_first_body(
-    inside: str, text: str | None, namespace: str
+def test_body_of_a_message_is_its_first_own_body(
+    content: str, text: str | None, namespace: str
 ) -> None:
-    assert body_of(f"<message{namespace}>{inside}</message>") == text
+    assert body_of(f"<message{namespace}>{content}</message>") == text

@@ -1,4 +1,4 @@
-"""XEP-0424 and XEP-0425: who may retract which message, and what its tombstone holds."""
+"""XEP-0424 and XEP-0425: permitted retractions and the content of tombstones."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def row(extra: str, *, id: str, sender: str, type: str = "chat", **fields: Any) 
 def retraction(
     extra: str = "", *, sender: str = f"{BOB}/b1", type: str = "chat", **fields: Any
 ) -> NewMessage:
-    """Return a retraction."""
+    """Return a retraction as a new message."""
     fields = row(extra or retract(), id="r1", sender=sender, type=type, **fields)
     return entry(**({"kind": Kind.ANNOTATION, "at": NOON + SECOND} | fields))
 
@@ -84,7 +84,7 @@ def name_hashes(of: NewMessage | ArchivedMessage) -> tuple[tuple[int, ...], tupl
 def offered(
     by: NewMessage, of: ArchivedMessage | None, *corrections: ArchivedMessage
 ) -> UnfinishedRetraction:
-    """Return what a store offers of a retraction."""
+    """Return an unfinished retraction as the store offers it."""
     message = ArchivedMessage(
         id="id-of-retraction",
         at=by.at,
@@ -102,14 +102,14 @@ def offered(
 
 
 def retracts(by: NewMessage) -> bool:
-    """Return whether a message retracts the message of its sender that it names, or a room's."""
+    """Return whether a retraction takes effect, in a chat or in a room."""
     return bool(
         outcome(offered(by, stored_in_room() if by.type == "groupchat" else stored())).tombstones
     )
 
 
 def tombstone_of(by: NewMessage, of: ArchivedMessage) -> Element | None:
-    """Return the tombstone of a message that a retraction names, None where it gets none."""
+    """Return the tombstone that a retraction leaves of a message, or None."""
     if not set(name_hashes(by)[1]) & set(name_hashes(of)[0]):
         return None
     tombstones = outcome(offered(by, of)).tombstones
@@ -117,55 +117,55 @@ def tombstone_of(by: NewMessage, of: ArchivedMessage) -> Element | None:
     return parse(tombstones[0].xml.encode()) if tombstones else None
 
 
-# The tombstone
+# Tombstones
 
 
-def test_a_retraction_replaces_its_target_and_the_corrections_of_it() -> None:
+def test_retraction_replaces_its_message_and_corrections_by_tombstones() -> None:
     correction = "<replace xmlns='urn:xmpp:message-correct:0' id='m1'/>"
     corrected = stored(correction, id="id-2", kind=Kind.ANNOTATION)
     forged = stored(correction, id="id-3", kind=Kind.ANNOTATION, direction=SENT)
 
-    found = outcome(offered(retraction(), stored(), forged, corrected))
+    result = outcome(offered(retraction(), stored(), forged, corrected))
 
-    assert [(t.id, t.kind) for t in found.tombstones] == [
+    assert [(t.id, t.kind) for t in result.tombstones] == [
         ("an-id", Kind.TOMBSTONE),
         ("id-2", Kind.ANNOTATION),
     ]
-    assert (found.number, found.settled, found.is_done) == (5, ("id-3", "id-2"), True)
+    assert (result.number, result.settled, result.is_done) == (5, ("id-3", "id-2"), True)
 
 
-def test_a_retraction_goes_on_until_the_last_corrections_are_offered() -> None:
+def test_retraction_is_unfinished_until_the_last_corrections_are_offered() -> None:
     assert not outcome(replace(offered(retraction(), stored()), is_last=False)).is_done
     assert outcome(offered(retraction(), None)) == RetractionOutcome(number=5)
 
 
-def test_corrections_of_a_message_that_may_not_be_retracted_stay_too() -> None:
+def test_refused_retraction_keeps_the_corrections() -> None:
     forged = offered(retraction(), stored(direction=SENT), stored(id="id-2"))
 
     assert outcome(replace(forged, is_last=False)) == RetractionOutcome(number=5)
 
 
-def test_under_a_hold_a_retraction_is_done_without_a_tombstone() -> None:
+def test_retraction_under_a_hold_leaves_no_tombstone() -> None:
     held = replace(offered(retraction(), stored(), stored(id="id-2")), is_last=False)
 
     assert outcome(held, is_held=True) == RetractionOutcome(number=5)
 
 
-def test_a_tombstone_holds_nothing_of_the_content() -> None:
-    found = tombstone_of(retraction(), stored("<x xmlns='urn:x'>secret</x>"))
+def test_tombstone_has_no_content() -> None:
+    tombstone = tombstone_of(retraction(), stored("<x xmlns='urn:x'>secret</x>"))
 
-    assert found is not None
-    assert (found.ns, found.name) == ("jabber:client", "message")
-    [retracted] = found.elements
+    assert tombstone is not None
+    assert (tombstone.ns, tombstone.name) == ("jabber:client", "message")
+    [retracted] = tombstone.elements
     assert (retracted.ns, retracted.name) == (NS_RETRACT, "retracted")
     assert (retracted.get("id"), retracted.get("stamp")) == ("r1", "2026-01-01T12:00:01.000000Z")
 
 
-def test_a_tombstone_keeps_addresses_id_and_type() -> None:
-    found = tombstone_of(retraction(), stored(type="normal"))
+def test_tombstone_keeps_addresses_id_and_type() -> None:
+    tombstone = tombstone_of(retraction(), stored(type="normal"))
 
-    assert found is not None
-    assert {name: found.get(name) for name in ("from", "to", "id", "type")} == {
+    assert tombstone is not None
+    assert {name: tombstone.get(name) for name in ("from", "to", "id", "type")} == {
         "from": f"{BOB}/b2",
         "to": ALICE,
         "id": "m1",
@@ -173,67 +173,69 @@ def test_a_tombstone_keeps_addresses_id_and_type() -> None:
     }
 
 
-def test_a_tombstone_keeps_the_ids_that_others_refer_to() -> None:
-    said = stored_in_room(room_id("s1") + ORIGIN_ID + occupant("p"))
-    found = tombstone_of(retraction_in_room(retract("s1") + occupant("p")), said)
+def test_tombstone_keeps_ids_that_others_refer_to() -> None:
+    original = stored_in_room(room_id("s1") + ORIGIN_ID + occupant("p"))
+    tombstone = tombstone_of(retraction_in_room(retract("s1") + occupant("p")), original)
 
-    assert found is not None
-    names = {child.name: (child.get("id"), child.text) for child in found.elements[:-1]}
+    assert tombstone is not None
+    names = {child.name: (child.get("id"), child.text) for child in tombstone.elements[:-1]}
     assert names == {"stanza-id": ("s1", ""), "origin-id": ("o1", ""), "occupant-id": ("p", "")}
 
 
-def test_a_tombstone_escapes_the_addresses_it_keeps() -> None:
+def test_tombstone_escapes_addresses() -> None:
     sender = f"{ROOM}/a&amp;b &lt;&quot;&apos;"
-    found = tombstone_of(
+    tombstone = tombstone_of(
         retraction(retract("s&amp;1"), sender=sender, type="groupchat"),
         stored(room_id("s&amp;1"), sender=sender, type="groupchat"),
     )
 
-    assert found is not None
-    assert found.get("from") == f"{ROOM}/a&b <\"'"
+    assert tombstone is not None
+    assert tombstone.get("from") == f"{ROOM}/a&b <\"'"
 
 
-# By which id
+# Ids
 
 
 @pytest.mark.parametrize("name", ["m1", "o1"])
-def test_a_message_is_retracted_by_any_id_that_its_author_gave(name: str) -> None:
+def test_message_is_retracted_by_its_message_id_or_origin_id(name: str) -> None:
     assert tombstone_of(retraction(retract(name)), stored(ORIGIN_ID)) is not None
 
 
 @pytest.mark.parametrize("name", ["m2", "s1"])
-def test_a_message_with_another_id_is_not_retracted(name: str) -> None:
+def test_message_with_another_id_is_not_retracted(name: str) -> None:
     assert tombstone_of(retraction(retract(name)), stored(room_id("s1", BOB))) is None
 
 
 @pytest.mark.parametrize(("name", "is_retracted"), [("s1", True), ("s2", False), ("m1", False)])
-def test_in_a_room_only_its_own_stanza_id_names_a_message(name: str, is_retracted: bool) -> None:
-    """XEP-0424 section 5.1: those that authors choose could be another's."""
+def test_room_message_is_retracted_by_the_stanza_id_of_the_room(
+    name: str, is_retracted: bool
+) -> None:
+    """XEP-0424 section 5.1: another occupant can choose the same message id or origin-id."""
     assert (
         tombstone_of(retraction_in_room(retract(name)), stored_in_room()) is not None
     ) is is_retracted
 
 
-def test_in_a_room_without_stanza_ids_the_ids_of_the_author_name_a_message() -> None:
+def test_room_message_without_stanza_id_is_retracted_by_its_message_id() -> None:
     assert tombstone_of(retraction_in_room(retract("m1")), stored_in_room("")) is not None
 
 
-# By whom
+# Authors
 
 
-def test_any_client_of_the_author_retracts() -> None:
+def test_retraction_by_another_resource_of_the_author_applies() -> None:
     mine = {"direction": SENT, "peer": BOB}
     by = retraction(retract(), sender=f"{ALICE}/a1", **mine, resource="")
 
     assert tombstone_of(by, stored(sender=f"{ALICE}/a2", **mine, resource="b1")) is not None
 
 
-def test_a_message_of_the_other_side_is_not_retracted() -> None:
+def test_message_of_the_other_side_is_not_retracted() -> None:
     assert tombstone_of(retraction(), stored(direction=SENT)) is None
     assert tombstone_of(retraction(direction=SENT), stored()) is None
 
 
-def test_a_message_of_another_conversation_is_not_retracted() -> None:
+def test_message_of_another_conversation_is_not_retracted() -> None:
     assert tombstone_of(retraction(sender="mallory@example.org/m"), stored()) is None
 
 
@@ -245,9 +247,16 @@ def test_a_message_of_another_conversation_is_not_retracted() -> None:
         ("nick", occupant("p"), occupant("p"), True),
         ("renamed", occupant("p"), occupant("p"), True),
         ("nick", occupant("p"), occupant("q"), False),
+        ("nick", occupant("p"), "", False),
+        ("nick", "", occupant("p"), True),
+        ("other", "", occupant("p"), False),
+        ("nick", occupant("p"), occupant("p") + occupant("q"), False),
+        ("renamed", occupant("forged") + occupant("p"), occupant("p"), True),
+        ("nick", occupant("p" * 129), occupant("p" * 129), True),
+        ("other", occupant("p" * 129), occupant("p" * 129), False),
     ],
 )
-def test_in_a_room_only_the_same_occupant_retracts(
+def test_room_message_is_retracted_by_the_same_occupant_only(
     nick: str, his: str, mine: str, is_retracted: bool
 ) -> None:
     by = retraction_in_room(retract("s1") + mine, nick)
@@ -255,7 +264,7 @@ def test_in_a_room_only_the_same_occupant_retracts(
     assert (tombstone_of(by, stored_in_room(room_id("s1") + his)) is not None) is is_retracted
 
 
-def test_an_occupant_does_not_retract_a_private_message_of_another() -> None:
+def test_private_message_of_another_occupant_is_not_retracted() -> None:
     secret = stored(PM, sender=f"{ROOM}/nick")
 
     assert tombstone_of(retraction(retract() + PM, sender=f"{ROOM}/other"), secret) is None
@@ -263,7 +272,7 @@ def test_an_occupant_does_not_retract_a_private_message_of_another() -> None:
     assert tombstone_of(retraction(retract() + PM, sender=f"{ROOM}/nick"), secret) is not None
 
 
-def test_a_private_message_does_not_retract_a_room_message() -> None:
+def test_private_message_does_not_retract_a_room_message() -> None:
     assert (
         tombstone_of(retraction(retract("s1") + PM, sender=f"{ROOM}/nick"), stored_in_room())
         is None
@@ -274,12 +283,12 @@ def test_a_private_message_does_not_retract_a_room_message() -> None:
 # Moderation
 
 
-def test_a_moderation_by_the_room_leaves_a_tombstone_with_moderator_and_reason() -> None:
+def test_moderation_by_the_room_leaves_a_tombstone_with_moderator_and_reason() -> None:
     within = f"{MODERATED}<reason>a &lt; b</reason>"
-    found = tombstone_of(retraction_in_room(retract("s1", within), ""), stored_in_room())
+    tombstone = tombstone_of(retraction_in_room(retract("s1", within), ""), stored_in_room())
 
-    assert found is not None
-    retracted = found.child(NS_RETRACT, "retracted")
+    assert tombstone is not None
+    retracted = tombstone.child(NS_RETRACT, "retracted")
     assert retracted is not None
     moderated = retracted.child(NS_MODERATE, "moderated")
     assert moderated is not None
@@ -288,16 +297,16 @@ def test_a_moderation_by_the_room_leaves_a_tombstone_with_moderator_and_reason()
     assert [c.text for c in retracted.elements if c.name == "reason"] == ["a < b"]
 
 
-def test_a_moderation_without_moderator_leaves_a_tombstone_without_one() -> None:
+def test_moderation_without_moderator_leaves_a_tombstone_without_moderator() -> None:
     unnamed = f"<moderated xmlns='{NS_MODERATE}'/>"
-    found = tombstone_of(retraction_in_room(retract("s1", unnamed), ""), stored_in_room())
+    tombstone = tombstone_of(retraction_in_room(retract("s1", unnamed), ""), stored_in_room())
 
-    assert found is not None
-    [moderated] = found.elements[-1].elements
+    assert tombstone is not None
+    [moderated] = tombstone.elements[-1].elements
     assert "by" not in moderated.attributes
 
 
-def test_a_moderation_that_the_room_did_not_send_is_ignored() -> None:
+def test_moderation_by_an_occupant_is_ignored() -> None:
     forged = retract("s1", MODERATED)
 
     assert not retracts(retraction_in_room(forged, "nick"))
@@ -313,13 +322,13 @@ def test_receipts_and_messages_without_content_are_not_retracted(kind: Kind) -> 
     assert tombstone_of(retraction(), stored(kind=kind)) is None
 
 
-def test_a_correction_is_retracted() -> None:
+def test_correction_is_retracted() -> None:
     correction = "<replace xmlns='urn:xmpp:message-correct:0' id='m0'/>"
 
     assert tombstone_of(retraction(), stored(correction, kind=Kind.ANNOTATION)) is not None
 
 
-def test_a_retraction_does_not_retract_itself() -> None:
+def test_retraction_does_not_retract_itself() -> None:
     itself = stored(retract("m1"), kind=Kind.ANNOTATION)
 
     assert tombstone_of(retraction(), itself) is None
@@ -335,16 +344,16 @@ def test_a_retraction_does_not_retract_itself() -> None:
         "<retracted xmlns='urn:xmpp:message-retract:1' id='m1'/>",
     ],
 )
-def test_an_annotation_without_valid_retract_element_retracts_nothing(extra: str) -> None:
+def test_annotation_without_valid_retract_element_retracts_nothing(extra: str) -> None:
     assert not retracts(retraction(extra))
 
 
-def test_a_message_of_another_kind_retracts_nothing() -> None:
+def test_message_of_another_kind_retracts_nothing() -> None:
     assert retracts(retraction())
     assert not retracts(retraction(kind=Kind.MESSAGE))
 
 
-def test_the_fasten_form_of_before_2023_retracts() -> None:
+def test_apply_to_of_xep_0422_retracts() -> None:
     old = "<apply-to xmlns='urn:xmpp:fasten:0' id='o1'><retract xmlns='{}'/></apply-to>"
     by = retraction(old.format("urn:xmpp:message-retract:0"))
 

@@ -1,4 +1,4 @@
-"""Whom a room admits to its archive, by what is known of him and by what the room is like."""
+"""Access to archives of rooms: affiliations, features of rooms, replaced rooms."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM
-from support.occupants import occupants
+from support.probe import probe_of
 
-from component.core.access import rooms as module
 from component.core.access.rooms import Rooms
 from component.core.errors import Overloaded
 from component.core.hosts import Hosts
@@ -22,7 +21,7 @@ PASSWORD = frozenset({"muc_passwordprotected", "muc_open"})
 
 
 class Answers:
-    """Rooms that answer alike."""
+    """Rooms that all have the same features."""
 
     def __init__(self, features: frozenset[str] | None) -> None:
         self._features = features
@@ -34,8 +33,8 @@ class Answers:
         pass
 
 
-def rooms(storage: Storage, features: frozenset[str] | None = OPEN) -> Rooms:
-    return Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Answers(features))
+def rooms(storage: Storage, features: frozenset[str] | None = OPEN, **limits: int) -> Rooms:
+    return Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Answers(features), **limits)
 
 
 def occupant(affiliation: str, jid: str = ALICE) -> Occupant:
@@ -60,106 +59,114 @@ async def test_room_admits_by_its_features_and_the_affiliation(
     admitted: set[str | None],
     affiliation: str | None,
 ) -> None:
-    known = rooms(storage, features)
+    service = rooms(storage, features)
     if affiliation:
-        known.note(occupant(affiliation))
+        service.note(occupant(affiliation))
 
-    assert await known.admits(ALICE, ROOM) is (affiliation in admitted)
+    assert await service.admits(ALICE, ROOM) is (affiliation in admitted)
 
 
-async def test_user_of_another_host_is_not_admitted(storage: Storage) -> None:
-    known = rooms(storage)
-    known.note(occupant("owner", ROMEO))
+async def test_user_of_another_host_is_not_admitted_to_a_room(storage: Storage) -> None:
+    service = rooms(storage)
+    service.note(occupant("owner", ROMEO))
 
-    assert await known.admits(ROMEO, ROOM) is False
+    assert await service.admits(ROMEO, ROOM) is False
 
 
 async def test_affiliation_counts_for_one_user_in_one_room(storage: Storage) -> None:
-    known = rooms(storage, MEMBERS)
-    known.note(occupant("member", BOB))
-    known.note(Occupant(room=f"other@{SERVICE}", jid=ALICE, affiliation="member"))
+    service = rooms(storage, MEMBERS)
+    service.note(occupant("member", BOB))
+    service.note(Occupant(room=f"other@{SERVICE}", jid=ALICE, affiliation="member"))
 
-    assert await known.admits(ALICE, ROOM) is False
+    assert await service.admits(ALICE, ROOM) is False
 
 
 async def test_only_rooms_of_the_services_have_archives(storage: Storage) -> None:
-    known = rooms(storage)
+    service = rooms(storage)
 
-    kept = [ROOM, f"{ROOM}/nick"]
-    others = [SERVICE, ALICE, f"room@{HOST}", f"room@x.{SERVICE}", "", f"{HOST}/{ROOM}"]
-    assert [known.has_archive(address) for address in kept] == [True, True]
-    assert [known.has_archive(address) for address in others] == [False] * len(others)
+    in_rooms = [ROOM, f"{ROOM}/nick"]
+    elsewhere = [SERVICE, ALICE, f"room@{HOST}", f"room@x.{SERVICE}", "", f"{HOST}/{ROOM}"]
+    assert [service.has_archive(address) for address in in_rooms] == [True, True]
+    assert [service.has_archive(address) for address in elsewhere] == [False] * len(elsewhere)
 
 
 async def test_last_affiliation_survives_a_restart(storage: Storage) -> None:
     before = rooms(storage, MEMBERS)
-    running = asyncio.create_task(before.run())
+    run_task = asyncio.create_task(before.run())
     for affiliation in ("none", "member", "owner", "member"):
         before.note(occupant(affiliation))
     before.note(occupant("outcast", BOB))
     before.stop()
-    await running
+    await run_task
 
     after = rooms(storage, MEMBERS)
     assert (await after.admits(ALICE, ROOM), await after.admits(BOB, ROOM)) == (True, False)
-    assert set(await occupants(storage)) == {occupant("member"), occupant("outcast", BOB)}
+    assert set(await probe_of(storage).occupants()) == {
+        occupant("member"),
+        occupant("outcast", BOB),
+    }
 
 
 async def test_affiliations_of_an_erased_user_are_discarded(storage: Storage) -> None:
-    known = rooms(storage, MEMBERS)
-    known.note(occupant("member"))
-    known.note(occupant("member", BOB))
-    known.forget(ALICE)
+    service = rooms(storage, MEMBERS)
+    service.note(occupant("member"))
+    service.note(occupant("member", BOB))
+    service.forget(ALICE)
 
-    assert (await known.admits(ALICE, ROOM), await known.admits(BOB, ROOM)) == (False, True)
+    assert (await service.admits(ALICE, ROOM), await service.admits(BOB, ROOM)) == (False, True)
 
 
 async def test_recreated_room_has_no_members_of_its_predecessor(storage: Storage) -> None:
-    known = rooms(storage, MEMBERS)
-    running = asyncio.create_task(known.run())
-    other = Occupant(room=f"other@{SERVICE}", jid=ALICE, affiliation="member")
-    for before in (occupant("member"), occupant("outcast", BOB), other):
-        known.note(before)
-    known.note_created(ROOM, 7)
-    known.note(occupant("owner", BOB))
-    known.stop()
-    await running
+    service = rooms(storage, MEMBERS)
+    run_task = asyncio.create_task(service.run())
+    in_another_room = Occupant(room=f"other@{SERVICE}", jid=ALICE, affiliation="member")
+    for before in (occupant("member"), occupant("outcast", BOB), in_another_room):
+        service.note(before)
+    service.note_created(ROOM, 7)
+    service.note(occupant("owner", BOB))
+    service.stop()
+    await run_task
 
     after = rooms(storage, MEMBERS)
-    for each in (known, after):
-        assert (await each.admits(ALICE, ROOM), await each.admits(BOB, ROOM)) == (False, True)
-        assert await each.admits(ALICE, other.room) is True
-        assert (await each.since(ROOM), await each.since(other.room)) == (7, 0)
-    assert set(await occupants(storage)) == {occupant("owner", BOB), other}
+    for instance in (service, after):
+        assert (await instance.admits(ALICE, ROOM), await instance.admits(BOB, ROOM)) == (
+            False,
+            True,
+        )
+        assert await instance.admits(ALICE, in_another_room.room) is True
+        assert (await instance.since(ROOM), await instance.since(in_another_room.room)) == (7, 0)
+    assert set(await probe_of(storage).occupants()) == {occupant("owner", BOB), in_another_room}
 
 
-async def test_replaced_room_is_announced(storage: Storage) -> None:
-    heard: list[str] = []
-    known = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Answers(OPEN), on_replaced=heard.append)
-    known.note(occupant("owner"))
-    assert heard == []
+async def test_replacement_of_a_room_calls_on_replaced(storage: Storage) -> None:
+    replaced: list[str] = []
+    service = Rooms(
+        Hosts([HOST], [SERVICE]), storage.rooms, Answers(OPEN), on_replaced=replaced.append
+    )
+    service.note(occupant("owner"))
+    assert replaced == []
 
-    known.note_created(ROOM, 1)
-    assert heard == [ROOM]
+    service.note_created(ROOM, 1)
+    assert replaced == [ROOM]
 
-    known.note_connected(2)
-    await known.admits(ALICE, ROOM)
-    assert heard == [ROOM, ROOM]
+    service.note_connected(2)
+    await service.admits(ALICE, ROOM)
+    assert replaced == [ROOM, ROOM]
 
 
-async def test_erased_room_has_no_earliest_time(storage: Storage) -> None:
-    known = rooms(storage)
-    known.note_created(ROOM, 7)
-    known.forget(ROOM)
+async def test_erased_room_has_no_time_of_creation(storage: Storage) -> None:
+    service = rooms(storage)
+    service.note_created(ROOM, 7)
+    service.forget(ROOM)
 
-    assert await known.since(ROOM) == 0
+    assert await service.since(ROOM) == 0
 
 
 TEMPORARY, PERSISTENT = MEMBERS | {"muc_temporary"}, MEMBERS | {"muc_persistent"}
 
 
 class Changing(Answers):
-    """Rooms that answer as they are at the time."""
+    """Rooms whose features change during the test."""
 
     def __init__(self) -> None:
         super().__init__(TEMPORARY)
@@ -178,7 +185,7 @@ class Changing(Answers):
         (TEMPORARY, TEMPORARY, False),
     ],
 )
-async def test_room_stays_the_same_over_an_interruption_if_persistent_before_and_after(
+async def test_persistent_room_stays_the_same_over_an_interruption(
     storage: Storage,
     before: frozenset[str],
     after: frozenset[str],
@@ -187,119 +194,117 @@ async def test_room_stays_the_same_over_an_interruption_if_persistent_before_and
 ) -> None:
     info = Changing()
     info.become(before)
-    known = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, info)
-    known.note_connected(5)
-    running = asyncio.create_task(known.run())
-    known.note_created(ROOM, 7)
-    known.note(occupant("member"))
-    known.note(occupant("outcast", BOB))
-    assert await known.admits(ALICE, ROOM)
+    service = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, info)
+    service.note_connected(5)
+    run_task = asyncio.create_task(service.run())
+    service.note_created(ROOM, 7)
+    service.note(occupant("member"))
+    service.note(occupant("outcast", BOB))
+    assert await service.admits(ALICE, ROOM)
     if is_restarted:
-        known.stop()
-        await running
-        known = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, info)
-        running = asyncio.create_task(known.run())
+        service.stop()
+        await run_task
+        service = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, info)
+        run_task = asyncio.create_task(service.run())
     info.become(after)
-    known.note_connected(9)
+    service.note_connected(9)
 
-    assert (await known.admits(ALICE, ROOM), await known.since(ROOM)) == (
+    assert (await service.admits(ALICE, ROOM), await service.since(ROOM)) == (
         is_same,
         7 if is_same else 9,
     )
-    assert not await known.admits(BOB, ROOM)
-    known.stop()
-    await running
-    rows = {row for row in await occupants(storage) if row.affiliation == "member"}
+    assert not await service.admits(BOB, ROOM)
+    service.stop()
+    await run_task
+    rows = {row for row in await probe_of(storage).occupants() if row.affiliation == "member"}
     assert rows == ({occupant("member")} if is_same else set())
 
 
-async def test_presence_after_an_interruption_counts_for_the_present_room(
+async def test_presence_after_an_interruption_counts_for_the_new_room(
     storage: Storage,
 ) -> None:
-    known = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Changing())
-    known.note(occupant("member"))
-    known.note_connected(9)
-    known.note(occupant("owner", BOB))
+    service = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, Changing())
+    service.note(occupant("member"))
+    service.note_connected(9)
+    service.note(occupant("owner", BOB))
 
-    assert (await known.admits(ALICE, ROOM), await known.admits(BOB, ROOM)) == (False, True)
-    assert await known.since(ROOM) == 9
+    assert (await service.admits(ALICE, ROOM), await service.admits(BOB, ROOM)) == (False, True)
+    assert await service.since(ROOM) == 9
 
 
 async def test_room_that_became_persistent_is_recorded(storage: Storage) -> None:
     info = Changing()
-    known = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, info)
-    known.note_connected(5)
-    known.note_created(ROOM, 7)
-    await known.admits(ALICE, ROOM)
+    service = Rooms(Hosts([HOST], [SERVICE]), storage.rooms, info)
+    service.note_connected(5)
+    service.note_created(ROOM, 7)
+    await service.admits(ALICE, ROOM)
     info.become(PERSISTENT)
-    known.note_changed(ROOM)
-    known.stop()
-    await known.run()
+    service.note_changed(ROOM)
+    service.stop()
+    await service.run()
 
     assert not (await storage.rooms.get(ROOM)).is_persistent
-    await known.admits(ALICE, ROOM)
-    await known.run()
+    await service.admits(ALICE, ROOM)
+    await service.run()
     assert (await storage.rooms.get(ROOM)).is_persistent
 
 
-# How much is remembered
+# Bounds of memory
 
 
 @pytest.mark.parametrize("features", [TEMPORARY, PERSISTENT])
-async def test_room_beyond_the_memory_is_not_taken_for_another(
-    storage: Storage, features: frozenset[str], monkeypatch: pytest.MonkeyPatch
+async def test_evicted_room_is_read_from_the_store(
+    storage: Storage, features: frozenset[str]
 ) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 1)
-    known = rooms(storage, features)
-    known.note_connected(5)
-    others = [f"{n}@{SERVICE}" for n in range(3)]
-    for made, room in enumerate((ROOM, *others), start=7):
-        known.note_created(room, made)
-        known.note(Occupant(room=room, jid=ALICE, affiliation="member"))
+    service = rooms(storage, features, remembered_max=1)
+    service.note_connected(5)
+    other_rooms = [f"{n}@{SERVICE}" for n in range(3)]
+    for created, room in enumerate((ROOM, *other_rooms), start=7):
+        service.note_created(room, created)
+        service.note(Occupant(room=room, jid=ALICE, affiliation="member"))
 
     for _ in range(2):
-        for made, room in enumerate((ROOM, *others), start=7):
-            assert await known.admits(ALICE, room)
-            assert not await known.admits(BOB, room)
-            assert await known.since(room) == made
+        for created, room in enumerate((ROOM, *other_rooms), start=7):
+            assert await service.admits(ALICE, room)
+            assert not await service.admits(BOB, room)
+            assert await service.since(room) == created
 
 
 async def test_affiliation_is_readable_during_its_write(storage: Storage) -> None:
-    known = rooms(storage, MEMBERS)
-    running = asyncio.create_task(known.run())
+    service = rooms(storage, MEMBERS)
+    run_task = asyncio.create_task(service.run())
     for affiliation in ("member", "outcast", "owner", "none", "admin"):
-        known.note(occupant(affiliation))
+        service.note(occupant(affiliation))
 
-        assert await known.admits(ALICE, ROOM) is (affiliation not in ("outcast", "none"))
-    known.stop()
-    await running
-    assert await occupants(storage) == (occupant("admin"),)
+        assert await service.admits(ALICE, ROOM) is (affiliation not in ("outcast", "none"))
+    service.stop()
+    await run_task
+    assert await probe_of(storage).occupants() == (occupant("admin"),)
 
 
 async def test_too_many_unwritten_changes_count_as_an_interruption(
-    storage: Storage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    known = rooms(storage, MEMBERS)
-    known.note_connected(5)
-    known.note(occupant("member"))
-    assert await known.admits(ALICE, ROOM)
+    service = rooms(storage, MEMBERS, unwritten_max=20)
+    service.note_connected(5)
+    service.note(occupant("member"))
+    assert await service.admits(ALICE, ROOM)
 
-    monkeypatch.setattr(module, "UNWRITTEN_MAX", 20)
     for n in range(15):
-        known.note(Occupant(room=f"{n}@{SERVICE}", jid=ALICE, affiliation="member"))
-    known.note(occupant("owner", BOB))
+        service.note(Occupant(room=f"{n}@{SERVICE}", jid=ALICE, affiliation="member"))
+    service.note(occupant("owner", BOB))
 
     assert "they count as never seen" in caplog.text
-    assert (await known.admits(ALICE, ROOM), await known.admits(BOB, ROOM)) == (False, True)
-    assert await known.since(ROOM) > 5
+    assert (await service.admits(ALICE, ROOM), await service.admits(BOB, ROOM)) == (False, True)
+    assert await service.since(ROOM) > 5
 
 
-async def test_nobody_is_admitted_while_the_store_fails(storage: Storage) -> None:
-    known = rooms(storage, OPEN)
-    known.note(occupant("outcast"))
+async def test_failing_store_is_overloaded(storage: Storage) -> None:
+    service = rooms(storage, OPEN)
+    service.note(occupant("outcast"))
     await storage.close()
 
     with pytest.raises(Overloaded):
-        await known.admits(ALICE, ROOM)
+        await service.admits(ALICE, ROOM)
     with pytest.raises(Overloaded):
-        await known.since(ROOM)
+        await service.since(ROOM)

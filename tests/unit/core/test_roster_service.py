@@ -48,10 +48,12 @@ async def test_roster_is_sorted_by_jid(bench: Bench) -> None:
     for jid in (ROMEO, BOB, CAROL):
         await bench.lists.change(ALICE, Change(jid=jid))
 
-    assert [one.jid for one in await bench.lists.read(ALICE)] == sorted([BOB, CAROL, ROMEO])
+    assert [contact.jid for contact in await bench.lists.read(ALICE)] == sorted(
+        [BOB, CAROL, ROMEO]
+    )
 
 
-async def test_change_leaves_the_rest_as_it_was(bench: Bench) -> None:
+async def test_change_leaves_other_fields_unchanged(bench: Bench) -> None:
     await bench.lists.change(ALICE, Change(jid=BOB, name="Bobby", groups=("Work",)))
     await bench.lists.change(ALICE, Change(jid=BOB, subscription="to"))
 
@@ -91,7 +93,7 @@ async def test_clearing_a_roster_leaves_those_of_others(bench: Bench) -> None:
     assert (await bench.lists.read(ALICE), len(await bench.lists.read(CAROL))) == ((), 1)
 
 
-async def test_contact_that_only_asks_is_kept_and_not_shown(bench: Bench) -> None:
+async def test_contact_that_only_asks_is_stored_and_not_shown(bench: Bench) -> None:
     await bench.lists.change(ALICE, Change(jid=BOB, ask="in", ask_message="It is me"))
     shown = await bench.lists.read(ALICE)
     await bench.lists.change(ALICE, Change(jid=BOB, ask="", subscription="from"))
@@ -107,7 +109,7 @@ async def test_owner_cannot_be_a_contact(bench: Bench) -> None:
         await bench.lists.change(ALICE, Change(jid=ALICE))
 
 
-async def test_invalid_contact_is_not_kept(bench: Bench) -> None:
+async def test_invalid_contact_is_not_stored(bench: Bench) -> None:
     with pytest.raises(BadRequest):
         await bench.lists.change(ALICE, Change(jid=BOB, groups=("",)))
 
@@ -138,7 +140,7 @@ async def test_empty_roster_is_found_only_with_an_account(bench: Bench) -> None:
 async def test_roster_with_contacts_is_found_without_an_account(bench: Bench) -> None:
     await bench.lists.change(CAROL, Change(jid=BOB))
 
-    assert [one.jid for one in await bench.lists.find(CAROL)] == [BOB]
+    assert [contact.jid for contact in await bench.lists.find(CAROL)] == [BOB]
 
 
 async def test_empty_roster_is_found_if_accounts_are_unknown() -> None:

@@ -42,10 +42,10 @@ def test_unknown_subscription_is_read_as_none(subscription: str) -> None:
 
 
 def test_elements_of_other_namespaces_are_ignored() -> None:
-    other = "<item xmlns='urn:x' jid='x@y'/>"
+    foreign_item = "<item xmlns='urn:x' jid='x@y'/>"
     group = "<group xmlns='urn:x'>no</group><group>yes</group>"
 
-    [contact] = read(f"<query xmlns='{NS}'>{other}<item jid='a@b'>{group}</item></query>")
+    [contact] = read(f"<query xmlns='{NS}'>{foreign_item}<item jid='a@b'>{group}</item></query>")
 
     assert (contact.jid, contact.groups) == ("a@b", ("yes",))
 

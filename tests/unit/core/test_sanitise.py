@@ -1,4 +1,4 @@
-"""What is forged, or not for everybody, is not stored; and all else is, to the byte."""
+"""Forged ids and real JIDs of occupants are removed; every other byte is stored."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def id_by(by: str, ns: str = "urn:xmpp:sid:0", name: str = "stanza-id") -> str:
     return f"<{name} xmlns='{ns}' by='{by}' id='x'/>"
 
 
-def x(within: str) -> str:
-    return f"<x xmlns='http://jabber.org/protocol/muc#user'>{within}</x>"
+def muc_user(content: str) -> str:
+    return f"<x xmlns='http://jabber.org/protocol/muc#user'>{content}</x>"
 
 
 def stored(extra: str, *, id: str = "m1", type: str = "chat") -> str:
-    read = stanza(message(extra=extra, id=id, type=type))
-    return for_user(read, HOSTS).decode()
+    parsed = stanza(message(extra=extra, id=id, type=type))
+    return for_user(parsed, HOSTS).decode()
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def stored(extra: str, *, id: str = "m1", type: str = "chat") -> str:
 @pytest.mark.parametrize(
     ("ns", "name"), [("urn:xmpp:sid:0", "stanza-id"), ("urn:xmpp:mam:tmp", "archived")]
 )
-def test_an_id_in_the_name_of_our_servers_is_cut_out(by: str, ns: str, name: str) -> None:
+def test_stanza_id_by_our_hosts_is_removed(by: str, ns: str, name: str) -> None:
     assert stored(f"<a xmlns='x'/>{id_by(by, ns, name)}<b xmlns='x'/>") == message(
         extra="<a xmlns='x'/><b xmlns='x'/>"
     )
@@ -46,7 +46,7 @@ def test_an_id_in_the_name_of_our_servers_is_cut_out(by: str, ns: str, name: str
         f"&#9;{ALICE}&#10;",
         f"{ALICE}.",
         f"{ALICE}./phone",
-        "".join(chr(ord(each) + 0xFEE0) for each in ALICE),  # full-width letters
+        "".join(chr(ord(letter) + 0xFEE0) for letter in ALICE),  # full-width letters
         ALICE.replace(".", "\u3002"),  # RFC 3490 section 3.1
         ALICE.replace("a", "\u00aa"),
         ALICE.replace("@", "\u200b@"),
@@ -55,20 +55,20 @@ def test_an_id_in_the_name_of_our_servers_is_cut_out(by: str, ns: str, name: str
         "alice@xn--exmple-cua.org",
     ],
 )
-def test_an_id_that_a_client_could_take_for_one_in_our_name_is_cut_out(by: str) -> None:
+def test_stanza_id_by_a_lookalike_of_our_users_is_removed(by: str) -> None:
     assert stored(id_by(by)) == message()
 
 
-def test_the_id_of_a_room_stays_whatever_the_room_is_called() -> None:
+def test_stanza_id_by_the_room_is_kept() -> None:
     room = f"caf\u00e9@conference.{HOST}"
-    said = stanza(message(sender=f"{room}/n", type="groupchat", extra=id_by(room)))
+    groupchat = stanza(message(sender=f"{room}/n", type="groupchat", extra=id_by(room)))
 
-    assert for_user(said, HOSTS).decode() == message(
+    assert for_user(groupchat, HOSTS).decode() == message(
         sender=f"{room}/n", type="groupchat", extra=id_by(room)
     )
 
 
-def test_all_of_them_are_cut_out() -> None:
+def test_every_forged_id_is_removed() -> None:
     assert stored(id_by(ALICE) + "<a xmlns='x'/>" + id_by(BOB) * 2) == message(
         extra="<a xmlns='x'/>"
     )
@@ -85,33 +85,37 @@ def test_all_of_them_are_cut_out() -> None:
         id_by(BOB, ns="urn:x"),
         f"<origin-id xmlns='urn:xmpp:sid:0' id='x' by='{BOB}'/>",
         f"<wrap xmlns='urn:x'>{id_by(BOB)}</wrap>",
-        x(""),
-        x("<status code='100'/>"),
-        x(f"<invite from='{BOB}'><reason>items!</reason></invite><password>p</password>"),
+        muc_user(""),
+        muc_user("<status code='100'/>"),
+        muc_user(f"<invite from='{BOB}'><reason>items!</reason></invite><password>p</password>"),
     ],
 )
-def test_all_else_stays_to_the_byte(extra: str) -> None:
+def test_other_payloads_are_unchanged(extra: str) -> None:
     assert stored(extra) == message(extra=extra)
 
 
-def test_prefixes_make_no_difference() -> None:
+def test_forged_id_with_a_prefix_is_removed() -> None:
     forged = f"<s:stanza-id xmlns:s='urn:xmpp:sid:0' by='{BOB}' id='x'><s:y/></s:stanza-id>"
 
     assert stored(forged) == message()
 
 
 @pytest.mark.parametrize("type", ["chat", "groupchat", "normal"])
-def test_real_addresses_of_occupants_are_not_kept(type: str) -> None:
-    kept = "<status code='100'/>"
+def test_real_jids_of_occupants_are_removed(type: str) -> None:
+    status = "<status code='100'/>"
 
-    assert stored(x(ITEM + kept + ITEM), type=type) == message(extra=x(kept), type=type)
-
-
-def test_ids_and_addresses_are_cut_out_together() -> None:
-    assert stored(x(ITEM) + id_by(BOB) + x("")) == message(extra=x("") + x(""))
+    assert stored(muc_user(ITEM + status + ITEM), type=type) == message(
+        extra=muc_user(status), type=type
+    )
 
 
-def test_what_is_cut_out_changes_nothing_about_which_message_it_is() -> None:
+def test_ids_and_jids_are_removed_from_one_message() -> None:
+    assert stored(muc_user(ITEM) + id_by(BOB) + muc_user("")) == message(
+        extra=muc_user("") + muc_user("")
+    )
+
+
+def test_removed_ids_do_not_change_the_deduplication_key() -> None:
     forged, clean = stanza(message(extra=id_by(BOB))), stanza(message())
     older = stanza(message(extra=id_by(BOB, "urn:xmpp:mam:tmp", "archived")))
 
@@ -126,26 +130,32 @@ def test_what_is_cut_out_changes_nothing_about_which_message_it_is() -> None:
         f"xmlns='jabber:client' from='{ROOM}/n' id='1' to='{BOB}/b' ",
     ],
 )
-def test_the_archive_of_a_room_has_no_addressee(attributes: str) -> None:
+def test_room_message_has_no_to(attributes: str) -> None:
     text = f"<message {attributes}><body>to='x'</body></message>"
 
-    kept = parse(for_room(stanza(text), HOSTS))
+    sanitised = parse(for_room(stanza(text), HOSTS))
 
-    assert kept.attributes == {"from": f"{ROOM}/n", "id": "1"}
-    assert kept.ns == "jabber:client"
-    assert [child.text for child in kept.elements] == ["to='x'"]
+    assert sanitised.attributes == {"from": f"{ROOM}/n", "id": "1"}
+    assert sanitised.ns == "jabber:client"
+    assert [child.text for child in sanitised.elements] == ["to='x'"]
 
 
-def test_what_looks_like_an_addressee_in_another_attribute_stays() -> None:
+def test_text_like_a_to_inside_another_attribute_is_kept() -> None:
     text = f"<message from='{ROOM}/n' id=\" to='x' \" to='{BOB}'/>"
 
     assert for_room(stanza(text), HOSTS).decode() == f"<message from='{ROOM}/n' id=\" to='x' \"/>"
 
 
-def test_the_archive_of_a_room_says_nothing_of_occupants() -> None:
-    extra = x(ITEM) + "<a xmlns='x'/>" + x("<status code='100'/>") + id_by(BOB) + id_by(ROOM)
-    said = stanza(message(sender=f"{ROOM}/n", to=None, type="groupchat", extra=extra))
+def test_room_message_has_no_data_of_occupants() -> None:
+    extra = (
+        muc_user(ITEM)
+        + "<a xmlns='x'/>"
+        + muc_user("<status code='100'/>")
+        + id_by(BOB)
+        + id_by(ROOM)
+    )
+    groupchat = stanza(message(sender=f"{ROOM}/n", to=None, type="groupchat", extra=extra))
 
-    assert for_room(said, HOSTS).decode() == message(
+    assert for_room(groupchat, HOSTS).decode() == message(
         sender=f"{ROOM}/n", to=None, type="groupchat", extra="<a xmlns='x'/>" + id_by(ROOM)
     )

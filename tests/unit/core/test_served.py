@@ -1,4 +1,4 @@
-"""A domain that is not served is told from an archive that is empty."""
+"""An unserved domain is refused; an owner on a served domain may have an empty archive."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def test_owner_on_a_served_domain_may_have_an_empty_archive(
 
 
 @pytest.mark.parametrize("owner", [ROMEO, "remote.example", f"alice@not{HOST}", "alice@org"])
-async def test_an_unserved_domain_without_an_archive_is_refused(
+async def test_unserved_domain_without_an_archive_is_item_not_found(
     served: ServedArchives, owner: str
 ) -> None:
     with pytest.raises(ItemNotFound, match="is not served here"):
@@ -54,7 +54,7 @@ def test_refusal_names_served_domains_for_admins_only(served: ServedArchives) ->
 def test_refusal_names_some_of_many_domains(storage: Storage) -> None:
     served = ServedArchives([f"h{n}.example" for n in range(NAMED_MAX + 3)], storage.retention)
 
-    said = served.refusal("remote.test", SERVER).message
+    message = served.refusal("remote.test", SERVER).message
 
-    assert said.startswith("remote.test is not served here. Served are h0.example, ")
-    assert said.endswith("h9.example and 3 more.")
+    assert message.startswith("remote.test is not served here. Served are h0.example, ")
+    assert message.endswith("h9.example and 3 more.")

@@ -1,4 +1,4 @@
-"""Which users are on line, as far as their presences tell."""
+"""Sessions of users, as their presences announce them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ B1, B2 = f"{BOB}/b1", f"{BOB}/b2"
     ("priority", "address", "reaches"),
     [(0, BOB, True), (0, B1, True), (0, B2, True), (-1, BOB, False), (-1, B1, True)],
 )
-def test_a_message_goes_to_the_session_named_or_to_all_that_want_messages(
+def test_message_reaches_its_resource_or_all_of_priority_0_and_above(
     priority: int, address: str, reaches: bool
 ) -> None:
     sessions = Sessions()
@@ -23,7 +23,7 @@ def test_a_message_goes_to_the_session_named_or_to_all_that_want_messages(
     assert (sessions.reaches(address, 5), sessions.reaches(address, 4)) == (reaches, False)
 
 
-def test_a_session_that_has_left_gets_nothing() -> None:
+def test_unavailable_session_is_not_reached() -> None:
     sessions = Sessions()
     sessions.available(B1, 0, 1)
     sessions.unavailable(B1, 2)
@@ -36,7 +36,7 @@ def test_a_session_that_has_left_gets_nothing() -> None:
     ) == (False, 2, 0)
 
 
-def test_another_presence_begins_no_session() -> None:
+def test_second_presence_begins_no_session() -> None:
     sessions = Sessions()
     for at in (1, 9):
         sessions.available(B1, 0, at)
@@ -48,7 +48,7 @@ def test_another_presence_begins_no_session() -> None:
     ) == (True, 9, 9)
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_remembered_users_and_resources_are_bounded() -> None:
     sessions = Sessions()
     for n in range(RESOURCES_MAX + 1):
         sessions.available(f"{BOB}/{n}", 0, n)
@@ -63,7 +63,7 @@ def test_what_is_remembered_is_bounded() -> None:
     )
 
 
-def test_after_an_interruption_nobody_is_known_to_be_on_line() -> None:
+def test_forget_ends_every_session() -> None:
     sessions = Sessions()
     sessions.available(B1, 0, 1)
     sessions.forget()

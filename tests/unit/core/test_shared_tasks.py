@@ -69,7 +69,7 @@ async def test_callers_of_different_keys_have_their_own_tasks(
     assert tasks.is_running("slow")
 
 
-async def test_a_task_goes_on_after_the_timeout_of_a_caller(
+async def test_task_continues_after_the_timeout_of_a_caller(
     tasks: SharedTasks[str, str],
 ) -> None:
     work = Work()
@@ -78,7 +78,7 @@ async def test_a_task_goes_on_after_the_timeout_of_a_caller(
     assert await tasks.run("a", work, wait_seconds=LONG) == "result 1"
 
 
-async def test_a_task_goes_on_after_a_caller_is_cancelled(tasks: SharedTasks[str, str]) -> None:
+async def test_task_continues_after_a_caller_is_cancelled(tasks: SharedTasks[str, str]) -> None:
     work = Work()
     caller = asyncio.create_task(tasks.run("a", work, wait_seconds=LONG))
     await asyncio.sleep(0)
@@ -89,14 +89,14 @@ async def test_a_task_goes_on_after_a_caller_is_cancelled(tasks: SharedTasks[str
     assert not work.cancelled
 
 
-async def test_a_call_after_the_end_starts_a_new_task(tasks: SharedTasks[str, str]) -> None:
+async def test_call_after_the_end_starts_a_new_task(tasks: SharedTasks[str, str]) -> None:
     work = Work()
     work.release.set()
     results = [await tasks.run("a", work, wait_seconds=LONG) for _ in range(2)]
     assert results == ["result 1", "result 2"]
 
 
-async def test_every_caller_gets_the_error_of_a_task(
+async def test_error_of_a_task_is_raised_to_every_caller(
     tasks: SharedTasks[str, str], ended: list[str]
 ) -> None:
     work = Work()

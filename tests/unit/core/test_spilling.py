@@ -1,4 +1,4 @@
-"""What was kept at the last end comes into the store once, and not behind an erasure."""
+"""Messages spilled at the last end reach the store once, and never after an erasure."""
 
 from __future__ import annotations
 
@@ -25,45 +25,44 @@ def spill(tmp_path: Path) -> Spill:
     return Spill(tmp_path / "archive.db-spill")
 
 
-async def kept(spill: Spill, writer: Writer) -> SpillRecovery:
-    """Return what a spill holds of two messages."""
+async def spilled(spill: Spill, writer: Writer, **options: float) -> SpillRecovery:
+    """Spill two messages and return their recovery."""
     spill.write(entries(2))
-    remains = SpillRecovery(spill, writer)
-    await remains.read()
-    return remains
+    recovery = SpillRecovery(spill, writer, **options)
+    await recovery.read()
+    return recovery
 
 
-async def test_what_was_kept_waits_until_it_can_be_judged(
+async def test_spilled_messages_wait_until_put(
     spill: Spill, storage: SqliteStorage, writer: Writer
 ) -> None:
-    remains = await kept(spill, writer)
-    running = asyncio.create_task(remains.run())
+    recovery = await spilled(spill, writer)
+    run_task = asyncio.create_task(recovery.run())
     await asyncio.sleep(0)
-    waiting = writer.backlog
+    backlog = writer.backlog
 
-    remains.put()
-    await running
+    recovery.put()
+    await run_task
 
-    assert waiting == 0
-    assert texts(await everything(storage.archive)) == [one.xml for one in entries(2)]
+    assert backlog == 0
+    assert texts(await everything(storage.archive)) == [row.xml for row in entries(2)]
     assert not spill.path.exists()
 
 
-async def test_what_was_kept_is_written_though_nothing_can_judge_it(
-    spill: Spill, storage: SqliteStorage, writer: Writer, monkeypatch: pytest.MonkeyPatch
+async def test_spilled_messages_are_written_after_a_timeout(
+    spill: Spill, storage: SqliteStorage, writer: Writer
 ) -> None:
-    monkeypatch.setattr("component.core.archiving.spilling.PUT_SECONDS", 0.0)
-    remains = await kept(spill, writer)
+    recovery = await spilled(spill, writer, put_seconds=0.0)
 
-    await remains.run()
+    await recovery.run()
 
     assert await storage.archive.count(ALICE, ANY) == 2
 
 
-async def test_what_was_erased_does_not_come_back(
+async def test_erased_messages_do_not_return_from_the_spill(
     spill: Spill, storage: SqliteStorage, writer: Writer
 ) -> None:
-    remains = await kept(spill, writer)
+    recovery = await spilled(spill, writer)
     holds, live = Holds(storage.holds), Followers()
     erasure = Erasure(
         storage.retention,
@@ -71,31 +70,33 @@ async def test_what_was_erased_does_not_come_back(
         holds,
         followers=live,
         batch=2,
-        wait_for_spill=remains.wait_removed,
+        wait_for_spill=recovery.wait_removed,
     )
     early = await erasure.erase(ALICE, wait_seconds=0.2)
 
-    remains.put()
-    running = asyncio.create_task(remains.run())
+    recovery.put()
+    run_task = asyncio.create_task(recovery.run())
     erased = await erasure.erase(ALICE, wait_seconds=PATIENCE)
-    is_left = spill.path.exists()
-    await running
+    is_file_left = spill.path.exists()
+    await run_task
 
-    assert (early.done, erased.messages, is_left) == (False, 2, False)
+    assert (early.done, erased.messages, is_file_left) == (False, 2, False)
     assert await storage.archive.count(ALICE, ANY) == 0
 
 
-async def test_damaged_rows_stay_where_the_store_fails_again(spill: Spill, writer: Writer) -> None:
+async def test_damaged_rows_are_kept_aside_if_the_store_fails_again(
+    spill: Spill, writer: Writer
+) -> None:
     spill.write(entries(3))
     damaged = bytearray(spill.path.read_bytes())
     damaged[-2] ^= 0x20
     spill.path.write_bytes(damaged)
-    remains = SpillRecovery(spill, writer)
-    await remains.read()
+    recovery = SpillRecovery(spill, writer)
+    await recovery.read()
 
-    await remains.keep(entries(2))
+    await recovery.keep(entries(2))
 
     aside = spill.path.with_name("archive.db-spill-damaged")
     assert aside.read_bytes() == damaged
     assert aside.stat().st_mode & 0o777 == 0o600
-    assert spill.read().work == tuple(entries(2))
+    assert spill.read().messages == tuple(entries(2))

@@ -1,4 +1,4 @@
-"""Message stanzas, parsed."""
+"""Parsed message stanzas and their digests."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from component.core.errors import BadRequest
 from component.core.xml.stanza import ORIGIN_BYTES, parse
 
 
-def origin_of(text: str) -> bytes:
-    one = stanza(text)
-    return one.key(one.recipient)
+def digest_of(text: str) -> bytes:
+    parsed = stanza(text)
+    return parsed.key(parsed.recipient)
 
 
 def test_stanza_has_its_addresses_and_its_id() -> None:
-    one = stanza(message(sender=f"{ALICE}/a1", to=f"{BOB}/b1", id="x1"))
+    parsed = stanza(message(sender=f"{ALICE}/a1", to=f"{BOB}/b1", id="x1"))
 
-    assert (one.sender, one.recipient, one.id) == (f"{ALICE}/a1", f"{BOB}/b1", "x1")
+    assert (parsed.sender, parsed.recipient, parsed.id) == (f"{ALICE}/a1", f"{BOB}/b1", "x1")
 
 
 def test_missing_attributes_are_empty() -> None:
-    one = stanza("<message xmlns='jabber:client'/>")
+    parsed = stanza("<message xmlns='jabber:client'/>")
 
-    assert (one.sender, one.recipient, one.id, one.body) == ("", "", "", None)
+    assert (parsed.sender, parsed.recipient, parsed.id, parsed.body) == ("", "", "", None)
 
 
 @pytest.mark.parametrize("type", ["chat", "normal", "groupchat", "headline", "error"])
@@ -52,9 +52,9 @@ def test_body_without_text_is_a_body() -> None:
 
 
 def test_payloads_are_the_children_by_namespace_and_name() -> None:
-    one = stanza(message(extra="<x xmlns='u'><deep xmlns='v'/></x><p:y xmlns:p='w'/>"))
+    parsed = stanza(message(extra="<x xmlns='u'><deep xmlns='v'/></x><p:y xmlns:p='w'/>"))
 
-    assert one.payloads == {("jabber:client", "body"), ("u", "x"), ("w", "y")}
+    assert parsed.payloads == {("jabber:client", "body"), ("u", "x"), ("w", "y")}
 
 
 def test_delays_have_the_delaying_server() -> None:
@@ -77,11 +77,11 @@ def test_delay_within_another_child_is_ignored() -> None:
     )
 
 
-# One digest for all copies
+# The digest of all copies of a message
 
 
 def test_digest_has_a_fixed_length() -> None:
-    assert len(origin_of(message())) == ORIGIN_BYTES
+    assert len(digest_of(message())) == ORIGIN_BYTES
 
 
 @pytest.mark.parametrize(
@@ -93,17 +93,17 @@ def test_digest_has_a_fixed_length() -> None:
     ],
 )
 def test_payloads_added_by_servers_do_not_change_the_digest(added: str) -> None:
-    assert origin_of(message(extra=added)) == origin_of(message())
+    assert digest_of(message(extra=added)) == digest_of(message())
 
 
 def test_order_of_children_does_not_change_the_digest() -> None:
-    one, two = "<x xmlns='u'/>", "<y xmlns='u'/>"
+    x, y = "<x xmlns='u'/>", "<y xmlns='u'/>"
 
-    assert origin_of(message(extra=one + two)) == origin_of(message(extra=two + one))
+    assert digest_of(message(extra=x + y)) == digest_of(message(extra=y + x))
 
 
 @pytest.mark.parametrize(
-    "other",
+    "changed",
     [
         message("other"),
         message(id="m2"),
@@ -119,19 +119,19 @@ def test_order_of_children_does_not_change_the_digest() -> None:
         message("hi", extra="<x xmlns='u'>" + delay(HOST, "2026-01-01T12:00:00Z") + "</x>"),
     ],
 )
-def test_other_content_changes_the_digest(other: str) -> None:
-    assert origin_of(other) != origin_of(message())
+def test_other_content_changes_the_digest(changed: str) -> None:
+    assert digest_of(changed) != digest_of(message())
 
 
 def test_boundaries_of_parts_change_the_digest() -> None:
-    one = stanza(message(id="ab", sender="a@h/c"))
+    parsed = stanza(message(id="ab", sender="a@h/c"))
     origins = {
-        one._replace(sender="a", recipient="bc", id="d").key("bc"),
-        one._replace(sender="ab", recipient="c", id="d").key("c"),
-        one._replace(sender="a", recipient="b", id="cd").key("b"),
-        one._replace(sender="", recipient="abc", id="d").key("abc"),
-        one._replace(sender="a", recipient="bc", id="").key("bc"),
-        one._replace(sender="a", recipient="bc", id="3").key("bc"),
+        parsed._replace(sender="a", recipient="bc", id="d").key("bc"),
+        parsed._replace(sender="ab", recipient="c", id="d").key("c"),
+        parsed._replace(sender="a", recipient="b", id="cd").key("b"),
+        parsed._replace(sender="", recipient="abc", id="d").key("abc"),
+        parsed._replace(sender="a", recipient="bc", id="").key("bc"),
+        parsed._replace(sender="a", recipient="bc", id="3").key("bc"),
     }
 
     assert len(origins) == 6
@@ -140,7 +140,7 @@ def test_boundaries_of_parts_change_the_digest() -> None:
 # As a document
 
 
-def test_stanza_is_kept_to_the_byte() -> None:
+def test_stanza_keeps_every_byte() -> None:
     text = message("a\r\n&#13; ü \U0001f600", extra="<x  xmlns = 'u'\n/>")
 
     assert stanza(text).xml == text
@@ -178,7 +178,7 @@ def test_xml_declaration_is_not_part_of_a_stanza() -> None:
         "<!DOCTYPE message [<!ENTITY a 'aaaa'>]><message>&a;</message>",
     ],
 )
-def test_text_that_is_no_stanza_is_a_bad_request(text: str) -> None:
+def test_text_without_a_stanza_is_bad_request(text: str) -> None:
     with pytest.raises(BadRequest, match="xml: "):
         parse(text)
 

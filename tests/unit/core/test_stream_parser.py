@@ -1,4 +1,4 @@
-"""Elements cut out of a stream, and documents made of them."""
+"""The stream parser: elements of a stream, its limits, and standalone documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STREAM = b"<stream:stream xmlns='ns' xmlns:stream='s' xmlns:p='urn:p'>"
 
 
 @dataclass
-class Heard:
+class Recorder:
     """A parser, and the elements that it reported."""
 
     max_bytes: int = 10_000
@@ -38,7 +38,7 @@ class Heard:
         self.elements.append(element)
         self.raws.append(raw)
 
-    def feed(self, data: bytes, size: int | None = None) -> Heard:
+    def feed(self, data: bytes, size: int | None = None) -> Recorder:
         for start in range(0, len(data), size or len(data)):
             self.parser.feed(data[start : start + (size or len(data))])
         return self
@@ -71,23 +71,29 @@ STANZAS = [
 @pytest.mark.parametrize("raw", STANZAS)
 @pytest.mark.parametrize("size", [None, 1, 2, 3, 5])
 def test_element_comes_with_exactly_its_bytes(raw: bytes, size: int | None) -> None:
-    heard = Heard().feed(STREAM + b"\n" + raw + b" <next/> " + raw, size)
+    recorder = Recorder().feed(STREAM + b"\n" + raw + b" <next/> " + raw, size)
 
-    assert heard.raws == [raw, b"<next/>", raw]
+    assert recorder.raws == [raw, b"<next/>", raw]
 
 
 @pytest.mark.parametrize("raw", STANZAS)
 def test_element_is_reported_as_soon_as_it_ends(raw: bytes) -> None:
-    heard = Heard().feed(STREAM + raw, 1)
+    recorder = Recorder().feed(STREAM + raw, 1)
 
-    assert heard.raws == [raw]
+    assert recorder.raws == [raw]
 
 
 @pytest.mark.parametrize("raw", [raw for raw in STANZAS if b"q:" not in raw])
-def test_element_is_what_elementtree_makes_of_it(raw: bytes) -> None:
-    def told(element: Element) -> tuple[object, ...]:
+def test_element_is_parsed_like_elementtree(raw: bytes) -> None:
+    def parts_of(element: Element) -> tuple[object, ...]:
         plain = {k: v for k, v in element.attributes.items() if ":" not in k}
-        return element.ns, element.name, plain, element.text, [told(e) for e in element.elements]
+        return (
+            element.ns,
+            element.name,
+            plain,
+            element.text,
+            [parts_of(e) for e in element.elements],
+        )
 
     def expected(element: ElementTree.Element) -> tuple[object, ...]:
         ns, _, name = element.tag[1:].partition("}")
@@ -95,16 +101,16 @@ def test_element_is_what_elementtree_makes_of_it(raw: bytes) -> None:
         text = (element.text or "") + "".join(child.tail or "" for child in element)
         return ns, name, plain, text, [expected(child) for child in element]
 
-    heard = Heard().feed(STREAM + raw)
+    recorder = Recorder().feed(STREAM + raw)
     [root] = ElementTree.fromstring(STREAM + raw + b"</stream:stream>")  # noqa: S314 - our own text
 
-    assert told(heard.elements[0]) == expected(root)
+    assert parts_of(recorder.elements[0]) == expected(root)
 
 
-def test_children_are_cut_out_of_the_bytes_around_them() -> None:
+def test_children_are_cut_out_of_the_bytes_of_their_parent() -> None:
     raw = b"<a><b>1</b> <b x='>'/><c><d>\xc3\xa4</d></c></a>"
-    heard = Heard().feed(STREAM + b"<first/>" + raw, 4)
-    [element] = heard.elements[1:]
+    recorder = Recorder().feed(STREAM + b"<first/>" + raw, 4)
+    [element] = recorder.elements[1:]
 
     cuts = [cut(raw, element, child) for child in element.elements]
     inner = element.elements[2].elements[0]
@@ -117,7 +123,7 @@ def test_children_are_cut_out_of_the_bytes_around_them() -> None:
     ]
 
 
-def test_nearest_declaration_of_a_prefix_counts() -> None:
+def test_nearest_declaration_of_a_prefix_applies() -> None:
     root = parse(b"<a xmlns:p='1'><p:b xmlns:p='2'><p:c/></p:b><p:d/></a>")
     b, d = root.elements
 
@@ -132,9 +138,9 @@ def test_default_namespace_is_inherited_until_it_is_changed() -> None:
 
 
 def test_undeclared_prefix_does_not_end_the_stream() -> None:
-    heard = Heard().feed(STREAM + b"<q:a><q:b/></q:a><c/>")
+    recorder = Recorder().feed(STREAM + b"<q:a><q:b/></q:a><c/>")
 
-    assert heard.raws == [b"<q:a><q:b/></q:a>", b"<c/>"]
+    assert recorder.raws == [b"<q:a><q:b/></q:a>", b"<c/>"]
 
 
 @pytest.mark.parametrize("ns", ["jabber:client", "urn:p", ""])
@@ -142,12 +148,12 @@ def test_undeclared_prefix_has_a_namespace_of_its_own(ns: str) -> None:
     assert parse(b"<q:message/>").ns != ns
 
 
-def test_child_of_a_name_is_found_in_its_namespace() -> None:
+def test_child_is_found_by_namespace_and_name() -> None:
     root = parse(b"<a xmlns='1'><b xmlns='2' n='0'/><b n='1'/><b n='2'/></a>")
 
-    found = root.child("1", "b")
-    assert found is not None
-    assert found.get("n") == "1"
+    child = root.child("1", "b")
+    assert child is not None
+    assert child.get("n") == "1"
 
 
 def test_missing_child_is_none() -> None:
@@ -155,19 +161,19 @@ def test_missing_child_is_none() -> None:
 
 
 def test_root_has_its_attributes() -> None:
-    heard = Heard().feed(b"<?xml version='1.0'?><s:stream xmlns:s='n' id='x'>")
+    recorder = Recorder().feed(b"<?xml version='1.0'?><s:stream xmlns:s='n' id='x'>")
 
-    root = heard.parser.root
+    root = recorder.parser.root
     assert root is not None
     assert (root.ns, root.name, root.get("id")) == ("n", "stream", "x")
 
 
 def test_end_of_the_root_is_reported() -> None:
-    heard = Heard().feed(STREAM + b"<a/>")
-    before = heard.parser.is_closed
-    heard.feed(b"</stream:stream>")
+    recorder = Recorder().feed(STREAM + b"<a/>")
+    before = recorder.parser.is_closed
+    recorder.feed(b"</stream:stream>")
 
-    assert (before, heard.parser.is_closed) == (False, True)
+    assert (before, recorder.parser.is_closed) == (False, True)
 
 
 # Size and depth limits
@@ -175,55 +181,59 @@ def test_end_of_the_root_is_reported() -> None:
 
 @pytest.mark.parametrize("size", [None, 1, 7, 64])
 @pytest.mark.parametrize(("length", "skipped"), [(99, 0), (100, 0), (101, 1), (5000, 1)])
-def test_limit_of_bytes_is_exact_however_they_come(
+def test_size_limit_is_exact_for_any_chunk_size(
     size: int | None, length: int, skipped: int
 ) -> None:
     raw = b"<a>" + b"x" * (length - 7) + b"</a>"
-    heard = Heard(max_bytes=100).feed(STREAM + b"<b/>" + raw + b"<c/>" + raw + b"<d/>", size)
+    recorder = Recorder(max_bytes=100).feed(STREAM + b"<b/>" + raw + b"<c/>" + raw + b"<d/>", size)
 
-    assert heard.parser.skipped == skipped * 2
-    assert [r for r in heard.raws if r != raw] == [b"<b/>", b"<c/>", b"<d/>"]
+    assert recorder.parser.skipped == skipped * 2
+    assert [r for r in recorder.raws if r != raw] == [b"<b/>", b"<c/>", b"<d/>"]
 
 
 @pytest.mark.parametrize("size", [None, 1, 7])
 @pytest.mark.parametrize(("depth", "skipped"), [(4, 0), (5, 0), (6, 1), (500, 1)])
-def test_limit_of_depth_is_exact_however_they_come(
+def test_depth_limit_is_exact_for_any_chunk_size(
     size: int | None, depth: int, skipped: int
 ) -> None:
     raw = b"<a>" * depth + b"</a>" * depth
-    heard = Heard(max_depth=5).feed(STREAM + b"<b/>" + raw + b"<c/>", size)
+    recorder = Recorder(max_depth=5).feed(STREAM + b"<b/>" + raw + b"<c/>", size)
 
-    assert (heard.parser.skipped, heard.raws[0], heard.raws[-1]) == (skipped, b"<b/>", b"<c/>")
-    assert (raw in heard.raws) is (skipped == 0)
+    assert (recorder.parser.skipped, recorder.raws[0], recorder.raws[-1]) == (
+        skipped,
+        b"<b/>",
+        b"<c/>",
+    )
+    assert (raw in recorder.raws) is (skipped == 0)
 
 
-def test_siblings_are_not_depth() -> None:
+def test_siblings_do_not_count_as_depth() -> None:
     raw = b"<a>" + b"<b><c/></b>" * 50 + b"</a>"
 
-    assert Heard(max_depth=3).feed(STREAM + raw).raws == [raw]
+    assert Recorder(max_depth=3).feed(STREAM + raw).raws == [raw]
 
 
 def test_children_below_keep_depth_are_kept_as_bytes_only() -> None:
     raw = b"<a>1<b>2<c>3<d/>4</c>5</b>6</a>"
-    heard = Heard(keep_depth=2).feed(STREAM + raw, 3)
-    [a] = heard.elements
+    recorder = Recorder(keep_depth=2).feed(STREAM + raw, 3)
+    [a] = recorder.elements
     [b] = a.elements
 
-    assert (heard.raws, a.text, b.text, b.elements) == ([raw], "16", "25", [])
+    assert (recorder.raws, a.text, b.text, b.elements) == ([raw], "16", "25", [])
 
 
 @pytest.mark.parametrize("raw", STANZAS)
 @pytest.mark.parametrize("keep_depth", [1, 2])
-def test_element_is_whole_however_little_of_it_is_kept(raw: bytes, keep_depth: int) -> None:
-    heard = Heard(keep_depth=keep_depth).feed(STREAM + raw + raw)
+def test_element_has_all_its_bytes_at_any_keep_depth(raw: bytes, keep_depth: int) -> None:
+    recorder = Recorder(keep_depth=keep_depth).feed(STREAM + raw + raw)
 
-    assert heard.raws == [raw, raw]
+    assert recorder.raws == [raw, raw]
 
 
-def test_element_with_an_unwanted_child_is_left_out_and_the_next_one_passes() -> None:
-    found: list[bytes] = []
+def test_element_with_a_rejected_child_is_left_out_and_the_next_one_passes() -> None:
+    reported: list[bytes] = []
     parser = Parser(
-        lambda _, raw: found.append(raw),
+        lambda _, raw: reported.append(raw),
         level=1,
         max_bytes=1000,
         max_depth=10,
@@ -231,53 +241,53 @@ def test_element_with_an_unwanted_child_is_left_out_and_the_next_one_passes() ->
         unwanted=frozenset({("urn:x", "dull")}),
     )
     dull = b"<a><dull xmlns='urn:x'><b/></dull><c/></a>"
-    wanted = [b"<a><dull/></a>", b"<a><b><dull xmlns='urn:x'/></b></a>", b"<dull xmlns='urn:x'/>"]
-    parser.feed(b"<stream>" + dull + b"".join(wanted) + dull)
+    passing = [b"<a><dull/></a>", b"<a><b><dull xmlns='urn:x'/></b></a>", b"<dull xmlns='urn:x'/>"]
+    parser.feed(b"<stream>" + dull + b"".join(passing) + dull)
 
-    assert found == wanted
+    assert reported == passing
     assert parser.skipped == 0
 
 
 def test_skipped_bytes_are_not_kept_in_memory() -> None:
-    heard = Heard(max_bytes=1000).feed(STREAM + b"<a>")
+    recorder = Recorder(max_bytes=1000).feed(STREAM + b"<a>")
     tracemalloc.start()
     for _ in range(100):
-        heard.feed(b"<b>" + b"x" * 50_000 + b"</b>")
-    _, most = tracemalloc.get_traced_memory()
+        recorder.feed(b"<b>" + b"x" * 50_000 + b"</b>")
+    _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert most < 500_000
+    assert peak_bytes < 500_000
 
 
 def test_spaces_between_stanzas_are_not_kept_in_memory() -> None:
-    heard = Heard().feed(STREAM)
+    recorder = Recorder().feed(STREAM)
     tracemalloc.start()
     for _ in range(100):
-        heard.feed(b" " * 50_000)
-    _, most = tracemalloc.get_traced_memory()
+        recorder.feed(b" " * 50_000)
+    _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert most < 500_000
+    assert peak_bytes < 500_000
 
 
-def test_prefixes_declared_by_the_thousand_cost_no_more_than_they_weigh() -> None:
+def test_thousands_of_prefixes_take_memory_in_proportion_to_their_bytes() -> None:
     prefixes = b"".join(b" xmlns:p%d='n'" % n for n in range(2000))
     raw = b"<a" + prefixes + b">" + b"<b xmlns:q='n'/>" * 2000 + b"</a>"
-    heard = Heard(max_bytes=len(raw))
+    recorder = Recorder(max_bytes=len(raw))
     tracemalloc.start()
-    heard.feed(STREAM + raw)
-    _, most = tracemalloc.get_traced_memory()
+    recorder.feed(STREAM + raw)
+    _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert most < 100 * len(raw)
+    assert peak_bytes < 100 * len(raw)
 
 
 @pytest.mark.parametrize("endless", [b"<a x='", b"<a ", b"<aaa", b"</aaa", b"&aaa"])
-def test_markup_that_never_ends_is_malformed(endless: bytes) -> None:
-    heard = Heard(max_bytes=100).feed(STREAM + b"<a>" + endless)
+def test_markup_without_an_end_is_malformed(endless: bytes) -> None:
+    recorder = Recorder(max_bytes=100).feed(STREAM + b"<a>" + endless)
 
     with pytest.raises(Malformed):
-        heard.feed(b"a" * 100 * (ENDLESS + 2), 50)
+        recorder.feed(b"a" * 100 * (ENDLESS + 2), 50)
 
 
 # Malformed streams
@@ -314,13 +324,13 @@ def test_markup_that_never_ends_is_malformed(endless: bytes) -> None:
 )
 def test_markup_that_is_not_xmpp_is_malformed(data: bytes) -> None:
     with pytest.raises(Malformed):
-        Heard().feed(data + b" ")
+        Recorder().feed(data + b" ")
 
 
 @pytest.mark.parametrize(
     "text", [b"", b" ", b"<a>", b"<a/><b/>", b"<a/>x", b"a", b"<a", b"<!-- c --><a/>"]
 )
-def test_text_that_is_no_document_is_malformed(text: bytes) -> None:
+def test_text_without_a_document_is_malformed(text: bytes) -> None:
     with pytest.raises(Malformed):
         parse(text)
 
@@ -358,12 +368,12 @@ def test_standalone_document_is_unchanged(raw: bytes) -> None:
     ],
 )
 def test_undeclared_prefixes_are_declared_in_the_start_tag(raw: bytes, added: list[bytes]) -> None:
-    name, space, rest = raw.partition(b"\n" if b"\n" in raw else b" ")
+    name, space, remainder = raw.partition(b"\n" if b"\n" in raw else b" ")
     if b">" in name or not space:
-        name, space, rest = raw.partition(b">" if raw[2:3] == b">" else b"/")
+        name, space, remainder = raw.partition(b">" if raw[2:3] == b">" else b"/")
     declarations = b"".join(b" xmlns:%b='urn:muniment:undeclared:%b'" % (p, p) for p in added)
 
-    assert standalone(raw) == name + declarations + space + rest
+    assert standalone(raw) == name + declarations + space + remainder
 
 
 def test_namespace_that_looks_like_a_missing_prefix_declares_nothing() -> None:
@@ -381,7 +391,7 @@ def test_namespace_that_looks_like_a_missing_prefix_declares_nothing() -> None:
         "undeclared:&#x09;x",
     ],
 )
-def test_nothing_in_a_namespace_becomes_markup(namespace: str) -> None:
+def test_namespace_is_escaped(namespace: str) -> None:
     raw = f'<a><q:b/><c xmlns="{namespace}"/></a>'.encode()
 
     root = ElementTree.fromstring(standalone(raw))  # noqa: S314 - nothing in it is expanded
@@ -413,11 +423,11 @@ def test_document_with_other_errors_is_malformed(raw: bytes) -> None:
         standalone(raw)
 
 
-def test_deep_element_with_an_undeclared_prefix_is_handled_in_time() -> None:
+def test_deep_element_with_undeclared_prefixes_takes_little_memory() -> None:
     raw = b"".join(b"<a xmlns:p%d='n'>" % n for n in range(4000)) + b"<q:b/>" + b"</a>" * 4000
     tracemalloc.start()
     standalone(raw)
-    _, most = tracemalloc.get_traced_memory()
+    _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert most < 100 * len(raw)
+    assert peak_bytes < 100 * len(raw)

@@ -1,4 +1,4 @@
-"""Guessing is slowed, by account and in bounded memory; who knows the password gets in."""
+"""Wrong passwords are throttled per account; the right password is accepted in the end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from component.core.errors import Overloaded
 
 
 class Clock:
-    """A clock that goes on when it is told to."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1234.567
@@ -41,12 +41,12 @@ def test_burst_of_attempts_is_accepted(clock: Clock) -> None:
 def test_bucket_refills_one_attempt_at_a_time(clock: Clock) -> None:
     bucket = TokenBucket(burst=3, refill=10, clock=clock)
     spend(bucket, ALICE, 3)
-    found = []
+    accepted = []
     for pause in (9, 2, 1, 7, 2):
         clock.now += pause
-        found.append(bucket.take(ALICE))
+        accepted.append(bucket.take(ALICE))
 
-    assert found == [False, True, False, False, True]
+    assert accepted == [False, True, False, False, True]
 
 
 def test_bucket_refills_up_to_its_burst(clock: Clock) -> None:
@@ -75,13 +75,13 @@ def test_returned_attempt_does_not_restore_wrong_ones(clock: Clock) -> None:
     assert spend(bucket, ALICE, 2) == [True, False]
 
 
-def test_an_account_is_not_slowed_by_another(clock: Clock) -> None:
+def test_account_is_not_throttled_by_guesses_at_another(clock: Clock) -> None:
     bucket = TokenBucket(burst=1, refill=10, clock=clock)
 
     assert [bucket.take(jid) for jid in (ALICE, BOB, ALICE)] == [True, True, False]
 
 
-def test_memory_is_bounded_and_the_last_are_remembered(clock: Clock) -> None:
+def test_memory_is_bounded_and_the_latest_accounts_are_remembered(clock: Clock) -> None:
     bucket = TokenBucket(burst=2, refill=10, clock=clock, max_keys=10)
     spend(bucket, ALICE, 2)
     spend(bucket, BOB, 1)
@@ -95,7 +95,7 @@ def test_memory_is_bounded_and_the_last_are_remembered(clock: Clock) -> None:
     assert bucket.take(ALICE)
 
 
-async def test_guessing_is_refused_when_it_goes_on() -> None:
+async def test_continued_guessing_is_overloaded() -> None:
     async with open_accounts() as accounts:
         await accounts.register(ALICE, "pencil")
         slowed = Throttled(accounts, TokenBucket(burst=3, refill=3600))
@@ -116,7 +116,7 @@ async def test_unknown_names_are_throttled_like_accounts() -> None:
             await slowed.authenticate(BOB, "a")
 
 
-async def test_the_right_password_gets_through_in_the_end(clock: Clock) -> None:
+async def test_right_password_is_accepted_after_the_refill(clock: Clock) -> None:
     async with open_accounts() as accounts:
         await accounts.register(ALICE, "pencil")
         slowed = Throttled(accounts, TokenBucket(burst=1, refill=10, clock=clock))
@@ -128,7 +128,7 @@ async def test_the_right_password_gets_through_in_the_end(clock: Clock) -> None:
         assert await slowed.authenticate(ALICE, "pencil")
 
 
-async def test_many_devices_log_in_at_once() -> None:
+async def test_concurrent_logins_with_the_right_password_succeed() -> None:
     async with open_accounts() as accounts:
         await accounts.register(ALICE, "pencil")
         slowed = Throttled(accounts, TokenBucket(burst=2, refill=3600), patience=60, pause=0.001)
@@ -144,13 +144,13 @@ async def test_parallel_guesses_are_limited_like_sequential_ones() -> None:
         slowed = Throttled(accounts, TokenBucket(burst=3, refill=3600), pause=0.001)
         guesses = [slowed.authenticate(ALICE, f"guess {n}") for n in range(20)]
 
-        found = await asyncio.gather(*guesses, return_exceptions=True)
+        results = await asyncio.gather(*guesses, return_exceptions=True)
 
-        assert found.count(False) == 3
-        assert sum(isinstance(each, Overloaded) for each in found) == 17
+        assert results.count(False) == 3
+        assert sum(isinstance(result, Overloaded) for result in results) == 17
 
 
-async def test_unanswered_attempt_is_not_counted() -> None:
+async def test_attempt_without_an_answer_is_not_counted() -> None:
     async with open_accounts() as accounts:
         slowed = Throttled(accounts, TokenBucket(burst=1, refill=3600))
     for _ in range(3):
@@ -158,8 +158,8 @@ async def test_unanswered_attempt_is_not_counted() -> None:
             await slowed.authenticate(ALICE, "pencil")
 
 
-class Knowing(OwnAccounts):
-    """A source that finds out sooner that there is no such account than that a password fits."""
+class FastRefusal(OwnAccounts):
+    """A source that refuses an unknown account faster than it checks a password."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -170,16 +170,18 @@ class Knowing(OwnAccounts):
 
 
 @pytest.mark.parametrize("no_seconds", [0.1, 0.01])
-async def test_refusal_takes_as_long_for_an_unknown_name(clock: Clock, no_seconds: float) -> None:
+async def test_refusal_of_an_unknown_account_takes_as_long(
+    clock: Clock, no_seconds: float
+) -> None:
     async def sleep(seconds: float) -> None:
         clock.now += seconds
 
-    throttled = Throttled(Knowing(clock), no_seconds=no_seconds, clock=clock, sleep=sleep)
-    took = []
+    throttled = Throttled(FastRefusal(clock), no_seconds=no_seconds, clock=clock, sleep=sleep)
+    durations = []
     for jid, password in ((ALICE, "wrong"), (BOB, "wrong"), (ALICE, "right")):
         begun = clock.now
         await throttled.authenticate(jid, password)
-        took.append(round(clock.now - begun, 6))
+        durations.append(round(clock.now - begun, 6))
 
-    # A yes tells who knows the password nothing new, and a slow source is not made slower.
-    assert took == [max(no_seconds, 0.03), no_seconds, 0.03]
+    # A login with the right password and a refusal by a slow source are not delayed.
+    assert durations == [max(no_seconds, 0.03), no_seconds, 0.03]

@@ -73,12 +73,12 @@ def test_time_is_read(text: str, at: int) -> None:
         "2026-01-01T12:00:00.\u0665Z",
     ],
 )
-def test_text_that_is_no_time_is_a_bad_request(text: str) -> None:
+def test_invalid_time_is_bad_request(text: str) -> None:
     with pytest.raises(BadRequest):
         parse_time(text)
 
 
-def test_long_bad_time_is_quoted_in_part() -> None:
+def test_long_invalid_time_is_quoted_in_part() -> None:
     with pytest.raises(BadRequest) as caught:
         parse_time("x" * 100_000)
 

@@ -1,11 +1,13 @@
-"""The one queue into the store: group commit, back-pressure, and nothing lost."""
+"""The queue into the store: group commit, back-pressure, outages and the end."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,28 +23,31 @@ from support.builders import (
     stanza,
     texts,
 )
-from support.builders import message as said
-from support.delivering import Delivering
+from support.builders import message as build_message
+from support.deliveries import DeliveryBench
 
 from component.core.archiving.ingest import Ingest
 from component.core.archiving.policy import Policy
 from component.core.archiving.pressure import Backpressure, size_of
 from component.core.archiving.writer import Writer
-from component.core.errors import Overloaded, Refused
+from component.core.errors import BadRequest, Overloaded, Refused
 from storage.errors import StorageError, Unavailable
-from storage.interface import Archive
+from storage.interface import Archive, Storage
 from storage.open import open_storage
 from storage.rows import ANY, TOMBSTONES_MAX, AuditEntry, NewMessage, RetractionOutcome
+from storage.sqlite.engine.database import DatabaseTimeouts
+
+quick_writer = partial(Writer, first_retry_seconds=0.001, last_retry_seconds=0.002)
 
 
 class Watched:
-    """The real archive, noting what it is given, and waiting while it is held."""
+    """The real archive; it records each batch and waits while it is held."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self.batches: list[list[NewMessage]] = []
         self.failures = 0
-        self.tombstone_failures = 0  #: so many times tombstones cannot be written
+        self.tombstone_failures = 0  #: how many more times tombstones cannot be written
         self._holds_next = False
         self.begun = asyncio.Event()
         self.free = asyncio.Event()
@@ -76,12 +81,12 @@ class Watched:
         self.free.clear()
 
     def hold_next(self) -> None:
-        """Let one batch through, and hold the one behind it."""
+        """Let one batch through and hold the next one."""
         self._holds_next = True
         self.free.set()
 
     async def next_begun(self) -> None:
-        """Wait until one more batch than now has begun."""
+        """Wait until the next batch has begun."""
         count = len(self.batches)
         while len(self.batches) == count:
             self.begun.clear()
@@ -105,13 +110,14 @@ async def archive(path: Path) -> AsyncIterator[Watched]:
 
 @pytest.fixture
 def pressure() -> list[bool]:
-    """What `on_pressure` was told."""
+    """The arguments of the calls of `on_pressure`."""
     return []
 
 
 @pytest.fixture
 def writer(archive: Watched, pressure: list[bool]) -> Writer:
-    return Writer(archive, pressure=Backpressure(size_of(entries(10)), pressure.append))
+    full = Backpressure(size_of(entries(10)), pressure.append)
+    return quick_writer(archive, pressure=full)
 
 
 def audit_entry(name: object) -> AuditEntry:
@@ -128,27 +134,29 @@ async def running(writer: Writer) -> AsyncIterator[None]:
         await task
 
 
-@pytest.fixture
-def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("component.core.archiving.writer.FIRST_RETRY_SECONDS", 0.001)
-    monkeypatch.setattr("component.core.archiving.writer.LAST_RETRY_SECONDS", 0.002)
-    monkeypatch.setattr("storage.sqlite.engine.database.BUSY_SECONDS", 0.001)
+@asynccontextmanager
+async def retrying(path: Path) -> AsyncIterator[tuple[Storage, Watched, Writer]]:
+    """Open a store that fails soon while it is locked, and a writer that retries soon."""
+    timeouts = DatabaseTimeouts(lock=0.001)
+    async with open_storage(f"sqlite:{path}", timeouts=timeouts) as storage:
+        archive = Watched(storage.archive)
+        yield storage, archive, quick_writer(archive)
 
 
 @asynccontextmanager
 async def outage(path: Path) -> AsyncIterator[None]:
-    """Another program has the file to itself for a while."""
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    """Let another program lock the file."""
+    program = sqlite3.connect(path, isolation_level=None)
+    program.execute("BEGIN IMMEDIATE")
     try:
         yield
     finally:
-        other.execute("ROLLBACK")
-        other.close()
+        program.execute("ROLLBACK")
+        program.close()
 
 
 async def fails(archive: Watched, times: int = 1) -> None:
-    """Wait until the archive has failed that often."""
+    """Wait until the archive has failed this number of times."""
     while archive.failures < times:
         await archive.next_begun()
 
@@ -156,7 +164,7 @@ async def fails(archive: Watched, times: int = 1) -> None:
 # Group commit
 
 
-async def test_what_is_put_is_stored_in_its_order(archive: Watched, writer: Writer) -> None:
+async def test_messages_are_stored_in_the_order_of_put(archive: Watched, writer: Writer) -> None:
     async with running(writer):
         for row in entries(5):
             writer.put([row])
@@ -166,7 +174,7 @@ async def test_what_is_put_is_stored_in_its_order(archive: Watched, writer: Writ
     assert texts(await everything(archive)) == texts(entries(5))
 
 
-async def test_what_was_put_before_the_start_is_one_commit(
+async def test_messages_put_before_the_start_are_one_commit(
     archive: Watched, writer: Writer
 ) -> None:
     for row in entries(5):
@@ -177,7 +185,7 @@ async def test_what_was_put_before_the_start_is_one_commit(
     assert archive.origins == [[row.dedup_key for row in entries(5)]]
 
 
-async def test_what_gathers_during_a_commit_is_the_next_one(
+async def test_messages_put_during_a_commit_are_the_next_commit(
     archive: Watched, writer: Writer
 ) -> None:
     archive.hold()
@@ -193,7 +201,7 @@ async def test_what_gathers_during_a_commit_is_the_next_one(
     assert archive.origins == [[entry("first").dedup_key], [row.dedup_key for row in entries(5)]]
 
 
-async def test_a_message_alone_waits_for_no_other(archive: Watched, writer: Writer) -> None:
+async def test_single_message_is_committed_at_once(archive: Watched, writer: Writer) -> None:
     async with running(writer):
         writer.put([entry(1)])
         await writer.wait_durable()
@@ -203,7 +211,7 @@ async def test_a_message_alone_waits_for_no_other(archive: Watched, writer: Writ
     assert archive.origins == [[entry(1).dedup_key], [entry(2).dedup_key]]
 
 
-async def test_putting_nothing_writes_nothing(archive: Watched, writer: Writer) -> None:
+async def test_empty_put_writes_nothing(archive: Watched, writer: Writer) -> None:
     async with running(writer):
         writer.put([])
         await writer.wait_durable()
@@ -211,76 +219,80 @@ async def test_putting_nothing_writes_nothing(archive: Watched, writer: Writer) 
     assert archive.batches == []
 
 
-# Settled
+# wait_durable
 
 
-async def test_nothing_to_wait_for_is_settled_at_once(writer: Writer) -> None:
+async def test_wait_durable_of_an_empty_queue_returns_at_once(writer: Writer) -> None:
     async with asyncio.timeout(1):
         await writer.wait_durable()
 
 
-async def test_settled_waits_for_the_commit(archive: Watched, writer: Writer) -> None:
+async def test_wait_durable_waits_for_the_commit(archive: Watched, writer: Writer) -> None:
     archive.hold()
     async with running(writer):
         writer.put([entry(1)])
-        waiting = asyncio.create_task(writer.wait_durable())
+        waiter = asyncio.create_task(writer.wait_durable())
         await archive.begun.wait()
-        was_done = waiting.done()
+        was_done = waiter.done()
         archive.free.set()
-        await waiting
+        await waiter
 
     assert (was_done, await archive.count(ALICE, ANY)) == (False, 1)
 
 
-async def test_settled_does_not_wait_for_what_is_put_later(
+async def test_wait_durable_does_not_wait_for_later_messages(
     archive: Watched, writer: Writer
 ) -> None:
     archive.hold()
     async with running(writer):
         writer.put([entry(1)])
-        waiting = asyncio.create_task(writer.wait_durable())
+        waiter = asyncio.create_task(writer.wait_durable())
         await archive.begun.wait()
         writer.put([entry(2)])
         archive.hold_next()
-        await waiting
-        counted = await archive.count(ALICE, ANY)
+        await waiter
+        count = await archive.count(ALICE, ANY)
         archive.free.set()
 
-    assert counted == 1
+    assert count == 1
 
 
-async def test_the_backlog_is_what_is_not_durable_yet(archive: Watched, writer: Writer) -> None:
-    seen = [writer.backlog]
+async def test_backlog_counts_messages_that_are_not_durable(
+    archive: Watched, writer: Writer
+) -> None:
+    backlogs = [writer.backlog]
     archive.hold()
     async with running(writer):
         writer.put(entries(3))
         await archive.begun.wait()
         writer.put([entry("more")])
-        seen.append(writer.backlog)
+        backlogs.append(writer.backlog)
         archive.free.set()
         await writer.wait_durable()
-        seen.append(writer.backlog)
+        backlogs.append(writer.backlog)
 
-    assert seen == [0, 4, 0]
+    assert backlogs == [0, 4, 0]
 
 
-async def test_a_waiter_that_gives_up_disturbs_no_other(archive: Watched, writer: Writer) -> None:
+async def test_cancelled_wait_does_not_affect_other_waits(
+    archive: Watched, writer: Writer
+) -> None:
     archive.hold()
     async with running(writer):
         writer.put([entry(1)])
-        waiting = [asyncio.create_task(writer.wait_durable()) for _ in range(3)]
+        waiters = [asyncio.create_task(writer.wait_durable()) for _ in range(3)]
         await archive.begun.wait()
-        waiting[1].cancel()
+        waiters[1].cancel()
         archive.free.set()
-        ends = await asyncio.gather(*waiting, return_exceptions=True)
+        results = await asyncio.gather(*waiters, return_exceptions=True)
 
-    assert [type(end) for end in ends] == [type(None), asyncio.CancelledError, type(None)]
+    assert [type(result) for result in results] == [type(None), asyncio.CancelledError, type(None)]
 
 
 # Back-pressure
 
 
-async def test_there_is_no_pressure_below_the_capacity(
+async def test_queue_below_its_capacity_has_no_pressure(
     writer: Writer, pressure: list[bool]
 ) -> None:
     writer.put(entries(9))
@@ -289,7 +301,7 @@ async def test_there_is_no_pressure_below_the_capacity(
 
 
 @pytest.mark.parametrize("count", [10, 11, 50])
-async def test_pressure_is_told_once_the_queue_is_full(
+async def test_full_queue_reports_pressure_once(
     writer: Writer, pressure: list[bool], count: int
 ) -> None:
     for row in entries(count):
@@ -298,7 +310,7 @@ async def test_pressure_is_told_once_the_queue_is_full(
     assert pressure == [True]
 
 
-async def test_what_comes_in_spite_of_pressure_is_kept(archive: Watched, writer: Writer) -> None:
+async def test_messages_put_under_pressure_are_stored(archive: Watched, writer: Writer) -> None:
     for row in entries(50):
         writer.put([row])
     async with running(writer):
@@ -307,9 +319,7 @@ async def test_what_comes_in_spite_of_pressure_is_kept(archive: Watched, writer:
     assert texts(await everything(archive)) == texts(entries(50))
 
 
-async def test_pressure_ends_when_the_queue_is_empty_again(
-    writer: Writer, pressure: list[bool]
-) -> None:
+async def test_pressure_ends_when_the_queue_is_empty(writer: Writer, pressure: list[bool]) -> None:
     writer.put(entries(10))
     async with running(writer):
         await writer.wait_durable()
@@ -318,26 +328,28 @@ async def test_pressure_ends_when_the_queue_is_empty_again(
 
 
 @pytest.mark.parametrize(
-    ("waiting", "told"), [(4, [True, False]), (5, [True, False]), (6, [True])]
+    ("queued", "expected"), [(4, [True, False]), (5, [True, False]), (6, [True])]
 )
 async def test_pressure_ends_when_half_of_the_queue_is_free(
-    archive: Watched, writer: Writer, pressure: list[bool], waiting: int, told: list[bool]
+    archive: Watched, writer: Writer, pressure: list[bool], queued: int, expected: list[bool]
 ) -> None:
     archive.hold()
     writer.put(entries(10))
     async with running(writer):
         await archive.begun.wait()
-        writer.put([entry("abcdef"[n]) for n in range(waiting)])
+        writer.put([entry("abcdef"[n]) for n in range(queued)])
         archive.hold_next()
-        # The second batch begins behind what the first one told.
+        # The second batch begins after the first one has ended the pressure.
         await archive.next_begun()
-        seen = list(pressure)
+        observed = list(pressure)
         archive.free.set()
 
-    assert seen == told
+    assert observed == expected
 
 
-async def test_pressure_comes_back(writer: Writer, pressure: list[bool]) -> None:
+async def test_queue_that_fills_again_reports_pressure_again(
+    writer: Writer, pressure: list[bool]
+) -> None:
     async with running(writer):
         for n in range(2):
             writer.put([entry(f"{n} {m}") for m in range(10)])
@@ -346,24 +358,26 @@ async def test_pressure_comes_back(writer: Writer, pressure: list[bool]) -> None
     assert pressure == [True, False, True, False]
 
 
-# Storing for somebody who waits
+# store
 
 
-async def test_store_returns_when_it_is_durable(archive: Watched, writer: Writer) -> None:
+async def test_store_returns_once_the_message_is_durable(archive: Watched, writer: Writer) -> None:
     async with running(writer):
         await writer.store([entry(1)])
 
         assert texts(await everything(archive)) == [entry(1).xml]
 
 
-async def test_a_full_queue_refuses_to_store(writer: Writer) -> None:
+async def test_store_on_a_full_queue_is_overloaded(writer: Writer) -> None:
     writer.put(entries(10))
 
     with pytest.raises(Overloaded):
         await writer.store([entry("more")])
 
 
-async def test_what_was_refused_is_not_stored_later(archive: Watched, writer: Writer) -> None:
+async def test_message_refused_by_a_full_queue_is_not_stored_later(
+    archive: Watched, writer: Writer
+) -> None:
     writer.put(entries(10))
     with pytest.raises(Overloaded):
         await writer.store([entry("more")])
@@ -373,7 +387,7 @@ async def test_what_was_refused_is_not_stored_later(archive: Watched, writer: Wr
     assert texts(await everything(archive)) == texts(entries(10))
 
 
-async def test_store_works_again_when_the_queue_is_free(archive: Watched, writer: Writer) -> None:
+async def test_store_succeeds_once_the_queue_is_free(archive: Watched, writer: Writer) -> None:
     writer.put(entries(10))
     async with running(writer):
         await writer.wait_durable()
@@ -382,13 +396,13 @@ async def test_store_works_again_when_the_queue_is_free(archive: Watched, writer
     assert await archive.count(ALICE, ANY) == 11
 
 
-async def test_store_never_acknowledges_what_the_store_left_out(writer: Writer) -> None:
+async def test_store_of_a_rejected_message_is_refused(writer: Writer) -> None:
     async with running(writer):
         with pytest.raises(Refused):
             await writer.store([entry(1), entry("bad", xml="\ud800")])
 
 
-async def test_store_acknowledges_what_was_stored_beside_a_refused_entry(
+async def test_store_beside_a_rejected_message_is_acknowledged(
     archive: Watched, writer: Writer
 ) -> None:
     writer.put([entry("bad", xml="\ud800")])
@@ -397,29 +411,37 @@ async def test_store_acknowledges_what_was_stored_beside_a_refused_entry(
         return_exceptions=True,
     )
     async with running(writer):
-        ends = await storing
+        results = await storing
 
-    assert [type(end).__name__ for end in ends] == ["NoneType", "BadRequest", "NoneType"]
+    assert [type(result).__name__ for result in results] == ["NoneType", "BadRequest", "NoneType"]
 
 
-async def test_nothing_is_remembered_of_a_refusal_that_nobody_waits_for(writer: Writer) -> None:
+def refusals_in_memory() -> list[BadRequest]:
+    gc.collect()
+    return [item for item in gc.get_objects() if type(item) is BadRequest]
+
+
+async def test_rejected_message_without_a_waiter_is_not_kept_in_memory(writer: Writer) -> None:
+    before = {id(error) for error in refusals_in_memory()}
     bad = entry("bad", xml="\ud800")
     writer.put([bad])
-    waiting = [asyncio.create_task(writer.store([bad, bad])) for _ in range(3)]
+    waiters = [asyncio.create_task(writer.store([bad, bad])) for _ in range(3)]
     await asyncio.sleep(0)
-    waiting[0].cancel()
+    waiters[0].cancel()
     async with running(writer):
-        ends = await asyncio.gather(*waiting, return_exceptions=True)
+        results = await asyncio.gather(*waiters, return_exceptions=True)
         await writer.wait_durable()
 
-    assert [type(end).__name__ for end in ends] == ["CancelledError", *2 * ["BadRequest"]]
-    assert not writer._refused
+    assert [type(result).__name__ for result in results] == ["CancelledError", *2 * ["BadRequest"]]
+    waiters.clear()
+    results.clear()
+    assert [error for error in refusals_in_memory() if id(error) not in before] == []
 
 
-# Lines of the audit log
+# Entries of the audit log
 
 
-async def test_lines_of_the_log_share_a_commit(archive: Watched, writer: Writer) -> None:
+async def test_audit_entries_share_a_commit(archive: Watched, writer: Writer) -> None:
     archive.hold()
     async with running(writer):
         writer.put([entry(1)])
@@ -433,13 +455,10 @@ async def test_lines_of_the_log_share_a_commit(archive: Watched, writer: Writer)
     assert len(archive.batches) == 2
 
 
-@pytest.mark.usefixtures("quick_retries")
-async def test_a_line_that_cannot_be_written_is_refused_at_once_and_never_written(
+async def test_audit_entry_during_an_outage_is_refused_and_never_written(
     path: Path,
 ) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
+    async with retrying(path) as (storage, _, writer):
         async with running(writer):
             async with outage(path):
                 writer.put([entry("kept")])
@@ -452,14 +471,11 @@ async def test_a_line_that_cannot_be_written_is_refused_at_once_and_never_writte
         assert await storage.archive.count(ALICE, ANY) == 1
 
 
-# Trouble
+# Outages
 
 
-@pytest.mark.usefixtures("quick_retries")
-async def test_a_store_that_comes_back_has_everything_in_order(path: Path) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
+async def test_messages_of_an_outage_are_stored_in_order_after_it(path: Path) -> None:
+    async with retrying(path) as (_, archive, writer):
         async with running(writer):
             async with outage(path):
                 writer.put([entry("first")])
@@ -472,11 +488,8 @@ async def test_a_store_that_comes_back_has_everything_in_order(path: Path) -> No
         assert texts(await everything(archive)) == texts([entry("first"), *entries(5)])
 
 
-@pytest.mark.usefixtures("quick_retries")
-async def test_a_store_in_trouble_is_told_until_it_is_over(path: Path) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
+async def test_writer_is_unhealthy_during_an_outage(path: Path) -> None:
+    async with retrying(path) as (_, archive, writer):
         healthy = [writer.is_healthy]
         async with running(writer):
             async with outage(path):
@@ -489,11 +502,8 @@ async def test_a_store_in_trouble_is_told_until_it_is_over(path: Path) -> None:
     assert healthy == [True, False, True]
 
 
-@pytest.mark.usefixtures("quick_retries")
-async def test_stopping_during_an_outage_ends_and_hands_out_what_is_left(path: Path) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
+async def test_stop_during_an_outage_returns_unwritten_messages(path: Path) -> None:
+    async with retrying(path) as (_, archive, writer):
         task = asyncio.create_task(writer.run())
         async with outage(path):
             writer.put(entries(3))
@@ -506,7 +516,7 @@ async def test_stopping_during_an_outage_ends_and_hands_out_what_is_left(path: P
         assert await archive.count(ALICE, ANY) == 0
 
 
-async def test_a_writer_that_is_cancelled_hands_out_what_it_was_writing(
+async def test_cancelled_writer_returns_unwritten_messages(
     archive: Watched, writer: Writer
 ) -> None:
     archive.hold()
@@ -520,23 +530,23 @@ async def test_a_writer_that_is_cancelled_hands_out_what_it_was_writing(
     assert writer.unwritten == (*entries(2), entry("behind"))
 
 
-async def test_nobody_waits_for_a_writer_that_has_ended(archive: Watched, writer: Writer) -> None:
+async def test_waits_for_an_ended_writer_are_overloaded(archive: Watched, writer: Writer) -> None:
     archive.hold()
     task = asyncio.create_task(writer.run())
     writer.put([entry(1)])
     await archive.begun.wait()
     waits = [writer.wait_durable(), writer.wait_durable(ALICE), writer.wait_readable(ALICE)]
-    waiting = [asyncio.create_task(wait) for wait in [*waits, writer.store([entry(2)])]]
+    waiters = [asyncio.create_task(wait) for wait in [*waits, writer.store([entry(2)])]]
     await asyncio.sleep(0)
     task.cancel()
-    ends = await asyncio.gather(*waiting, writer.wait_readable(ALICE), return_exceptions=True)
+    results = await asyncio.gather(*waiters, writer.wait_readable(ALICE), return_exceptions=True)
 
-    assert [type(end) for end in ends] == [Overloaded] * 5
+    assert [type(result) for result in results] == [Overloaded] * 5
 
 
-async def test_what_follows_a_write_and_fails_ends_the_writer(archive: Watched) -> None:
+async def test_exception_in_on_written_ends_the_writer(archive: Watched) -> None:
     def fail(_: object) -> None:
-        raise RuntimeError("no room to tell it")
+        raise RuntimeError("a fault of the caller")
 
     writer = Writer(archive, on_written=fail)
     writer.put([entry(1)])
@@ -549,45 +559,41 @@ async def test_what_follows_a_write_and_fails_ends_the_writer(archive: Watched) 
         await writer.wait_durable()
 
 
-@pytest.mark.usefixtures("quick_retries")
-async def test_reads_go_on_while_the_store_cannot_be_written(path: Path) -> None:
-    async with open_storage(f"sqlite:{path}") as storage:
-        archive = Watched(storage.archive)
-        writer = Writer(archive)
-        async with running(writer):
-            async with outage(path):
-                writer.put([entry(1)])
-                reading = asyncio.create_task(writer.wait_readable(ALICE))
-                writing = asyncio.create_task(writer.wait_durable(ALICE))
-                await reading
-                await writer.wait_readable(ALICE)
-                was_written = writing.done()
-            await writing
+async def test_reads_continue_during_an_outage(path: Path) -> None:
+    async with retrying(path) as (_, _, writer), running(writer):
+        async with outage(path):
+            writer.put([entry(1)])
+            read_task = asyncio.create_task(writer.wait_readable(ALICE))
+            write_task = asyncio.create_task(writer.wait_durable(ALICE))
+            await read_task
+            await writer.wait_readable(ALICE)
+            was_written = write_task.done()
+        await write_task
 
     assert not was_written
 
 
-async def test_reads_do_not_wait_while_an_operator_keeps_the_store_from_being_written(
-    archive: Watched, writer: Writer
-) -> None:
+async def test_reads_do_not_wait_while_writes_are_paused(archive: Watched, writer: Writer) -> None:
     archive.hold()
     async with running(writer):
         writer.put([entry(1)])
-        reading = asyncio.create_task(writer.wait_readable(ALICE))
+        read_task = asyncio.create_task(writer.wait_readable(ALICE))
         await archive.begun.wait()
         async with writer.writes_paused():
-            await reading
+            await read_task
             await writer.wait_readable(ALICE)
-        again = asyncio.create_task(writer.wait_readable(ALICE))
+        next_read = asyncio.create_task(writer.wait_readable(ALICE))
         await asyncio.sleep(0)
-        was_over = again.done()
+        was_over = next_read.done()
         archive.free.set()
-        await again
+        await next_read
 
     assert not was_over
 
 
-async def test_nobody_waits_for_what_is_put_for_others(archive: Watched, writer: Writer) -> None:
+async def test_waits_of_one_owner_ignore_messages_of_others(
+    archive: Watched, writer: Writer
+) -> None:
     archive.hold()
     async with running(writer):
         writer.put([entry(1, owner=BOB)])
@@ -598,7 +604,7 @@ async def test_nobody_waits_for_what_is_put_for_others(archive: Watched, writer:
 
 
 @pytest.mark.parametrize("places", [[0], [3], [7], [0, 1], [2, 5], [0, 7], list(range(8))])
-async def test_a_rejected_entry_is_left_out_alone(
+async def test_rejected_message_alone_is_left_out(
     archive: Watched, writer: Writer, places: list[int]
 ) -> None:
     rows = [entry(n, xml="\ud800" if n in places else f"<x>{n}</x>") for n in range(8)]
@@ -606,11 +612,11 @@ async def test_a_rejected_entry_is_left_out_alone(
     async with running(writer):
         await writer.wait_durable()
 
-    kept = [row for n, row in enumerate(rows) if n not in places]
-    assert texts(await everything(archive)) == texts(kept)
+    accepted = [row for n, row in enumerate(rows) if n not in places]
+    assert texts(await everything(archive)) == texts(accepted)
 
 
-async def test_a_rejected_entry_does_no_harm_to_other_archives(
+async def test_rejected_message_does_not_affect_other_archives(
     archive: Watched, writer: Writer
 ) -> None:
     writer.put([entry(1, owner=BOB), entry("bad", xml="\ud800"), entry(2, owner=BOB)])
@@ -620,7 +626,7 @@ async def test_a_rejected_entry_does_no_harm_to_other_archives(
     assert texts(await everything(archive, BOB)) == texts([entry(1), entry(2)])
 
 
-async def test_a_rejected_entry_is_logged_without_its_text(
+async def test_rejected_message_is_logged_without_its_text(
     writer: Writer, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(writer):
@@ -630,7 +636,9 @@ async def test_a_rejected_entry_is_logged_without_its_text(
     assert (ALICE in caplog.text, "secret" in caplog.text) == (True, False)
 
 
-async def test_a_rejected_entry_is_not_waited_for(archive: Watched, writer: Writer) -> None:
+async def test_wait_durable_ends_after_a_rejected_message(
+    archive: Watched, writer: Writer
+) -> None:
     async with running(writer):
         writer.put([entry("bad", xml="\ud800")])
         await writer.wait_durable()
@@ -643,7 +651,7 @@ async def test_a_rejected_entry_is_not_waited_for(archive: Watched, writer: Writ
 # The end
 
 
-async def test_stopping_writes_what_waits(archive: Watched, writer: Writer) -> None:
+async def test_stop_writes_queued_messages(archive: Watched, writer: Writer) -> None:
     archive.hold()
     task = asyncio.create_task(writer.run())
     writer.put([entry("first")])
@@ -656,7 +664,7 @@ async def test_stopping_writes_what_waits(archive: Watched, writer: Writer) -> N
     assert texts(await everything(archive)) == texts([entry("first"), *entries(5)])
 
 
-async def test_stopping_before_the_start_writes_what_waits(
+async def test_stop_before_the_start_writes_queued_messages(
     archive: Watched, writer: Writer
 ) -> None:
     writer.put(entries(3))
@@ -666,21 +674,23 @@ async def test_stopping_before_the_start_writes_what_waits(
     assert texts(await everything(archive)) == texts(entries(3))
 
 
-async def test_stopping_with_nothing_to_do_ends_at_once(writer: Writer) -> None:
+async def test_stop_with_an_empty_queue_ends_at_once(writer: Writer) -> None:
     async with asyncio.timeout(1):
         async with running(writer):
             await asyncio.sleep(0)
 
 
-async def test_settled_tells_the_waiting_when_it_stops(archive: Watched, writer: Writer) -> None:
+async def test_wait_durable_returns_when_the_writer_stops(
+    archive: Watched, writer: Writer
+) -> None:
     archive.hold()
     task = asyncio.create_task(writer.run())
     writer.put([entry(1)])
-    waiting = asyncio.create_task(writer.wait_durable())
+    waiter = asyncio.create_task(writer.wait_durable())
     await archive.begun.wait()
     writer.stop()
     archive.free.set()
-    await asyncio.gather(task, waiting)
+    await asyncio.gather(task, waiter)
 
     assert await archive.count(ALICE, ANY) == 1
 
@@ -689,31 +699,26 @@ async def test_settled_tells_the_waiting_when_it_stops(archive: Watched, writer:
 
 
 def take_retracted_message(ingest: Ingest) -> None:
-    """Hand over a message to Alice and its retraction."""
+    """Pass a message to Alice and its retraction to ingest."""
     for id, body, extra in (("m", "secret", ""), ("r", None, retract("m"))):
-        text = said(body, sender=f"{BOB}/b1", to=ALICE, id=id, extra=extra)
+        text = build_message(body, sender=f"{BOB}/b1", to=ALICE, id=id, extra=extra)
         ingest.take(stanza(text), NOON)
         ingest.take(stanza(text), NOON)
 
 
-async def test_a_retraction_is_durable_once_its_tombstone_is(
-    archive: Watched, writer: Writer
-) -> None:
+async def test_retraction_is_durable_with_its_tombstone(archive: Watched, writer: Writer) -> None:
     async with running(writer):
-        take_retracted_message(Delivering(writer).ingest(Policy(), [HOST]))
+        take_retracted_message(DeliveryBench(writer).ingest(Policy(), [HOST]))
         await writer.wait_durable()
 
         assert "secret" not in str(texts(await archive.page(ALICE, ANY, limit=9)))
         assert await archive.unfinished_retractions() == ()
 
 
-@pytest.mark.usefixtures("quick_retries")
-async def test_tombstones_that_the_store_does_not_take_are_written_later(
-    archive: Watched, writer: Writer
-) -> None:
+async def test_failed_tombstones_are_written_later(archive: Watched, writer: Writer) -> None:
     archive.tombstone_failures = 3
     async with running(writer):
-        take_retracted_message(Delivering(writer).ingest(Policy(), [HOST]))
+        take_retracted_message(DeliveryBench(writer).ingest(Policy(), [HOST]))
         await writer.wait_durable()
         async with asyncio.timeout(9):
             while archive.tombstone_failures or await archive.unfinished_retractions():
@@ -723,13 +728,13 @@ async def test_tombstones_that_the_store_does_not_take_are_written_later(
     assert writer.is_healthy
 
 
-async def test_what_was_left_of_a_retraction_is_done_by_the_next_run() -> None:
+async def test_unfinished_retraction_is_finished_by_the_next_run() -> None:
     def message(id: str, extra: str = "", body: str | None = "secret") -> str:
-        return said(body, sender=f"{BOB}/b1", to=ALICE, id=id, extra=extra)
+        return build_message(body, sender=f"{BOB}/b1", to=ALICE, id=id, extra=extra)
 
     async with open_storage("sqlite::memory:") as storage:
         first, second = Writer(storage.archive), Writer(storage.archive)
-        delivering = Delivering(first)
+        delivering = DeliveryBench(first)
         ingest = delivering.ingest(Policy(), [HOST])
         ingest.take(stanza(message("m")), NOON)
         for n in range(TOMBSTONES_MAX + 2):
@@ -738,7 +743,7 @@ async def test_what_was_left_of_a_retraction_is_done_by_the_next_run() -> None:
         delivering.deliveries.decide()
         first.stop()
         await first.run()
-        left = await storage.archive.unfinished_retractions()
+        unfinished = await storage.archive.unfinished_retractions()
 
         running = asyncio.create_task(second.run())
         while await storage.archive.unfinished_retractions():
@@ -746,7 +751,7 @@ async def test_what_was_left_of_a_retraction_is_done_by_the_next_run() -> None:
         second.stop()
         await running
 
-        assert {one.owner for one in left} == {ALICE, BOB}
+        assert {retraction.owner for retraction in unfinished} == {ALICE, BOB}
         for owner in (ALICE, BOB):
             assert not any(
                 "secret" in xml for xml in texts(await everything(storage.archive, owner))

@@ -1,4 +1,4 @@
-"""Functions of the operator's module are called without harm to the program."""
+"""Calls of the functions of the operator's module: threads, errors, logs and the end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def raising(error: BaseException) -> Callable[[str], object]:
     return user_exists
 
 
-async def test_a_plain_function_is_called_in_a_thread() -> None:
+async def test_plain_function_is_called_in_a_thread() -> None:
     def user_exists(username: str) -> object:
         return username, threading.current_thread()
 
@@ -40,7 +40,7 @@ async def test_a_plain_function_is_called_in_a_thread() -> None:
     assert thread is not threading.main_thread()
 
 
-async def test_an_async_function_is_awaited_in_the_loop() -> None:
+async def test_async_function_is_awaited_in_the_loop() -> None:
     async def user_exists(username: str) -> object:
         await asyncio.sleep(0)
         return username, asyncio.get_running_loop()
@@ -48,14 +48,14 @@ async def test_an_async_function_is_awaited_in_the_loop() -> None:
     assert await only(handlers(user_exists))(HOST, "ann") == ("ann", asyncio.get_running_loop())
 
 
-async def test_an_async_function_in_disguise_is_awaited() -> None:
+async def test_callable_that_returns_a_coroutine_is_awaited() -> None:
     async def ask(shop: str, username: str) -> object:
         return shop, username
 
     def user_exists(username: str) -> object:
         return ask("shop", username)
 
-    class Asking:
+    class AsyncCallable:
         __name__ = "user_exists"
 
         async def __call__(self, username: str) -> object:
@@ -64,29 +64,29 @@ async def test_an_async_function_in_disguise_is_awaited() -> None:
     partial = functools.partial(ask, "shop")
     partial.__name__ = "user_exists"  # type: ignore[attr-defined]
 
-    for each in (user_exists, Asking(), partial):
-        assert await only(handlers(each))(HOST, "ann") == ("shop", "ann")
+    for function in (user_exists, AsyncCallable(), partial):
+        assert await only(handlers(function))(HOST, "ann") == ("shop", "ann")
 
 
-async def test_the_host_is_given_to_those_that_take_it() -> None:
+async def test_function_with_host_parameter_receives_the_host() -> None:
     def user_exists(username: str, host: str) -> object:
         return username, host
 
     assert await only(handlers(user_exists))(HOST, "ann") == ("ann", HOST)
 
 
-async def test_function_with_kwargs_only_gets_no_host() -> None:
+async def test_function_with_kwargs_only_receives_no_host() -> None:
     def user_exists(username: str, **more: str) -> object:
         return more
 
     assert await only(handlers(user_exists))(HOST, "ann") == {}
 
 
-async def test_several_plain_functions_run_at_once_and_no_more_than_that() -> None:
-    both = threading.Barrier(2, timeout=10)
+async def test_plain_functions_run_concurrently_in_threads() -> None:
+    barrier = threading.Barrier(2, timeout=10)
 
     def user_exists(username: str) -> object:
-        return both.wait() >= 0
+        return barrier.wait() >= 0
 
     ask = only(handlers(user_exists, threads=2))
     assert await asyncio.gather(ask(HOST, "ann"), ask(HOST, "bob")) == [True, True]
@@ -168,7 +168,7 @@ async def test_exception_of_an_async_function_fails(error: BaseException) -> Non
         await only(handlers(user_exists))(HOST, "ann")
 
 
-async def test_a_call_that_does_not_fit_is_a_failure() -> None:
+async def test_call_with_a_wrong_signature_fails() -> None:
     async def user_exists() -> object:
         return True
 
@@ -216,6 +216,6 @@ async def test_queued_call_is_cancelled_at_the_end() -> None:
         await second
 
 
-def test_without_a_module_there_are_no_functions() -> None:
+def test_no_module_has_no_functions() -> None:
     assert Handlers().names == ()
     Handlers().close()

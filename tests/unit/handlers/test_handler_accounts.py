@@ -1,4 +1,4 @@
-"""The operator's module says who may log in, and another source what it does not say."""
+"""Accounts of the operator's module, with the configured source for missing functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from support.accounts import source_of
 from support.handlers import MODULE, handlers
-from support.sidecar import HOSTS, PASSWORDS
+from support.http_services import HOSTS, PASSWORDS
 
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.protocol import AccountSource
@@ -33,7 +33,9 @@ def user_authentication(username: str, password: str) -> object:
     ("password", "is_right"),
     [("right", True), ("wrong", False), ("one", False), ("text", False), ("none", False)],
 )
-async def test_only_true_is_yes(own: AccountSource, password: str, is_right: bool) -> None:
+async def test_only_the_value_true_authenticates(
+    own: AccountSource, password: str, is_right: bool
+) -> None:
     def user_exists(username: str) -> object:
         return user_authentication(username, password)
 
@@ -43,7 +45,7 @@ async def test_only_true_is_yes(own: AccountSource, password: str, is_right: boo
     assert await accounts.authenticator.exists(ANN) is is_right
 
 
-async def test_a_user_is_named_by_its_local_part_and_its_host(own: AccountSource) -> None:
+async def test_function_receives_local_part_and_host(own: AccountSource) -> None:
     def user_exists(username: str, host: str) -> bool:
         return (username, host) == ("ann", "example.org")
 
@@ -64,7 +66,7 @@ async def test_missing_function_falls_back_to_the_source(own: AccountSource) -> 
     assert not await accounts.authenticator.exists(ANN)
     assert await accounts.authenticator.exists("bob@example.org")
     assert await accounts.admin.count("example.org") == 1
-    assert [each.jid for each in await accounts.admin.list("example.org", "", 10)] == [ANN]
+    assert [account.jid for account in await accounts.admin.list("example.org", "", 10)] == [ANN]
     await accounts.admin.set_password(ANN, "other")
     await accounts.admin.set_enabled(ANN, False)
     await accounts.admin.remove(ANN)

@@ -1,4 +1,4 @@
-"""The operator's module stores and gives messages, over HTTP as ejabberd asks for them."""
+"""The archive functions of the operator's module behind the Remote Data API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.handlers import handlers
-from support.sidecar import SECRET_HEADERS, SETTINGS, open_services, post
+from support.http_services import SECRET_HEADERS, SETTINGS, open_services, post
 
 from component.web.app import make_app
 from component.web.server.settings import WebSettings
@@ -20,8 +20,8 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture
-def opened(aiohttp_client: AiohttpClient) -> Open:
-    """Return what opens a sidecar with these functions."""
+def open_api(aiohttp_client: AiohttpClient) -> Open:
+    """Return a function that opens a client of a program with these functions."""
 
     @asynccontextmanager
     async def opening(
@@ -34,7 +34,7 @@ def opened(aiohttp_client: AiohttpClient) -> Open:
 
 
 def answering(answer: object) -> Callable[..., object]:
-    def archive_get(username: str, **asked: str) -> object:
+    def archive_get(username: str, **parameters: str) -> object:
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -52,15 +52,15 @@ def storing(answer: object) -> Callable[..., object]:
 
 
 @pytest.mark.parametrize("answer", [True, None])
-async def test_a_message_is_stored_when_the_module_says_so(opened: Open, answer: object) -> None:
-    async with opened(storing(answer)) as api:
-        posted = await api.post("/api/archive", json=post())
+async def test_true_or_none_acknowledges_the_message(open_api: Open, answer: object) -> None:
+    async with open_api(storing(answer)) as api:
+        response = await api.post("/api/archive", json=post())
 
-        assert (posted.status, await posted.read()) == (200, b"")
+        assert (response.status, await response.read()) == (200, b"")
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         ("the disk is full", "the disk is full"),
         (False, "The message was not stored."),
@@ -68,36 +68,34 @@ async def test_a_message_is_stored_when_the_module_says_so(opened: Open, answer:
         (1, "The message was not stored."),
     ],
 )
-async def test_a_message_that_the_module_did_not_store_is_not_acknowledged(
-    opened: Open, answer: object, told: str
-) -> None:
-    async with opened(storing(answer)) as api:
-        posted = await api.post("/api/archive", json=post())
+async def test_other_answer_to_a_post_is_409(open_api: Open, answer: object, message: str) -> None:
+    async with open_api(storing(answer)) as api:
+        response = await api.post("/api/archive", json=post())
 
-        assert posted.status == 409
-        assert await posted.json() == {"error": "conflict", "message": told, "status": 409}
+        assert response.status == 409
+        assert await response.json() == {"error": "conflict", "message": message, "status": 409}
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-async def test_exception_of_the_module_is_not_shown_to_the_caller(
-    opened: Open, method: str, caplog: pytest.LogCaptureFixture
+async def test_exception_of_the_module_is_500_without_its_text(
+    open_api: Open, method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     error = ValueError("cannot reach db.internal")
-    async with opened(storing(error), answering(error)) as api:
+    async with open_api(storing(error), answering(error)) as api:
         if method == "get":
-            answer = await api.get("/api/archive?username=alice")
+            response = await api.get("/api/archive?username=alice")
         else:
-            answer = await api.post("/api/archive", json=post())
+            response = await api.post("/api/archive", json=post())
 
-        assert answer.status == 500
-        assert (await answer.json())["error"] == "internal-server-error"
-        assert "db.internal" not in await answer.text()
+        assert response.status == 500
+        assert (await response.json())["error"] == "internal-server-error"
+        assert "db.internal" not in await response.text()
         assert "db.internal" in caplog.text
 
 
 @pytest.mark.parametrize("answer", [None, False])
-async def test_no_archive_is_401(opened: Open, answer: object) -> None:
-    async with opened(answering(answer)) as api:
+async def test_none_or_false_for_an_archive_is_401(open_api: Open, answer: object) -> None:
+    async with open_api(answering(answer)) as api:
         assert (await api.get("/api/archive?username=alice")).status == 401
         assert (await api.get("/api/archive/items?username=alice")).status == 401
 
@@ -118,8 +116,8 @@ async def test_no_archive_is_401(opened: Open, answer: object) -> None:
         {"archive": [], "complete": "yes"},
     ],
 )
-async def test_invalid_page_is_an_error(opened: Open, answer: object) -> None:
-    async with opened(answering(answer)) as api:
+async def test_invalid_page_is_500(open_api: Open, answer: object) -> None:
+    async with open_api(answering(answer)) as api:
         assert (await api.get("/api/archive?username=alice")).status == 500
 
 
@@ -136,78 +134,78 @@ async def test_invalid_page_is_an_error(opened: Open, answer: object) -> None:
     ],
 )
 async def test_missing_count_and_complete_are_added(
-    opened: Open, answer: dict[str, Any], limit: str, filled_in: dict[str, Any]
+    open_api: Open, answer: dict[str, Any], limit: str, filled_in: dict[str, Any]
 ) -> None:
-    async with opened(answering(answer)) as api:
-        read = await api.get(f"/api/archive?username=alice&limit={limit}")
+    async with open_api(answering(answer)) as api:
+        response = await api.get(f"/api/archive?username=alice&limit={limit}")
 
-        assert await read.json() == answer | filled_in
+        assert await response.json() == answer | filled_in
 
 
-async def test_the_count_alone_is_that_of_the_module(opened: Open) -> None:
-    async with opened(answering({"archive": [], "count": 7})) as api:
+async def test_count_route_returns_the_count_of_the_module(open_api: Open) -> None:
+    async with open_api(answering({"archive": [], "count": 7})) as api:
         assert await (await api.get("/api/archive/items?username=alice")).json() == 7
 
 
-async def test_an_old_caller_gets_the_count_as_a_string(opened: Open) -> None:
+async def test_count_is_a_string_if_configured(open_api: Open) -> None:
     settings = replace(SETTINGS, count_as_string=True)
-    async with opened(answering({"archive": [], "count": 7}), settings=settings) as api:
-        read = await api.get("/api/archive?username=alice")
+    async with open_api(answering({"archive": [], "count": 7}), settings=settings) as api:
+        response = await api.get("/api/archive?username=alice")
 
-        assert (await read.json())["count"] == "7"
-
-
-async def test_a_user_that_is_named_by_its_jid_is_given_by_its_name(opened: Open) -> None:
-    def archive_get(username: str, **asked: str) -> object:
-        return {"archive": [{"username": username} | asked]}
-
-    async with opened(archive_get) as api:
-        read = await api.get("/api/archive?jid=alice@example.org")
-
-        assert (await read.json())["archive"] == [{"username": "alice"}]
+        assert (await response.json())["count"] == "7"
 
 
-async def test_the_type_is_given_by_the_name_that_the_function_has(opened: Open) -> None:
+async def test_jid_parameter_is_passed_as_username(open_api: Open) -> None:
+    def archive_get(username: str, **parameters: str) -> object:
+        return {"archive": [{"username": username} | parameters]}
+
+    async with open_api(archive_get) as api:
+        response = await api.get("/api/archive?jid=alice@example.org")
+
+        assert (await response.json())["archive"] == [{"username": "alice"}]
+
+
+async def test_type_is_passed_by_the_name_of_the_parameter(open_api: Open) -> None:
     def archive_get(username: str, type: str = "", limit: str = "") -> object:
         return {"archive": [{"type": type}]}
 
-    async with opened(archive_get) as api:
+    async with open_api(archive_get) as api:
         for query in ("type=groupchat", "chat_type=groupchat", "chat_type=x&type=groupchat"):
-            read = await api.get(f"/api/archive?username=alice&{query}&page=3&other=x")
-            assert (await read.json())["archive"] == [{"type": "groupchat"}]
+            response = await api.get(f"/api/archive?username=alice&{query}&page=3&other=x")
+            assert (await response.json())["archive"] == [{"type": "groupchat"}]
 
 
-async def test_pages_and_hosts_are_given_to_those_that_take_them(opened: Open) -> None:
-    def archive_get(username: str, host: str, **asked: str) -> object:
-        return {"archive": [{"host": host} | asked]}
+async def test_page_and_host_are_passed_to_functions_that_take_them(open_api: Open) -> None:
+    def archive_get(username: str, host: str, **parameters: str) -> object:
+        return {"archive": [{"host": host} | parameters]}
 
-    async with opened(archive_get) as api:
-        read = await api.get("/api/example.net/archive?username=alice&page=3&peer=&other=x")
+    async with open_api(archive_get) as api:
+        response = await api.get("/api/example.net/archive?username=alice&page=3&peer=&other=x")
 
-        assert (await read.json())["archive"] == [{"host": "example.net", "page": "3"}]
+        assert (await response.json())["archive"] == [{"host": "example.net", "page": "3"}]
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-async def test_without_a_username_the_module_is_not_asked(opened: Open, method: str) -> None:
+async def test_request_without_username_is_401_without_a_call(open_api: Open, method: str) -> None:
     error = AssertionError()
-    async with opened(storing(error), answering(error)) as api:
+    async with open_api(storing(error), answering(error)) as api:
         if method == "get":
-            answer = await api.get("/api/archive?peer=bob")
+            response = await api.get("/api/archive?peer=bob")
         else:
-            answer = await api.post("/api/archive", json={"peer": "bob"})
+            response = await api.post("/api/archive", json={"peer": "bob"})
 
-        assert answer.status == 401
+        assert response.status == 401
 
 
-async def test_missing_archive_function_is_handled_by_muniment(opened: Open) -> None:
-    kept: list[Any] = []
+async def test_missing_archive_function_is_handled_by_muniment(open_api: Open) -> None:
+    stored: list[Any] = []
 
     def archive_store(payload: dict[str, Any]) -> None:
-        kept.append(payload)
+        stored.append(payload)
 
-    async with opened(archive_store) as api:
+    async with open_api(archive_store) as api:
         await api.post("/api/archive", json=post())
-        read = await api.get("/api/archive?username=alice")
+        response = await api.get("/api/archive?username=alice")
 
-        assert kept == [post()]
-        assert await read.json() == {"archive": [], "count": 0, "complete": True}
+        assert stored == [post()]
+        assert await response.json() == {"archive": [], "count": 0, "complete": True}

@@ -1,4 +1,4 @@
-"""The operator's module gives rosters, as the contract writes them."""
+"""Rosters of the operator's module: contacts, errors and refused changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANN = "ann@example.org"
 
 
 def rosters(answer: object) -> HandlerRosters:
-    """Return rosters of a module that always answers this."""
+    """Return the rosters of a module that always returns this answer."""
 
     def retrieve_user_roster(username: str) -> object:
         assert username == "ann"
@@ -55,18 +55,20 @@ def rosters(answer: object) -> HandlerRosters:
         ),
     ],
 )
-async def test_items_are_contacts(items: Sequence[object], contacts: tuple[Contact, ...]) -> None:
+async def test_items_of_the_answer_are_contacts(
+    items: Sequence[object], contacts: tuple[Contact, ...]
+) -> None:
     assert await rosters({"roster": items}).roster(ANN) == contacts
 
 
 @pytest.mark.parametrize("answer", [None, False])
-async def test_without_a_roster_there_is_no_such_user(answer: object) -> None:
+async def test_none_or_false_for_a_roster_is_item_not_found(answer: object) -> None:
     with pytest.raises(ItemNotFound):
         await rosters(answer).roster(ANN)
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"),
+    ("answer", "reason"),
     [
         (True, 'expected {"roster": [...]}'),
         ([], 'expected {"roster": [...]}'),
@@ -83,15 +85,15 @@ async def test_without_a_roster_there_is_no_such_user(answer: object) -> None:
     ],
 )
 async def test_invalid_roster_fails_and_is_logged(
-    answer: object, why: str, caplog: pytest.LogCaptureFixture
+    answer: object, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(Failed):
         await rosters(answer).roster(ANN)
 
-    assert f"retrieve_user_roster did not return a roster: {why}" in caplog.text
+    assert f"retrieve_user_roster did not return a roster: {reason}" in caplog.text
 
 
-async def test_a_roster_is_not_changed_here() -> None:
+async def test_change_of_a_roster_is_not_allowed() -> None:
     unchanged = rosters({"roster": []})
 
     for refused in (
@@ -111,7 +113,7 @@ async def test_a_roster_is_not_changed_here() -> None:
         (ValueError(), None),
     ],
 )
-async def test_the_archive_goes_on_whatever_the_module_does(
+async def test_roster_cache_reads_none_if_the_module_fails(
     answer: object, contacts: set[str] | None
 ) -> None:
     assert await RosterCache(rosters(answer)).read(ANN) == contacts

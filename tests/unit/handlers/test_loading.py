@@ -1,4 +1,4 @@
-"""The operator's module is found and checked before anything starts."""
+"""Loading and checking the operator's module before the program starts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def archive_get(username, peer=None, after=None, before=None, limit=None, chat_t
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
-    """Leave no module of a test behind."""
+    """Remove the modules of a test from `sys.modules`."""
     with importing():
         yield
 
@@ -31,7 +31,7 @@ def forgotten() -> Iterator[None]:
 def loaded(
     folder: Path, text: str | None, *, name: str = "own_handlers", several_hosts: bool = False
 ) -> Handlers:
-    """Load a module of this text."""
+    """Load a module with this source."""
     if text is not None:
         (folder / f"{name}.py").write_text(text)
     return load(name, folder=folder, threads=1, several_hosts=several_hosts)
@@ -43,18 +43,18 @@ def problems(folder: Path, text: str | None, *, several_hosts: bool = False) -> 
     return caught.value.problems
 
 
-def test_all_five_handlers_are_found(tmp_path: Path) -> None:
+def test_all_five_functions_are_loaded(tmp_path: Path) -> None:
     assert loaded(tmp_path, ALL).names == NAMES
 
 
-def test_a_module_need_not_have_all_of_them(tmp_path: Path) -> None:
+def test_module_may_have_some_of_the_functions(tmp_path: Path) -> None:
     handlers = loaded(tmp_path, "def user_exists(username): return True")
 
     assert handlers.names == ("user_exists",)
     assert handlers.archive_get is None
 
 
-def test_a_module_in_a_package_is_found(tmp_path: Path) -> None:
+def test_module_in_a_package_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "own_shop").mkdir()
     (tmp_path / "own_shop" / "jabber.py").write_text(ALL)
 
@@ -73,7 +73,7 @@ def test_missing_module_is_reported_with_the_searched_folder(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         ("import missing_helper", "ModuleNotFoundError: No module named 'missing_helper'"),
         ("def (", "SyntaxError: invalid syntax (own_handlers.py, line 1)"),
@@ -82,11 +82,13 @@ def test_missing_module_is_reported_with_the_searched_folder(tmp_path: Path) -> 
         ("assert False", "AssertionError"),
     ],
 )
-def test_failing_import_is_reported_with_its_reason(tmp_path: Path, text: str, told: str) -> None:
-    assert problems(tmp_path, text) == (f"own_handlers cannot be imported: {told}",)
+def test_failing_import_is_reported_with_its_reason(
+    tmp_path: Path, text: str, reason: str
+) -> None:
+    assert problems(tmp_path, text) == (f"own_handlers cannot be imported: {reason}",)
 
 
-def test_a_module_without_any_of_them_is_refused(tmp_path: Path) -> None:
+def test_module_without_any_function_is_refused(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, "def authenticate(username, password): return True")
 
     place = tmp_path / "own_handlers.py"
@@ -94,11 +96,11 @@ def test_a_module_without_any_of_them_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         (
             "user_exists = True",
-            "user_exists is no function",
+            "user_exists is not a function",
         ),
         (
             "def user_exists(): return True",
@@ -121,14 +123,16 @@ def test_a_module_without_any_of_them_is_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_wrong_signature_is_reported_with_its_reason(tmp_path: Path, text: str, told: str) -> None:
-    assert problems(tmp_path, text) == (f"own_handlers.{told}",)
+def test_wrong_signature_is_reported_with_its_reason(
+    tmp_path: Path, text: str, reason: str
+) -> None:
+    assert problems(tmp_path, text) == (f"own_handlers.{reason}",)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "def archive_get(username, **asked): return None",
+        "def archive_get(username, **parameters): return None",
         "def archive_get(username, peer='', after='', before='', limit='', type=''): return None",
         "class Ask:\n    def __call__(self, user): return True\nuser_exists = Ask()",
         "import functools\nuser_exists = functools.partial(lambda shop, user: True, 'shop')",
@@ -139,18 +143,18 @@ def test_any_callable_with_the_right_signature_is_accepted(tmp_path: Path, text:
     assert len(loaded(tmp_path, text).names) == 1
 
 
-def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
-    found = problems(tmp_path, "def user_exists(): pass\ndef archive_store(): pass")
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    reported = problems(tmp_path, "def user_exists(): pass\ndef archive_store(): pass")
 
-    assert [problem.split()[0] for problem in found] == [
+    assert [problem.split()[0] for problem in reported] == [
         "own_handlers.user_exists",
         "own_handlers.archive_store",
     ]
 
 
-def test_with_several_hosts_every_function_takes_the_host(tmp_path: Path) -> None:
+def test_function_without_host_is_refused_with_several_hosts(tmp_path: Path) -> None:
     assert problems(tmp_path, "def user_exists(username): pass", several_hosts=True) == (
-        "own_handlers.user_exists has to take the virtual host, of which there are several: "
+        "own_handlers.user_exists must take the virtual host, because there are several: "
         "user_exists(username, host)",
     )
     assert problems(tmp_path, "def user_exists(username, **more): pass", several_hosts=True)
@@ -161,9 +165,9 @@ def test_with_several_hosts_every_function_takes_the_host(tmp_path: Path) -> Non
     [
         "def user_exists(username, host): return True",
         "def user_exists(username, *, host=None): return True",
-        "def archive_get(username, host, **asked): return None",
+        "def archive_get(username, host, **parameters): return None",
     ],
 )
 @pytest.mark.parametrize("several_hosts", [True, False])
-def test_a_function_may_take_the_host(tmp_path: Path, text: str, several_hosts: bool) -> None:
+def test_function_with_host_is_accepted(tmp_path: Path, text: str, several_hosts: bool) -> None:
     assert len(loaded(tmp_path, text, several_hosts=several_hosts).names) == 1

@@ -1,4 +1,4 @@
-"""What is known of archives from memory is never of one that was erased."""
+"""The cache of archive numbers never returns the number of an erased archive."""
 
 from __future__ import annotations
 
@@ -23,100 +23,96 @@ async def connection() -> AsyncIterator[Connection]:
         yield connection
 
 
-async def made(connection: Connection) -> int:
-    """Make an archive without telling anybody, and return its number."""
+async def create(connection: Connection) -> int:
+    """Create an archive behind the cache and return its number."""
     await connection.execute("INSERT INTO owners (jid) VALUES ($1)", ALICE)
     [row] = await connection.fetch("SELECT max(number) FROM owners")
     return int(row[0])
 
 
-async def erased(connection: Connection) -> None:
+async def erase(connection: Connection) -> None:
     await connection.execute("DELETE FROM owners")
 
 
-async def test_a_forgotten_archive_has_the_number_of_its_successor(
+async def test_forgotten_archive_has_the_number_of_its_successor(
     connection: Connection,
 ) -> None:
     owners = Owners()
     await owners.get_or_create(connection, [ALICE])
     before = await owners.look_up(connection, ALICE)
-    await erased(connection)
+    await erase(connection)
     owners.forget(ALICE)
-    after = await made(connection)
+    after = await create(connection)
 
     assert before != after
     assert await owners.look_up(connection, ALICE) == after
     assert await owners.find(connection, ALICE) == after
 
 
-async def test_a_number_that_was_read_before_an_erasure_is_not_kept(
+async def test_number_read_before_an_erasure_is_not_cached(
     connection: Connection,
 ) -> None:
     owners = Owners()
-    before = await made(connection)
-    looking = asyncio.create_task(owners.look_up(connection, ALICE))
+    before = await create(connection)
+    look_up_task = asyncio.create_task(owners.look_up(connection, ALICE))
     await asyncio.sleep(0)
     owners.forget(ALICE)
-    assert await looking == before
-    await erased(connection)
-    after = await made(connection)
+    assert await look_up_task == before
+    await erase(connection)
+    after = await create(connection)
 
     assert await owners.look_up(connection, ALICE) == after
 
 
-async def test_an_archive_that_is_not_there_has_no_number(connection: Connection) -> None:
+async def test_unknown_archive_has_number_0(connection: Connection) -> None:
     owners = Owners()
 
     assert await owners.look_up(connection, ALICE) == await owners.find(connection, ALICE) == 0
 
 
-class Heard:
-    """A connection, and for whom it was asked."""
+class RecordingConnection:
+    """A connection that records the owners that are looked up."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.execute = connection.execute
         self.executemany = connection.executemany
         self.insert = connection.insert
-        self.asked: list[object] = []
+        self.looked_up: list[object] = []
 
     async def fetch(self, sql: str, *values: object) -> list[Row]:
-        self.asked += values
+        self.looked_up += values
         return await self._connection.fetch(sql, *values)
 
 
-async def test_who_was_not_asked_for_longest_is_forgotten_first(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch
+async def test_least_recently_used_owner_is_evicted(connection: Connection) -> None:
+    owners, recording = Owners(2), RecordingConnection(connection)
+
+    async def get_or_create(owner: str) -> None:
+        await owners.get_or_create(recording, [owner])
+
+    async def look_up(owner: str) -> None:
+        await owners.look_up(recording, owner)
+
+    for call in (get_or_create, look_up):
+        for owner in "abac":
+            await call(owner)
+        recording.looked_up.clear()
+        for owner in "acb":
+            await call(owner)
+
+        assert recording.looked_up == ["b"]
+
+
+async def test_batch_of_more_archives_than_the_cache_holds_is_written(
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("storage.sqlite.messages.owners.CACHED_OWNERS_MAX", 2)
-    owners, heard = Owners(), Heard(connection)
-
-    async def meet(who: str) -> None:
-        await owners.get_or_create(heard, [who])
-
-    async def look_up(who: str) -> None:
-        await owners.look_up(heard, who)
-
-    for ask in (meet, look_up):
-        for who in "abac":
-            await ask(who)
-        heard.asked.clear()
-        for who in "acb":
-            await ask(who)
-
-        assert heard.asked == ["b"]
-
-
-async def test_a_batch_of_more_archives_than_are_kept_in_memory_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("storage.sqlite.messages.owners.CACHED_OWNERS_MAX", 2)
     names = [f"{n}@example.org" for n in range(7)]
     async with open_database(tmp_path / "archive.db") as database:
-        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
+        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)), cached_owners_max=2)
         rows = [[entry((time, name), owner=name) for name in names] for time in range(3)]
         await archive.append([*rows[0], *rows[1]])
         await archive.append(rows[2])
 
-        kept = [texts(await everything(archive, name)) for name in names]
-    assert kept == [texts([row[n] for row in rows]) for n in range(len(names))]
+        archives = [texts(await everything(archive, name)) for name in names]
+    assert archives == [texts([row[n] for row in rows]) for n in range(len(names))]

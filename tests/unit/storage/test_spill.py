@@ -1,4 +1,4 @@
-"""What is kept beside the store comes back as it was, or is counted as damaged."""
+"""The spill file: rows are read back unchanged, or counted as damaged."""
 
 from __future__ import annotations
 
@@ -38,30 +38,33 @@ def spill(tmp_path: Path) -> Spill:
     return Spill(tmp_path / "archive.db-spill", reserve=4096)
 
 
-def test_rows_come_back_as_they_were(spill: Spill) -> None:
+def test_rows_are_read_as_written(spill: Spill) -> None:
     work = (EVERYTHING, *entries(2))
     spill.write(work)
 
-    kept = spill.read()
+    spilled = spill.read()
 
-    assert (kept.work, kept.damaged) == (work, 0)
-    assert [type(kept.work[0].direction), type(kept.work[0].kind)] == [Direction, Kind]
+    assert (spilled.messages, spilled.damaged) == (work, 0)
+    assert [type(spilled.messages[0].direction), type(spilled.messages[0].kind)] == [
+        Direction,
+        Kind,
+    ]
 
 
-def test_where_there_is_none_nothing_is_kept(spill: Spill) -> None:
+def test_missing_file_has_no_rows(spill: Spill) -> None:
     spill.remove()
 
-    assert spill.read().work == ()
+    assert spill.read().messages == ()
 
 
-def test_nobody_else_may_read_it(spill: Spill) -> None:
-    was = os.umask(0)
+def test_files_are_readable_by_their_owner_only(spill: Spill) -> None:
+    umask = os.umask(0)
     try:
         spill.reserve_space()
         spill.write([entry(1)])
         spill.reserve_space()
     finally:
-        os.umask(was)
+        os.umask(umask)
     files = sorted(spill.path.parent.iterdir())
 
     assert [file.name for file in files] == ["archive.db-spill", "archive.db-spill-reserve"]
@@ -69,28 +72,28 @@ def test_nobody_else_may_read_it(spill: Spill) -> None:
 
 
 @pytest.mark.parametrize("place", [30, 200, -2])
-def test_a_damaged_row_is_left_out_counted_and_put_aside(spill: Spill, place: int) -> None:
+def test_damaged_row_is_left_out_counted_and_kept_aside(spill: Spill, place: int) -> None:
     spill.write(entries(3))
     content = bytearray(spill.path.read_bytes())
     content[place] ^= 0x20
     spill.path.write_bytes(content)
 
-    kept = spill.read()
+    spilled = spill.read()
     spill.copy_damaged()
     spill.remove()
 
-    assert (len(kept.work), kept.damaged) == (2, 1)
-    assert set(kept.work) < set(entries(3))
+    assert (len(spilled.messages), spilled.damaged) == (2, 1)
+    assert set(spilled.messages) < set(entries(3))
     assert [file.name for file in spill.path.parent.iterdir()] == ["archive.db-spill-damaged"]
 
 
-def test_one_that_was_cut_short_gives_what_is_whole(spill: Spill) -> None:
+def test_truncated_file_gives_its_whole_rows(spill: Spill) -> None:
     spill.write(entries(3))
     spill.path.write_bytes(spill.path.read_bytes()[:-20])
 
-    kept = spill.read()
+    spilled = spill.read()
 
-    assert (kept.work, kept.damaged) == (tuple(entries(2)), 1)
+    assert (spilled.messages, spilled.damaged) == (tuple(entries(2)), 1)
 
 
 @pytest.mark.parametrize(
@@ -102,24 +105,24 @@ def test_one_that_was_cut_short_gives_what_is_whole(spill: Spill) -> None:
         b"1",
     ],
 )
-def test_a_row_of_another_version_is_left_out_and_counted(spill: Spill, row: bytes) -> None:
+def test_row_of_another_version_is_left_out_and_counted(spill: Spill, row: bytes) -> None:
     spill.write([entry(1)])
     with spill.path.open("ab") as file:
         file.write(b"%d %08x %s\n" % (len(row), crc32(row), row))
 
-    kept = spill.read()
+    spilled = spill.read()
 
-    assert (kept.work, kept.damaged) == ((entry(1),), 1)
+    assert (spilled.messages, spilled.damaged) == ((entry(1),), 1)
 
 
-def test_a_file_of_another_kind_is_refused(spill: Spill) -> None:
+def test_file_of_another_format_is_refused(spill: Spill) -> None:
     spill.path.write_text("something else")
 
-    with pytest.raises(StorageError, match="move it away"):
+    with pytest.raises(StorageError, match="rename or remove it"):
         spill.read()
 
 
-def test_a_folder_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+def test_failed_write_is_unavailable_and_leaves_no_file(tmp_path: Path) -> None:
     spill = Spill(tmp_path / "archive.db-spill")
     spill.path.mkdir()
 
@@ -128,7 +131,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Pa
     assert [file.name for file in tmp_path.iterdir()] == ["archive.db-spill"]
 
 
-def test_room_is_kept_for_it(spill: Spill) -> None:
+def test_reserved_space_is_freed_by_a_write(spill: Spill) -> None:
     spill.reserve_space()
     [reserve] = spill.path.parent.iterdir()
 

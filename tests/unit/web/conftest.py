@@ -1,4 +1,4 @@
-"""An HTTP client of a sidecar over a real store."""
+"""Clients of the HTTP server over a real store."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
+from support.http_services import SECRET_HEADERS, SETTINGS, open_services
+from support.wire_fixtures import no_certificates
 
 from component.web.app import make_app
 from component.web.server.settings import Services
+
+__all__ = ["no_certificates"]
 
 
 @pytest.fixture
@@ -21,11 +24,11 @@ async def services() -> AsyncIterator[Services]:
 
 @pytest.fixture
 async def api(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
-    """A caller that shows the secret."""
+    """A client that sends the secret."""
     return await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
 
 
 @pytest.fixture
 async def stranger(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
-    """A caller that shows nothing."""
+    """A client that sends no secret."""
     return await aiohttp_client(make_app(SETTINGS, services))

@@ -1,4 +1,4 @@
-"""Accounts over HTTP: made, changed, listed, disabled and removed, and who may do it."""
+"""Accounts over HTTP: routes, conditions, refusals and roles."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.accounts import source_of
-from support.api import answering
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, entry, everything, texts
-from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
+from support.fake_ejabberd_api import fake_accounts
+from support.http_services import SECRET_HEADERS, SETTINGS, open_services
 
 from component.core.access.principals import Operator, Role
 from component.web.app import make_app
@@ -28,24 +28,25 @@ NEW, KNOWN = {"If-None-Match": "*"}, {"If-Match": "*"}
 
 
 async def audit_log(services: Services) -> list[tuple[str, str, str, str]]:
-    found = await services.storage.audit_log.entries(limit=100)
+    audit_log = await services.storage.audit_log.entries(limit=100)
     return [
         (audit_entry.actor, audit_entry.action, audit_entry.subject, audit_entry.detail)
-        for audit_entry in reversed(found)
+        for audit_entry in reversed(audit_log)
     ]
 
 
 async def names(client: TestClient, **query: str) -> list[str]:
     return [
-        each["jid"] for each in (await (await client.get(V1, params=query)).json())["accounts"]
+        account["jid"]
+        for account in (await (await client.get(V1, params=query)).json())["accounts"]
     ]
 
 
-async def test_put_makes_an_account_and_then_sets_its_password(
+async def test_put_creates_an_account_and_then_sets_its_password(
     api: TestClient, services: Services
 ) -> None:
-    made = await api.put(OF_ALICE, json=PENCIL)
-    assert (made.status, await made.json()) == (201, {"jid": ALICE})
+    created = await api.put(OF_ALICE, json=PENCIL)
+    assert (created.status, await created.json()) == (201, {"jid": ALICE})
     assert await services.accounts.authenticator.authenticate(ALICE, "pencil")
 
     assert (await api.put(OF_ALICE, json={"password": "other"})).status == 204
@@ -58,7 +59,7 @@ async def test_put_makes_an_account_and_then_sets_its_password(
     ]
 
 
-async def test_if_none_match_only_makes_and_if_match_only_sets(
+async def test_if_none_match_only_creates_and_if_match_only_sets(
     api: TestClient, services: Services
 ) -> None:
     assert (await api.put(OF_ALICE, json=PENCIL, headers=KNOWN)).status == 404
@@ -78,13 +79,13 @@ async def test_contradicting_conditions_are_refused(
 
 
 @pytest.mark.parametrize(
-    "given",
+    "body",
     [{}, {"password": ""}, {"password": 7}, {"password": None}, PENCIL | {"role": "x"}, []],
 )
 async def test_put_without_password_or_with_more_is_refused(
-    api: TestClient, services: Services, given: object
+    api: TestClient, services: Services, body: object
 ) -> None:
-    assert (await api.put(OF_ALICE, json=given)).status == 400
+    assert (await api.put(OF_ALICE, json=body)).status == 400
     assert not await services.accounts.authenticator.exists(ALICE)
 
 
@@ -109,15 +110,18 @@ async def test_account_outside_of_virtual_hosts_is_refused(api: TestClient, jid:
 
 
 @pytest.mark.parametrize(
-    ("method", "given"),
+    ("method", "body"),
     [("PUT", PENCIL), ("PATCH", {"enabled": True}), ("DELETE", None)],
 )
 async def test_accounts_on_other_hosts_of_ejabberd_are_refused(
-    aiohttp_client: AiohttpClient, method: str, given: object
+    aiohttp_client: AiohttpClient, method: str, body: object
 ) -> None:
-    async with answering("0") as accounts, open_services(accounts=source_of(accounts)) as services:
+    async with (
+        fake_accounts("0") as accounts,
+        open_services(accounts=source_of(accounts)) as services,
+    ):
         client = await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
-        answer = await client.request(method, f"{V1}/admin@strange.example", json=given)
+        answer = await client.request(method, f"{V1}/admin@strange.example", json=body)
 
         assert (answer.status, await audit_log(services)) == (400, [])
 
@@ -140,8 +144,8 @@ async def test_accounts_are_listed_page_by_page(api: TestClient) -> None:
     second = await (await api.get(V1, params={"limit": "2", "after": first["next"]})).json()
 
     assert (first["host"], first["count"], first["complete"]) == (HOST, 3, False)
-    assert [each["jid"] for each in first["accounts"]] == [ALICE, BOB]
-    assert [each["jid"] for each in second["accounts"]] == [f"carol@{HOST}"]
+    assert [account["jid"] for account in first["accounts"]] == [ALICE, BOB]
+    assert [account["jid"] for account in second["accounts"]] == [f"carol@{HOST}"]
     assert (second["next"], second["complete"]) == (None, True)
     assert await names(api, host=OTHER_HOST) == [f"zoe@{OTHER_HOST}"]
     [account] = second["accounts"]
@@ -174,13 +178,13 @@ async def test_patch_disables_and_enables_an_account(api: TestClient, services: 
     ]
 
 
-@pytest.mark.parametrize("given", [{}, {"enabled": "false"}, {"enabled": 0}, {"enabled": None}])
+@pytest.mark.parametrize("body", [{}, {"enabled": "false"}, {"enabled": 0}, {"enabled": None}])
 async def test_patch_without_a_boolean_is_refused(
-    api: TestClient, given: dict[str, object]
+    api: TestClient, body: dict[str, object]
 ) -> None:
     await api.put(OF_ALICE, json=PENCIL)
 
-    assert (await api.patch(OF_ALICE, json=given)).status == 400
+    assert (await api.patch(OF_ALICE, json=body)).status == 400
 
 
 async def test_delete_removes_an_account_with_its_archive(

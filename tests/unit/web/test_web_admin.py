@@ -1,4 +1,4 @@
-"""What admins do with archives over HTTP: list, erase, delete, purge."""
+"""Administration of archives over HTTP: list, erase, blank, purge."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, ROMEO, entries, entry, everything, texts
-from support.sidecar import SECRET_HEADERS, SETTINGS, open_services
+from support.http_services import SECRET_HEADERS, SETTINGS, open_services
 from support.sqlite_probe import SqliteProbe
 
-from component.core.retention.plan import RetentionBounds, RetentionDefaults
+from component.core.retention.plan import RetentionDefaults, RetentionLimits
 from component.web.admin.models import MAX_DAYS
 from component.web.app import make_app
 from component.web.server.settings import Services
@@ -27,7 +27,7 @@ async def hold(services: Services, subject: str = ALICE) -> None:
 
 
 async def audited(services: Services) -> list[tuple[str, str, str]]:
-    """Return what is in the audit log, oldest first."""
+    """Return the entries of the audit log, oldest first."""
     audit_log = await services.storage.audit_log.entries(limit=100)
     return [
         (audit_entry.actor, audit_entry.action, audit_entry.subject)
@@ -36,11 +36,11 @@ async def audited(services: Services) -> list[tuple[str, str, str]]:
 
 
 async def purged(api: TestClient) -> dict[str, Any]:
-    """Return how the purge went that is under way."""
+    """Return the progress of the running purge after its end."""
     while True:
-        found: dict[str, Any] = await (await api.get(f"{V1}/purges")).json()
-        if found["current"] is None and found["last"] is not None:
-            last: dict[str, Any] = found["last"]
+        progress: dict[str, Any] = await (await api.get(f"{V1}/purges")).json()
+        if progress["current"] is None and progress["last"] is not None:
+            last: dict[str, Any] = progress["last"]
             return last
 
 
@@ -48,10 +48,10 @@ async def test_archives_are_listed_with_their_sizes(api: TestClient, services: S
     await services.storage.archive.append([entry(owner=owner) for owner in (BOB, ALICE, ROMEO)])
 
     answer = await api.get(f"{V1}/archives", params={"domain": HOST, "limit": "1"})
-    found = await answer.json()
+    archives = await answer.json()
 
     time = "2026-01-01T12:00:00.000000Z"
-    assert found == {
+    assert archives == {
         "archives": [
             {
                 "owner": ALICE,
@@ -64,8 +64,8 @@ async def test_archives_are_listed_with_their_sizes(api: TestClient, services: S
         "next": ALICE,
         "complete": False,
     }
-    rest = await api.get(f"{V1}/archives", params={"domain": HOST, "after": ALICE})
-    assert [each["owner"] for each in (await rest.json())["archives"]] == [BOB]
+    second = await api.get(f"{V1}/archives", params={"domain": HOST, "after": ALICE})
+    assert [archive["owner"] for archive in (await second.json())["archives"]] == [BOB]
     assert await audited(services) == [("server", "list", HOST)] * 2
 
 
@@ -144,27 +144,27 @@ async def test_post_starts_a_purge_and_get_shows_it(api: TestClient, services: S
 async def test_purge_by_new_bounds_is_refused_until_confirmed(
     aiohttp_client: AiohttpClient, tmp_path: Path
 ) -> None:
-    """Those of the store were confirmed before there were any."""
+    """The bounds of an empty store are confirmed at its start."""
     url = f"sqlite:{tmp_path}/archive.db"
     async with open_storage(url) as storage:
         await storage.archive.append(entries(25))
     async with open_services(
-        url, RetentionDefaults(others=RetentionBounds(messages=5))
+        url, RetentionDefaults(others=RetentionLimits(messages=5))
     ) as services:
         api = await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
         by_schedule = await purged(api)
         health = await (await api.get("/health/ready")).json()
         refused = await api.post(f"{V1}/purges")
-        said = (await refused.json())["message"]
-        left = await services.storage.archive.count(ALICE, ANY)
+        message = (await refused.json())["message"]
+        remaining = await services.storage.archive.count(ALICE, ANY)
         confirmed = await api.post(f"{V1}/purges", json={"confirm": True})
         last = await purged(api)
         await api.close()
 
     assert (by_schedule["state"], by_schedule["messages"]) == ("unconfirmed", 0)
     assert (health["status"], health["parts"]["retention"]["confirmed"]) == ("ready", False)
-    assert (refused.status, left) == (409, 25)
-    assert "20 messages of 1 archive" in said
+    assert (refused.status, remaining) == (409, 25)
+    assert "20 messages of 1 archive" in message
     assert (confirmed.status, last["state"], last["messages"]) == (202, "done", 20)
 
 
@@ -204,9 +204,9 @@ async def test_unknown_parameters_are_refused(api: TestClient, method: str, path
     assert (await api.request(method, f"{V1}{path}")).status == 400
 
 
-@pytest.mark.parametrize("given", [{"owner": ""}, {"owner": "a@b/c"}, {"user": ALICE}, [], 7])
-async def test_purge_with_a_wrong_body_is_refused(api: TestClient, given: object) -> None:
-    assert (await api.post(f"{V1}/purges", json=given)).status == 400
+@pytest.mark.parametrize("body", [{"owner": ""}, {"owner": "a@b/c"}, {"user": ALICE}, [], 7])
+async def test_purge_with_a_wrong_body_is_refused(api: TestClient, body: object) -> None:
+    assert (await api.post(f"{V1}/purges", json=body)).status == 400
 
 
 async def test_request_that_cannot_be_audited_is_refused(

@@ -1,4 +1,4 @@
-"""An archive as a file over HTTP."""
+"""Export of an archive over HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp import ClientPayloadError
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, entries, entry, message
-from support.sidecar import SETTINGS
+from support.http_services import SETTINGS
 from support.stanzas import parse
 
 from component.core.access.principals import Operator, Role
@@ -28,7 +28,7 @@ async def test_export_is_json_lines_by_default(api: TestClient, services: Servic
 
     assert answer.content_type == "application/x-ndjson"
     assert answer.headers["Cache-Control"] == "no-store"
-    assert [line["xml"] for line in lines] == [each.xml for each in entries(450)]
+    assert [line["xml"] for line in lines] == [row.xml for row in entries(450)]
 
 
 async def test_export_is_xep_0227_on_request(api: TestClient, services: Services) -> None:
@@ -81,7 +81,7 @@ async def test_store_failure_before_the_first_byte_is_503(
 async def test_export_that_is_cut_off_ends_in_an_error(
     api: TestClient, services: Services
 ) -> None:
-    """More than the system takes at once, and a store that is closed before it is read."""
+    """The store is closed while the system's buffers are full and the client has not read them."""
     await services.storage.archive.append([entry(n, xml="x" * 100_000) for n in range(600)])
     answer = await api.get(EXPORT)
     await services.storage.close()

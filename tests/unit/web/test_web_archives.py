@@ -1,4 +1,4 @@
-"""Reading archives over HTTP: every filter, every refusal, and what one message looks like."""
+"""Reading archives over HTTP: filters, refusals, and the form of a message."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from urllib.parse import quote
 
 import pytest
 from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
 from support.archives import ALICE, BOB, ROOM, Talk, correct, in_room, react, to_alice, to_bob
 from support.builders import entry, message
-from support.sidecar import HOST
+from support.http_services import HOST, SECRET_HEADERS, SETTINGS, open_services
 from yarl import URL
 
+from component.web.app import make_app
 from component.web.server.settings import Services
+from storage.sqlite.engine.database import DatabaseTimeouts
 
 OWNER = f"alice@{HOST}"
 ARCHIVE = f"/api/v1/archives/{OWNER}"
@@ -31,7 +34,7 @@ async def get(api: TestClient, path: str, /, status: int = 200, **query: Any) ->
 
 
 async def bodies(api: TestClient, **query: Any) -> list[str]:
-    return [one["body"] for one in (await get(api, MESSAGES, **query))["messages"]]
+    return [item["body"] for item in (await get(api, MESSAGES, **query))["messages"]]
 
 
 async def refusal(api: TestClient, path: str, **query: Any) -> str:
@@ -46,31 +49,31 @@ async def test_summary_has_size_and_bounds(api: TestClient, talk: Talk) -> None:
     page = await get(api, MESSAGES)
     first, last = page["messages"]
 
-    found = await get(api, ARCHIVE)
+    summary = await get(api, ARCHIVE)
 
-    assert found == {
+    assert summary == {
         "owner": OWNER,
         "count": 2,
-        "bytes": sum(len(one["xml"].encode()) for one in (first, last)),
+        "bytes": sum(len(item["xml"].encode()) for item in (first, last)),
         "first": {"id": first["id"], "time": "2026-01-01T12:00:00.000000Z"},
         "last": {"id": last["id"], "time": "2026-01-01T12:00:01.000000Z"},
     }
 
 
 @pytest.mark.parametrize("local", ["a{b}", "{a}", "a%2fb", "50%", "a+b", "a?b#c", "..", "ü"])
-async def test_every_local_part_can_stand_in_a_path(
+async def test_local_part_with_special_characters_is_read_from_the_path(
     api: TestClient, services: Services, local: str
 ) -> None:
     owner = f"{local}@{HOST}"
     await services.writer.store([entry(owner=owner)])
 
-    for end in ("", "/messages", "/conversations", "/retention"):
-        path = f"/api/v1/archives/{quote(owner, safe='')}{end}"
+    for suffix in ("", "/messages", "/conversations", "/retention"):
+        path = f"/api/v1/archives/{quote(owner, safe='')}{suffix}"
         async with api.get(URL(path, encoded=True)) as answer:
             assert answer.status == 200, path
-            found = await answer.json()
-        if not end:
-            assert (found["owner"], found["count"]) == (owner, 1)
+            summary = await answer.json()
+        if not suffix:
+            assert (summary["owner"], summary["count"]) == (owner, 1)
 
 
 async def test_archive_of_an_unknown_user_is_empty(api: TestClient) -> None:
@@ -90,8 +93,8 @@ async def test_archive_of_an_unknown_user_is_empty(api: TestClient) -> None:
         "next": None,
         "complete": True,
     }
-    found = await get(api, f"{nobody}/conversations")
-    assert found == {"conversations": [], "next": None, "complete": True}
+    conversations = await get(api, f"{nobody}/conversations")
+    assert conversations == {"conversations": [], "next": None, "complete": True}
 
 
 @pytest.mark.parametrize(
@@ -118,9 +121,9 @@ async def test_unserved_domain_is_404_with_its_name(
     api: TestClient, method: str, path: str
 ) -> None:
     fields = {"retention": {"days": 1}, "purges": {"owner": "nobody@elsewhere.example"}}
-    given = fields.get(path.rpartition("/")[2], {"reason": "r"}) if method != "GET" else None
+    json_body = fields.get(path.rpartition("/")[2], {"reason": "r"}) if method != "GET" else None
 
-    async with api.request(method, f"/api/v1/{path}", json=given) as answer:
+    async with api.request(method, f"/api/v1/{path}", json=json_body) as answer:
         error = await answer.json()
 
     assert (answer.status, error["error"]) == (404, "item-not-found")
@@ -129,43 +132,41 @@ async def test_unserved_domain_is_404_with_its_name(
     )
 
 
-async def test_an_archive_of_a_domain_that_is_served_no_more_is_read(
+async def test_archive_of_a_domain_that_is_not_served_any_more_is_read(
     api: TestClient, services: Services
 ) -> None:
     await services.writer.store([entry(owner="ann@elsewhere.example")])
 
-    found = await get(api, "/api/v1/archives/ann@elsewhere.example")
+    summary = await get(api, "/api/v1/archives/ann@elsewhere.example")
 
-    assert found["count"] == 1
+    assert summary["count"] == 1
 
 
 @pytest.mark.parametrize("owner", ["@", "example.org", f"alice@{HOST}%2Fphone", "a%20b@c"])
 @pytest.mark.parametrize("path", ["", "/messages", "/messages/x", "/conversations", "/stream"])
-async def test_an_owner_that_is_no_bare_jid_is_not_found(
-    api: TestClient, owner: str, path: str
-) -> None:
+async def test_owner_that_is_not_a_bare_jid_is_404(api: TestClient, owner: str, path: str) -> None:
     async with api.get(f"/api/v1/archives/{owner}{path}") as answer:
         assert answer.status == 404
         assert (await answer.json())["error"] == "item-not-found"
 
 
-async def test_an_owner_is_prepared(api: TestClient, talk: Talk) -> None:
+async def test_owner_in_the_path_is_prepared(api: TestClient, talk: Talk) -> None:
     await talk.take(to_bob("one", "m1"))
 
     assert (await get(api, f"/api/v1/archives/ALICE@{HOST}"))["count"] == 1
     assert (await get(api, f"/api/v1/archives/alice%40{HOST}/"))["count"] == 1
 
 
-async def test_a_message_has_every_key(api: TestClient, talk: Talk) -> None:
+async def test_message_has_every_key(api: TestClient, talk: Talk) -> None:
     text = message(
         "hi", sender=BOB, to=OWNER, id="m1", type="normal", extra="<subject>news</subject>"
     )
     await talk.take(text)
 
-    [found] = (await get(api, MESSAGES))["messages"]
+    [item] = (await get(api, MESSAGES))["messages"]
 
-    assert found.pop("id")
-    assert found == {
+    assert item.pop("id")
+    assert item == {
         "time": "2026-01-01T12:00:00.000000Z",
         "from": BOB,
         "to": OWNER,
@@ -182,7 +183,7 @@ async def test_a_message_has_every_key(api: TestClient, talk: Talk) -> None:
     }
 
 
-async def test_one_message_is_found_by_its_id(api: TestClient, talk: Talk) -> None:
+async def test_message_is_found_by_its_id(api: TestClient, talk: Talk) -> None:
     await talk.take(to_bob("one", "m1"), to_alice("two", "m2"))
     [_, second] = (await get(api, MESSAGES))["messages"]
 
@@ -192,14 +193,14 @@ async def test_one_message_is_found_by_its_id(api: TestClient, talk: Talk) -> No
     await get(api, f"{MESSAGES}/nothing", 404)
 
 
-async def test_the_messages_of_another_archive_are_not_found(api: TestClient, talk: Talk) -> None:
+async def test_message_of_another_archive_is_404(api: TestClient, talk: Talk) -> None:
     await talk.take(to_bob("one", "m1"))
     [mine] = (await get(api, MESSAGES))["messages"]
 
     await get(api, f"/api/v1/archives/bob@{HOST}/messages/{mine['id']}", 404)
 
 
-async def test_each_filter_leaves_the_rest_out(api: TestClient, talk: Talk) -> None:
+async def test_filter_leaves_out_other_messages(api: TestClient, talk: Talk) -> None:
     await talk.take(
         to_bob("zero", "m0"),
         to_alice("one", "m1"),
@@ -207,7 +208,7 @@ async def test_each_filter_leaves_the_rest_out(api: TestClient, talk: Talk) -> N
         in_room("dave", "three", "m3"),
         to_alice("four", "m4", correct("m1")),
     )
-    ids = [one["id"] for one in (await get(api, MESSAGES))["messages"]]
+    ids = [item["id"] for item in (await get(api, MESSAGES))["messages"]]
 
     assert await bodies(api, **{"with": f"BOB@{HOST}"}) == ["zero", "one", "four"]
     assert await bodies(api, **{"with": BOB}) == ["one", "four"]
@@ -224,25 +225,27 @@ async def test_each_filter_leaves_the_rest_out(api: TestClient, talk: Talk) -> N
     assert await bodies(api, search='"one"', start="2026-01-01T12:00:02Z") == []
 
 
-async def test_a_search_that_takes_too_long_is_refused_with_what_to_change(
-    api: TestClient, talk: Talk, monkeypatch: pytest.MonkeyPatch
+async def test_search_that_takes_too_long_is_422_with_advice(
+    aiohttp_client: AiohttpClient,
 ) -> None:
-    await talk.take(to_bob("one", "m1"))
-    monkeypatch.setattr("storage.sqlite.engine.database.LONG_SECONDS", 0)
-    error = await get(api, MESSAGES, 422, search="one")
+    async with open_services(timeouts=DatabaseTimeouts(long_read=0.0)) as services:
+        api = await aiohttp_client(make_app(SETTINGS, services), headers=SECRET_HEADERS)
+        await Talk(services.writer).take(to_bob("one", "m1"))
+        error = await get(api, MESSAGES, 422, search="one")
 
-    assert (error["error"], "narrow it" in error["message"]) == ("policy-violation", True)
-    assert await bodies(api) == ["one"]
+        assert (error["error"], "narrow it" in error["message"]) == ("policy-violation", True)
+        assert await bodies(api) == ["one"]
+        await api.close()
 
 
-async def test_lists_may_be_repeated(api: TestClient, talk: Talk) -> None:
+async def test_repeated_list_parameters_are_joined(api: TestClient, talk: Talk) -> None:
     await talk.take(to_bob("zero", "m0"), to_bob("one", "m1"), to_bob("two", "m2"))
-    ids = [one["id"] for one in (await get(api, MESSAGES))["messages"]]
+    ids = [item["id"] for item in (await get(api, MESSAGES))["messages"]]
 
     async with api.get(f"{MESSAGES}?ids={ids[2]}&ids={ids[1]}") as answer:
-        found = await answer.json()
+        page = await answer.json()
 
-    assert [one["body"] for one in found["messages"]] == ["one", "two"]
+    assert [item["body"] for item in page["messages"]] == ["one", "two"]
 
 
 async def test_page_has_messages_received_before_the_request(
@@ -254,7 +257,7 @@ async def test_page_has_messages_received_before_the_request(
 
 
 @pytest.mark.parametrize(
-    ("query", "named"),
+    ("query", "parameter"),
     [
         ({"limit": "0"}, "limit"),
         ({"limit": "-1"}, "limit"),
@@ -284,10 +287,10 @@ async def test_page_has_messages_received_before_the_request(
         ({"search": "word " * 700}, "search"),
     ],
 )
-async def test_a_wrong_or_unknown_parameter_is_named(
-    api: TestClient, query: dict[str, str], named: str
+async def test_wrong_or_unknown_parameter_is_400_with_its_name(
+    api: TestClient, query: dict[str, str], parameter: str
 ) -> None:
-    assert (await refusal(api, MESSAGES, **query)).startswith(named)
+    assert (await refusal(api, MESSAGES, **query)).startswith(parameter)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +308,7 @@ async def test_too_long_value_is_400_with_its_name(
     assert (await refusal(api, f"{ARCHIVE}{path}", **query)).startswith(next(iter(query)))
 
 
-async def test_an_id_that_is_too_long_is_refused_in_headers_and_paths(api: TestClient) -> None:
+async def test_too_long_id_in_header_or_path_is_refused(api: TestClient) -> None:
     async with api.get(f"{ARCHIVE}/stream", headers={"Last-Event-ID": "x" * 257}) as answer:
         assert answer.status == 400
         assert (await answer.json())["message"].startswith("Last-Event-ID: ")
@@ -315,18 +318,18 @@ async def test_an_id_that_is_too_long_is_refused_in_headers_and_paths(api: TestC
 
 
 @pytest.mark.parametrize("path", ["", "/messages/x", "/conversations", "/stream"])
-async def test_unknown_parameters_are_refused_everywhere(api: TestClient, path: str) -> None:
+async def test_unknown_parameter_is_400_on_each_route(api: TestClient, path: str) -> None:
     assert (await refusal(api, f"{ARCHIVE}{path}", nonsense="1")).startswith("nonsense")
 
 
-async def test_a_parameter_is_given_once(api: TestClient) -> None:
+async def test_repeated_parameter_is_400(api: TestClient) -> None:
     async with api.get(f"{MESSAGES}?limit=1&limit=2") as answer:
         assert answer.status == 400
         assert (await answer.json())["message"].startswith("limit")
 
 
 @pytest.mark.parametrize("name", ["after", "before", "ids"])
-async def test_an_unknown_id_is_not_found(api: TestClient, talk: Talk, name: str) -> None:
+async def test_unknown_id_is_404(api: TestClient, talk: Talk, name: str) -> None:
     await talk.take(to_bob("one", "m1"))
 
     error = await get(api, MESSAGES, 404, **{name: "unknown"})
@@ -334,7 +337,7 @@ async def test_an_unknown_id_is_not_found(api: TestClient, talk: Talk, name: str
     assert error["error"] == "item-not-found"
 
 
-async def test_the_folded_view_shows_messages_only(api: TestClient, talk: Talk) -> None:
+async def test_folded_view_has_messages_only(api: TestClient, talk: Talk) -> None:
     await talk.take(
         to_alice("helo", "m1"),
         to_alice("hello", "m2", correct("m1")),
@@ -344,19 +347,19 @@ async def test_the_folded_view_shows_messages_only(api: TestClient, talk: Talk) 
 
     page = await get(api, MESSAGES, view="folded")
 
-    [found] = page["messages"]
-    assert found["body"] == "hello"
-    assert found["edited"] == {"time": correction["time"], "id": correction["id"]}
-    assert found["retracted"] is None
-    assert found["reactions"] == {"👍": [OWNER]}
-    assert found["receipts"] == []
-    assert await get(api, f"{MESSAGES}/{found['id']}", view="folded") == found
+    [folded] = page["messages"]
+    assert folded["body"] == "hello"
+    assert folded["edited"] == {"time": correction["time"], "id": correction["id"]}
+    assert folded["retracted"] is None
+    assert folded["reactions"] == {"👍": [OWNER]}
+    assert folded["receipts"] == []
+    assert await get(api, f"{MESSAGES}/{folded['id']}", view="folded") == folded
 
 
 async def test_message_of_a_room_has_addresses_of_occupants(api: TestClient, talk: Talk) -> None:
     await talk.take(in_room("carol", "hi", "m1"))
 
-    [found] = (await get(api, MESSAGES))["messages"]
+    [item] = (await get(api, MESSAGES))["messages"]
 
-    assert (found["peer"], found["resource"], found["nick"]) == (ROOM, "carol", "carol")
-    assert (found["from"], found["to"], found["type"]) == (f"{ROOM}/carol", ALICE, "groupchat")
+    assert (item["peer"], item["resource"], item["nick"]) == (ROOM, "carol", "carol")
+    assert (item["from"], item["to"], item["type"]) == (f"{ROOM}/carol", ALICE, "groupchat")

@@ -1,4 +1,4 @@
-"""Only callers that show a secret are answered."""
+"""Authentication by the secret in a header."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET, SECRET_HEADERS
+from support.http_services import SECRET, SECRET_HEADERS
 
 from component.web.app import make_app
 from component.web.server.settings import Services, WebSettings
@@ -64,19 +64,19 @@ async def test_caller_with_the_secret_is_answered(
 async def test_missing_and_wrong_secrets_have_different_messages(
     stranger: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    said = [
+    messages = [
         (await (await stranger.get(ARCHIVE, headers=headers)).json())["message"]
         for headers in ({}, {"X-Api-Key": "wrong"}, {"Authorization": "Basic wrong"})
     ]
 
-    assert [text.split(":")[0].split(",")[0] for text in said] == [
+    assert [text.split(":")[0].split(",")[0] for text in messages] == [
         "No secret was shown",
         "The secret that was shown is not known here",
         "Show one secret",
     ]
-    assert "wrong" not in "".join(said)
+    assert "wrong" not in "".join(messages)
     logged = [record.getMessage() for record in caplog.records if "refused" in record.message]
-    assert logged == [f"refused over HTTP, from loopback: {text}" for text in said]
+    assert logged == [f"refused over HTTP, from loopback: {text}" for text in messages]
 
 
 async def test_repeated_refusal_is_logged_once(

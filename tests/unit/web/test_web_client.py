@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.http_services import HOST, SECRET, SETTINGS, post
 from support.ports import LOOPBACK, free_port
-from support.sidecar import HOST, SECRET, SETTINGS, post
 
 from component.clients.muniment_http import Answer, Client, ClientSettings, NotRunning
 from component.web.app import serve
@@ -20,7 +20,7 @@ WHERE = ClientSettings(
 
 
 def at(url: str) -> ClientSettings:
-    """Return where a server is."""
+    """Return the options of a client for this server."""
     return replace(WHERE, port=int(url.rpartition(":")[2]))
 
 
@@ -37,10 +37,10 @@ async def test_method_body_and_answer_arrive(services: Services) -> None:
 async def test_special_characters_of_paths_and_queries_arrive(services: Services) -> None:
     owner = r"a%2fb?c#d=e+\40ü@example.org"
     async with serve(SETTINGS, services) as url, Client(at(url)) as client:
-        found = await client.ask("GET", "v1", "archives", owner)
+        answer = await client.ask("GET", "v1", "archives", owner)
         refused = await client.ask("GET", "archive", query={"username": "a", "limit": "+&% ü"})
 
-    assert found.data["owner"] == owner
+    assert answer.data["owner"] == owner
     assert "limit" in refused.message
 
 
@@ -110,18 +110,18 @@ async def test_closed_port_is_reported_without_the_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("response", "reason"),
     [(None, "no answer in time"), (b"SSH-2.0\r\n", "no answer (ClientResponseError)")],
 )
-async def test_answer_of_another_program_is_refused(said: bytes | None, reason: str) -> None:
-    left = asyncio.Event()
+async def test_answer_of_another_program_is_refused(response: bytes | None, reason: str) -> None:
+    client_closed = asyncio.Event()
 
     async def stranger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(said or b"")
+        writer.write(response or b"")
         await reader.read()
         writer.close()
-        left.set()
+        client_closed.set()
 
     server = await asyncio.start_server(stranger, LOOPBACK, 0)
     port = server.sockets[0].getsockname()[1]
@@ -129,7 +129,7 @@ async def test_answer_of_another_program_is_refused(said: bytes | None, reason: 
         with pytest.raises(NotRunning) as raised:
             await client.ask("GET", "auth", query={"password": "pencil"})
         await client.close()
-        await left.wait()
+        await client_closed.wait()
 
     assert str(raised.value) == f"Muniment does not answer at {LOOPBACK}:{port}: {reason}."
 

@@ -1,4 +1,4 @@
-"""Connections are limited by network, by address and in number."""
+"""Limits of connections by network, by address and in total."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 from aiohttp import ClientSession, UnixConnector
-from support.sidecar import SETTINGS
+from support.http_services import SETTINGS
 
 from component.core.errors import Forbidden, Overloaded
 from component.web.app import serve
@@ -30,8 +30,8 @@ SECONDS = 10.0
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-class Comer(asyncio.BaseTransport):
-    """A connection that somebody makes from an address."""
+class AddressedTransport(asyncio.BaseTransport):
+    """A connection from a chosen address."""
 
     def __init__(self, address: str) -> None:
         super().__init__({"peername": (address, 40_000) if address else ""})
@@ -52,8 +52,8 @@ async def status(reader: asyncio.StreamReader) -> int:
         return int((await reader.readline()).split()[1])
 
 
-async def answered(reader: asyncio.StreamReader) -> tuple[int, Any]:
-    """Return the status and the JSON of an answer behind which the connection was closed."""
+async def last_answer(reader: asyncio.StreamReader) -> tuple[int, Any]:
+    """Return the status and the JSON of the last answer on a connection."""
     async with asyncio.timeout(SECONDS):
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     return int(head.split()[1]), orjson.loads(body)
@@ -70,7 +70,7 @@ async def test_connection_from_a_refused_address_is_closed_and_not_counted(
 
         assert [await status(reader) for reader in allowed] == [200, 200, 200]
         for reader in refused:
-            code, error = await answered(reader)
+            code, error = await last_answer(reader)
             assert (code, error["error"]) == (403, "forbidden")
     assert caplog.text.count("are refused") == 1
 
@@ -81,17 +81,19 @@ async def test_connections_of_one_address_are_limited(
     caplog.set_level(logging.INFO, "component.web.server.connection_limit")
     settings = replace(SETTINGS, max_connections=10, max_connections_per_address=2)
     async with serve(settings, services) as url, AsyncExitStack() as opened:
-        taken = [await connect(url, "127.0.0.1", opened) for _ in range(2)]
-        assert [await status(reader) for reader in taken] == [200, 200]
+        readers = [await connect(url, "127.0.0.1", opened) for _ in range(2)]
+        assert [await status(reader) for reader in readers] == [200, 200]
 
-        code, error = await answered(await connect(url, ELSEWHERE, opened))
+        code, error = await last_answer(await connect(url, ELSEWHERE, opened))
 
     assert (code, error["error"]) == (503, "resource-constraint")
     assert "from this address" in error["message"]
     assert caplog.text.count("max_connections_per_address") == 1
 
 
-async def test_unix_socket_may_take_all_connections(services: Services, tmp_path: Path) -> None:
+async def test_unix_socket_is_limited_by_the_total_only(
+    services: Services, tmp_path: Path
+) -> None:
     path = tmp_path / "muniment.sock"
     settings = replace(
         SETTINGS,
@@ -109,19 +111,19 @@ async def test_unix_socket_may_take_all_connections(services: Services, tmp_path
                 assert answer.status == 200
 
 
-def test_other_addresses_have_room_beside_one_at_its_limit() -> None:
-    door = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections_per_address=2))
-    parties = [door.enter(Comer("192.0.2.1")) for _ in range(2)]
+def test_address_at_its_limit_leaves_room_for_others() -> None:
+    limit = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections_per_address=2))
+    parties = [limit.enter(AddressedTransport("192.0.2.1")) for _ in range(2)]
     with pytest.raises(Overloaded):
-        door.enter(Comer("192.0.2.1"))
-    door.enter(Comer("192.0.2.2"))
+        limit.enter(AddressedTransport("192.0.2.1"))
+    limit.enter(AddressedTransport("192.0.2.2"))
 
-    door.leave(parties[0])
-    assert door.enter(Comer("192.0.2.1")) == parties[0]
+    limit.leave(parties[0])
+    assert limit.enter(AddressedTransport("192.0.2.1")) == parties[0]
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "is_one"),
+    ("first", "second", "is_shared"),
     [
         ("192.0.2.1", "::ffff:192.0.2.1", True),
         ("2001:db8::1", "2001:db8::ffff:1", True),
@@ -131,26 +133,26 @@ def test_other_addresses_have_room_beside_one_at_its_limit() -> None:
         ("192.0.2.1", "192.0.2.2", False),
     ],
 )
-def test_addresses_that_one_caller_can_choose_from_are_one_party(
-    first: str, second: str, is_one: bool
-) -> None:
-    door = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE))
+def test_addresses_of_one_caller_share_a_limit(first: str, second: str, is_shared: bool) -> None:
+    limit = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE))
 
-    assert (door.enter(Comer(first)) == door.enter(Comer(second))) is is_one
+    assert (
+        limit.enter(AddressedTransport(first)) == limit.enter(AddressedTransport(second))
+    ) is is_shared
 
 
-def test_all_connections_together_are_limited() -> None:
-    door = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections=3))
+def test_total_of_connections_is_limited() -> None:
+    limit = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections=3))
     for n in range(3):
-        door.enter(Comer(f"192.0.2.{n}"))
+        limit.enter(AddressedTransport(f"192.0.2.{n}"))
     with pytest.raises(Overloaded):
-        door.enter(Comer("192.0.2.9"))
+        limit.enter(AddressedTransport("192.0.2.9"))
 
 
 def test_empty_list_of_networks_refuses_all_but_the_unix_socket() -> None:
-    door = ConnectionLimit(replace(SETTINGS, allow_from=()))
+    limit = ConnectionLimit(replace(SETTINGS, allow_from=()))
 
     for address in ("127.0.0.1", "::1", "192.0.2.1"):
         with pytest.raises(Forbidden):
-            door.enter(Comer(address))
-    assert door.enter(Comer("")) == UNIX_SOCKET
+            limit.enter(AddressedTransport(address))
+    assert limit.enter(AddressedTransport("")) == UNIX_SOCKET

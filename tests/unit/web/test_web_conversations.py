@@ -1,4 +1,4 @@
-"""Conversations over HTTP: the newest first, each once, with what is unread."""
+"""Conversations over HTTP: their order, their pages and their unread counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from support.archives import ALICE, Talk, correct, displayed, to_alice, to_bob
 from support.builders import message
-from support.sidecar import HOST
+from support.http_services import HOST
 
 from component.core.reading.pages import PAGE_MAX_BYTES
 from component.web.server.settings import Services
@@ -29,52 +29,55 @@ async def get(api: TestClient, status: int = 200, **query: Any) -> Any:
         return await answer.json()
 
 
-async def told(api: TestClient, **query: Any) -> list[tuple[str, int, int, str]]:
+async def rows(api: TestClient, **query: Any) -> list[tuple[str, int, int, str]]:
     """Return peer, count, unread and last text of each conversation."""
     return [
-        (one["peer"], one["count"], one["unread"], one["last"]["body"])
-        for one in (await get(api, **query))["conversations"]
+        (item["peer"], item["count"], item["unread"], item["last"]["body"])
+        for item in (await get(api, **query))["conversations"]
     ]
 
 
-def to(who: str, body: str, id: str) -> str:
-    return message(body, sender=ALICE, to=who, id=id)
+def message_to(peer: str, body: str, id: str) -> str:
+    return message(body, sender=ALICE, to=peer, id=id)
 
 
-def of(who: str, body: str, id: str, extra: str = "") -> str:
-    return message(body, sender=f"{who}/x", to=OWNER, id=id, extra=extra)
+def message_from(peer: str, body: str, id: str, extra: str = "") -> str:
+    return message(body, sender=f"{peer}/x", to=OWNER, id=id, extra=extra)
 
 
-async def test_the_conversation_with_the_newest_message_comes_first(
-    api: TestClient, talk: Talk
-) -> None:
-    await talk.take(to_bob("one", "m1"), of(CAROL, "two", "m2"), of(BOB, "three", "m3"))
+async def test_conversation_with_the_newest_message_is_first(api: TestClient, talk: Talk) -> None:
+    await talk.take(
+        to_bob("one", "m1"), message_from(CAROL, "two", "m2"), message_from(BOB, "three", "m3")
+    )
 
-    assert await told(api) == [(BOB, 2, 1, "three"), (CAROL, 1, 1, "two")]
+    assert await rows(api) == [(BOB, 2, 1, "three"), (CAROL, 1, 1, "two")]
 
 
 async def test_answered_or_displayed_messages_are_read(api: TestClient, talk: Talk) -> None:
     await talk.take(
-        of(BOB, "one", "m1"),
-        of(CAROL, "two", "m2"),
+        message_from(BOB, "one", "m1"),
+        message_from(CAROL, "two", "m2"),
         to_bob(None, "m3", displayed("m1")),
-        of(BOB, "four", "m4"),
-        to(CAROL, "five", "m5"),
+        message_from(BOB, "four", "m4"),
+        message_to(CAROL, "five", "m5"),
     )
 
-    assert await told(api) == [(CAROL, 2, 0, "five"), (BOB, 3, 1, "four")]
+    assert await rows(api) == [(CAROL, 2, 0, "five"), (BOB, 3, 1, "four")]
 
 
 async def test_unread_messages_are_counted_behind_an_id_or_a_time(
     api: TestClient, talk: Talk
 ) -> None:
     await talk.take(
-        of(BOB, "zero", "m0"), of(BOB, "one", "m1"), of(CAROL, "two", "m2"), to_bob("three", "m3")
+        message_from(BOB, "zero", "m0"),
+        message_from(BOB, "one", "m1"),
+        message_from(CAROL, "two", "m2"),
+        to_bob("three", "m3"),
     )
     [_, last] = (await get(api))["conversations"]
 
     async def unread(since: str) -> dict[str, int]:
-        return {peer: number for peer, _, number, _ in await told(api, since=since)}
+        return {peer: number for peer, _, number, _ in await rows(api, since=since)}
 
     assert await unread(last["last"]["id"]) == {BOB: 0, CAROL: 0}
     assert await unread("2026-01-01T12:00:01Z") == {BOB: 0, CAROL: 1}
@@ -85,37 +88,37 @@ async def test_unread_messages_are_counted_behind_an_id_or_a_time(
 
 async def test_pages_have_each_conversation_once(api: TestClient, talk: Talk) -> None:
     await talk.take(
-        of(BOB, "one", "m1"),
-        of(CAROL, "two", "m2"),
-        of(DAVE, "three", "m3"),
-        # The newest messages of Bob say nothing; he is the first all the same.
+        message_from(BOB, "one", "m1"),
+        message_from(CAROL, "two", "m2"),
+        message_from(DAVE, "three", "m3"),
+        # The newest message with Bob has no content; his conversation comes first all the same.
         to_bob(None, "m4", displayed("m1")),
     )
-    found: list[str] = []
+    peers: list[str] = []
     url = api.make_url(PATH).with_query(limit="1")
     while url is not None:
         async with api.session.get(url) as answer:
-            found += [one["peer"] for one in (await answer.json())["conversations"]]
+            peers += [item["peer"] for item in (await answer.json())["conversations"]]
             url = answer.links.get("next", {}).get("url")  # type: ignore[assignment]
 
-    assert found == [BOB, DAVE, CAROL]
+    assert peers == [BOB, DAVE, CAROL]
 
 
 async def test_page_of_large_messages_is_shorter_and_links_the_next(
     api: TestClient, talk: Talk
 ) -> None:
     large = PAGE_MAX_BYTES // 2 - 1000
-    await talk.take(*(of(peer, "x" * large, peer) for peer in (BOB, CAROL, DAVE)))
+    await talk.take(*(message_from(peer, "x" * large, peer) for peer in (BOB, CAROL, DAVE)))
 
     first = await get(api)
     second = await get(api, before=first["next"])
 
-    assert [one["peer"] for one in first["conversations"]] == [DAVE, CAROL]
-    assert [one["peer"] for one in second["conversations"]] == [BOB]
+    assert [item["peer"] for item in first["conversations"]] == [DAVE, CAROL]
+    assert [item["peer"] for item in second["conversations"]] == [BOB]
     assert (first["complete"], second["complete"], second["next"]) == (False, True, None)
 
 
-async def test_the_last_message_may_be_folded(api: TestClient, talk: Talk) -> None:
+async def test_last_message_is_folded_on_request(api: TestClient, talk: Talk) -> None:
     await talk.take(to_alice("helo", "m1"), to_alice("hello", "m2", correct("m1")))
 
     [raw] = (await get(api))["conversations"]
@@ -127,17 +130,17 @@ async def test_the_last_message_may_be_folded(api: TestClient, talk: Talk) -> No
 
 
 @pytest.mark.parametrize(
-    ("query", "named"),
+    ("query", "parameter"),
     [({"since": "12:00"}, "since"), ({"limit": "x"}, "limit"), ({"view": "x"}, "view")],
 )
-async def test_a_wrong_parameter_is_named(
-    api: TestClient, query: dict[str, str], named: str
+async def test_wrong_parameter_of_conversations_is_400_with_its_name(
+    api: TestClient, query: dict[str, str], parameter: str
 ) -> None:
-    assert (await get(api, 400, **query))["message"].startswith(named)
+    assert (await get(api, 400, **query))["message"].startswith(parameter)
 
 
 @pytest.mark.parametrize("name", ["since", "before"])
-async def test_an_unknown_id_is_not_found(api: TestClient, talk: Talk, name: str) -> None:
+async def test_unknown_id_is_404(api: TestClient, talk: Talk, name: str) -> None:
     await talk.take(to_bob("one", "m1"))
 
     assert (await get(api, 404, **{name: "unknown"}))["error"] == "item-not-found"

@@ -1,4 +1,4 @@
-"""Each error of each route has the same JSON shape, and says nothing of the inside."""
+"""Each error of each route has the same JSON shape and reveals no internals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET_HEADERS, SETTINGS, post
+from support.http_services import SECRET_HEADERS, SETTINGS, post
 
 from component.core.errors import ItemNotFound
 from component.web.app import make_app
@@ -19,12 +19,12 @@ from component.web.health import family as health
 from component.web.server.errors import CONDITIONS, INTERNAL, body, middleware
 from component.web.server.settings import Services
 
-#: What of Remote Data knows no limit: its callers may send any parameter.
+#: Parts of Remote Data without `limit`; they accept any parameter.
 LENIENT = {"auth", "user", "roster", "offline"}
 
 
-class Named(dict[str, str]):
-    """What stands in paths; a bare JID where nothing else is said."""
+class PathValues(dict[str, str]):
+    """Values for placeholders in paths; a bare JID by default."""
 
     def __missing__(self, name: str) -> str:
         return f"{name}@example.org"
@@ -33,11 +33,11 @@ class Named(dict[str, str]):
 def routes(app: web.Application) -> Iterator[tuple[str, str]]:
     for route in app.router.routes():
         if route.resource is not None and route.handler not in (health.live, health.ready):
-            named = Named(host="example.org", name="erase")
-            yield route.method, route.resource.canonical.format_map(named)
+            values = PathValues(host="example.org", name="erase")
+            yield route.method, route.resource.canonical.format_map(values)
 
 
-async def has_the_shape(client: TestClient, method: str, path: str, *statuses: int) -> None:
+async def assert_shape(client: TestClient, method: str, path: str, *statuses: int) -> None:
     async with client.request(method, path) as answer:
         assert answer.status in statuses, f"{method} {path}"
         assert answer.content_type == "application/json"
@@ -50,26 +50,26 @@ async def has_the_shape(client: TestClient, method: str, path: str, *statuses: i
 
 
 def test_lone_surrogate_in_a_message_is_replaced() -> None:
-    """Bytes of a header that are not UTF-8 are lone surrogates here."""
+    """Bytes of a header that are not UTF-8 become lone surrogates."""
     error = json.loads(body("item-not-found", "no message has the id \udcff", 404))
 
     assert error["message"] == "no message has the id ?"
 
 
 async def test_request_without_secret_is_401_on_each_route(stranger: TestClient) -> None:
-    found = list(routes(stranger.app))
+    all_routes = list(routes(stranger.app))
 
-    assert found
-    for method, path in found:
-        await has_the_shape(stranger, method, path, 401)
+    assert all_routes
+    for method, path in all_routes:
+        await assert_shape(stranger, method, path, 401)
 
 
 async def test_wrong_method_is_405_on_each_route(api: TestClient) -> None:
-    found = list(routes(api.app))
-    for path in {path for _, path in found}:
-        taken = {method for method, known in found if known == path}
-        for method in {"DELETE", "PUT", "PATCH", "POST", "GET"} - taken:
-            await has_the_shape(api, method, path, 405)
+    all_routes = list(routes(api.app))
+    for path in {path for _, path in all_routes}:
+        allowed = {method for method, route in all_routes if route == path}
+        for method in {"DELETE", "PUT", "PATCH", "POST", "GET"} - allowed:
+            await assert_shape(api, method, path, 405)
 
 
 async def test_bad_input_is_400_on_each_route(api: TestClient) -> None:
@@ -77,14 +77,14 @@ async def test_bad_input_is_400_on_each_route(api: TestClient) -> None:
         if not LENIENT.isdisjoint(path.split("/")):
             continue
         statuses = (400, 415) if method in ("POST", "PUT") else (400,)
-        await has_the_shape(api, method, f"{path}?username=alice&limit=asdf", *statuses)
+        await assert_shape(api, method, f"{path}?username=alice&limit=asdf", *statuses)
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/api", "/api/nothing", "/api/unknown.host/archive", "/%00"]
 )
 async def test_unknown_path_is_404(api: TestClient, path: str) -> None:
-    await has_the_shape(api, "GET", path, 404)
+    await assert_shape(api, "GET", path, 404)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,9 @@ async def test_unknown_path_is_404(api: TestClient, path: str) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/api/archive", "/api/archive/items"])
-async def test_wrong_parameter_is_named(api: TestClient, path: str, query: str) -> None:
+async def test_wrong_parameter_is_400_with_its_name(
+    api: TestClient, path: str, query: str
+) -> None:
     answer = await api.get(f"{path}?username=alice&{query}")
 
     error = await answer.json()
@@ -132,7 +134,9 @@ async def test_wrong_parameter_is_named(api: TestClient, path: str, query: str) 
         ("nick", {"a": 1}),
     ],
 )
-async def test_wrong_field_is_named(api: TestClient, field: str, value: object) -> None:
+async def test_wrong_field_is_400_with_its_name(
+    api: TestClient, field: str, value: object
+) -> None:
     answer = await api.post("/api/archive", json=post(**{field: value}))
 
     error = await answer.json()
@@ -152,7 +156,7 @@ async def test_wrong_field_is_named(api: TestClient, field: str, value: object) 
         ("body", {"xml": None, "body": "\x00", "direction": "send"}),
     ],
 )
-async def test_missing_field_is_named(
+async def test_missing_field_is_400_with_its_name(
     api: TestClient, missing: str, fields: dict[str, object]
 ) -> None:
     answer = await api.post("/api/archive", json=post(**fields))
@@ -162,7 +166,7 @@ async def test_missing_field_is_named(
 
 
 @pytest.mark.parametrize(
-    ("content_type", "sent", "status"),
+    ("content_type", "body", "status"),
     [
         ("text/plain", b"x", 415),
         ("multipart/form-data", b"x", 415),
@@ -180,9 +184,9 @@ async def test_missing_field_is_named(
     ],
 )
 async def test_malformed_body_is_refused(
-    api: TestClient, content_type: str, sent: bytes, status: int
+    api: TestClient, content_type: str, body: bytes, status: int
 ) -> None:
-    answer = await api.post("/api/archive", data=sent, headers={"Content-Type": content_type})
+    answer = await api.post("/api/archive", data=body, headers={"Content-Type": content_type})
 
     assert answer.status == status
     assert (await answer.json())["status"] == status
@@ -208,7 +212,7 @@ async def test_too_large_body_is_413(aiohttp_client: AiohttpClient, services: Se
 
 @pytest.fixture
 async def faulty(aiohttp_client: AiohttpClient) -> TestClient:
-    """An application with faults of its own behind our errors middleware."""
+    """An application that fails behind our errors middleware."""
 
     async def crash(_: web.Request) -> web.Response:
         raise RuntimeError("SELECT secret FROM users")
@@ -221,7 +225,7 @@ async def faulty(aiohttp_client: AiohttpClient) -> TestClient:
     return await aiohttp_client(app)
 
 
-async def test_exception_is_logged_and_not_answered(
+async def test_exception_is_logged_and_answered_without_its_text(
     faulty: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = await faulty.get("/crash?password=hunter2")
@@ -244,7 +248,7 @@ async def test_refusal_of_the_core_keeps_its_condition(faulty: TestClient) -> No
 
 
 def test_each_condition_is_one_of_rfc_6120() -> None:
-    known = {"bad-request", "feature-not-implemented", "forbidden", "internal-server-error"}
-    known |= {"item-not-found", "not-acceptable", "not-allowed", "not-authorized"}
-    known |= {"conflict", "policy-violation", "remote-server-timeout", "resource-constraint"}
-    assert set(itertools.chain(CONDITIONS.values(), [INTERNAL])) <= known
+    conditions = {"bad-request", "feature-not-implemented", "forbidden", "internal-server-error"}
+    conditions |= {"item-not-found", "not-acceptable", "not-allowed", "not-authorized"}
+    conditions |= {"conflict", "policy-violation", "remote-server-timeout", "resource-constraint"}
+    assert set(itertools.chain(CONDITIONS.values(), [INTERNAL])) <= conditions

@@ -12,26 +12,35 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from aiohttp.typedefs import Handler
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET_HEADERS, SETTINGS
+from support.http_services import SECRET_HEADERS, SETTINGS
+from support.sign_in import with_sign_in
 
 from component.core.errors import NotAuthorized
-from component.web import app, keys
+from component.web import keys
 from component.web.app import FAMILIES, make_app
+from component.web.auth.authenticate import authenticate
+from component.web.auth.bearer import authenticate_user
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings
+
+CALLERS = {
+    None: "anybody",
+    authenticate: "callers with a secret",
+    authenticate_user: "users",
+}
 
 DOCS = Path(__file__).parents[3] / "docs/http-api.md"
 
 
 def test_each_family_is_documented_with_its_prefix_listener_and_callers() -> None:
-    row = r"^\| ([\w ]+) \| `(/\S+)` \| (\w+) \| ([\w ]+) \|$"
+    row = r"^\| ([\w -]+) \| `(/\S+)` \| (\w+) \| ([\w ]+) \|$"
 
     assert re.findall(row, DOCS.read_text(), re.MULTILINE) == [
         (
             family.name,
             family.path(SETTINGS),
             family.listener.name.lower(),
-            "those who show a secret" if family.authenticate else "anybody",
+            CALLERS[family.authenticate],
         )
         for family in FAMILIES
     ]
@@ -43,7 +52,7 @@ async def test_each_route_is_below_the_prefix_of_its_family(
     services: Services, family: Family, prefix: str
 ) -> None:
     settings = replace(SETTINGS, prefix=prefix, public=SETTINGS)
-    routes = family.app(settings, services).router.routes()
+    routes = family.app(settings, with_sign_in(services)).router.routes()
 
     assert routes
     for route in routes:
@@ -97,12 +106,9 @@ GREETER = Family(
 
 
 @pytest.fixture
-async def extended(
-    aiohttp_client: AiohttpClient, services: Services, monkeypatch: pytest.MonkeyPatch
-) -> TestClient:
-    """A caller without a secret of a server with one more family."""
-    monkeypatch.setattr(app, "FAMILIES", (GREETER, *FAMILIES))
-    return await aiohttp_client(make_app(SETTINGS, services))
+async def extended(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
+    """A client without a secret, of a program with one more family."""
+    return await aiohttp_client(make_app(SETTINGS, services, families=(GREETER, *FAMILIES)))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +120,7 @@ async def extended(
         ("/api/greeter/nothing", 401, "not-authorized!"),
     ],
 )
-async def test_family_authenticates_and_words_errors_its_own_way(
+async def test_family_has_its_own_authentication_and_error_shape(
     extended: TestClient, path: str, status: int, text: str
 ) -> None:
     answer = await extended.get(path)
@@ -123,7 +129,7 @@ async def test_family_authenticates_and_words_errors_its_own_way(
 
 
 @pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/nothing", "/nothing"])
-async def test_other_families_are_as_before(extended: TestClient, path: str) -> None:
+async def test_other_families_are_unchanged(extended: TestClient, path: str) -> None:
     refused = await extended.get(path)
     unknown = await extended.get(path, headers=SECRET_HEADERS)
 

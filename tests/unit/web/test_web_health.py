@@ -1,4 +1,4 @@
-"""Health says, without a secret, which part cannot work."""
+"""The health routes name the failing part, without a secret."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import entries
 from support.databases import read_only
-from support.sidecar import SETTINGS, FixedLink
+from support.http_services import SETTINGS, FakeLink
 
+from component.core.background import Background
 from component.web.app import make_app
 from component.web.server.settings import Services
 
@@ -55,7 +56,7 @@ async def unready(aiohttp_client: AiohttpClient, services: Services) -> list[str
 async def test_process_without_ejabberd_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    cut_off = replace(services, link=FixedLink(is_up=False))
+    cut_off = replace(services, link=FakeLink(is_up=False))
 
     assert await unready(aiohttp_client, cut_off) == ["link"]
 
@@ -77,15 +78,16 @@ async def test_process_with_a_failing_writer_is_not_ready(
                 await asyncio.sleep(0.01)
 
         assert await unready(aiohttp_client, services) == ["storage", "writer"]
+    await services.writer.wait_durable()
 
 
 async def test_process_with_a_failed_task_is_not_ready(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    async def die() -> None:
+    async def fail() -> None:
         raise RuntimeError
 
-    async with services.background:
-        services.background.start("rooms", die())
+    async with Background() as background:
+        background.start("rooms", fail())
 
-    assert await unready(aiohttp_client, services) == ["tasks"]
+    assert await unready(aiohttp_client, replace(services, background=background)) == ["tasks"]

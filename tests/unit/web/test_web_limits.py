@@ -1,4 +1,4 @@
-"""No caller keeps a connection, or the memory behind it, for longer than the limits say."""
+"""Limits of time and size for connections and requests."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ import orjson
 import pytest
 from aiohttp import ClientSession
 from support.databases import blocked
-from support.sidecar import SECRET, SECRET_HEADERS, SETTINGS, message, post
+from support.http_services import SECRET, SECRET_HEADERS, SETTINGS, message, post
 
 from component.web.app import serve
 from component.web.server import limits
 from component.web.server.limits import LINE_MAX_BYTES
 from component.web.server.settings import Services
 
-#: What a limit is set to in these tests, and how late it may strike on a busy machine.
+#: The limits in these tests, and the longest delay of a limit on a busy machine.
 SHORT = 0.3
 LONG = 30.0
 AT_MOST = 10.0
@@ -43,14 +43,14 @@ Serve = Callable[..., AbstractAsyncContextManager["Server"]]
 
 
 class Server:
-    """A server that listens, and raw connections to it."""
+    """A running server, and raw connections to it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     @asynccontextmanager
     async def connect(self, *, receive_bytes: int | None = None) -> AsyncIterator[Streams]:
-        """Connect; `receive_bytes` is what the system holds for a caller that does not read."""
+        """Connect; `receive_bytes` is the size of the receive buffer of the caller."""
         place = urlsplit(self.url)
         connection = socket.socket()
         connection.setblocking(False)
@@ -63,10 +63,10 @@ class Server:
         finally:
             writer.close()
 
-    async def exchange(self, sent: bytes) -> bytes:
-        """Send some bytes and return all that comes until the server closes."""
+    async def exchange(self, request_bytes: bytes) -> bytes:
+        """Send some bytes and return all bytes received until the server closes."""
         async with self.connect() as (reader, writer):
-            writer.write(sent)
+            writer.write(request_bytes)
             return await until_closed(reader)
 
 
@@ -80,17 +80,17 @@ async def until_closed(reader: asyncio.StreamReader) -> bytes:
 
 def answers(received: bytes) -> list[tuple[int, Any]]:
     """Return the status and the JSON of each answer."""
-    found = []
+    parsed_answers = []
     while received:
-        head, _, rest = received.partition(b"\r\n\r\n")
+        head, _, remainder = received.partition(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        found.append((int(head.split()[1]), orjson.loads(rest[:length] or b"null")))
-        received = rest[length:]
-    return found
+        parsed_answers.append((int(head.split()[1]), orjson.loads(remainder[:length] or b"null")))
+        received = remainder[length:]
+    return parsed_answers
 
 
 async def has_room_for(server: Server, callers: int) -> bool:
-    """Tell whether that many can be connected and answered at once."""
+    """Return whether this number of callers is answered at the same time."""
     async with AsyncExitStack() as connected:
         for _ in range(callers):
             reader, writer = await connected.enter_async_context(server.connect())
@@ -106,7 +106,7 @@ async def has_room_for(server: Server, callers: int) -> bool:
 
 @pytest.fixture
 def served(services: Services) -> Serve:
-    """Serve with some limits, all others being long."""
+    """Serve with these limits; all other limits are long."""
 
     @asynccontextmanager
     async def start(**limits: Any) -> AsyncIterator[Server]:
@@ -132,11 +132,12 @@ def test_installed_aiohttp_is_a_version_that_is_tested() -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET / HTTP/1.1\r\nX-Y: " + b"y" * 99]
+    "request_bytes",
+    [b"", b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET / HTTP/1.1\r\nX-Y: " + b"y" * 99],
 )
-async def test_incomplete_head_is_closed(served: Serve, sent: bytes) -> None:
+async def test_incomplete_head_is_closed(served: Serve, request_bytes: bytes) -> None:
     async with served(header_timeout_seconds=SHORT) as server:
-        assert await server.exchange(sent) == b""
+        assert await server.exchange(request_bytes) == b""
 
 
 async def test_trickling_head_is_closed(served: Serve) -> None:
@@ -164,7 +165,7 @@ async def test_incomplete_second_head_is_closed(served: Serve) -> None:
         assert await until_closed(reader) == b""
 
 
-async def test_incomplete_head_behind_a_request_is_closed_like_an_idle_connection(
+async def test_incomplete_head_after_a_request_is_closed_like_an_idle_connection(
     served: Serve,
 ) -> None:
     async with served(keepalive_timeout_seconds=SHORT) as server:
@@ -207,7 +208,7 @@ async def test_incomplete_body_of_a_get_is_closed(served: Serve) -> None:
     assert [status for status, _ in answers(received)] == [200]
 
 
-async def test_announced_too_large_body_is_413_before_it_is_read(served: Serve) -> None:
+async def test_announced_large_body_is_413_before_it_is_read(served: Serve) -> None:
     async with served(max_body_bytes=1024) as server:
         received = await server.exchange(POST + JSON + b"Content-Length: 9999999999\r\n\r\n{")
 
@@ -215,7 +216,7 @@ async def test_announced_too_large_body_is_413_before_it_is_read(served: Serve) 
     assert (status, error["error"]) == (413, "policy-violation")
 
 
-async def test_compressed_body_that_is_too_large_is_413(served: Serve) -> None:
+async def test_large_compressed_body_is_413(served: Serve) -> None:
     swelling = zlib.compress(b" " * 10_000_000)
     head = JSON + b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(swelling)
     async with served(max_body_bytes=20_000) as server, server.connect() as (reader, writer):
@@ -241,7 +242,7 @@ async def test_one_connection_too_many_is_503(served: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "request_bytes",
     [
         b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n",
         b"NOT HTTP\r\n\r\n",
@@ -252,11 +253,11 @@ async def test_one_connection_too_many_is_503(served: Serve) -> None:
     ],
 )
 async def test_malformed_http_is_400_in_json_and_one_line_in_the_log(
-    served: Serve, caplog: pytest.LogCaptureFixture, sent: bytes
+    served: Serve, caplog: pytest.LogCaptureFixture, request_bytes: bytes
 ) -> None:
     caplog.set_level(logging.DEBUG, "component")
     async with served() as server:
-        received = await server.exchange(sent)
+        received = await server.exchange(request_bytes)
 
     ((status, error),) = answers(received)
     assert (status, error["error"]) == (400, "bad-request")
@@ -266,18 +267,18 @@ async def test_malformed_http_is_400_in_json_and_one_line_in_the_log(
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "request_bytes",
     [
         b"GET / HTTP/1.1\r\nHost: x\r\nX-Api-Key: " + SECRET.encode() * 5000 + b"\r\n\r\n",
         b"GET /?" + SECRET.encode() * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
 async def test_too_long_line_is_431(
-    served: Serve, caplog: pytest.LogCaptureFixture, sent: bytes
+    served: Serve, caplog: pytest.LogCaptureFixture, request_bytes: bytes
 ) -> None:
     caplog.set_level(logging.DEBUG, "component")
     async with served() as server:
-        received = await server.exchange(sent)
+        received = await server.exchange(request_bytes)
 
     ((status, error),) = answers(received)
     assert (status, error["error"]) == (431, "policy-violation")
@@ -304,11 +305,11 @@ async def test_request_that_takes_too_long_is_503(served: Serve, services: Servi
 
         assert answer.status == 503
         assert (await answer.json())["error"] == "resource-constraint"
-        again = await client.post(f"{server.url}/api/archive", json=post())
-        assert again.status == 200
+        second = await client.post(f"{server.url}/api/archive", json=post())
+        assert second.status == 200
 
 
-async def test_caller_that_does_not_read_its_answer_is_closed(
+async def test_connection_with_an_unread_answer_is_closed(
     served: Serve, services: Services
 ) -> None:
     async with (
@@ -328,21 +329,21 @@ async def test_caller_that_does_not_read_its_answer_is_closed(
     assert len(received) < 20_000_000
 
 
-async def test_unread_answers_leave_no_connection_behind(served: Serve) -> None:
-    # How much the system takes off our hands is its own affair: some of these get stuck within
-    # an answer, some behind one, and some with the end of one in a buffer of ours.
+async def test_unread_answers_leave_no_open_connection(served: Serve) -> None:
+    # The buffers of the system decide where each connection stops: within an answer, after one,
+    # or with the end of one in our own buffer.
     callers = 120
     async with (
         served(
             request_timeout_seconds=1.0, keepalive_timeout_seconds=1.0, max_connections=callers
         ) as server,
-        AsyncExitStack() as taken,
+        AsyncExitStack() as stack,
     ):
         async with ClientSession(headers=SECRET_HEADERS) as client:
             xml = message("bob@example.org", "alice@example.org", "x" * 14_000)
             await client.post(f"{server.url}/api/archive", json=post(xml=xml))
         for requests in range(1, callers + 1):
-            _, writer = await taken.enter_async_context(server.connect(receive_bytes=4096))
+            _, writer = await stack.enter_async_context(server.connect(receive_bytes=4096))
             writer.transport.pause_reading()
             writer.write(HEAD * requests)
 
@@ -364,7 +365,7 @@ async def test_access_log_has_no_query(served: Serve, caplog: pytest.LogCaptureF
     assert "hunter2" not in caplog.text
 
 
-async def test_no_request_waits_for_a_timer(served: Serve) -> None:
+async def test_request_is_answered_without_waiting_for_a_timer(served: Serve) -> None:
     async with served() as server, ClientSession(headers=SECRET_HEADERS) as client:
         began = time.monotonic()
         for second in range(20):

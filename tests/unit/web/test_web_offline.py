@@ -1,4 +1,4 @@
-"""Stanzas that are taken while the server stops are not lost."""
+"""Offline stanzas popped while the server stops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from support.builders import ALICE
 from support.databases import blocked
-from support.sidecar import SETTINGS, open_services
+from support.http_services import SETTINGS, open_services
 
 from component.web import keys
 from component.web.remote_data.family import REMOTE_DATA

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_aiohttp import AiohttpClient
 from support.builders import BOB, NOON, ROMEO, SECOND, entry
-from support.sidecar import HOST, SECRET_HEADERS, SETTINGS
+from support.http_services import HOST, SECRET_HEADERS, SETTINGS
 
 from component.web.app import make_app
 from component.web.server.settings import Services
@@ -26,17 +26,17 @@ def rows(owner: str, peers: list[str]) -> list[NewMessage]:
 
 
 async def everything(api: TestClient, owner: str, **query: Any) -> list[str]:
-    """Follow the links from page to page; return what each message says."""
-    found: list[str] = []
+    """Follow the links from page to page and return the bodies."""
+    bodies: list[str] = []
     url = api.make_url(f"/api/v1/archives/{owner}/messages").with_query(query)
     while True:
         async with api.session.get(url) as answer:
             page = await answer.json()
             link = answer.links.get("next")
-        found += [one["body"] for one in page["messages"]]
+        bodies += [item["body"] for item in page["messages"]]
         assert page["complete"] is (link is None) is (page["next"] is None)
         if link is None:
-            return found
+            return bodies
         assert page["messages"], "a page that is not the last has something on it"
         assert page["next"] == page["messages"][-1]["id"]
         url = link["url"]  # type: ignore[assignment]
@@ -49,18 +49,18 @@ async def test_pages_in_both_directions_make_up_the_archive(
 ) -> None:
     peers = data.draw(st.lists(st.sampled_from([BOB, ROMEO]), max_size=12))
     limit = data.draw(st.integers(1, 5))
-    wanted = data.draw(st.sampled_from([{}, {"with": BOB}, {"start": "2026-01-01T12:00:03Z"}]))
+    filters = data.draw(st.sampled_from([{}, {"with": BOB}, {"start": "2026-01-01T12:00:03Z"}]))
     owner = next(OWNERS)
     if peers:
         await services.writer.store(rows(owner, peers))
 
-    oldest = await everything(api, owner, limit=limit, order="asc", **wanted)
-    newest = await everything(api, owner, limit=limit, order="desc", **wanted)
+    oldest = await everything(api, owner, limit=limit, order="asc", **filters)
+    newest = await everything(api, owner, limit=limit, order="desc", **filters)
 
     matching = [
         str(n)
         for n, peer in enumerate(peers)
-        if wanted.get("with", peer) == peer and ("start" not in wanted or n >= 3)
+        if filters.get("with", peer) == peer and ("start" not in filters or n >= 3)
     ]
     assert oldest == matching
     assert newest == matching[::-1]
@@ -82,15 +82,15 @@ async def test_page_has_a_count_on_request(api: TestClient, services: Services) 
     assert await places(limit=1, count="true", order="desc", **{"with": BOB}) == (2, 3)
 
 
-@pytest.mark.parametrize(("asked", "given_"), [(None, 2), ("1", 1), ("3", 3), ("100", 3)])
+@pytest.mark.parametrize(("limit", "size"), [(None, 2), ("1", 1), ("3", 3), ("100", 3)])
 async def test_page_is_limited_by_the_settings(
-    aiohttp_client: AiohttpClient, services: Services, asked: str | None, given_: int
+    aiohttp_client: AiohttpClient, services: Services, limit: str | None, size: int
 ) -> None:
     owner = next(OWNERS)
     await services.writer.store(rows(owner, [BOB] * 5))
-    few = replace(SETTINGS, page_default=2, page_max=3)
-    client = await aiohttp_client(make_app(few, services), headers=SECRET_HEADERS)
+    limited = replace(SETTINGS, page_default=2, page_max=3)
+    client = await aiohttp_client(make_app(limited, services), headers=SECRET_HEADERS)
 
-    query = {} if asked is None else {"limit": asked}
+    query = {} if limit is None else {"limit": limit}
     async with client.get(f"/api/v1/archives/{owner}/messages", params=query) as answer:
-        assert len((await answer.json())["messages"]) == given_
+        assert len((await answer.json())["messages"]) == size

@@ -1,4 +1,4 @@
-"""The public listener serves end users, and nothing that is for servers or operators."""
+"""The public listener serves routes for end users only, with limits of its own."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import pytest
 from aiohttp import ClientSession, UnixConnector, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.sidecar import SECRET_HEADERS, SETTINGS
+from support.http_services import SECRET_HEADERS, SETTINGS
 
-from component.web import app
 from component.web.app import FAMILIES, make_app, serve
 from component.web.server import body
 from component.web.server.family import Family
@@ -26,7 +25,7 @@ BOTH = replace(SETTINGS, public=FREE_PORT)
 
 @pytest.fixture
 async def public(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
-    """A caller of the public listener that shows the secret of the private one."""
+    """A client of the public listener that sends the secret of the private one."""
     return await aiohttp_client(make_app(BOTH, services, Listener.PUBLIC), headers=SECRET_HEADERS)
 
 
@@ -99,7 +98,7 @@ async def test_connections_have_a_limit_of_their_own(
     assert "too many HTTP connections: see public_http.max_connections" in caplog.text
 
 
-async def test_head_of_a_request_has_a_limit_of_its_own(services: Services) -> None:
+async def test_head_of_a_public_request_has_a_limit_of_its_own(services: Services) -> None:
     limits = replace(FREE_PORT, header_timeout_seconds=0.1)
     settings = replace(BOTH, public=limits, header_timeout_seconds=60.0)
     async with serve(settings, services, Listener.PUBLIC) as url, asyncio.timeout(10.0):
@@ -133,12 +132,12 @@ SLOW_ECHO = Family(
 
 
 async def test_requests_have_limits_of_their_own(
-    aiohttp_client: AiohttpClient, services: Services, monkeypatch: pytest.MonkeyPatch
+    aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    monkeypatch.setattr(app, "FAMILIES", (*FAMILIES, SLOW_ECHO))
     limits = replace(FREE_PORT, max_body_bytes=2000, request_timeout_seconds=0.1)
     settings = replace(BOTH, public=limits, max_body_bytes=4000)
-    client = await aiohttp_client(make_app(settings, services, Listener.PUBLIC))
+    app = make_app(settings, services, Listener.PUBLIC, (*FAMILIES, SLOW_ECHO))
+    client = await aiohttp_client(app)
 
     small = await client.post("/slow/echo", json={"text": "x" * 1000})
     large = await client.post("/slow/echo", json={"text": "x" * 3000})
@@ -147,7 +146,7 @@ async def test_requests_have_limits_of_their_own(
     assert [answer.status for answer in (small, large, slow)] == [200, 413, 503]
 
 
-async def test_unix_socket_may_be_served(services: Services, tmp_path: Path) -> None:
+async def test_public_listener_serves_a_unix_socket(services: Services, tmp_path: Path) -> None:
     path = tmp_path / "public.sock"
     settings = replace(BOTH, public=replace(FREE_PORT, address=f"unix:{path}"))
 
@@ -160,10 +159,10 @@ async def test_unix_socket_may_be_served(services: Services, tmp_path: Path) -> 
     assert not path.exists()
 
 
-async def test_address_in_use_is_told_with_the_option_to_change(services: Services) -> None:
+async def test_address_in_use_is_reported_with_the_option_to_change(services: Services) -> None:
     async with serve(BOTH, services, Listener.PUBLIC) as url:
-        taken = replace(BOTH, public=replace(FREE_PORT, port=int(url.rpartition(":")[2])))
+        occupied = replace(BOTH, public=replace(FREE_PORT, port=int(url.rpartition(":")[2])))
 
         with pytest.raises(OSError, match=r"change public_http\.port or public_http\.address"):
-            async with serve(taken, services, Listener.PUBLIC):
+            async with serve(occupied, services, Listener.PUBLIC):
                 pass

@@ -1,4 +1,4 @@
-"""The server listens where it is told to, and stops without losing a request."""
+"""The server listens at its configured address and stops without losing a request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientConnectionError, ClientResponse, ClientSession, UnixConnector
 from support.databases import blocked
-from support.sidecar import SECRET_HEADERS, SETTINGS, post
+from support.http_services import SECRET_HEADERS, SETTINGS, post
 
 from component.core.xml.times import format_time, now
 from component.web.app import serve
@@ -20,7 +20,7 @@ from component.web.server.settings import Services
 ARCHIVE = "/api/archive?username=alice"
 
 
-async def test_port_0_takes_a_free_port_and_returns_it(services: Services) -> None:
+async def test_port_0_selects_a_free_port(services: Services) -> None:
     async with serve(SETTINGS, services) as url, ClientSession(headers=SECRET_HEADERS) as client:
         assert url.startswith("http://127.0.0.1:")
         assert (await client.get(url + ARCHIVE)).status == 200
@@ -47,10 +47,10 @@ async def test_unix_socket_is_for_owner_and_group_and_removed_at_the_end(
 
 async def test_address_in_use_is_reported(services: Services) -> None:
     async with serve(SETTINGS, services) as url:
-        taken = replace(SETTINGS, port=int(url.rpartition(":")[2]))
+        occupied = replace(SETTINGS, port=int(url.rpartition(":")[2]))
 
         with pytest.raises(OSError, match="is in use: end the program"):
-            async with serve(taken, services):
+            async with serve(occupied, services):
                 pass
 
 
@@ -62,7 +62,7 @@ async def test_unknown_host_name_is_reported(services: Services) -> None:
             pass
 
 
-async def test_prefix_is_that_of_the_settings(services: Services) -> None:
+async def test_routes_have_the_configured_prefix(services: Services) -> None:
     for prefix in ("", "/remote/data"):
         settings = replace(SETTINGS, prefix=prefix)
         async with (
@@ -75,7 +75,7 @@ async def test_prefix_is_that_of_the_settings(services: Services) -> None:
 async def begin_to_post(
     client: ClientSession, url: str, services: Services
 ) -> asyncio.Task[ClientResponse]:
-    # Of a moment ago, so that nothing has to be read before it is put: reads in memory wait too.
+    # The time of this message is recent, so that ingest need not read the store before the put.
     posted = post(timestamp=format_time(now()))
     posting = asyncio.create_task(client.post(f"{url}/api/archive", json=posted))
     while not services.writer.backlog:  # noqa: ASYNC110 - a counter, not an event
@@ -113,7 +113,7 @@ async def test_idle_connection_does_not_delay_the_stop(services: Services) -> No
         await (await client.get(url + ARCHIVE)).read()
 
 
-async def test_request_that_hangs_is_cut_off_at_the_stop(services: Services) -> None:
+async def test_hanging_request_is_cut_off_at_the_stop(services: Services) -> None:
     impatient = replace(SETTINGS, stop_timeout_seconds=0.2)
     async with (
         asyncio.timeout(10.0),

@@ -1,4 +1,4 @@
-"""Stanzas from strangers: unneeded ones make no objects and are not remembered."""
+"""Unneeded stanzas from strangers create no objects and are not remembered."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ async def test_unneeded_stanza_reaches_no_handler_and_is_not_remembered(
 ) -> None:
     await wire.caught_up()
     built: list[object] = []
-    wire.stream.add_filter("in", lambda one: built.append(one) or one)
+    wire.stream.add_filter("in", lambda stanza: built.append(stanza) or stanza)
     disco = wire.stream.plugin["xep_0030"].static
 
     for n in range(MANY):
         wire.peer.send(stanza.format(n=n, component=COMPONENT))
     await wire.caught_up()
 
-    assert len(built) == 1  # the ping by which we know that all was read
+    assert len(built) == 1  # the ping that shows that all stanzas were read
     assert list(wire.stream.roster) == [COMPONENT]
     assert not wire.stream.client_roster.keys()
     assert len(disco.nodes) < MANY

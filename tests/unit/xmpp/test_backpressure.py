@@ -21,12 +21,12 @@ from storage.rows import ANY
 CAPACITY = 64 * 1024
 SMALL = {"queue_bytes": CAPACITY}
 
-#: So many of them are more than that.
+#: This number of messages is more than the queue holds.
 FULL = 40
 
 
 def pour(wire: Wire, count: int, first: int = 0, padding: str = "") -> None:
-    """Send this many copies, numbered."""
+    """Send this number of copies."""
     for number in range(first, first + count):
         wire.peer.send(copy_of(chat(f"{number}{padding}", id=str(number))))
 
@@ -40,7 +40,7 @@ async def test_full_queue_stops_reading(tmp_path: Path) -> None:
 
 async def test_queue_with_room_does_not_stop_reading(tmp_path: Path) -> None:
     async with open_wire(tmp_path, writing=False, archive=SMALL) as wire:
-        pour(wire, 4)  # each is in two archives
+        pour(wire, 4)  # each message is in two archives
         await wire.caught_up()
 
         assert wire.stream.is_reading
@@ -60,7 +60,7 @@ async def test_server_waits_while_the_queue_is_full(tmp_path: Path) -> None:
         pour(wire, 10_000, padding="x" * 2000)
         await until(lambda: not wire.stream.is_reading)
 
-        # One piece that was read before the hold, and nothing after it.
+        # The reader has read one piece before the hold, and no byte after it.
         assert wire.writer.backlog < 2000
 
 
@@ -81,12 +81,12 @@ async def test_new_connection_is_not_read_while_the_queue_is_full(
         pour(wire, FULL)
         await until(lambda: not wire.stream.is_reading)
         wire.stream.abort()
-        again = await wire.server.accept()
-        again.send("<x/>")
+        second_peer = await wire.server.accept()
+        second_peer.send("<x/>")
 
         assert not wire.stream.is_reading
         assert not wire.stream.transport.is_reading()
-        wire.peer = again
+        wire.peer = second_peer
         wire.write()
 
 

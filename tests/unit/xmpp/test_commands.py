@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import pytest
-from support.commands import NS_COMMANDS, begin, command, form_in, request, specific, submit
+from support.adhoc_commands import NS_COMMANDS, begin, form_in, request, specific, submit
 from support.wire import (
     ALICE,
     ALICE_PHONE,
@@ -23,7 +23,6 @@ from support.wire import (
 
 from component.core.errors import BadRequest
 from component.xmpp.archive.prefs_form import NODE
-from component.xmpp.commands import adhoc
 from component.xmpp.commands.adhoc import AdHocCommand, AdHocCommands, Completion
 from component.xmpp.queries.exchange import Direct, Exchange
 from component.xmpp.queries.forms import Field, Form, Values, form_xml, result_xml, submitted
@@ -45,7 +44,7 @@ def options(form: Element) -> list[str | None]:
 
 
 async def preferred(wire: Wire) -> tuple[str | None, list[str | None]]:
-    """Return the default of alice, and all that she has listed."""
+    """Return the default of alice and all JIDs in her lists."""
     reply = await wire.delegated(f"<prefs xmlns='{NS_MAM}'/>", type="get")
     prefs = found(reply.iq, f"{{{NS_MAM}}}prefs")
     return prefs.get("default"), [jid.text for jid in prefs.iter(f"{{{NS_MAM}}}jid")]
@@ -54,45 +53,67 @@ async def preferred(wire: Wire) -> tuple[str | None, list[str | None]]:
 # Sessions
 
 
-async def test_oldest_session_is_evicted_at_the_bound(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(adhoc, "SESSIONS_MAX", 2)
-    first, second, third = [await begin(wire, NODE) for _ in range(3)]
-    gone = await submit(wire, first, default=["never"])
-    kept = [await submit(wire, begun, default=["never"]) for begun in (second, third)]
+def form_commands(*nodes: str, **limits: int) -> AdHocCommands:
+    """Return commands with an empty form."""
 
-    assert specific(gone) == ("bad-request", "bad-sessionid")
-    assert [command(reply).get("status") for reply in kept] == ["completed", "completed"]
-
-
-async def test_bound_per_requester_evicts_only_own_sessions(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(adhoc, "SESSIONS_PER_REQUESTER_MAX", 2)
-    first = await begin(wire, NODE)
-    others = [await begin(wire, NODE, asker=BOB_PHONE) for _ in range(3)]
-
-    assert command(await submit(wire, first, default=["never"])).get("status") == "completed"
-    gone = await submit(wire, others[0], asker=BOB_PHONE, default=["never"])
-    assert specific(gone) == ("bad-request", "bad-sessionid")
-
-
-async def test_session_of_another_command_is_bad_sessionid() -> None:
     async def run(_: Exchange, __: Values) -> Completion:
         return Completion(note="done")
 
     async def form(_: Exchange) -> Form:
         return Form(title="", instructions="", fields=())
 
-    both = AdHocCommands(
-        AdHocCommand(node=node, name=node, form=form, run=run) for node in ("first", "second")
+    return AdHocCommands(
+        (AdHocCommand(node=node, name=node, form=form, run=run) for node in nodes), **limits
     )
-    asked = Direct(addressee=COMPONENT, asker=ALICE_PHONE, id="1")
-    begun = parsed(await both.answer("set", parsed(request("first")), asked))
-    session = found(begun, f"{{{NS_COMMANDS}}}command").get("sessionid")
+
+
+async def execute(
+    commands: AdHocCommands, node: str, session: str | None = None, asker: str = ALICE_PHONE
+) -> Element:
+    """Begin a session, or submit the form of one; return the <command/> of the answer."""
+    form = "" if session is None else f"<x xmlns='{NS_FORM}' type='submit'/>"
+    exchange = Direct(addressee=COMPONENT, asker=asker, id="1")
+    answer = await commands.answer(
+        "set", parsed(request(node, session=session, inside=form)), exchange
+    )
+    return found(parsed(answer), f"{{{NS_COMMANDS}}}command")
+
+
+async def begun_sessions(
+    commands: AdHocCommands, count: int, asker: str = ALICE_PHONE
+) -> list[str | None]:
+    """Begin sessions and return their ids."""
+    return [(await execute(commands, "node", asker=asker)).get("sessionid") for _ in range(count)]
+
+
+async def test_oldest_session_is_evicted_at_the_bound() -> None:
+    commands = form_commands("node", sessions_max=2)
+    oldest, *sessions = await begun_sessions(commands, 3)
     with pytest.raises(BadRequest) as refused:
-        await both.answer("set", parsed(request("second", session=session)), asked)
+        await execute(commands, "node", oldest)
+
+    assert refused.value.specific == (NS_COMMANDS, "bad-sessionid")
+    for session in sessions:
+        assert (await execute(commands, "node", session)).get("status") == "completed"
+
+
+async def test_bound_per_requester_evicts_only_own_sessions() -> None:
+    commands = form_commands("node", sessions_per_requester_max=2)
+    [session_of_alice] = await begun_sessions(commands, 1)
+    oldest_of_bob, *_ = await begun_sessions(commands, 3, BOB_PHONE)
+
+    completed = await execute(commands, "node", session_of_alice)
+    assert completed.get("status") == "completed"
+    with pytest.raises(BadRequest) as refused:
+        await execute(commands, "node", oldest_of_bob, BOB_PHONE)
+    assert refused.value.specific == (NS_COMMANDS, "bad-sessionid")
+
+
+async def test_session_of_another_command_is_bad_sessionid() -> None:
+    commands = form_commands("node", "other")
+    [session] = await begun_sessions(commands, 1)
+    with pytest.raises(BadRequest) as refused:
+        await execute(commands, "other", session)
 
     assert refused.value.specific == (NS_COMMANDS, "bad-sessionid")
 
@@ -105,9 +126,9 @@ async def test_cancel_sets_no_preferences(wire: Wire) -> None:
 
 async def test_session_is_unknown_after_restart(tmp_path: Path) -> None:
     async with open_wire(tmp_path) as wire:
-        begun = await begin(wire, NODE)
+        session_reply = await begin(wire, NODE)
     async with open_wire(tmp_path) as wire:
-        reply = await submit(wire, begun, default=["never"])
+        reply = await submit(wire, session_reply, default=["never"])
 
     assert specific(reply) == ("bad-request", "bad-sessionid")
 
@@ -129,8 +150,10 @@ async def test_form_shows_current_preferences(wire: Wire) -> None:
 
 
 async def test_submitted_form_sets_preferences(wire: Wire) -> None:
-    begun = await begin(wire, NODE)
-    await submit(wire, begun, default=["never"], always=[BOB, "A@b.example/X"], never=[ALICE])
+    session_reply = await begin(wire, NODE)
+    await submit(
+        wire, session_reply, default=["never"], always=[BOB, "A@b.example/X"], never=[ALICE]
+    )
 
     assert await preferred(wire) == ("never", [BOB, "a@b.example/X", ALICE])
 
@@ -177,9 +200,13 @@ def test_form_round_trips_any_text(text: str) -> None:
     )
     form = parsed(form_xml(Form(title=text, instructions=text, fields=[field])))
 
-    one = found(form, f"{{{NS_FORM}}}field")
+    form_field = found(form, f"{{{NS_FORM}}}field")
     assert {form.findtext(f"{{{NS_FORM}}}{name}") for name in ("title", "instructions")} == {text}
-    assert (one.get("var"), one.get("label"), list(one.itertext())) == (text, text, [text, text])
+    assert (form_field.get("var"), form_field.get("label"), list(form_field.itertext())) == (
+        text,
+        text,
+        [text, text],
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -190,7 +217,10 @@ def test_table_round_trips_any_text(text: str) -> None:
 
     assert form.get("type") == "result"
     [reported] = form.findall(f"{{{NS_FORM}}}reported")
-    assert [(one.get("var"), one.get("label")) for one in reported] == [("a", text), ("b", "B")]
+    assert [(column.get("var"), column.get("label")) for column in reported] == [
+        ("a", text),
+        ("b", "B"),
+    ]
     assert [fields(item) for item in form.findall(f"{{{NS_FORM}}}item")] == [
         {"a": [text], "b": []},
         {"a": ["1", "2"], "b": [text]},

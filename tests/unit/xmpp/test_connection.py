@@ -1,4 +1,4 @@
-"""The stream is kept up: through refusals, silence and restarts, until the program stops it."""
+"""The connection to the server: refusals, silence, restarts and the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ from support.wire import (
 )
 
 from component.wiring import app
-from component.xmpp.connection import connector as connection_module
 from component.xmpp.connection.connector import Connector, ServerRefused, Timeouts
 from storage.rows import ANY
 from storage.spill import Spill
@@ -42,14 +41,14 @@ QUICK = Timeouts(ping_interval=0.1, ping_timeout=0.1, reconnect_max=0.1, drain=5
 
 @pytest.fixture
 async def lonely(tmp_path: Path) -> AsyncIterator[Wire]:
-    """A component that has not begun to connect."""
+    """A component that has not connected yet."""
     async with open_wire(tmp_path, connected=False, patience=QUICK) as wire:
         yield wire
 
 
 @pytest.fixture
 async def restless(tmp_path: Path) -> AsyncIterator[Wire]:
-    """A connected component that pings soon and waits for answers a short time."""
+    """A connected component with short intervals and timeouts of pings."""
     async with open_wire(tmp_path, patience=QUICK, granted=[]) as wire:
         yield wire
 
@@ -68,9 +67,9 @@ async def refused(wire: Wire, condition: str) -> str:
 async def next_ping(peer: Peer) -> str:
     """Return the id of the next ping."""
     while True:
-        sent = await peer.next()
-        if sent.find(f"{{{NS_PING}}}ping") is not None:
-            return sent.get("id", "")
+        stanza = await peer.next()
+        if stanza.find(f"{{{NS_PING}}}ping") is not None:
+            return stanza.get("id", "")
 
 
 def pong(wire: Wire, id: str, type: str = "result") -> None:
@@ -81,27 +80,27 @@ def pong(wire: Wire, id: str, type: str = "result") -> None:
 
 
 async def test_wrong_secret_ends_the_connector_with_a_clear_message(lonely: Wire) -> None:
-    said = await refused(lonely, "not-authorized")
+    message = await refused(lonely, "not-authorized")
 
-    assert "refuses xmpp.secret" in said
+    assert "refuses xmpp.secret" in message
 
 
 async def test_refusal_does_not_contain_the_secret(
     lonely: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", "component")
-    said = await refused(lonely, "not-authorized")
+    message = await refused(lonely, "not-authorized")
 
-    assert SECRET not in said + caplog.text
+    assert SECRET not in message + caplog.text
 
 
 @pytest.mark.parametrize("condition", ["host-unknown", "conflict", "invalid-namespace"])
 async def test_stream_error_in_the_configuration_ends_the_connector(
     lonely: Wire, condition: str
 ) -> None:
-    said = await refused(lonely, condition)
+    message = await refused(lonely, condition)
 
-    assert condition in said
+    assert condition in message
 
 
 @pytest.mark.parametrize("condition", ["system-shutdown", "internal-server-error", "reset"])
@@ -115,7 +114,7 @@ async def test_transient_stream_error_is_retried(lonely: Wire, condition: str) -
 
 
 async def test_stream_error_after_a_first_connection_is_retried(restless: Wire) -> None:
-    """The server may be in the middle of a change of its configuration."""
+    """The refusal may come while the server reloads its configuration."""
     await restless.peer.close()
     peer = await restless.server.accept()
     await peer.meet()
@@ -125,9 +124,9 @@ async def test_stream_error_after_a_first_connection_is_retried(restless: Wire) 
 
 
 async def test_refusal_names_the_server(lonely: Wire) -> None:
-    said = await refused(lonely, "host-unknown")
+    message = await refused(lonely, "host-unknown")
 
-    assert said == f"127.0.0.1:{lonely.server.port} refuses {COMPONENT}: host-unknown"
+    assert message == f"127.0.0.1:{lonely.server.port} refuses {COMPONENT}: host-unknown"
 
 
 # --- reconnecting
@@ -170,7 +169,7 @@ async def test_copies_are_archived_after_reconnecting(restless: Wire) -> None:
     assert await restless.bodies(ALICE) == ["hello"]
 
 
-async def test_half_a_stanza_is_dropped_with_its_connection(restless: Wire) -> None:
+async def test_partial_stanza_is_dropped_with_its_connection(restless: Wire) -> None:
     restless.peer.send(copy_of(chat("lost"))[:-30])
     await restless.peer.close()
     await restless.welcome()
@@ -180,7 +179,7 @@ async def test_half_a_stanza_is_dropped_with_its_connection(restless: Wire) -> N
 
 
 async def test_each_connection_has_its_own_handshake(restless: Wire) -> None:
-    """Nothing is delivered before it, as on the first connection."""
+    """No stanza is delivered before the handshake of a later connection, too."""
     restless.peer.send(FOOTER)
     peer = await restless.server.accept()
     peer.send(HEADER + copy_of(chat("early")) + HANDSHAKE)
@@ -223,27 +222,23 @@ async def pauses(wire: Wire, count: int, *, welcome: bool) -> list[float]:
 
 
 @pytest.mark.parametrize("welcome", [False, True], ids=["before", "after the handshake"])
-async def test_pauses_between_attempts_grow_up_to_a_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, welcome: bool
-) -> None:
-    monkeypatch.setattr(connection_module, "FIRST_PAUSE_SECONDS", 0.02)
-    patience = replace(PATIENCE, reconnect_max=0.16)
+async def test_pauses_between_attempts_grow_up_to_a_limit(tmp_path: Path, welcome: bool) -> None:
+    patience = replace(PATIENCE, first_pause=0.02, reconnect_max=0.16)
     async with open_wire(tmp_path, connected=False, patience=patience) as wire:
         wire.start()
         measured = await pauses(wire, 7, welcome=welcome)
 
-    # Each is somewhere between half and all of 0.02, 0.04, 0.08, 0.16, 0.16, 0.16, 0.16.
-    least = [0.01, 0.02, 0.04, 0.08, 0.08, 0.08, 0.08]
-    assert all(got >= least for got, least in zip(measured, least, strict=True)), measured
+    # Each pause is between one half and all of 0.02, 0.04, 0.08, 0.16, 0.16, 0.16, 0.16.
+    minimum = [0.01, 0.02, 0.04, 0.08, 0.08, 0.08, 0.08]
+    assert all(pause >= shortest for pause, shortest in zip(measured, minimum, strict=True)), (
+        measured
+    )
     assert measured[-1] < 0.64, measured
 
 
-async def test_pauses_differ_from_one_component_to_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_pauses_differ_from_one_component_to_the_next(tmp_path: Path) -> None:
     """Components that lost the same server must not return at the same moment."""
-    monkeypatch.setattr(connection_module, "FIRST_PAUSE_SECONDS", 0.1)
-    patience = replace(PATIENCE, reconnect_max=0.1)
+    patience = replace(PATIENCE, first_pause=0.1, reconnect_max=0.1)
     async with open_wire(tmp_path, connected=False, patience=patience) as wire:
         wire.start()
         measured = await pauses(wire, 8, welcome=False)
@@ -275,29 +270,26 @@ async def test_long_outage_leaves_no_objects_behind(lonely: Wire) -> None:
 # --- handshakes
 
 
-async def test_unanswered_handshake_times_out(
-    lonely: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection_module, "HANDSHAKE_SECONDS", 0.1)
-    lonely.start()
-    peer = await lonely.server.accept()
-    await peer.meet()
-    await peer.gone()
+async def test_unanswered_handshake_times_out(tmp_path: Path) -> None:
+    patience = replace(QUICK, handshake=0.5)
+    async with open_wire(tmp_path, connected=False, patience=patience) as wire:
+        wire.start()
+        peer = await wire.server.accept()
+        await peer.meet()
+        await peer.gone()
 
-    await lonely.welcome()
+        await wire.welcome()
 
 
-async def test_unanswered_connection_attempt_times_out(
-    monkeypatch: pytest.MonkeyPatch, lonely: Wire
-) -> None:
-    monkeypatch.setattr(connection_module, "HANDSHAKE_SECONDS", 0.1)
+async def test_unanswered_connection_attempt_times_out(lonely: Wire) -> None:
+    timeouts = replace(QUICK, handshake=0.1)
     with socket.socket() as deaf:
         # With its backlog full, the kernel leaves further attempts without an answer.
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
         port = deaf.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):
-            connection = Connector(lonely.stream, "127.0.0.1", port, HOST, QUICK)
+            connection = Connector(lonely.stream, "127.0.0.1", port, HOST, timeouts)
 
             async with asyncio.timeout(5):
                 with pytest.raises(ServerRefused):
@@ -341,11 +333,11 @@ async def test_silent_server_is_pinged(restless: Wire) -> None:
 
 
 async def test_ping_is_sent_from_the_component_to_a_virtual_host(restless: Wire) -> None:
-    sent = await restless.peer.next()
+    next_stanza = await restless.peer.next()
 
     # ejabberd 24.10 and 24.12 drop an IQ to an address without a resource.
     assert (
-        sent.attrib.items()
+        next_stanza.attrib.items()
         >= {
             "type": "get",
             "from": COMPONENT,
@@ -380,27 +372,27 @@ async def test_ping_answer_from_another_address_does_not_count(restless: Wire) -
 
 
 async def test_server_that_sends_is_not_pinged(tmp_path: Path) -> None:
-    """A ping is sent after silence only, as the documentation of the option says."""
+    """A ping is sent after silence only."""
     patience = replace(QUICK, ping_interval=0.4, ping_timeout=0.4)
     loop = asyncio.get_running_loop()
     async with open_wire(tmp_path, patience=patience, granted=[]) as wire:
-        end = loop.time() + 1.2
-        while loop.time() < end:
+        deadline = loop.time() + 1.2
+        while loop.time() < deadline:
             wire.peer.send(" ")
             await asyncio.sleep(0.02)
-        sent = asyncio.ensure_future(wire.peer.next())
-        done, _ = await asyncio.wait([sent], timeout=0)
+        next_stanza = asyncio.ensure_future(wire.peer.next())
+        finished, _ = await asyncio.wait([next_stanza], timeout=0)
 
-        assert not done
-        sent.cancel()
+        assert not finished
+        next_stanza.cancel()
 
 
 async def test_server_that_sends_but_does_not_answer_the_ping_is_alive(restless: Wire) -> None:
-    """An answer comes late behind a long queue of copies."""
+    """A long queue of copies delays the answer to a ping."""
     loop = asyncio.get_running_loop()
     await next_ping(restless.peer)
-    end = loop.time() + 0.4
-    while loop.time() < end:
+    deadline = loop.time() + 0.4
+    while loop.time() < deadline:
         restless.say(str(loop.time()))
         await asyncio.sleep(0.01)
 
@@ -415,24 +407,24 @@ async def test_server_is_not_dead_while_reading_is_held(tmp_path: Path) -> None:
         loop = asyncio.get_running_loop()
         wire.say("x" * 65536, id="fills the queue")
         await until(lambda: not wire.stream.is_reading)
-        end = loop.time() + 0.5
-        await until(lambda: loop.time() > end or not wire.stream.is_up)
+        deadline = loop.time() + 0.5
+        await until(lambda: loop.time() > deadline or not wire.stream.is_up)
 
         assert wire.stream.is_up
         wire.write()
 
 
 async def test_server_has_the_full_interval_after_reading_was_held(tmp_path: Path) -> None:
-    """Reading resumes just before the interval ends: the answer may be behind many bytes."""
+    """Reading resumes just before the interval ends, and the answer may follow many bytes."""
     patience = replace(QUICK, ping_interval=0.2, ping_timeout=0.4)
     async with open_wire(tmp_path, patience=patience, granted=[]) as wire:
         loop = asyncio.get_running_loop()
         await next_ping(wire.peer)
-        asked = loop.time()
+        ping_sent = loop.time()
         wire.stream.hold(True)
-        await until(lambda: loop.time() > asked + 0.35)
+        await until(lambda: loop.time() > ping_sent + 0.35)
         wire.stream.hold(False)
-        await until(lambda: loop.time() > asked + 0.5)
+        await until(lambda: loop.time() > ping_sent + 0.5)
 
         assert wire.stream.is_up
 
@@ -445,14 +437,14 @@ async def test_connection_lost_during_a_ping_is_reopened_at_once(
         await next_ping(wire.peer)
         await wire.peer.close()
 
-        await wire.welcome()  # well before the ping is given up
+        await wire.welcome()  # well before the timeout of the ping
 
 
 # --- the end
 
 
 async def closing(wire: Wire) -> asyncio.Task[None]:
-    """Stop the link, then begin to close, as the program does."""
+    """Stop the link and begin to close the stream, as the program does."""
     assert wire.link is not None
     wire.link.cancel()
     await asyncio.gather(wire.link, return_exceptions=True)
@@ -518,25 +510,25 @@ async def test_closing_ends_while_the_queue_is_full(tmp_path: Path) -> None:
         assert await wire.archive.count(BOB, ANY) == 100
 
 
-async def test_end_reads_everything_even_with_a_full_queue(tmp_path: Path) -> None:
+async def test_end_reads_all_stanzas_with_a_full_queue(tmp_path: Path) -> None:
     async with open_wire(tmp_path, archive={"queue_bytes": 65536}, writing=False) as wire:
         for number in range(2000):
             wire.say(str(number))
         await until(lambda: not wire.stream.is_reading)
         assert wire.link is not None
-        ending = asyncio.create_task(app.end(wire.link, wire.connection))
+        end_task = asyncio.create_task(app.end(wire.link, wire.connection))
         await wire.peer.stream_closed()
         wire.say("the last one")
         wire.peer.send(FOOTER)
-        await ending
+        await end_task
 
-        left = [one for one in wire.writer.unwritten if one.owner == BOB]
-        assert len(left) == 2001
+        unwritten = [row for row in wire.writer.unwritten if row.owner == BOB]
+        assert len(unwritten) == 2001
         wire.write()
         await wire.writer.wait_durable()
 
 
-async def test_what_waits_anywhere_can_be_kept_at_once(tmp_path: Path) -> None:
+async def test_waiting_messages_of_all_parts_are_spilled(tmp_path: Path) -> None:
     spill = Spill(tmp_path / "archive.db-spill")
     async with open_wire(tmp_path, writing=False, spill=spill) as wire:
         wire.log_copy(chat("undecided"), is_delivered=False)
@@ -544,7 +536,7 @@ async def test_what_waits_anywhere_can_be_kept_at_once(tmp_path: Path) -> None:
 
         await wire.parts.save()
 
-        assert {one.owner for one in spill.read().work} == {ALICE, BOB}
+        assert {row.owner for row in spill.read().messages} == {ALICE, BOB}
 
 
 async def test_query_under_way_at_the_end_logs_no_error(
@@ -578,9 +570,9 @@ async def test_send_text_waits_for_a_slow_server(wire: Wire) -> None:
 
     flooding = asyncio.create_task(flood())
     await until(lambda: wire.stream.transport.get_write_buffer_size() > 0)
-    done, _ = await asyncio.wait([flooding], timeout=0.2)
+    finished, _ = await asyncio.wait([flooding], timeout=0.2)
 
-    assert not done
+    assert not finished
     flooding.cancel()
     wire.stream.abort()
 

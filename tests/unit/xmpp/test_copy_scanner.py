@@ -1,4 +1,4 @@
-"""Copies of archive results are skipped without parsing; no other copies are."""
+"""Copies of archive results are skipped without parsing; other copies are parsed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ def returned(
     inside: str = "<forwarded/>",
     *,
     attributes: str = " xmlns='urn:xmpp:mam:2' id='1'",
-    end: str = HINTS,
+    hints: str = HINTS,
 ) -> str:
     """Return the copy of a result, as ejabberd writes it."""
-    result = f"<result{attributes}>{inside}</result>"
-    return copy_of(
-        f"<message to='{ALICE_PHONE}' from='{ALICE}' xmlns='jabber:client'>{result}{end}</message>"
-    )
+    start = f"<message to='{ALICE_PHONE}' from='{ALICE}' xmlns='jabber:client'>"
+    return copy_of(f"{start}<result{attributes}>{inside}</result>{hints}</message>")
 
 
 def is_unread(piece: bytes) -> bool:
@@ -30,16 +28,16 @@ def is_unread(piece: bytes) -> bool:
 
 
 def read(text: str) -> str:
-    """Return the pieces of a text that have to be parsed if none are repeats."""
-    kept = [piece for piece in pieces(text.encode()) if not is_unread(piece)]
-    return b"".join(kept).decode()
+    """Return the pieces of a text that must be parsed if none of them is a repeat."""
+    parsed_pieces = [piece for piece in pieces(text.encode()) if not is_unread(piece)]
+    return b"".join(parsed_pieces).decode()
 
 
 @pytest.mark.parametrize(
     "copy",
     [
         returned(),
-        returned(end=""),
+        returned(hints=""),
         returned(chat("hello")),
         returned(f"<forwarded xmlns='urn:xmpp:forward:0'>{chat('hello')}</forwarded>"),
         returned(attributes=" id='1' queryid='a b' xmlns='urn:xmpp:mam:2'"),
@@ -47,11 +45,11 @@ def read(text: str) -> str:
     ],
 )
 def test_copies_of_archive_results_are_skipped(copy: str) -> None:
-    other = copy_of(chat("hello"))
+    copy_of_message = copy_of(chat("hello"))
 
     assert read(copy) == ""
     assert read(3 * copy) == ""
-    assert read(copy + other + copy + other) == 2 * other
+    assert read(copy + copy_of_message + copy + copy_of_message) == 2 * copy_of_message
 
 
 WHOLE = returned()
@@ -64,7 +62,7 @@ WHOLE = returned()
         copy_of(chat("hello")),
         returned(attributes=" xmlns='urn:x' id='1'"),
         returned(attributes=" a=\" xmlns='urn:xmpp:mam:2'\" id='1'"),
-        returned(end="<body>beside it</body>"),
+        returned(hints="<body>beside it</body>"),
         # A user may have archived any part of it.
         returned(f"<message>{WHOLE}</message>"),
         returned("<result/>"),
@@ -79,7 +77,7 @@ def test_other_copy_is_not_skipped(text: str) -> None:
 
 
 @pytest.mark.parametrize("length", [1, len(WHOLE) // 2, len(WHOLE) - 1])
-def test_part_of_a_copy_is_not_skipped(length: int) -> None:
+def test_partial_copy_is_not_skipped(length: int) -> None:
     assert read(WHOLE[:length]) == WHOLE[:length]
     assert read(WHOLE + WHOLE[:length]) == WHOLE[:length]
 

@@ -1,4 +1,4 @@
-"""Delegated queries: which are accepted, and how they are answered."""
+"""Delegated queries: accepted and refused queries, and their answers."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def test_owner_in_capitals_is_the_same_user(wire: Wire) -> None:
 
 
 async def test_answer_has_the_addresses_as_written(wire: Wire) -> None:
-    """ejabberd compares them byte by byte, and does not pass on an answer with others."""
+    """ejabberd compares the addresses byte by byte and drops an answer with other ones."""
     reply = await wire.delegated(query(), owner="ALICE@Example.org", asker="Alice@example.org/Q")
 
     assert (reply.iq.get("from"), reply.iq.get("to")) == (
@@ -149,10 +149,10 @@ async def test_operator_reads_the_own_archive_at_the_server(tmp_path: Path) -> N
 
 async def test_unknown_user_looks_like_one_without_messages(wire: Wire) -> None:
     """No answer reveals whether an account exists."""
-    known = await wire.delegated(query(), asker=BOB_PHONE, owner=ALICE)
-    unknown = await wire.delegated(query(), asker=BOB_PHONE, owner=f"nobody@{HOST}")
+    of_known_user = await wire.delegated(query(), asker=BOB_PHONE, owner=ALICE)
+    of_unknown_user = await wire.delegated(query(), asker=BOB_PHONE, owner=f"nobody@{HOST}")
 
-    assert known.refusal == unknown.refusal == "forbidden"
+    assert of_known_user.refusal == of_unknown_user.refusal == "forbidden"
 
 
 async def test_host_delegates_for_its_own_users_only(wire: Wire) -> None:
@@ -260,10 +260,10 @@ async def test_many_queries_at_once_are_all_answered(wire: Wire) -> None:
         wire.peer.send(
             f"<iq type='set' id='o{number}' from='{HOST}' to='{COMPONENT}'>{wrapped(inner)}</iq>"
         )
-    answered = set()
-    while len(answered) < 1000:
-        sent = await wire.next_sent()
-        if sent.tag.endswith("}iq"):
-            answered.add(sent.get("id"))
+    answered_ids = set()
+    while len(answered_ids) < 1000:
+        stanza = await wire.next_sent()
+        if stanza.tag.endswith("}iq"):
+            answered_ids.add(stanza.get("id"))
 
-    assert answered == {f"o{number}" for number in range(1000)}
+    assert answered_ids == {f"o{number}" for number in range(1000)}

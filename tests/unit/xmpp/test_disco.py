@@ -27,7 +27,7 @@ from component.core.hosts import Hosts
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.queries.disco import Item, announce
 
-#: What every archive can do.
+#: The features of every archive.
 ARCHIVE = sorted(
     [
         NS_MAM,
@@ -120,9 +120,9 @@ async def test_component_has_an_identity(wire: Wire) -> None:
 
 
 async def test_component_lists_its_features(wire: Wire) -> None:
-    known = set(features(await info(wire, asker=ALICE_PHONE)))
+    announced = set(features(await info(wire, asker=ALICE_PHONE)))
 
-    assert {NS_DISCO, NS_MAM, NS_PING} <= known
+    assert {NS_DISCO, NS_MAM, NS_PING} <= announced
 
 
 async def test_component_lists_the_features_of_archives(wire: Wire) -> None:
@@ -131,16 +131,16 @@ async def test_component_lists_the_features_of_archives(wire: Wire) -> None:
 
 async def test_stanza_id_feature_is_not_announced(wire: Wire) -> None:
     """XEP-0359: an entity that advertises stanza ids must delete forged ones."""
-    said = [features(await info(wire, node)) for node in (None, BARE)]
+    component, archive = [features(await info(wire, node)) for node in (None, BARE)]
 
-    assert [feature for feature in said[0] + said[1] if feature == "urn:xmpp:sid:0"] == []
+    assert [feature for feature in component + archive if feature == "urn:xmpp:sid:0"] == []
 
 
 async def test_groupchat_feature_is_announced_only_if_rooms_are_archived(tmp_path: Path) -> None:
     async with open_wire(tmp_path, archive={"groupchat": False}) as wire:
-        said = [await info(wire, BARE), await info(wire), await info(wire, to=OF_BOB)]
+        replies = [await info(wire, BARE), await info(wire), await info(wire, to=OF_BOB)]
 
-    assert [f"{NS_MAM}#groupchat-available" in features(reply) for reply in said] == [False] * 3
+    assert [f"{NS_MAM}#groupchat-available" in features(reply) for reply in replies] == [False] * 3
 
 
 @pytest.mark.parametrize(
@@ -202,9 +202,9 @@ async def items(wire: Wire, node: str | None) -> list[dict[str, str]]:
 
 
 async def test_further_features_are_listed_for_the_component_only(extended: Wire) -> None:
-    said = [await info(extended), await info(extended, BARE), await info(extended, to=OF_BOB)]
+    replies = [await info(extended), await info(extended, BARE), await info(extended, to=OF_BOB)]
 
-    assert ["urn:c" in features(reply) for reply in said] == [True, False, False]
+    assert ["urn:c" in features(reply) for reply in replies] == [True, False, False]
 
 
 async def test_items_are_listed_under_their_node(extended: Wire) -> None:

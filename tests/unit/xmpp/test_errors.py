@@ -1,4 +1,4 @@
-"""Errors that askers get, and log lines for administrators, after failures inside."""
+"""The answer to the asker and the log lines after a failure of the program."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def test_query_is_refused_inside_the_delegation_when_the_store_is_closed(w
     ids=["declaration", "bracket", "line feed"],
 )
 async def test_no_message_in_the_archive_breaks_the_stream(wire: Wire, posted: str) -> None:
-    """HTTP callers post messages too, and all of them are read over the stream."""
+    """Messages posted over HTTP are read over the stream, too."""
     at = now()
     entry = NewMessage(
         owner=ALICE,

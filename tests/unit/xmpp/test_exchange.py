@@ -1,4 +1,4 @@
-"""The stanzas around an answer, with hostile addresses and ids."""
+"""The stanzas around an answer, also with hostile addresses and ids."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def on_stream(text: str) -> ET.Element:
     return parsed(f"<stream xmlns='{NS_COMPONENT}'>{text}</stream>")[0]
 
 
-def answered(text: str, namespace: str = DELEGATION_1) -> ET.Element:
+def iq_in(text: str, namespace: str = DELEGATION_1) -> ET.Element:
     path = f"{{{namespace}}}delegation/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}iq"
     return found(on_stream(text), path)
 
 
-def told(text: str, namespace: str = PRIVILEGE_1) -> ET.Element:
+def message_in(text: str, namespace: str = PRIVILEGE_1) -> ET.Element:
     path = f"{{{namespace}}}privilege/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message"
     return found(on_stream(text), path)
 
@@ -69,8 +69,8 @@ def test_direct_query_to_an_archive_is_answered_by_its_address() -> None:
     address = r"bob\40example.org@archive.example.org"
     exchange = replace(DIRECT, addressee=address, archive="bob@example.org")
 
-    said = [on_stream(text) for text in (exchange.messages([""]), exchange.result(""))]
-    assert [stanza.get("from") for stanza in said] == [address, address]
+    answers = [on_stream(text) for text in (exchange.messages([""]), exchange.result(""))]
+    assert [stanza.get("from") for stanza in answers] == [address, address]
 
 
 @pytest.mark.parametrize("exchange", [DIRECT, DELEGATED], ids=["direct", "delegated"])
@@ -78,9 +78,11 @@ def test_direct_query_to_an_archive_is_answered_by_its_address() -> None:
 def test_each_payload_gets_its_own_message(
     exchange: Direct | Delegated, payloads: list[str]
 ) -> None:
-    sent = parsed(f"<stream xmlns='{NS_COMPONENT}'>{exchange.messages(iter(payloads))}</stream>")
+    stanzas = parsed(
+        f"<stream xmlns='{NS_COMPONENT}'>{exchange.messages(iter(payloads))}</stream>"
+    )
 
-    assert len(sent) == len(payloads)
+    assert len(stanzas) == len(payloads)
 
 
 def test_direct_answer_goes_to_the_asker() -> None:
@@ -116,7 +118,7 @@ def test_delegated_answer_goes_to_the_delegating_host() -> None:
 
 
 def test_delegated_answer_has_the_addresses_and_the_id_of_its_query() -> None:
-    assert answered(DELEGATED.result("<x/>")).attrib == {
+    assert iq_in(DELEGATED.result("<x/>")).attrib == {
         "type": "result",
         "id": "q1",
         "from": "ALICE@example.org",
@@ -126,16 +128,18 @@ def test_delegated_answer_has_the_addresses_and_the_id_of_its_query() -> None:
 
 @pytest.mark.parametrize("namespace", [DELEGATION_1, DELEGATION_2])
 def test_delegated_answer_has_the_namespace_of_its_query(namespace: str) -> None:
-    assert answered(replace(DELEGATED, delegation=namespace).result(""), namespace) is not None
+    assert iq_in(replace(DELEGATED, delegation=namespace).result(""), namespace) is not None
 
 
 @pytest.mark.parametrize("namespace", [PRIVILEGE_1, PRIVILEGE_2])
 def test_delegated_message_has_the_namespace_that_was_granted(namespace: str) -> None:
-    assert told(replace(DELEGATED, privilege=namespace).messages([""]), namespace) is not None
+    assert (
+        message_in(replace(DELEGATED, privilege=namespace).messages([""]), namespace) is not None
+    )
 
 
 def test_delegated_message_comes_from_the_archive_to_the_client_that_asked() -> None:
-    assert told(DELEGATED.messages(["<x/>"])).attrib == {
+    assert message_in(DELEGATED.messages(["<x/>"])).attrib == {
         "from": "ALICE@example.org",
         "to": "Alice@example.org/phone",
     }
@@ -164,7 +168,7 @@ def test_without_privilege_a_delegated_message_is_refused() -> None:
 def test_delegated_answer_survives_hostile_ids_and_addresses(hostile: str) -> None:
     exchange = replace(DELEGATED, id=hostile, asker=hostile, addressee=hostile, outer_id=hostile)
 
-    assert answered(exchange.result("")).attrib == {
+    assert iq_in(exchange.result("")).attrib == {
         "type": "result",
         "id": hostile,
         "from": hostile,
@@ -176,14 +180,14 @@ def test_delegated_answer_survives_hostile_ids_and_addresses(hostile: str) -> No
 def test_delegated_message_survives_hostile_addresses(hostile: str) -> None:
     exchange = replace(DELEGATED, asker=hostile, addressee=hostile)
 
-    assert told(exchange.messages([""])).attrib == {"from": hostile, "to": hostile}
+    assert message_in(exchange.messages([""])).attrib == {"from": hostile, "to": hostile}
 
 
 def test_delegated_refusal_is_inside_an_outer_result() -> None:
     """An outer error would never reach the client."""
     text = DELEGATED.error(Forbidden())
 
-    assert (on_stream(text).get("type"), answered(text).get("type")) == ("result", "error")
+    assert (on_stream(text).get("type"), iq_in(text).get("type")) == ("result", "error")
 
 
 @pytest.mark.parametrize("refused", [Forbidden(), BadRequest("<no> & 'never'"), Overloaded()])
@@ -198,4 +202,4 @@ def test_refusal_has_type_condition_and_text(refused: Refused) -> None:
 
 
 def test_delegated_refusal_is_in_the_namespace_of_its_answer() -> None:
-    assert answered(DELEGATED.error(Forbidden())).find(f"{{{NS_CLIENT}}}error") is not None
+    assert iq_in(DELEGATED.error(Forbidden())).find(f"{{{NS_CLIENT}}}error") is not None

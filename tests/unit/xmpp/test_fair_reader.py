@@ -70,12 +70,12 @@ async def test_many_bytes_are_read_completely_and_in_order(
 
 async def test_loop_runs_other_tasks_between_two_slices(connection: Connection) -> None:
     connection.reader.take(bytes(3 * SLICE))
-    seen = []
+    slice_counts = []
     while not connection.is_read:
-        seen.append(len(connection.read))
+        slice_counts.append(len(connection.read))
         await asyncio.sleep(0)
 
-    assert set(seen) == {1, 2}
+    assert set(slice_counts) == {1, 2}
 
 
 async def test_bytes_received_meanwhile_are_read_after_the_rest(connection: Connection) -> None:

@@ -13,7 +13,7 @@ from support.wire import (
     HEADER,
     HOST,
     NS_STREAMS,
-    Gone,
+    ConnectionClosed,
     Wire,
     chat,
     copy_of,
@@ -28,7 +28,7 @@ NOTE = f"<message from='{HOST}' to='{COMPONENT}'><body>hello</body></message>"
 
 
 class Reader:
-    """A gate, and the stanzas that it delivered and archived."""
+    """A gate with the stanzas that it delivered and archived."""
 
     def __init__(self, *, max_bytes: int = 10_000, max_depth: int = 16) -> None:
         self.copies: list[bytes] = []
@@ -65,7 +65,7 @@ def nested(depth: int) -> str:
     return f"<message from='{HOST}' to='{COMPONENT}'>{inner}</message>"
 
 
-# --- the way of a stanza
+# --- delivered stanzas
 
 
 @pytest.mark.parametrize(
@@ -383,6 +383,6 @@ async def test_no_stanza_of_a_stranger_ends_the_stream(wire: Wire, sender: str) 
         )
         try:
             while (await peer.next()).get("id") != f"p{number}":
-                pass  # an answer to the stanza, whatever it is
-        except Gone:
+                pass  # an answer to the stanza, if there is one
+        except ConnectionClosed:
             pytest.fail(stanza)

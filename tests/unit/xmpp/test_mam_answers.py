@@ -1,4 +1,4 @@
-"""Answers to archive queries, whoever may ask for which archive."""
+"""Answers to archive queries: authorization, audit, privilege and limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from support.builders import ALICE, BOB, HOST, entries
 from support.databases import blocked
 from support.wire import COMPONENT, NS_COMPONENT, NS_MAM, parsed, query
-from support.writing import open_writer
+from support.writer import open_writer
 
 from component.core.access.audit import Audit
 from component.core.access.authorize import Authorizer
@@ -40,17 +40,21 @@ async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
 
 
 @pytest.fixture
-async def mam(storage: SqliteStorage) -> AsyncIterator[Mam]:
+async def reader(storage: SqliteStorage) -> AsyncIterator[ArchiveReader]:
     async with open_writer(storage.archive) as writer:
         authorizer = Authorizer(Hosts([HOST]), [OPERATOR], Audit(storage.audit_log, writer), None)
-        reader = ArchiveReader(
+        yield ArchiveReader(
             authorizer,
             storage,
             writer,
             Pager(storage.archive, writer, default_size=50, max_size=250),
             Followers(),
         )
-        yield Mam(reader, Addresses())
+
+
+@pytest.fixture
+def mam(reader: ArchiveReader) -> Mam:
+    return Mam(reader, Addresses())
 
 
 def direct(asker: str, archive: str | None = None) -> Direct:
@@ -88,17 +92,17 @@ async def test_operator_reads_the_addressed_archive(
     assert results(await mam.answer("set", parsed(query()), exchange)) == 3
 
 
-async def test_an_operator_has_an_archive_of_its_own_too(mam: Mam) -> None:
+async def test_operator_reads_own_archive_without_address(mam: Mam) -> None:
     assert results(await mam.answer("set", parsed(query()), direct(OPS))) == 0
 
 
-async def test_an_archive_at_the_component_answers_by_its_address(mam: Mam) -> None:
-    sent = stanzas(await mam.answer("set", parsed(query()), direct(OPS, ALICE)))
+async def test_answer_of_an_archive_at_the_component_comes_from_its_address(mam: Mam) -> None:
+    answer_stanzas = stanzas(await mam.answer("set", parsed(query()), direct(OPS, ALICE)))
 
-    assert [stanza.get("from") for stanza in sent] == [OF_ALICE] * 4
+    assert [stanza.get("from") for stanza in answer_stanzas] == [OF_ALICE] * 4
 
 
-async def test_read_of_an_operator_is_recorded(mam: Mam, storage: SqliteStorage) -> None:
+async def test_read_of_an_operator_is_audited(mam: Mam, storage: SqliteStorage) -> None:
     await mam.answer("set", parsed(query(with_=BOB)), direct(OPS, ALICE))
     await mam.metadata("get", parsed(METADATA), direct(OPS, ALICE))
 
@@ -111,7 +115,9 @@ async def test_read_of_an_operator_is_recorded(mam: Mam, storage: SqliteStorage)
     ]
 
 
-async def test_read_is_refused_if_it_cannot_be_recorded(mam: Mam, storage: SqliteStorage) -> None:
+async def test_read_is_overloaded_if_it_cannot_be_audited(
+    mam: Mam, storage: SqliteStorage
+) -> None:
     await storage.close()
 
     with pytest.raises(Overloaded):
@@ -119,17 +125,16 @@ async def test_read_is_refused_if_it_cannot_be_recorded(mam: Mam, storage: Sqlit
 
 
 async def test_query_that_takes_too_long_is_overloaded(
-    mam: Mam, storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+    reader: ArchiveReader, mam: Mam, storage: SqliteStorage
 ) -> None:
-    monkeypatch.setattr("component.xmpp.archive.mam.PATIENCE_SECONDS", 0.0)
+    hasty = Mam(reader, Addresses(), timeout=0.0)
     async with blocked(storage):
-        # What an operator reads is written down first, which has to wait now.
+        # The audit entry of an operator's read is written first, and the store is blocked.
         with pytest.raises(Overloaded):
-            await mam.answer("set", parsed(query()), direct(OPS, ALICE))
+            await hasty.answer("set", parsed(query()), direct(OPS, ALICE))
         with pytest.raises(Overloaded):
-            await mam.metadata("get", parsed(METADATA), direct(OPS, ALICE))
+            await hasty.metadata("get", parsed(METADATA), direct(OPS, ALICE))
 
-    monkeypatch.undo()
     assert results(await mam.answer("set", parsed(query()), direct(OPS, ALICE))) == 3
 
 
@@ -141,8 +146,8 @@ async def test_query_of_another_user_is_forbidden(mam: Mam, exchange: Direct | D
         await mam.metadata("get", parsed(METADATA), exchange)
 
 
-async def test_the_form_is_the_same_for_everybody(mam: Mam) -> None:
-    """Which fields there are tells nothing of which archives there are."""
+async def test_form_is_the_same_for_every_requester(mam: Mam) -> None:
+    """The form does not reveal whether an archive exists."""
     forms = [
         await mam.answer("get", parsed(query()), exchange)
         for exchange in (direct(BOB, ALICE), direct(BOB, f"nobody@{HOST}"))
@@ -152,22 +157,22 @@ async def test_the_form_is_the_same_for_everybody(mam: Mam) -> None:
 
 
 async def test_metadata_needs_no_privilege(mam: Mam) -> None:
-    """Only messages do."""
+    """Metadata is in the answer itself, and only messages need the privilege."""
     text = await mam.metadata("get", parsed(METADATA), delegated(ALICE, privilege=None))
 
     assert "<start " in text
 
 
-async def test_without_privilege_only_empty_pages_are_answered(mam: Mam) -> None:
-    unheard = delegated(ALICE, privilege=None)
+async def test_page_with_messages_is_refused_without_privilege(mam: Mam) -> None:
+    unprivileged = delegated(ALICE, privilege=None)
 
-    assert "<count>3</count>" in await mam.answer("set", parsed(query(max="0")), unheard)
+    assert "<count>3</count>" in await mam.answer("set", parsed(query(max="0")), unprivileged)
     with pytest.raises(Refused):
-        await mam.answer("set", parsed(query()), unheard)
+        await mam.answer("set", parsed(query()), unprivileged)
 
 
-async def test_a_queryid_that_is_too_long_is_refused(mam: Mam) -> None:
-    """It is told again with each result."""
+async def test_too_long_queryid_is_bad_request(mam: Mam) -> None:
+    """Each result repeats the queryid."""
     longest = "q" * QUERYID_MAX
     assert results(await mam.answer("set", parsed(query(queryid=longest)), direct(ALICE))) == 3
 
@@ -176,8 +181,8 @@ async def test_a_queryid_that_is_too_long_is_refused(mam: Mam) -> None:
 
 
 @pytest.mark.parametrize("name", ["after", "before", "after_id", "ids"])
-async def test_a_value_that_is_too_long_is_refused(mam: Mam, name: str) -> None:
-    asked = query(**{name: ["x" * 4000] if name == "ids" else "x" * 4000})  # type: ignore[arg-type]
+async def test_too_long_value_is_bad_request(mam: Mam, name: str) -> None:
+    text = query(**{name: ["x" * 4000] if name == "ids" else "x" * 4000})  # type: ignore[arg-type]
 
     with pytest.raises(BadRequest, match="characters"):
-        await mam.answer("set", parsed(asked), direct(ALICE))
+        await mam.answer("set", parsed(text), direct(ALICE))

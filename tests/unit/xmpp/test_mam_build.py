@@ -1,4 +1,4 @@
-"""What archive queries are answered with, down to the last attribute."""
+"""The XML of archive results, of `<fin/>`, of metadata and of the form."""
 
 from __future__ import annotations
 
@@ -81,18 +81,18 @@ def test_result_has_no_query_id_if_the_query_had_none() -> None:
     assert result.attrib == {"id": "HMlwsHKLYIVm85h2nU8PRA"}
 
 
-def test_a_result_holds_the_message_in_a_forwarded_element() -> None:
+def test_result_has_the_message_in_a_forwarded_element() -> None:
     result = parsed(result_xml(stored(), None))
 
     message = found(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message")
-    got, sent = (
+    canonical, expected = (
         ET.canonicalize(xml, rewrite_prefixes=True)
         for xml in (ET.tostring(message), chat("hello"))
     )
-    assert got == sent
+    assert canonical == expected
 
 
-def test_a_message_is_returned_to_the_byte() -> None:
+def test_message_is_returned_byte_for_byte() -> None:
     xml = chat("a  b &#x1F600; &lt;", extra='<x\n a = "1"  />')
 
     assert xml in result_xml(stored(xml), "q")
@@ -116,8 +116,8 @@ def test_a_message_is_returned_to_the_byte() -> None:
         "<c:message xmlns:c='jabber:client'/>",
     ],
 )
-def test_a_message_is_in_the_namespace_of_clients_however_it_was_posted(xml: str) -> None:
-    """What is not well-formed would end the stream, for everybody, at each look at this page."""
+def test_posted_message_is_returned_in_the_namespace_of_clients(xml: str) -> None:
+    """A result that is not well-formed would end the stream at each query of this page."""
     result = parsed(result_xml(stored(xml), None))
 
     assert result.find(f"{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message") is not None
@@ -131,7 +131,7 @@ def test_a_message_is_in_the_namespace_of_clients_however_it_was_posted(xml: str
         (-1, "1969-12-31T23:59:59.999999Z"),
     ],
 )
-def test_a_result_says_when_the_message_was_received(at: int, stamp: str) -> None:
+def test_result_has_the_time_of_receipt(at: int, stamp: str) -> None:
     result = parsed(result_xml(stored(at=at), None))
 
     delay = found(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_DELAY}}}delay")
@@ -156,20 +156,20 @@ def test_fin_has_the_count_if_known() -> None:
     assert fin(count=0).findtext(f"{{{NS_RSM}}}set/{{{NS_RSM}}}count") == "0"
 
 
-@pytest.mark.parametrize(("complete", "said"), [(True, "true"), (False, None)])
-def test_fin_is_complete_on_the_last_page(complete: bool, said: str | None) -> None:
-    assert fin(complete=complete).get("complete") == said
+@pytest.mark.parametrize(("complete", "expected"), [(True, "true"), (False, None)])
+def test_fin_is_complete_on_the_last_page(complete: bool, expected: str | None) -> None:
+    assert fin(complete=complete).get("complete") == expected
 
 
-@pytest.mark.parametrize(("index", "said"), [(0, "0"), (371, "371"), (None, None)])
-def test_fin_has_the_index_if_known(index: int | None, said: str | None) -> None:
+@pytest.mark.parametrize(("index", "expected"), [(0, "0"), (371, "371"), (None, None)])
+def test_fin_has_the_index_if_known(index: int | None, expected: str | None) -> None:
     first = found(fin(stored(), index=index), f"{{{NS_RSM}}}set/{{{NS_RSM}}}first")
 
-    assert first.get("index") == said
+    assert first.get("index") == expected
 
 
 @pytest.mark.parametrize(
-    ("index", "complete", "backwards", "said"),
+    ("index", "complete", "backwards", "expected"),
     [
         (5, False, True, None),
         (5, False, False, "5"),
@@ -178,12 +178,12 @@ def test_fin_has_the_index_if_known(index: int | None, said: str | None) -> None
     ],
 )
 def test_fin_of_the_last_page_has_no_index_backwards(
-    index: int, complete: bool, backwards: bool, said: str | None
+    index: int, complete: bool, backwards: bool, expected: str | None
 ) -> None:
-    """slixmpp would go no further: it takes the end of the result set for the end of its way."""
-    end = fin(stored(), index=index, count=6, complete=complete, backwards=backwards)
+    """slixmpp pages backwards until the index is that of the end, so it would stop too early."""
+    element = fin(stored(), index=index, count=6, complete=complete, backwards=backwards)
 
-    assert found(end, f"{{{NS_RSM}}}set/{{{NS_RSM}}}first").get("index") == said
+    assert found(element, f"{{{NS_RSM}}}set/{{{NS_RSM}}}first").get("index") == expected
 
 
 def test_fin_is_stable() -> None:
@@ -191,14 +191,14 @@ def test_fin_is_stable() -> None:
 
 
 def test_result_of_a_blanked_message_has_its_time_only() -> None:
-    gone = stored()._replace(xml="", kind=Kind.BLANKED)
+    blanked = stored()._replace(xml="", kind=Kind.BLANKED)
 
-    forwarded = found(parsed(result_xml(gone, "q")), f"{{{NS_FORWARD}}}forwarded")
+    forwarded = found(parsed(result_xml(blanked, "q")), f"{{{NS_FORWARD}}}forwarded")
     assert [child.tag for child in forwarded] == [f"{{{NS_DELAY}}}delay"]
 
 
-def test_each_of_many_results_stands_for_itself() -> None:
-    """What all of them have is written once, and must not leak from one into the next."""
+def test_each_result_of_a_page_has_its_own_id() -> None:
+    """The common part is built once and must not leak from one result into the next."""
     messages = [stored(at=n)._replace(id=f"id{n}") for n in range(3)]
 
     results = [parsed(text) for text in results_xml(messages, "q")]
@@ -207,22 +207,22 @@ def test_each_of_many_results_stands_for_itself() -> None:
     ]
 
 
-def test_the_metadata_names_both_ends() -> None:
+def test_metadata_has_the_first_and_the_last_message() -> None:
     first, last = stored(at=0)._replace(id="first"), stored(at=1_000_000)._replace(id="last")
 
-    assert [(end.tag, end.attrib) for end in parsed(metadata_xml((first, last)))] == [
+    assert [(bound.tag, bound.attrib) for bound in parsed(metadata_xml((first, last)))] == [
         (f"{{{NS_MAM}}}start", {"id": "first", "timestamp": "1970-01-01T00:00:00.000000Z"}),
         (f"{{{NS_MAM}}}end", {"id": "last", "timestamp": "1970-01-01T00:00:01.000000Z"}),
     ]
 
 
-def test_the_metadata_of_an_empty_archive_is_empty() -> None:
+def test_metadata_of_an_empty_archive_is_empty() -> None:
     metadata = parsed(metadata_xml(None))
 
     assert (metadata.tag, list(metadata)) == (f"{{{NS_MAM}}}metadata", [])
 
 
-def test_the_form_names_each_field_and_its_type() -> None:
+def test_form_has_each_field_with_its_type() -> None:
     form = found(parsed(form_xml()), f"{{{NS_FORM}}}x")
 
     assert {field.get("var"): field.get("type") for field in form} == {
@@ -231,13 +231,13 @@ def test_the_form_names_each_field_and_its_type() -> None:
     }
 
 
-def test_only_the_list_of_ids_is_open() -> None:
+def test_only_the_list_of_ids_has_open_validation() -> None:
     form = found(parsed(form_xml()), f"{{{NS_FORM}}}x")
 
     assert {field.get("var") for field in form if list(field)} == {"FORM_TYPE", "ids"}
 
 
-def test_the_form_is_of_the_type_of_archive_queries() -> None:
+def test_form_has_the_form_type_of_archive_queries() -> None:
     form = parsed(form_xml())
 
     path = f"{{{NS_FORM}}}x/{{{NS_FORM}}}field[@var='FORM_TYPE']/{{{NS_FORM}}}value"

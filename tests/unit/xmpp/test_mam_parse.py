@@ -1,4 +1,4 @@
-"""Archive queries as clients write them, well and badly."""
+"""Parsing of archive queries: fields, result sets and malformed queries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def with_form(form: str) -> str:
     return f"<query xmlns='{NS_MAM}'>{form}</query>"
 
 
-def test_an_empty_query_asks_for_everything() -> None:
+def test_empty_query_has_no_filter() -> None:
     assert read(query()) == PageQuery()
 
 
@@ -39,7 +39,7 @@ def test_misplaced_id_that_is_too_long_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "wanted"),
+    ("fields", "filter"),
     [
         ({"with_": "bob@example.org"}, Filter(peer="bob@example.org")),
         ({"with_": "bob@example.org/x"}, Filter(peer="bob@example.org", resource="x")),
@@ -69,46 +69,46 @@ def test_misplaced_id_that_is_too_long_is_refused() -> None:
     ],
     ids=lambda value: "" if isinstance(value, Filter) else " ".join(value.values()),
 )
-def test_each_field_narrows_the_query(fields: dict[str, str], wanted: Filter) -> None:
-    assert read(query(**fields)).filter == wanted
+def test_field_is_read_into_the_filter(fields: dict[str, str], filter: Filter) -> None:
+    assert read(query(**fields)).filter == filter
 
 
-def test_each_id_of_a_list_is_read() -> None:
+def test_all_ids_of_a_list_are_read() -> None:
     assert read(query(ids=["b", "a", "b"])).filter == Filter(ids=("b", "a", "b"))
 
 
-def test_a_list_of_ids_has_its_limit() -> None:
+def test_list_of_ids_over_the_limit_is_bad_request() -> None:
     assert len(read(query(ids=["a"] * IDS_MAX)).filter.ids or ()) == IDS_MAX
     with pytest.raises(BadRequest):
         read(query(ids=["a"] * (IDS_MAX + 1)))
 
 
 @pytest.mark.parametrize("text", ["", "yes", "True", "TRUE", "2", " true", "x" * 1000])
-def test_invalid_boolean_is_refused(text: str) -> None:
+def test_invalid_boolean_is_bad_request(text: str) -> None:
     with pytest.raises(BadRequest):
         read(query(include_groupchat=text))
 
 
 @pytest.mark.parametrize("name", FULLTEXT)
-def test_a_text_is_searched_for_under_each_of_its_names(name: str) -> None:
+def test_each_name_of_the_fulltext_field_is_a_search(name: str) -> None:
     phrases = (Phrase(words=("hello",)), Phrase(words=("wor",), is_prefix=True))
 
     assert read(query(**{name: "Hello wor*"})).filter == Filter(phrases=phrases)
 
 
 @pytest.mark.parametrize("name", FULLTEXT)
-def test_an_empty_text_is_no_search(name: str) -> None:
+def test_empty_text_is_no_search(name: str) -> None:
     assert read(query(**{name: ""})) == PageQuery()
 
 
 @pytest.mark.parametrize("text", ["?!", '""', " ", "a " * 1000])
-def test_text_without_words_is_refused(text: str) -> None:
+def test_text_without_words_is_bad_request(text: str) -> None:
     with pytest.raises(BadRequest):
         read(query(withtext=text))
 
 
 @pytest.mark.parametrize("names", [FULLTEXT[:2], FULLTEXT[1:], FULLTEXT], ids=len)
-def test_a_text_under_two_names_is_refused(names: tuple[str, ...]) -> None:
+def test_text_under_two_names_is_bad_request(names: tuple[str, ...]) -> None:
     with pytest.raises(BadRequest):
         read(query(**dict.fromkeys(names, "same")))
 
@@ -130,7 +130,7 @@ def test_a_text_under_two_names_is_refused(names: tuple[str, ...]) -> None:
     ],
     ids=str,
 )
-def test_each_part_of_the_result_set_is_read(page: dict[str, str], expected: PageQuery) -> None:
+def test_result_set_is_read_into_the_page(page: dict[str, str], expected: PageQuery) -> None:
     assert read(query(**page)) == expected
 
 
@@ -141,13 +141,13 @@ def test_huge_maximum_is_accepted() -> None:
 @pytest.mark.parametrize(
     "text", ["-1", "+1", "1.5", "1e3", "ten", "0x10", "", " 1", "\u0661", "1_0"]
 )
-def test_invalid_maximum_is_refused(text: str) -> None:
+def test_invalid_maximum_is_bad_request(text: str) -> None:
     with pytest.raises(BadRequest):
         read(query(max=text))
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "ten", "", "\u0661"])
-def test_invalid_index_is_refused(text: str) -> None:
+def test_invalid_index_is_bad_request(text: str) -> None:
     with pytest.raises(BadRequest):
         read(query(index=text))
 
@@ -170,13 +170,13 @@ def test_invalid_index_is_refused(text: str) -> None:
         "\u0662026-01-01T00:00:00Z",
     ],
 )
-def test_invalid_time_is_refused(name: str, text: str) -> None:
+def test_invalid_time_is_bad_request(name: str, text: str) -> None:
     with pytest.raises(BadRequest):
         read(query(**{name: text}))
 
 
 @pytest.mark.parametrize("jid", ["", "@example.org", "a@", "a b@example.org", "a@b/", "x" * 4000])
-def test_invalid_address_is_refused(jid: str) -> None:
+def test_invalid_jid_is_bad_request(jid: str) -> None:
     with pytest.raises(BadRequest):
         read(query(with_=jid))
 
@@ -198,7 +198,7 @@ def test_unknown_field_is_not_implemented(name: str) -> None:
         read(with_form(form_of(**{name: ["x"]})))
 
 
-def test_a_field_without_a_name_is_not_implemented() -> None:
+def test_field_without_a_name_is_not_implemented() -> None:
     form = f"<x xmlns='{NS_FORM}' type='submit'><field><value>x</value></field></x>"
 
     with pytest.raises(NotImplementedHere):
@@ -206,7 +206,7 @@ def test_a_field_without_a_name_is_not_implemented() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in FIELDS if name != "ids"])
-def test_a_field_with_two_values_is_refused(name: str) -> None:
+def test_field_with_two_values_is_bad_request(name: str) -> None:
     with pytest.raises(BadRequest):
         read(query(**{name: ["a@b", "a@b"]}))
 
@@ -216,14 +216,14 @@ def test_field_without_a_value_is_ignored(name: str) -> None:
     assert read(query(**{name: []})) == PageQuery()
 
 
-def test_a_field_that_comes_twice_is_refused() -> None:
+def test_repeated_field_is_bad_request() -> None:
     twice = "<field var='with'><value>a@b</value></field>" * 2
 
     with pytest.raises(BadRequest):
         read(with_form(f"<x xmlns='{NS_FORM}' type='submit'>{twice}</x>"))
 
 
-def test_form_of_another_type_is_refused() -> None:
+def test_form_of_another_type_is_bad_request() -> None:
     with pytest.raises(BadRequest):
         read(with_form(form_of("urn:xmpp:mam:1")))
 
@@ -247,7 +247,7 @@ def test_archives_of_nodes_are_not_implemented(text: str) -> None:
         read(text)
 
 
-def test_a_value_is_quoted_in_its_refusal_only_in_part() -> None:
+def test_long_value_is_quoted_in_part() -> None:
     with pytest.raises(BadRequest) as refused:
         read(query(start="x" * 100_000))
 

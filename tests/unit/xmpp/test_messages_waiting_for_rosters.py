@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from support.archives import retract
-from support.asking import set_preferences
 from support.builders import ROMEO, entry
-from support.roster_queries import asked_roster, give_roster, push
+from support.mam_payloads import set_preferences
+from support.roster_queries import answer_roster_get, next_roster_get, push
 from support.wire import (
     ALICE,
     ALICE_PHONE,
@@ -27,10 +27,10 @@ from storage.spill import Spill
 async def test_preferences_set_while_a_message_waits_are_for_later_ones(wire: Wire) -> None:
     assert (await wire.delegated(set_preferences("roster"))).refusal is None
     wire.say("hello")
-    asked = await asked_roster(wire)
+    roster_get = await next_roster_get(wire)
 
     assert (await wire.delegated(set_preferences("never"))).refusal is None
-    give_roster(wire, asked, BOB)
+    answer_roster_get(wire, roster_get, BOB)
 
     assert (await wire.history()).bodies == ["hello"]
 
@@ -38,11 +38,11 @@ async def test_preferences_set_while_a_message_waits_are_for_later_ones(wire: Wi
 async def test_contact_removed_while_a_message_waits_counts_for_it(wire: Wire) -> None:
     assert (await wire.delegated(set_preferences("roster"))).refusal is None
     wire.say("hello")
-    asked = await asked_roster(wire)
+    roster_get = await next_roster_get(wire)
 
     wire.peer.send(push(sender=ALICE, to=ALICE_PHONE))
-    give_roster(wire, asked, BOB)
-    give_roster(wire, await asked_roster(wire))
+    answer_roster_get(wire, roster_get, BOB)
+    answer_roster_get(wire, await next_roster_get(wire))
 
     assert (await wire.history()).bodies == ["hello"]
 
@@ -56,7 +56,7 @@ async def test_grant_has_rosters_read_that_could_not_be_before(tmp_path: Path) -
 
         wire.grant()
         wire.say("of a stranger")
-        give_roster(wire, await asked_roster(wire))
+        answer_roster_get(wire, await next_roster_get(wire))
 
         assert (await wire.history()).bodies == ["unknown"]
 
@@ -73,7 +73,7 @@ async def test_spilled_messages_are_judged_by_rosters_after_a_restart(tmp_path: 
         await wire.welcome()
         for host in (HOST, OTHER_HOST):
             wire.grant(host=host)
-        give_roster(wire, await asked_roster(wire), BOB)
+        answer_roster_get(wire, await next_roster_get(wire), BOB)
 
         assert (await wire.history()).bodies == ["of a friend"]
 
@@ -82,9 +82,9 @@ async def test_hold_counts_for_a_retraction_that_waits(wire: Wire) -> None:
     assert (await wire.delegated(set_preferences("roster"))).refusal is None
     wire.say("hello", sender=BOB_PHONE, to=ALICE, id="m1")
     wire.log_copy(chat("bye", sender=BOB_PHONE, to=ALICE, id="m2", extra=retract("m1")))
-    asked = await asked_roster(wire)
+    roster_get = await next_roster_get(wire)
 
     await wire.parts.holds.set(Hold(subject=ALICE, reason="a case", by="counsel", at=1))
-    give_roster(wire, asked, BOB)
+    answer_roster_get(wire, roster_get, BOB)
 
     assert await wire.bodies(ALICE) == ["hello", "bye"]

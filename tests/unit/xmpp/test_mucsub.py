@@ -1,4 +1,4 @@
-"""Room messages in MUC/Sub events, and events forged by others."""
+"""Room messages in MUC/Sub events, and forged events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ROOM = f"room@conference.{HOST}"
 MESSAGES = "urn:xmpp:mucsub:nodes:messages"
 
 
-def said(
+def from_room(
     body: str, *, sender: str = f"{ROOM}/ally", to: str = BOB, type: str = "groupchat"
 ) -> str:
     return chat(body, sender=sender, to=to, type=type, id=body)
@@ -28,17 +28,22 @@ def wrapped(
 async def test_event_for_a_subscriber_is_archived_as_a_room_message(
     wire: Wire,
 ) -> None:
-    wire.log_copy(wrapped(said("hello")))
+    wire.log_copy(wrapped(from_room("hello")))
 
     [row] = await wire.archived(BOB)
-    assert (row.peer, row.nick, row.type, row.xml) == (ROOM, "ally", "groupchat", said("hello"))
+    assert (row.peer, row.nick, row.type, row.xml) == (
+        ROOM,
+        "ally",
+        "groupchat",
+        from_room("hello"),
+    )
 
 
 async def test_event_for_a_subscriber_in_the_room_is_archived_once(wire: Wire) -> None:
-    wire.log_copy(said("first", to=BOB_PHONE))
-    wire.log_copy(wrapped(said("first")))
-    wire.log_copy(wrapped(said("second")))
-    wire.log_copy(said("second", to=BOB_PHONE))
+    wire.log_copy(from_room("first", to=BOB_PHONE))
+    wire.log_copy(wrapped(from_room("first")))
+    wire.log_copy(wrapped(from_room("second")))
+    wire.log_copy(from_room("second", to=BOB_PHONE))
 
     assert await wire.bodies(BOB) == ["first", "second"]
 
@@ -46,15 +51,17 @@ async def test_event_for_a_subscriber_in_the_room_is_archived_once(wire: Wire) -
 @pytest.mark.parametrize(
     "forged",
     [
-        wrapped(said("x"), sender=f"{ROOM}/mallory"),
-        wrapped(said("x"), sender=f"other@conference.{HOST}"),
-        wrapped(said("x", sender=f"{ALICE}/ally"), sender=ALICE),
-        wrapped(said("x"), sender=f"conference.{HOST}"),
-        wrapped(said("x"), sender=ALICE),
-        wrapped(said("x", type="chat")),
-        wrapped(said("x", to=ALICE)),
-        wrapped(said("x"), node="urn:xmpp:mucsub:nodes:presence"),
-        wrapped(said("x"), beside="<x xmlns='http://jabber.org/protocol/muc#user'><decline/></x>"),
+        wrapped(from_room("x"), sender=f"{ROOM}/mallory"),
+        wrapped(from_room("x"), sender=f"other@conference.{HOST}"),
+        wrapped(from_room("x", sender=f"{ALICE}/ally"), sender=ALICE),
+        wrapped(from_room("x"), sender=f"conference.{HOST}"),
+        wrapped(from_room("x"), sender=ALICE),
+        wrapped(from_room("x", type="chat")),
+        wrapped(from_room("x", to=ALICE)),
+        wrapped(from_room("x"), node="urn:xmpp:mucsub:nodes:presence"),
+        wrapped(
+            from_room("x"), beside="<x xmlns='http://jabber.org/protocol/muc#user'><decline/></x>"
+        ),
     ],
     ids=[
         "occupant",

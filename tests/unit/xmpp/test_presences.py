@@ -1,4 +1,4 @@
-"""Copies of presences tell which sessions of our users a message can reach."""
+"""Copied presences begin and end the sessions that messages reach."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from component.xmpp.connection.addresses import Addresses
 from component.xmpp.copies.presences import Presences
 
 
-class Heard:
-    """The sessions that copied presences made known."""
+class CopiedPresences:
+    """The sessions that copied presences have announced."""
 
     def __init__(self) -> None:
         self._sessions = Sessions()
@@ -34,67 +34,69 @@ class Heard:
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def presences() -> CopiedPresences:
+    return CopiedPresences()
 
 
-def test_available_session_is_reached(heard: Heard) -> None:
-    heard.take(BOB_PHONE, BOB)
+def test_available_session_is_reached(presences: CopiedPresences) -> None:
+    presences.take(BOB_PHONE, BOB)
 
-    assert (heard.reaches(BOB), heard.reaches(BOB_PHONE), heard.reaches(ALICE)) == (
+    assert (presences.reaches(BOB), presences.reaches(BOB_PHONE), presences.reaches(ALICE)) == (
         True,
         True,
         False,
     )
 
 
-def test_unavailable_session_is_not_reached(heard: Heard) -> None:
-    heard.take(BOB_PHONE, BOB)
-    heard.take(BOB_PHONE, BOB, "unavailable")
+def test_unavailable_session_is_not_reached(presences: CopiedPresences) -> None:
+    presences.take(BOB_PHONE, BOB)
+    presences.take(BOB_PHONE, BOB, "unavailable")
 
-    assert not heard.reaches(BOB)
+    assert not presences.reaches(BOB)
 
 
-def test_session_of_negative_priority_is_reached_by_its_full_jid_only(heard: Heard) -> None:
+def test_session_of_negative_priority_is_reached_by_its_full_jid_only(
+    presences: CopiedPresences,
+) -> None:
     """RFC 6121 section 8.5.2.1.1."""
-    heard.take(BOB_PHONE, BOB, priority="-1")
+    presences.take(BOB_PHONE, BOB, priority="-1")
 
-    assert (heard.reaches(BOB), heard.reaches(BOB_PHONE)) == (False, True)
+    assert (presences.reaches(BOB), presences.reaches(BOB_PHONE)) == (False, True)
 
 
-def test_priority_that_is_no_number_counts_as_zero(heard: Heard) -> None:
-    heard.take(BOB_PHONE, BOB, priority="high")
+def test_priority_that_is_no_number_counts_as_zero(presences: CopiedPresences) -> None:
+    presences.take(BOB_PHONE, BOB, priority="high")
 
-    assert heard.reaches(BOB)
+    assert presences.reaches(BOB)
 
 
 @pytest.mark.parametrize("type", ["subscribe", "subscribed", "probe", "error"])
-def test_presence_of_another_type_begins_no_session(heard: Heard, type: str) -> None:
-    heard.take(BOB_PHONE, BOB, type)
+def test_presence_of_another_type_begins_no_session(presences: CopiedPresences, type: str) -> None:
+    presences.take(BOB_PHONE, BOB, type)
 
-    assert not heard.reaches(BOB)
+    assert not presences.reaches(BOB)
 
 
-def test_directed_presence_begins_no_session(heard: Heard) -> None:
+def test_directed_presence_begins_no_session(presences: CopiedPresences) -> None:
     """Directed presence (RFC 6121 section 4.6)."""
-    heard.take(BOB_PHONE, ALICE)
+    presences.take(BOB_PHONE, ALICE)
 
-    assert not heard.reaches(BOB)
+    assert not presences.reaches(BOB)
 
 
 @pytest.mark.parametrize(
     "sender", ["romeo@remote.example/orchard", f"room@conference.{HOST}/bob", BOB]
 )
-def test_presence_of_a_stranger_begins_no_session(heard: Heard, sender: str) -> None:
-    heard.take(sender)
+def test_presence_of_a_stranger_begins_no_session(presences: CopiedPresences, sender: str) -> None:
+    presences.take(sender)
 
-    assert not heard.reaches(sender)
+    assert not presences.reaches(sender)
 
 
-def test_each_session_ends_by_its_own_presence(heard: Heard) -> None:
+def test_each_session_ends_by_its_own_presence(presences: CopiedPresences) -> None:
     tablet = f"{ALICE}/tablet"
     for session in (ALICE_PHONE, tablet):
-        heard.take(session, ALICE)
-    heard.take(ALICE_PHONE, ALICE, "unavailable")
+        presences.take(session, ALICE)
+    presences.take(ALICE_PHONE, ALICE, "unavailable")
 
-    assert heard.reaches(ALICE)
+    assert presences.reaches(ALICE)

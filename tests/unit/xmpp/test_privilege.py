@@ -48,10 +48,10 @@ async def test_with_both_versions_granted_a_result_is_sent_once(tmp_path: Path) 
 async def test_both_versions_in_one_message_are_a_grant(tmp_path: Path) -> None:
     async with open_wire(tmp_path, granted=[]) as wire:
         perm = "<perm access='message' type='outgoing'/>"
-        both = "".join(
+        payloads = "".join(
             f"<privilege xmlns='{ns}'>{perm}</privilege>" for ns in (PRIVILEGE_1, PRIVILEGE_2)
         )
-        wire.peer.send(f"<message from='{HOST}' to='{COMPONENT}'>{both}</message>")
+        wire.peer.send(f"<message from='{HOST}' to='{COMPONENT}'>{payloads}</message>")
         wire.say("hello")
 
         assert (await wire.history()).bodies == ["hello"]
@@ -143,3 +143,24 @@ async def test_direct_query_needs_no_privilege(tmp_path: Path) -> None:
         wire.say("hello")
 
         assert (await wire.direct(query())).bodies == ["hello"]
+
+
+async def test_iq_permissions_are_held_by_host(wire: Wire) -> None:
+    """XEP-0356 section 6.1."""
+    wire.grant(PRIVILEGE_2, iqs={"a": "get", "b": "set", "c": "both", "d": "none"})
+    wire.grant(PRIVILEGE_2, host=OTHER_HOST, iqs={"a": "set"})
+    await wire.caught_up()
+
+    privileges = wire.parts.privileges
+    assert privileges.iqs(HOST) == {("a", "get"), ("b", "set"), ("c", "get"), ("c", "set")}
+    assert privileges.iqs(OTHER_HOST) == {("a", "set")}
+    assert privileges.host_getting("c") == HOST
+    assert privileges.host_getting("b") is None
+
+
+async def test_new_iq_permissions_replace_those_before(wire: Wire) -> None:
+    wire.grant(PRIVILEGE_2, iqs={"a": "get"})
+    wire.grant(PRIVILEGE_2, iqs={})
+    await wire.caught_up()
+
+    assert wire.parts.privileges.iqs(HOST) == frozenset()

@@ -1,10 +1,10 @@
-"""Affiliations from presences that rooms send to users, and from messages about others."""
+"""Affiliations from presences and messages that rooms send to users."""
 
 from __future__ import annotations
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROOM
-from support.occupants import made, occupants
+from support.probe import probe_of
 
 from component.core.access.rooms import Rooms
 from component.core.hosts import Hosts
@@ -18,7 +18,7 @@ MUC_USER = "http://jabber.org/protocol/muc#user"
 
 
 class Silence:
-    """Room information that is never asked for."""
+    """Room information that is never requested."""
 
     async def features(self, room: str) -> frozenset[str] | None:
         return None
@@ -27,30 +27,30 @@ class Silence:
         pass
 
 
-async def told(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
+async def affiliations(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
     """Return the affiliations stored after these presences and messages."""
     rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.rooms, Silence())
-    heard = RoomEvents(rooms, Addresses())
+    events = RoomEvents(rooms, Addresses())
     for text in stanzas:
         raw = text.encode()
-        # As deep as the stream's parser keeps it.
+        # The stream parser keeps this depth.
         element = parse(raw, keep_depth=1)
         if element.name == "presence":
-            heard.take_presence(element, raw)
+            events.take_presence(element, raw)
         else:
-            heard.take_message(read(element, raw))
+            events.take_message(read(element, raw))
     rooms.stop()
     await rooms.run()
-    return [(one.room, one.jid, one.affiliation) for one in await occupants(storage)]
+    return [(row.room, row.jid, row.affiliation) for row in await probe_of(storage).occupants()]
 
 
 def presence(
     affiliation: str, *codes: int, sender: str = f"{ROOM}/nick", type: str = "", extra: str = ""
 ) -> str:
     statuses = "".join(f"<status code='{code}'/>" for code in codes)
-    written = f" type='{type}'" if type else ""
+    type_attribute = f" type='{type}'" if type else ""
     return (
-        f"<presence xmlns='jabber:client' from='{sender}' to='{ALICE}/a1'{written}>"
+        f"<presence xmlns='jabber:client' from='{sender}' to='{ALICE}/a1'{type_attribute}>"
         f"<x xmlns='{MUC_USER}'><item affiliation='{affiliation}' role='none'/>{statuses}</x>"
         f"{extra}</presence>"
     )
@@ -79,7 +79,7 @@ def refused(condition: str) -> str:
 async def test_self_presence_sets_the_affiliation(
     storage: Storage, text: str, affiliation: str
 ) -> None:
-    assert await told(storage, text) == [(ROOM, ALICE, affiliation)]
+    assert await affiliations(storage, text) == [(ROOM, ALICE, affiliation)]
 
 
 DESTROYED = presence("none", type="unavailable").replace("</x>", "<destroy/></x>")
@@ -98,9 +98,9 @@ DESTROYED = presence("none", type="unavailable").replace("</x>", "<destroy/></x>
 async def test_destroyed_room_is_new_from_then_on(
     storage: Storage, text: str, is_another: bool
 ) -> None:
-    await told(storage, presence("member", 110), text)
+    await affiliations(storage, presence("member", 110), text)
 
-    assert (ROOM in await made(storage)) is is_another
+    assert (ROOM in await probe_of(storage).rooms_created()) is is_another
 
 
 @pytest.mark.parametrize(
@@ -116,44 +116,46 @@ async def test_destroyed_room_is_new_from_then_on(
         presence("owner", 110, sender=f"conference.{HOST}"),
         refused("conflict"),
         refused("not-authorized"),
-        # A user who was made a member need not know the password that the room gets tomorrow.
+        # A member by password does not stay a member when the room gets another password.
         refused("registration-required"),
         f"<presence xmlns='jabber:client' from='{ROOM}/nick' to='{ALICE}/a1' type='error'/>",
         f"<presence xmlns='jabber:client' from='{ROOM}/nick' to='{ALICE}/a1'/>",
     ],
 )
-async def test_other_presence_changes_no_affiliation(storage: Storage, text: str) -> None:
-    assert await told(storage, text) == []
+async def test_other_presence_leaves_affiliations_unchanged(storage: Storage, text: str) -> None:
+    assert await affiliations(storage, text) == []
 
 
-async def test_created_room_knows_its_creator_only(storage: Storage) -> None:
+async def test_created_room_has_its_creator_as_only_member(storage: Storage) -> None:
     of_bob = presence("member", 110).replace(f"to='{ALICE}", f"to='{BOB}")
 
-    assert await told(storage, of_bob, presence("owner", 201, 110)) == [(ROOM, ALICE, "owner")]
-    assert list(await made(storage)) == [ROOM]
+    assert await affiliations(storage, of_bob, presence("owner", 201, 110)) == [
+        (ROOM, ALICE, "owner")
+    ]
+    assert list(await probe_of(storage).rooms_created()) == [ROOM]
 
 
 @pytest.mark.parametrize("code", [100, 170, 2010])
-async def test_entering_is_not_creating(storage: Storage, code: int) -> None:
-    await told(storage, presence("owner", code, 110))
+async def test_presence_of_entering_does_not_create_a_room(storage: Storage, code: int) -> None:
+    await affiliations(storage, presence("owner", code, 110))
 
-    assert await made(storage) == {}
+    assert await probe_of(storage).rooms_created() == {}
 
 
-async def test_presence_error_is_not_creating(storage: Storage) -> None:
+async def test_presence_error_does_not_create_a_room(storage: Storage) -> None:
     claim = f"<x xmlns='{MUC_USER}'><status code='201'/><status code='110'/></x>"
     forged = refused("forbidden").replace("<error", f"{claim}<error")
 
-    assert await told(storage, forged) == [(ROOM, ALICE, "outcast")]
-    assert await made(storage) == {}
+    assert await affiliations(storage, forged) == [(ROOM, ALICE, "outcast")]
+    assert await probe_of(storage).rooms_created() == {}
 
 
 async def test_last_presence_sets_the_affiliation(storage: Storage) -> None:
-    known = await told(
+    stored = await affiliations(
         storage, presence("member", 110), presence("outcast", 110, 301, type="unavailable")
     )
 
-    assert known == [(ROOM, ALICE, "outcast")]
+    assert stored == [(ROOM, ALICE, "outcast")]
 
 
 def item(affiliation: str, jid: str = ALICE) -> str:
@@ -162,18 +164,19 @@ def item(affiliation: str, jid: str = ALICE) -> str:
 
 def message(*parts: str, sender: str = ROOM) -> str:
     """Return a room's message to Bob with one <x/> for each part."""
-    told = "".join(f"<x xmlns='{MUC_USER}'>{part}</x>" for part in parts)
-    return f"<message xmlns='jabber:client' from='{sender}' to='{BOB}/b1' id='1'>{told}</message>"
+    extensions = "".join(f"<x xmlns='{MUC_USER}'>{part}</x>" for part in parts)
+    start = f"<message xmlns='jabber:client' from='{sender}' to='{BOB}/b1' id='1'>"
+    return f"{start}{extensions}</message>"
 
 
 async def test_presence_error_ends_membership(storage: Storage) -> None:
-    known = await told(storage, presence("member", 110), refused("registration-required"))
+    stored = await affiliations(storage, presence("member", 110), refused("registration-required"))
 
-    assert known == [(ROOM, ALICE, "none")]
+    assert stored == [(ROOM, ALICE, "none")]
 
 
 @pytest.mark.parametrize(
-    ("before", "said", "affiliation"),
+    ("before", "stanza", "affiliation"),
     [
         ("member", message(item("none")), "none"),
         ("admin", message(item("outcast", f"{ALICE}/a1")), "outcast"),
@@ -181,29 +184,33 @@ async def test_presence_error_ends_membership(storage: Storage) -> None:
     ],
 )
 async def test_message_about_a_member_sets_the_lower_affiliation(
-    storage: Storage, before: str, said: str, affiliation: str
+    storage: Storage, before: str, stanza: str, affiliation: str
 ) -> None:
-    assert await told(storage, presence(before, 110), said) == [(ROOM, ALICE, affiliation)]
+    assert await affiliations(storage, presence(before, 110), stanza) == [
+        (ROOM, ALICE, affiliation)
+    ]
 
 
 async def test_message_about_a_ban_sets_outcast(storage: Storage) -> None:
-    assert await told(storage, message(item("outcast"))) == [(ROOM, ALICE, "outcast")]
+    assert await affiliations(storage, message(item("outcast"))) == [(ROOM, ALICE, "outcast")]
 
 
 @pytest.mark.parametrize(
-    "said",
+    "stanza",
     [
         message(item("member")),
         message(item("none")),
         message(item("outcast", "romeo@remote.example")),
     ],
 )
-async def test_message_that_takes_no_right_away_is_ignored(storage: Storage, said: str) -> None:
-    assert await told(storage, said) == []
+async def test_message_that_lowers_no_affiliation_is_ignored(
+    storage: Storage, stanza: str
+) -> None:
+    assert await affiliations(storage, stanza) == []
 
 
 @pytest.mark.parametrize(
-    "said",
+    "stanza",
     [
         message(f"<decline from='{BOB}'/>{item('outcast')}"),
         message(f"<decline from='{BOB}'/>", item("outcast")),
@@ -215,9 +222,9 @@ async def test_message_that_takes_no_right_away_is_ignored(storage: Storage, sai
         message(),
     ],
 )
-async def test_message_with_anything_else_changes_no_affiliation(
-    storage: Storage, said: str
+async def test_message_with_another_payload_leaves_affiliations_unchanged(
+    storage: Storage, stanza: str
 ) -> None:
-    known = presence("member", 110)
+    member = presence("member", 110)
 
-    assert await told(storage, known, said) == [(ROOM, ALICE, "member")]
+    assert await affiliations(storage, member, stanza) == [(ROOM, ALICE, "member")]

@@ -1,4 +1,4 @@
-"""Features of rooms are asked for over the stream, while there is one."""
+"""Queries for the features of rooms over the stream."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from component.xmpp.queries.privilege import Privileges
 
 ROOM = "room@conference.example.org"
 
-#: Longer than any test lasts.
+#: Longer than any test.
 LONG_SECONDS = 10 * DEADLINE_SECONDS
 
 
@@ -35,61 +35,61 @@ def queries_of(wire: Wire) -> RoomQueries:
 
 async def ask(wire: Wire) -> tuple[asyncio.Task[frozenset[str] | None], str]:
     """Ask for the features of the room; return the call and the id of the query."""
-    asking = asyncio.create_task(queries_of(wire).features(ROOM))
+    task = asyncio.create_task(queries_of(wire).features(ROOM))
     iq = await wire.next_sent()
     assert (iq.get("type"), iq.get("from"), iq.get("to")) == ("get", COMPONENT, ROOM)
-    return asking, iq.get("id", "")
+    return task, iq.get("id", "")
 
 
 def answer(wire: Wire, id: str, *features: str) -> None:
     """Answer with the features of the room."""
-    written = "".join(f"<feature var='{feature}'/>" for feature in features)
+    feature_elements = "".join(f"<feature var='{feature}'/>" for feature in features)
     wire.peer.send(
         f"<iq type='result' from='{ROOM}' to='{COMPONENT}' id='{id}'>"
-        f"<query xmlns='{NS_DISCO}'>{written}</query></iq>"
+        f"<query xmlns='{NS_DISCO}'>{feature_elements}</query></iq>"
     )
 
 
 async def test_features_are_those_of_the_disco_answer(wire: Wire) -> None:
-    asking, id = await ask(wire)
+    task, id = await ask(wire)
     answer(wire, id, "muc_open", "muc_public")
 
-    assert await asking == {"muc_open", "muc_public"}
+    assert await task == {"muc_open", "muc_public"}
 
 
 async def test_room_that_changes_during_a_query_is_asked_again(wire: Wire) -> None:
-    """The answer may be older than the change, which is noticed by another stanza."""
+    """The answer may be older than the change, which another stanza announces."""
     queries = queries_of(wire)
-    asking = asyncio.create_task(queries.features(ROOM))
+    task = asyncio.create_task(queries.features(ROOM))
     first = await wire.next_sent()
     queries.forget(ROOM)
     answer(wire, first.get("id", ""), "muc_open")
     second = await wire.next_sent()
     answer(wire, second.get("id", ""), "muc_membersonly")
 
-    assert await asking == {"muc_membersonly"}
+    assert await task == {"muc_membersonly"}
     assert await queries.features(ROOM) == {"muc_membersonly"}
 
 
-async def test_disco_error_answers_none(wire: Wire) -> None:
-    asking, id = await ask(wire)
+async def test_disco_error_returns_none(wire: Wire) -> None:
+    task, id = await ask(wire)
     wire.peer.send(
         f"<iq type='error' from='{ROOM}' to='{COMPONENT}' id='{id}'><error type='cancel'>"
         f"<item-not-found xmlns='{NS_STANZAS}'/></error></iq>"
     )
 
-    assert await asking is None
+    assert await task is None
 
 
 async def test_lost_connection_ends_the_query(wire: Wire) -> None:
-    asking, _ = await ask(wire)
+    task, _ = await ask(wire)
     wire.peer.send(FOOTER)
 
     async with asyncio.timeout(DEADLINE_SECONDS):
-        assert await asking is None
+        assert await task is None
 
 
-async def test_call_without_a_connection_answers_none(tmp_path: Path) -> None:
+async def test_call_without_a_connection_returns_no_features(tmp_path: Path) -> None:
     async with open_wire(tmp_path, connected=False) as wire:
         queries = queries_of(wire)
 
@@ -114,11 +114,11 @@ DISCO_GRANT = f"<perm access='iq'><namespace ns='{NS_DISCO}' type='get'/></perm>
 async def test_room_is_asked_as_its_host_where_that_is_granted(
     wire: Wire, type: str, features: frozenset[str] | None
 ) -> None:
-    """XEP-0356 section 6."""
+    """XEP-0356 section 6 defines IQ privileges."""
     queries = queries_of(wire)
     grant(wire, DISCO_GRANT)
     await wire.caught_up()
-    asking = asyncio.create_task(queries.features(ROOM))
+    task = asyncio.create_task(queries.features(ROOM))
     iq = await wire.next_sent()
     inner = iq.find(f"{{{PRIVILEGE_2}}}privileged_iq/{{jabber:client}}iq")
     assert (iq.get("type"), iq.get("to")) == ("get", HOST)
@@ -133,7 +133,7 @@ async def test_room_is_asked_as_its_host_where_that_is_granted(
         "</forwarded></privilege></iq>"
     )
 
-    assert await asking == features
+    assert await task == features
 
 
 async def test_missing_grant_is_logged_once(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
@@ -141,9 +141,9 @@ async def test_missing_grant_is_logged_once(wire: Wire, caplog: pytest.LogCaptur
     grant(wire, "<perm access='message' type='outgoing'/>")
     await wire.caught_up()
     for _ in range(2):
-        asking = asyncio.create_task(queries.features(ROOM))
+        task = asyncio.create_task(queries.features(ROOM))
         answer(wire, (await wire.next_sent()).get("id", ""))
-        await asking
+        await task
         queries.forget(ROOM)
 
     warnings = [record for record in caplog.records if "archives of rooms" in record.message]

@@ -1,11 +1,11 @@
-"""Rosters read from the server, and pushes that tell of changes."""
+"""Rosters read from the server, and pushes that announce changes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from support.roster_queries import NS_ROSTER, asked_roster, give_roster, push
+from support.roster_queries import NS_ROSTER, answer_roster_get, next_roster_get, push
 from support.wire import (
     ALICE,
     ALICE_PHONE,
@@ -23,7 +23,7 @@ from support.wire import (
     open_wire,
 )
 
-from component.xmpp.rosters import privileged
+from component.xmpp.rosters.privileged import PrivilegedRosters
 
 ROMEO = "romeo@remote.example"
 
@@ -35,26 +35,26 @@ async def prefer_roster(wire: Wire, asker: str = ALICE_PHONE) -> str | None:
 
 
 async def read_once(wire: Wire, *contacts: str) -> None:
-    """Let the component read and remember alice's roster; her archive stays empty."""
+    """Let the component read and cache alice's roster; her archive stays empty."""
     await prefer_roster(wire)
     wire.say("first", to="nobody@remote.example")
-    give_roster(wire, await asked_roster(wire), *contacts)
+    answer_roster_get(wire, await next_roster_get(wire), *contacts)
     assert (await wire.history()).bodies == []
 
 
 async def test_roster_get_is_sent_to_the_bare_jid(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello")
-    asked = await asked_roster(wire)
+    roster_get = await next_roster_get(wire)
 
-    assert (asked.get("from"), asked.get("to")) == (COMPONENT, ALICE)
-    give_roster(wire, asked)
+    assert (roster_get.get("from"), roster_get.get("to")) == (COMPONENT, ALICE)
+    answer_roster_get(wire, roster_get)
 
 
 async def test_jids_of_contacts_are_prepared(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello")
-    give_roster(wire, await asked_roster(wire), "BOB@Example.ORG")
+    answer_roster_get(wire, await next_roster_get(wire), "BOB@Example.ORG")
 
     assert (await wire.history()).bodies == ["hello"]
 
@@ -62,7 +62,7 @@ async def test_jids_of_contacts_are_prepared(wire: Wire) -> None:
 async def test_empty_roster_has_no_contacts(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello")
-    give_roster(wire, await asked_roster(wire))
+    answer_roster_get(wire, await next_roster_get(wire))
 
     assert (await wire.history()).bodies == []
 
@@ -70,30 +70,28 @@ async def test_empty_roster_has_no_contacts(wire: Wire) -> None:
 async def test_message_is_archived_when_the_roster_is_refused(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello")
-    asked = await asked_roster(wire)
+    roster_get = await next_roster_get(wire)
     wire.peer.send(
-        f"<iq type='error' from='{ALICE}' to='{COMPONENT}' id='{asked.get('id')}'>"
+        f"<iq type='error' from='{ALICE}' to='{COMPONENT}' id='{roster_get.get('id')}'>"
         f"<error type='auth'><forbidden xmlns='{NS_STANZAS}'/></error></iq>"
     )
 
     assert (await wire.history()).bodies == ["hello"]
 
 
-async def test_message_is_archived_when_the_roster_times_out(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(privileged, "ANSWER_SECONDS", 0.01)
-    await prefer_roster(wire)
-    wire.say("hello")
-    await asked_roster(wire)
+async def test_roster_that_is_not_answered_in_time_is_unknown(wire: Wire) -> None:
+    rosters = PrivilegedRosters(wire.stream, wire.parts.privileges, timeout=0.01)
+    await wire.caught_up()
 
-    assert (await wire.history()).bodies == ["hello"]
+    assert rosters.are_readable(HOST)
+    assert await rosters.roster(ALICE) is None
+    await next_roster_get(wire)
 
 
 async def test_message_is_archived_when_the_connection_is_lost(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello")
-    await asked_roster(wire)
+    await next_roster_get(wire)
     wire.peer.send(FOOTER)
     await wire.peer.gone()
     await wire.welcome()
@@ -105,12 +103,12 @@ async def test_message_is_archived_when_the_connection_is_lost(wire: Wire) -> No
 async def test_roster_result_from_another_address_is_ignored(wire: Wire) -> None:
     await prefer_roster(wire)
     wire.say("hello", to=ROMEO)
-    asked = await asked_roster(wire)
+    roster_get = await next_roster_get(wire)
     wire.peer.send(
-        f"<iq type='result' from='{BOB_PHONE}' to='{COMPONENT}' id='{asked.get('id')}'>"
+        f"<iq type='result' from='{BOB_PHONE}' to='{COMPONENT}' id='{roster_get.get('id')}'>"
         f"<query xmlns='{NS_ROSTER}'><item jid='{ROMEO}'/></query></iq>"
     )
-    give_roster(wire, asked, BOB)
+    answer_roster_get(wire, roster_get, BOB)
 
     assert (await wire.history()).bodies == []
 
@@ -161,7 +159,7 @@ async def test_roster_push_has_the_roster_read_again(wire: Wire, sender: str | N
     await read_once(wire, BOB)
     wire.peer.send(push(sender=sender, to=ALICE_PHONE))
     wire.say("hello", to=ROMEO)
-    give_roster(wire, await asked_roster(wire), ROMEO)
+    answer_roster_get(wire, await next_roster_get(wire), ROMEO)
 
     assert (await wire.history()).bodies == ["hello"]
 

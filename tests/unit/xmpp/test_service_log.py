@@ -1,4 +1,4 @@
-"""Copies from mod_service_log: which senders are believed, and which stanzas archived."""
+"""Copies from mod_service_log: accepted senders and archived stanzas."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ async def test_copy_from_anybody_else_is_dropped(wire: Wire, stranger: str) -> N
     assert await wire.bodies(ALICE) == []
 
 
-async def test_another_server_cannot_log_what_its_own_users_say(wire: Wire) -> None:
-    """It can send messages, but not into archives past the recipient's server."""
+async def test_copy_from_another_server_is_dropped_for_its_own_users(wire: Wire) -> None:
+    """Another server can send messages, but cannot copy them into archives."""
     forged = chat("forged", sender="mallory@evil.example/x", to=ALICE)
     wire.peer.send(copy_of(forged, host="evil.example"))
 

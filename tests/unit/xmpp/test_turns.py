@@ -1,9 +1,10 @@
-"""Turns: nobody waits for the many queries of somebody else."""
+"""Turns of queries: the queries of one requester do not delay others."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from itertools import product
 
 import pytest
 from support.builders import ALICE, BOB, entries
@@ -13,31 +14,31 @@ from component.core.errors import Overloaded
 from component.xmpp.queries.turns import AT_ONCE, PENDING_EACH_MAX, PENDING_MAX, Turns
 
 
-async def wait(turns: Turns, asker: str, done: asyncio.Event) -> None:
-    """Hold a turn until something happens."""
+async def wait(turns: Turns, asker: str, released: asyncio.Event) -> None:
+    """Hold a turn until the event is set."""
     async with turns.of(asker):
-        await done.wait()
+        await released.wait()
 
 
-async def test_asker_of_many_queries_delays_nobody_else() -> None:
-    turns, done = Turns(), asyncio.Event()
+async def test_many_queries_of_one_requester_do_not_delay_others() -> None:
+    turns, released = Turns(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for _ in range(PENDING_EACH_MAX):
-            group.create_task(wait(turns, "mallory", done))
+            group.create_task(wait(turns, "mallory", released))
         await asyncio.sleep(0)
 
         async with turns.of("alice"):
             assert turns.pending == PENDING_EACH_MAX + 1
-        done.set()
+        released.set()
 
     assert turns.pending == 0
 
 
-async def test_one_query_too_many_of_an_asker_is_refused_and_others_are_not() -> None:
-    turns, done = Turns(), asyncio.Event()
+async def test_query_over_the_limit_of_a_requester_is_overloaded() -> None:
+    turns, released = Turns(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for _ in range(PENDING_EACH_MAX):
-            group.create_task(wait(turns, "mallory", done))
+            group.create_task(wait(turns, "mallory", released))
         await asyncio.sleep(0)
 
         with pytest.raises(Overloaded, match="too many"):
@@ -45,28 +46,27 @@ async def test_one_query_too_many_of_an_asker_is_refused_and_others_are_not() ->
                 pass
         async with turns.of("alice"):
             pass
-        done.set()
+        released.set()
 
     async with turns.of("mallory"):
         assert turns.pending == 1
 
 
-async def test_one_query_too_many_of_all_is_refused() -> None:
-    turns, done = Turns(), asyncio.Event()
+async def test_query_over_the_total_limit_is_overloaded() -> None:
+    turns, released = Turns(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for number in range(PENDING_MAX):
-            group.create_task(wait(turns, f"{number}", done))
+            group.create_task(wait(turns, f"{number}", released))
         await asyncio.sleep(0)
 
         with pytest.raises(Overloaded):
             async with turns.of("alice"):
                 pass
-        done.set()
+        released.set()
 
 
-async def test_query_that_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("component.xmpp.queries.turns.PATIENCE_SECONDS", 0.0)
-    turns = Turns()
+async def test_query_that_waits_too_long_is_overloaded() -> None:
+    turns = Turns(timeout=0.0)
     async with AsyncExitStack() as stack:
         for number in range(AT_ONCE):
             await stack.enter_async_context(turns.of(f"{number}"))
@@ -78,8 +78,8 @@ async def test_query_that_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPa
     assert turns.pending == 0
 
 
-async def test_no_more_than_a_page_waits_for_a_server_that_takes_nothing(wire: Wire) -> None:
-    """A turn lasts until the answer was taken, and answers are sent one after the other."""
+async def test_at_most_one_page_waits_for_a_slow_server(wire: Wire) -> None:
+    """A turn lasts until the server has read the answer, and answers are sent one by one."""
     body = f"<body>{'x' * 900_000}</body>"
     xml = f"<message xmlns='jabber:client'>{body}</message>"
     for owner in (ALICE, BOB):
@@ -87,8 +87,7 @@ async def test_no_more_than_a_page_waits_for_a_server_that_takes_nothing(wire: W
     await wire.caught_up()
     transport = wire.stream.transport
     assert transport is not None
-    asked = ((asker, n) for asker in (ALICE, BOB) for n in range(15))
-    for asker, n in asked:
+    for asker, n in product((ALICE, BOB), range(15)):
         wire.peer.send(
             f"<iq type='set' id='{asker}{n}' from='{asker}/x' to='{COMPONENT}'>{query()}</iq>"
         )
@@ -96,10 +95,10 @@ async def test_no_more_than_a_page_waits_for_a_server_that_takes_nothing(wire: W
     await until(lambda: transport.get_write_buffer_size() > 0)
     assert wire.queries.turns.pending > 0
 
-    answered = set()
-    while len(answered) < 30:
-        sent = await wire.next_sent()
+    answered_ids = set()
+    while len(answered_ids) < 30:
+        stanza = await wire.next_sent()
         assert transport.get_write_buffer_size() < 2 * 1024 * 1024
-        if sent.tag.endswith("iq"):
-            answered.add(sent.get("id"))
+        if stanza.tag.endswith("iq"):
+            answered_ids.add(stanza.get("id"))
     await until(lambda: wire.queries.turns.pending == 0)

@@ -1,0 +1,1 @@
+"""Sign-ins of users: access tokens, refresh tokens, and how they are revoked."""

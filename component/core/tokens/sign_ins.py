@@ -1,0 +1,193 @@
+"""Sign-ins: a password becomes an access token and a refresh token, until it is revoked."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from component.core.accounts.protocol import Authenticator
+from component.core.errors import ItemNotFound, NotAllowed, NotAuthorized
+from component.core.hosts import Hosts
+from component.core.store_errors import translated
+from component.core.tokens.access import AccessToken, AccessTokens
+from component.core.tokens.refresh import RefreshToken, new_salt
+from component.core.xml.times import now
+from storage import interface
+from storage.rows import SignIn
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which a refresh token that was used is still answered, with the same next token: the
+#: client may not have got the first answer.
+GRACE_SECONDS = 60
+
+#: Sign-ins of one account. With one more, the one that was not used for longest is revoked.
+PER_ACCOUNT_MAX = 50
+
+MICROSECONDS = 1_000_000
+
+WRONG_PASSWORD = "The JID or the password is wrong."  # noqa: S105 - a sentence, no password
+_WRONG_TOKEN = "This refresh token is not valid: sign in again."  # noqa: S105
+_REVOKED = "This sign-in was revoked, or has expired: sign in again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """The answer to a sign-in, or to a refresh token."""
+
+    sign_in: SignIn
+    access_token: str = field(repr=False)
+    access_seconds: int  #: lifetime of the access token
+    refresh_token: str = field(repr=False)
+
+
+class SignIns:
+    """Signs users in, renews their tokens, and revokes them."""
+
+    def __init__(
+        self,
+        store: interface.SignIns,
+        access: AccessTokens,
+        authenticator: Authenticator,
+        hosts: Hosts,
+        *,
+        refresh_days: int,
+        clock: Callable[[], int] = now,
+    ) -> None:
+        """`authenticator` checks passwords; `clock` returns microseconds since the epoch."""
+        self._store = store
+        self._access = access
+        self._authenticator = authenticator
+        self._hosts = hosts
+        self._clock = clock
+        self._refresh_micros = refresh_days * 24 * 3600 * MICROSECONDS
+
+    async def sign_in(self, jid: str, password: str, label: str = "") -> Tokens:
+        """Return the tokens of a new sign-in of an account. `jid` is prepared.
+
+        Raises NotAuthorized for a wrong password, RateLimited, NotAllowed, Overloaded.
+        """
+        token, at = RefreshToken.generate(), self._clock()
+        is_user = self._hosts.is_user(jid)
+        # ejabberd takes access tokens for passwords. Whoever has one for minutes gets no more.
+        if not is_user or self._access.is_valid(password):
+            raise NotAuthorized(WRONG_PASSWORD)
+        if not await self._authenticator.authenticate(jid, password):
+            raise NotAuthorized(WRONG_PASSWORD)
+        row = SignIn(
+            id=token.sign_in,
+            jid=jid,
+            label=label,
+            created_at=at,
+            refreshed_at=at,
+            expires_at=at + self._refresh_micros,
+            token_hash=token.hash,
+        )
+        with translated():
+            is_added = await self._store.add(row, limit=PER_ACCOUNT_MAX)
+        if not is_added:
+            # The password has changed, or the account has gone, while it was checked.
+            raise NotAuthorized(WRONG_PASSWORD)
+        return self._tokens(row, token)
+
+    async def refresh(self, text: str) -> Tokens:
+        """Return new tokens for a refresh token, which is used up.
+
+        A token that was used up before revokes its sign-in: somebody else has a copy of it. Within
+        GRACE_SECONDS the same next token is returned instead. Raises NotAuthorized, Overloaded.
+        """
+        token = RefreshToken.parse(text)
+        if token is None:
+            raise NotAuthorized(_WRONG_TOKEN)
+        row = await self._live(token.sign_in)
+        if hmac.compare_digest(token.hash, row.token_hash):
+            return await self._rotate(row, token)
+        return await self._repeat(row, token)
+
+    async def verify(self, access_token: str) -> AccessToken:
+        """Return the claims of an access token whose sign-in is not revoked.
+
+        Raises NotAuthorized, Overloaded.
+        """
+        claims = self._access.verify(access_token)
+        row = await self._live(claims.sign_in)
+        if row.jid != claims.jid:
+            raise NotAuthorized(_REVOKED)
+        return claims
+
+    async def list(self, jid: str) -> tuple[SignIn, ...]:
+        """Return the sign-ins of a user, the latest first. Raises Overloaded."""
+        with translated():
+            rows = await self._store.list(jid)
+        at = self._clock()
+        return tuple(row for row in rows if row.expires_at > at)
+
+    async def revoke(self, jid: str, id: str) -> None:
+        """Revoke a sign-in of a user. Raises ItemNotFound, Overloaded."""
+        with translated():
+            is_removed = await self._store.remove(jid, id)
+        if not is_removed:
+            raise ItemNotFound("There is no such sign-in.")
+
+    async def revoke_all(self, jid: str) -> int:
+        """Revoke all sign-ins of a user, and return their number. Raises Overloaded."""
+        with translated():
+            return await self._store.remove_all(jid, at=self._clock())
+
+    async def _live(self, id: str) -> SignIn:
+        """Return a sign-in that was neither revoked nor has expired. Raises NotAuthorized."""
+        with translated():
+            row = await self._store.get(id)
+        if row is None or row.expires_at <= self._clock():
+            raise NotAuthorized(_REVOKED)
+        return row
+
+    async def _may_stay(self, jid: str) -> bool:
+        """Return whether an account exists, as far as its source tells."""
+        try:
+            return await self._authenticator.exists(jid)
+        except NotAllowed:
+            return True
+
+    async def _rotate(self, row: SignIn, token: RefreshToken) -> Tokens:
+        if not await self._may_stay(row.jid):
+            await self.revoke_all(row.jid)
+            raise NotAuthorized(_REVOKED)
+        salt, at = new_salt(), self._clock()
+        following = token.next(salt)
+        rotated = replace(
+            row,
+            refreshed_at=at,
+            expires_at=at + self._refresh_micros,
+            token_hash=following.hash,
+            previous_hash=row.token_hash,
+            salt=salt,
+        )
+        with translated():
+            is_rotated = await self._store.rotate(rotated)
+        if is_rotated:
+            return self._tokens(rotated, following)
+        # Another request, perhaps in another process, has used the same token at the same moment.
+        return await self._repeat(await self._live(row.id), token)
+
+    async def _repeat(self, row: SignIn, token: RefreshToken) -> Tokens:
+        """Return the tokens that replaced a token just now. Raises NotAuthorized."""
+        is_previous = hmac.compare_digest(token.hash, row.previous_hash)
+        if is_previous and self._clock() - row.refreshed_at <= GRACE_SECONDS * MICROSECONDS:
+            return self._tokens(row, token.next(row.salt))
+        with translated():
+            await self._store.remove(row.jid, row.id)
+        log.warning(
+            "a refresh token of %s was used twice: its sign-in %s is revoked", row.jid, row.id
+        )
+        raise NotAuthorized(_REVOKED)
+
+    def _tokens(self, row: SignIn, token: RefreshToken) -> Tokens:
+        return Tokens(
+            sign_in=row,
+            access_token=self._access.issue(row.jid, row.id, self._clock() // MICROSECONDS),
+            access_seconds=self._access.lifetime_seconds,
+            refresh_token=str(token),
+        )

@@ -1,0 +1,46 @@
+"""Authenticate requests of users: by the access token of a sign-in (RFC 6750)."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from component.core.access.principals import User
+from component.core.errors import NotAuthorized
+from component.core.tokens.access import AccessToken, ExpiredToken
+from component.web import keys
+from component.web.server.addresses import party_of
+
+_HOW = "Authorization: Bearer ACCESS-TOKEN"
+
+
+@web.middleware
+async def authenticate_user(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Pass on requests that show the access token of a user, with the user as principal."""
+    token = await _verified(request)
+    request[keys.principal] = User(token.jid)
+    request[keys.access_token] = token
+    return await handler(request)
+
+
+def access_token(request: web.Request) -> AccessToken:
+    """Return the access token of a request."""
+    return request[keys.access_token]
+
+
+async def _verified(request: web.Request) -> AccessToken:
+    """Return the claims of the access token. Raises NotAuthorized, RateLimited, Overloaded."""
+    headers = request.headers.getall("Authorization", ())
+    if len(headers) != 1:
+        raise NotAuthorized(f"Show one access token, in a header {_HOW}.")
+    scheme, _, text = headers[0].strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotAuthorized(f"The header has to be {_HOW}.")
+    try:
+        return await request.app[keys.sign_ins].verify(text.strip())
+    except ExpiredToken:
+        # It was right before: its owner guesses nothing.
+        raise
+    except NotAuthorized:
+        request.config_dict[keys.guess_limit].check(party_of(request.transport), None)
+        raise

@@ -1,0 +1,1 @@
+"""Sign-in of users: {prefix}/v1/tokens."""

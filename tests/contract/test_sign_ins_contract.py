@@ -1,0 +1,124 @@
+"""The contract of `storage.interface.SignIns`, on every backend."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from storage.interface import SignIns, Storage
+from storage.rows import SignIn
+
+ALICE, BOB = "alice@example.org", "bob@example.org"
+
+
+@pytest.fixture
+def sign_ins(storage: Storage) -> SignIns:
+    return storage.sign_ins
+
+
+def sign_in(id: str, *, jid: str = ALICE, at: int = 1000) -> SignIn:
+    return SignIn(
+        id=id,
+        jid=jid,
+        label="phone",
+        created_at=at,
+        refreshed_at=at,
+        expires_at=at + 1000,
+        token_hash=f"hash of {id}".encode(),
+    )
+
+
+async def test_added_sign_in_is_returned_as_it_was(sign_ins: SignIns) -> None:
+    row = replace(sign_in("a"), previous_hash=b"\0\1", salt=b"\2\3")
+
+    assert await sign_ins.add(row, limit=5)
+
+    assert await sign_ins.get("a") == row
+    assert await sign_ins.get("b") is None
+
+
+async def test_list_has_the_sign_ins_of_one_user_the_last_refreshed_first(
+    sign_ins: SignIns,
+) -> None:
+    old, new = sign_in("a", at=1000), sign_in("b", at=1001)
+    for row in (old, new, sign_in("c", jid=BOB)):
+        await sign_ins.add(row, limit=5)
+
+    assert await sign_ins.list(ALICE) == (new, old)
+
+
+async def test_rotation_replaces_the_token_in_use_once(sign_ins: SignIns) -> None:
+    row = sign_in("a")
+    await sign_ins.add(row, limit=5)
+    rotated = replace(
+        row,
+        refreshed_at=1500,
+        expires_at=2500,
+        token_hash=b"next",
+        previous_hash=row.token_hash,
+        salt=b"salt",
+    )
+
+    assert await sign_ins.rotate(rotated)
+    assert not await sign_ins.rotate(replace(rotated, token_hash=b"other"))
+
+    assert await sign_ins.get("a") == rotated
+
+
+async def test_rotation_of_a_removed_sign_in_changes_nothing(sign_ins: SignIns) -> None:
+    row = sign_in("a")
+    await sign_ins.add(row, limit=5)
+    await sign_ins.remove(ALICE, "a")
+
+    assert not await sign_ins.rotate(replace(row, previous_hash=row.token_hash))
+
+    assert await sign_ins.get("a") is None
+
+
+async def test_sign_in_beyond_the_limit_replaces_the_one_not_refreshed_for_longest(
+    sign_ins: SignIns,
+) -> None:
+    for number in range(3):
+        await sign_ins.add(sign_in(f"{number}", at=1000 + number), limit=2)
+    await sign_ins.add(sign_in("of bob", jid=BOB), limit=2)
+
+    assert [row.id for row in await sign_ins.list(ALICE)] == ["2", "1"]
+    assert [row.id for row in await sign_ins.list(BOB)] == ["of bob"]
+
+
+async def test_adding_removes_expired_sign_ins_of_all_users(sign_ins: SignIns) -> None:
+    await sign_ins.add(sign_in("old", jid=BOB, at=1000), limit=5)
+
+    await sign_ins.add(sign_in("new", at=2000), limit=5)
+
+    assert await sign_ins.get("old") is None
+
+
+async def test_removal_needs_the_user_of_the_sign_in(sign_ins: SignIns) -> None:
+    await sign_ins.add(sign_in("a"), limit=5)
+
+    assert not await sign_ins.remove(BOB, "a")
+    assert await sign_ins.remove(ALICE, "a")
+    assert not await sign_ins.remove(ALICE, "a")
+
+
+async def test_removal_of_all_leaves_other_users_alone(sign_ins: SignIns) -> None:
+    for row in (sign_in("a"), sign_in("b"), sign_in("c", jid=BOB)):
+        await sign_ins.add(row, limit=5)
+
+    assert await sign_ins.remove_all(ALICE, at=1500) == 2
+
+    assert await sign_ins.list(ALICE) == ()
+    assert len(await sign_ins.list(BOB)) == 1
+
+
+async def test_sign_in_that_began_before_a_removal_of_all_is_not_added(
+    sign_ins: SignIns,
+) -> None:
+    await sign_ins.remove_all(ALICE, at=1500)
+    await sign_ins.remove_all(ALICE, at=1400)
+
+    assert not await sign_ins.add(sign_in("a", at=1500), limit=5)
+    assert await sign_ins.add(sign_in("b", at=1501), limit=5)
+    assert await sign_ins.add(sign_in("c", jid=BOB, at=1000), limit=5)

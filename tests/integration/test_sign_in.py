@@ -1,0 +1,161 @@
+"""Users sign in over HTTP, and a real ejabberd accepts their access tokens as passwords."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from support.ejabberd import ROOT, Account, Ejabberd
+from support.muniment import Muniment
+from support.ports import LOOPBACK, free_port
+from support.releases import Release
+from support.server import Server
+from support.slixmpp_client import logs_in
+
+#: The lines differ between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
+
+PERMISSIONS = """\
+api_permissions:
+  "accounts for Muniment":
+    from: mod_http_api
+    who: {ip: 127.0.0.1/32}
+    what: [check_password, check_account, registered_users, register, change_password, unregister]
+"""
+
+
+@dataclass(frozen=True)
+class SigningIn:
+    """ejabberd and Muniment with sign-in, and the address of the public listener."""
+
+    server: Server
+    url: str
+
+    async def sign_in(self, account: Account, **fields: str) -> dict[str, Any]:
+        """Return the tokens of a new sign-in."""
+        body = {"jid": account.jid, "password": account.password, **fields}
+        async with (
+            ClientSession() as http,
+            http.post(f"{self.url}/api/v1/tokens", json=body) as response,
+        ):
+            assert response.status == 201, await response.text()
+            return await response.json()
+
+    def user(self, tokens: dict[str, Any]) -> ClientSession:
+        """Return an HTTP session of a user."""
+        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+        return ClientSession(f"{self.url}", headers=headers)
+
+
+@pytest.fixture(scope="module")
+def signing_in(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[SigningIn]:
+    folder = tmp_path_factory.mktemp("sign-in")
+    key, http, public = folder / "muniment/key.json", free_port(), free_port()
+    (folder / "muniment").mkdir()
+    lines = subprocess.run(
+        [sys.executable, "-m", "component", "token-key", "--config", "/dev/stdin"],
+        input=f"""
+            xmpp.jid = "archive.test"
+            xmpp.hosts = ["one.test"]
+            xmpp.secret = "for this test"
+            http.enabled = false
+            tokens.key_file = "{key}"
+        """,
+        capture_output=True,
+        cwd=ROOT,
+        text=True,
+        check=True,
+    ).stdout
+    changes = {
+        "auth_method: internal": lines + PERMISSIONS,
+        "/ws: ejabberd_http_ws": "/ws: ejabberd_http_ws\n      /api: mod_http_api",
+        "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
+    }
+    with Ejabberd(folder / "ejabberd", release, changes=changes) as ejabberd:
+        options = {
+            "tokens": {"key_file": "key.json"},
+            "accounts": {"api_url": f"http://{LOOPBACK}:{ejabberd.ports.http}/api"},
+            "public_http": {"enabled": True, "port": public},
+        }
+        with Muniment(folder / "muniment", ejabberd, http_port=http, options=options) as muniment:
+            yield SigningIn(Server(ejabberd, muniment), f"http://{LOOPBACK}:{public}")
+
+
+async def test_access_token_logs_its_user_in_to_ejabberd(signing_in: SigningIn) -> None:
+    server = signing_in.server
+    alice, bob = server.accounts("alice", "bob")
+
+    token = (await signing_in.sign_in(alice))["access_token"]
+
+    assert await logs_in(server, replace(alice, password=token))
+    assert not await logs_in(server, replace(bob, password=token))
+    assert await logs_in(server, alice)
+
+
+async def test_user_reads_own_archive_and_roster_and_those_of_nobody_else(
+    signing_in: SigningIn,
+) -> None:
+    alice, bob = signing_in.server.accounts("alice", "bob")
+    server = signing_in.server
+    async with server.client(alice) as sender, server.client(bob) as recipient:
+        await recipient.be_available()
+        sender.say(bob.jid, "over XMPP")
+        await recipient.wait_for_body("over XMPP")
+
+    async with signing_in.user(await signing_in.sign_in(bob, label="test")) as http:
+        own = await http.get(f"/api/v1/archives/{bob.jid}/messages")
+        assert [item["body"] for item in (await own.json())["messages"]] == ["over XMPP"]
+        conversations = await http.get(f"/api/v1/archives/{bob.jid}/conversations")
+        assert [item["peer"] for item in (await conversations.json())["conversations"]] == [
+            alice.jid
+        ]
+        roster = await http.get(f"/api/v1/rosters/{bob.jid}")
+        assert await roster.json() == {"owner": bob.jid, "contacts": []}
+
+        for path in ("archives/{}", "archives/{}/messages", "archives/{}/stream", "rosters/{}"):
+            refused = await http.get(f"/api/v1/{path.format(alice.jid)}")
+            assert (await refused.json())["error"] == "forbidden", path
+
+
+async def test_sign_in_with_access_token_as_password_is_refused(signing_in: SigningIn) -> None:
+    alice = signing_in.server.account("alice")
+    token = (await signing_in.sign_in(alice))["access_token"]
+
+    async with ClientSession() as http:
+        body = {"jid": alice.jid, "password": token}
+        response = await http.post(f"{signing_in.url}/api/v1/tokens", json=body)
+        assert response.status == 401
+
+
+async def test_sign_in_survives_a_restart_and_ends_with_a_new_password(
+    signing_in: SigningIn,
+) -> None:
+    alice = signing_in.server.account("alice")
+    tokens = await signing_in.sign_in(alice)
+
+    signing_in.server.muniment.restart()
+
+    async with signing_in.user(tokens) as http:
+        sign_ins = (await (await http.get("/api/v1/tokens")).json())["sign_ins"]
+        assert [(item["id"], item["current"]) for item in sign_ins] == [(tokens["id"], True)]
+        body = {"refresh_token": tokens["refresh_token"]}
+        refreshed = await http.post("/api/v1/tokens/refresh", json=body)
+        assert refreshed.status == 200
+
+        async with ClientSession(
+            signing_in.server.muniment.url,
+            headers={"X-Api-Key": signing_in.server.muniment.secret},
+        ) as admin:
+            changed = await admin.put(
+                f"/api/v1/accounts/{alice.jid}", json={"password": "another one"}
+            )
+            assert changed.status == 204, await changed.text()
+
+        assert (await http.get("/api/v1/tokens")).status == 401
+        body = {"refresh_token": (await refreshed.json())["refresh_token"]}
+        assert (await http.post("/api/v1/tokens/refresh", json=body)).status == 401

@@ -1,0 +1,110 @@
+"""Commands as operators give them: by slixmpp's forms, and by our command in a shell."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from slixmpp import ClientXMPP
+
+from support.ejabberd import ROOT, Account
+from support.server import Server
+from support.slixmpp_client import slixmpp_client
+
+ADMIN = "http://jabber.org/protocol/admin"
+BOSS = Account("boss", "one.test", "the password of the boss")
+OPERATORS = {"operators.boss": {"role": "admin", "jid": BOSS.jid}}
+
+#: A while, for a command that starts Python.
+SECONDS = 60.0
+
+
+class Operator:
+    """Somebody with a client that knows ad-hoc commands."""
+
+    def __init__(self, client: ClientXMPP, component: str) -> None:
+        self._client = client
+        self._adhoc = client.plugin["xep_0050"]
+        self._component = component
+
+    async def nodes(self) -> set[str]:
+        """Return the nodes of the commands that are listed."""
+        listed = await self._adhoc.get_commands(self._component)
+        return {node for _, node, _ in listed["disco_items"]["items"]}
+
+    async def give(self, node: str, fields: Mapping[str, Any] | None = None) -> Any:
+        """Give a command, filling in its form, and return what completes it. Raises IqError."""
+        begun = (await self._adhoc.send_command(self._component, node))["command"]
+        if begun["status"] == "completed":
+            return begun
+        form = begun["form"]
+        form["type"] = "submit"
+        form.set_values({**form.get_values(), **(fields or {})})
+        done = await self._adhoc.send_command(
+            self._component, node, action="complete", payload=form, sessionid=begun["sessionid"]
+        )
+        return done["command"]
+
+
+@asynccontextmanager
+async def operator(server: Server, account: Account = BOSS) -> AsyncIterator[Operator]:
+    """Log in with slixmpp, to give commands."""
+    async with slixmpp_client(account, server.ejabberd.ports.c2s) as client:
+        client.register_plugin("xep_0050")
+        yield Operator(client, server.ejabberd.component)
+
+
+def line(server: Server, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run our command as an administrator does."""
+    return subprocess.run(
+        _written(server, *arguments),
+        cwd=ROOT,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+async def run_for_json(server: Server, *arguments: str, stdin: str = "") -> dict[str, Any]:
+    """Run our command, which goes well, and return the JSON it answers."""
+    done = await asyncio.to_thread(line, server, *arguments, "--json", stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def typed(server: Server, *arguments: str, answers: Sequence[str]) -> tuple[int, str]:
+    """Run our command on a terminal, and answer what it asks for.
+
+    Returns its exit code, and what was to be seen.
+    """
+    keyboard, screen = os.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", *_written(server, *arguments)],
+        cwd=ROOT,
+        stdin=screen,
+        stdout=screen,
+        stderr=screen,
+    )
+    os.close(screen)
+    output, waiting = b"", [answer.encode() for answer in answers]
+    with suppress(OSError):  # the terminal is closed at the other end
+        while text := os.read(keyboard, 1024):
+            output += text
+            if waiting and output.endswith(b": "):
+                os.write(keyboard, waiting.pop(0))
+    os.close(keyboard)
+    return process.wait(SECONDS), output.decode()
+
+
+def _written(server: Server, *arguments: str) -> list[str]:
+    name, *options = arguments
+    config = str(server.muniment.config_path)
+    return [sys.executable, "-m", "component", name, "--config", config, *options]

@@ -1,0 +1,143 @@
+"""Access tokens: JSON Web Tokens that nobody can forge, and the key that signs them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from base64 import urlsafe_b64encode
+
+import jwt
+import pytest
+
+from component.core.errors import NotAuthorized
+from component.core.tokens.access import (
+    KEY_BYTES,
+    AccessTokens,
+    ExpiredToken,
+    Key,
+    looks_like_token,
+)
+
+KEY = Key(b"k" * KEY_BYTES)
+TOKENS = AccessTokens(KEY, lifetime_seconds=600)
+ALICE = "alice@example.org"
+
+
+def encoded(claims: dict[str, object], key: bytes = KEY.secret, algorithm: str = "HS256") -> str:
+    return jwt.encode(claims, key, algorithm)
+
+
+def claims(**changes: object) -> dict[str, object]:
+    now = int(time.time())
+    return {"jid": ALICE, "sid": "s", "iat": now, "exp": now + 60} | changes
+
+
+def test_issued_token_has_the_claims_that_ejabberd_reads() -> None:
+    now = int(time.time())
+
+    token = TOKENS.issue(ALICE, "s", now)
+
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT", "kid": KEY.id}
+    assert jwt.decode(token, KEY.secret, ["HS256"]) == {
+        "jid": ALICE,
+        "sid": "s",
+        "iat": now,
+        "exp": now + 600,
+    }
+
+
+def test_issued_token_is_verified() -> None:
+    token = TOKENS.verify(TOKENS.issue(ALICE, "s", int(time.time())))
+
+    assert (token.jid, token.sign_in) == (ALICE, "s")
+
+
+def test_token_of_a_process_whose_clock_is_ahead_is_verified() -> None:
+    assert TOKENS.is_valid(TOKENS.issue(ALICE, "s", int(time.time()) + 100))
+
+
+def test_expired_token_is_refused_as_such() -> None:
+    with pytest.raises(ExpiredToken):
+        TOKENS.verify(TOKENS.issue(ALICE, "s", int(time.time()) - 601))
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "no token",
+        "a.b.c",
+        encoded(claims(), key=b"x" * KEY_BYTES),
+        encoded(claims(), algorithm="HS384", key=KEY.secret * 2),
+        jwt.encode(claims(), None, "none"),
+        encoded({name: value for name, value in claims().items() if name != "exp"}),
+        encoded({name: value for name, value in claims().items() if name != "sid"}),
+        encoded({name: value for name, value in claims().items() if name != "jid"}),
+        encoded(claims(exp="never")),
+        "e" * 100_000,
+    ],
+)
+def test_token_that_we_have_not_issued_is_refused(token: str) -> None:
+    with pytest.raises(NotAuthorized) as refusal:
+        TOKENS.verify(token)
+
+    assert "token" in refusal.value.message
+    assert token[:20] not in refusal.value.message or not token
+
+
+def test_change_of_a_character_of_the_signature_makes_a_token_invalid() -> None:
+    token = TOKENS.issue(ALICE, "s", int(time.time()))
+    place = token.rindex(".") + 1
+    other = "A" if token[place] != "A" else "B"
+
+    assert TOKENS.is_valid(token)
+    assert not TOKENS.is_valid(f"{token[:place]}{other}{token[place + 1 :]}")
+
+
+def test_generated_key_is_read_back_from_its_jwk() -> None:
+    key = Key.generate()
+
+    assert Key.parse(key.jwk()) == key
+    assert json.loads(key.jwk())["kid"] == key.id
+    assert key.id != Key.generate().id
+
+
+def test_id_of_a_key_is_its_thumbprint() -> None:
+    """RFC 7638 section 3: the hash of the required members in lexical order."""
+    k = urlsafe_b64encode(KEY.secret).rstrip(b"=").decode()
+    digest = hashlib.sha256(f'{{"k":"{k}","kty":"oct"}}'.encode()).digest()
+
+    assert urlsafe_b64encode(digest).rstrip(b"=").decode() == KEY.id
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "no JSON Web Key"),
+        ("[]", "no JSON Web Key"),
+        ('{"kty": "oct"}', "no JSON Web Key"),
+        ('{"kty": "oct", "k": 7}', "no JSON Web Key"),
+        ('{"kty": "RSA", "k": "AAAA"}', '"kty" has to be "oct"'),
+        ('{"kty": "oct", "k": "AAAA"}', "a key of 3 bytes, and 32 are required"),
+    ],
+)
+def test_text_that_is_no_key_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Key.parse(text)
+
+
+def test_key_is_not_shown_by_its_representation() -> None:
+    assert "kkkk" not in repr(KEY)
+
+
+@pytest.mark.parametrize("password", ["a.b.c", "eyJ.eyJ.x-_"])
+def test_three_parts_look_like_a_token(password: str) -> None:
+    assert looks_like_token(password)
+
+
+@pytest.mark.parametrize(
+    "password", ["", "pencil", "a.b", "a.b.c.d", "a b.c.d", "ä.b.c", "a.b.c\n"]
+)
+def test_other_passwords_do_not_look_like_a_token(password: str) -> None:
+    assert not looks_like_token(password)

@@ -1,0 +1,352 @@
+"""Sign-in of users on the public listener, and everything that an access token opens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+from support.http_services import HOST, SECRET_HEADERS, post
+from support.sign_in import BOTH, with_sign_in
+
+from component.core.access.audit import Audit
+from component.core.access.authorize import Authorizer
+from component.core.access.principals import Operator, Role
+from component.web.app import make_app
+from component.web.server.settings import Listener, Services
+from storage.rows import Contact
+
+ALICE, BOB = f"alice@{HOST}", f"bob@{HOST}"
+PASSWORD = "pencil"
+
+
+@pytest.fixture
+async def signing_in(services: Services) -> Services:
+    for jid in (ALICE, BOB):
+        await services.accounts.admin.register(jid, PASSWORD)
+    return with_sign_in(services)
+
+
+@pytest.fixture
+async def public(aiohttp_client: AiohttpClient, signing_in: Services) -> TestClient:
+    """A caller of the public listener that shows nothing."""
+    return await aiohttp_client(make_app(BOTH, signing_in, Listener.PUBLIC))
+
+
+async def sign_in(public: TestClient, jid: str = ALICE, **fields: str) -> dict[str, Any]:
+    """Return the tokens of a new sign-in."""
+    body = {"jid": jid, "password": PASSWORD, **fields}
+    response = await public.post("/api/v1/tokens", json=body)
+    assert response.status == 201, await response.text()
+    return await response.json()
+
+
+def bearer(tokens: dict[str, Any]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+async def test_password_gives_tokens_in_the_words_of_rfc_6749(public: TestClient) -> None:
+    tokens = await sign_in(public, label="my phone")
+
+    assert (tokens["token_type"], tokens["expires_in"], tokens["jid"]) == ("Bearer", 600, ALICE)
+    assert tokens["label"] == "my phone"
+    assert tokens["access_token"].count(".") == 2
+    assert tokens["refresh_token"].count(".") == 1
+
+
+async def test_jid_is_prepared(public: TestClient) -> None:
+    body = {"jid": f"ALICE@{HOST}", "password": PASSWORD}
+    response = await public.post("/api/v1/tokens", json=body)
+
+    assert (await response.json())["jid"] == ALICE
+
+
+@pytest.mark.parametrize(
+    ("jid", "password"),
+    [(ALICE, "wrong"), (f"nobody@{HOST}", PASSWORD), ("alice@elsewhere.example", PASSWORD)],
+)
+async def test_wrong_sign_in_is_refused_in_the_same_words(
+    public: TestClient, jid: str, password: str
+) -> None:
+    response = await public.post("/api/v1/tokens", json={"jid": jid, "password": password})
+
+    assert response.status == 401
+    assert (await response.json())["message"] == "The JID or the password is wrong."
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"jid": ALICE}, "password: required, but missing"),
+        ({"jid": f"{ALICE}/phone", "password": PASSWORD}, "jid: This has to be a bare JID"),
+        ({"jid": ALICE, "password": 7}, "password: expected a string"),
+        ({"jid": ALICE, "password": PASSWORD, "device": "x"}, "device: unknown"),
+        ({"jid": ALICE, "password": PASSWORD, "label": "x" * 201}, "label: "),
+    ],
+)
+async def test_malformed_sign_in_is_refused_with_the_field(
+    public: TestClient, fields: dict[str, object], problem: str
+) -> None:
+    response = await public.post("/api/v1/tokens", json=fields)
+
+    assert response.status == 400
+    assert (await response.json())["message"].startswith(problem)
+
+
+async def test_password_in_the_url_is_refused(public: TestClient) -> None:
+    response = await public.post("/api/v1/tokens?password=pencil", json={"jid": ALICE})
+
+    assert response.status == 400
+
+
+async def test_refresh_token_gives_new_tokens(public: TestClient) -> None:
+    tokens = await sign_in(public)
+
+    response = await public.post(
+        "/api/v1/tokens/refresh", json={"refresh_token": tokens["refresh_token"]}
+    )
+
+    refreshed = await response.json()
+    assert (response.status, refreshed["id"]) == (200, tokens["id"])
+    assert refreshed["refresh_token"] != tokens["refresh_token"]
+
+
+async def test_unknown_refresh_token_is_refused(public: TestClient) -> None:
+    response = await public.post("/api/v1/tokens/refresh", json={"refresh_token": "x.y"})
+
+    assert response.status == 401
+
+
+async def test_user_lists_own_sign_ins(public: TestClient) -> None:
+    first, second = await sign_in(public, label="phone"), await sign_in(public)
+    await sign_in(public, BOB)
+
+    response = await public.get("/api/v1/tokens", headers=bearer(first))
+
+    answer = await response.json()
+    listed = {item["id"]: (item["label"], item["current"]) for item in answer["sign_ins"]}
+    assert listed == {first["id"]: ("phone", True), second["id"]: ("", False)}
+    assert "token" not in str(answer["sign_ins"])
+
+
+async def test_signed_out_user_is_refused_at_once(public: TestClient) -> None:
+    here, there = await sign_in(public), await sign_in(public)
+
+    response = await public.delete("/api/v1/tokens/current", headers=bearer(here))
+
+    assert response.status == 204
+    assert (await public.get("/api/v1/tokens", headers=bearer(here))).status == 401
+    assert (await public.get("/api/v1/tokens", headers=bearer(there))).status == 200
+    refresh = {"refresh_token": here["refresh_token"]}
+    assert (await public.post("/api/v1/tokens/refresh", json=refresh)).status == 401
+
+
+async def test_user_signs_out_elsewhere_and_everywhere(public: TestClient) -> None:
+    here, there = await sign_in(public), await sign_in(public)
+
+    path = f"/api/v1/tokens/{there['id']}"
+    assert (await public.delete(path, headers=bearer(here))).status == 204
+    assert (await public.delete(path, headers=bearer(here))).status == 404
+    assert (await public.get("/api/v1/tokens", headers=bearer(there))).status == 401
+
+    assert (await public.delete("/api/v1/tokens", headers=bearer(here))).status == 204
+    assert (await public.get("/api/v1/tokens", headers=bearer(here))).status == 401
+
+
+async def test_sign_in_of_another_user_is_not_found(public: TestClient) -> None:
+    alice, bob = await sign_in(public), await sign_in(public, BOB)
+
+    response = await public.delete(f"/api/v1/tokens/{bob['id']}", headers=bearer(alice))
+
+    assert response.status == 404
+    assert (await public.get("/api/v1/tokens", headers=bearer(bob))).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer x.y.z"},
+        {"Authorization": "Basic YWxpY2U6cGVuY2ls"},
+        {"Authorization": f"Bearer {SECRET_HEADERS['X-Api-Key']}"},
+        SECRET_HEADERS,
+    ],
+)
+async def test_request_without_an_access_token_is_refused(
+    public: TestClient, headers: dict[str, str]
+) -> None:
+    response = await public.get(f"/api/v1/archives/{ALICE}", headers=headers)
+
+    assert response.status == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert (await response.json())["error"] == "not-authorized"
+
+
+async def test_expired_access_token_is_refused(
+    aiohttp_client: AiohttpClient, signing_in: Services
+) -> None:
+    expired = with_sign_in(signing_in, lifetime_seconds=0)
+    public = await aiohttp_client(make_app(BOTH, expired, Listener.PUBLIC))
+    tokens = await sign_in(public)
+
+    response = await public.get("/api/v1/tokens", headers=bearer(tokens))
+
+    assert response.status == 401
+    assert "has expired" in (await response.json())["message"]
+
+
+async def test_expired_access_tokens_are_no_guesses(
+    aiohttp_client: AiohttpClient, signing_in: Services
+) -> None:
+    expired = with_sign_in(signing_in, lifetime_seconds=0)
+    public = await aiohttp_client(make_app(BOTH, expired, Listener.PUBLIC))
+    tokens = await sign_in(public)
+
+    for _ in range(50):
+        response = await public.get("/api/v1/tokens", headers=bearer(tokens))
+        assert response.status == 401
+
+
+async def test_guessing_of_tokens_is_slowed(public: TestClient) -> None:
+    statuses = [
+        (await public.get("/api/v1/tokens", headers={"Authorization": "Bearer x.y.z"})).status
+        for _ in range(30)
+    ]
+
+    assert (statuses[0], statuses[-1]) == (401, 429)
+
+
+async def test_guessing_of_passwords_is_slowed_whatever_the_account(public: TestClient) -> None:
+    statuses = []
+    for number in range(30):
+        body = {"jid": f"user{number}@{HOST}", "password": "wrong"}
+        statuses.append((await public.post("/api/v1/tokens", json=body)).status)
+
+    assert (statuses[0], statuses[-1]) == (401, 429)
+
+
+async def test_user_reads_own_archive(
+    public: TestClient, aiohttp_client: AiohttpClient, signing_in: Services
+) -> None:
+    private = await aiohttp_client(make_app(BOTH, signing_in), headers=SECRET_HEADERS)
+    stored = await private.post("/api/archive", json=post(1))
+    assert stored.status == 200, await stored.text()
+    tokens = await sign_in(public)
+
+    for path, key in (("messages", "messages"), ("conversations", "conversations")):
+        response = await public.get(f"/api/v1/archives/{ALICE}/{path}", headers=bearer(tokens))
+        assert response.status == 200
+        assert len((await response.json())[key]) == 1
+    summary = await public.get(f"/api/v1/archives/{ALICE}", headers=bearer(tokens))
+    assert (await summary.json())["count"] == 1
+
+
+async def test_read_by_the_owner_is_not_audited(public: TestClient, signing_in: Services) -> None:
+    tokens = await sign_in(public)
+
+    await public.get(f"/api/v1/archives/{ALICE}", headers=bearer(tokens))
+
+    assert await signing_in.storage.audit_log.entries(limit=10) == ()
+
+
+def user_routes(services: Services) -> list[tuple[str, str]]:
+    """Return method and path of each route about an owner on the public listener."""
+    routes = make_app(BOTH, services, Listener.PUBLIC).router.routes()
+    return [
+        (route.method, route.resource.canonical)
+        for route in routes
+        if route.resource is not None and "{owner}" in route.resource.canonical
+    ]
+
+
+async def test_no_route_shows_anything_of_a_foreign_account(
+    public: TestClient, signing_in: Services
+) -> None:
+    headers = bearer(await sign_in(public))
+    routes = user_routes(signing_in)
+
+    assert len(routes) >= 10
+    for method, path in routes:
+        for owner in (BOB, f"room@rooms.{HOST}", f"nobody@{HOST}", "x@elsewhere.example"):
+            url = path.replace("{owner}", owner).replace("{id}", "1")
+            response = await public.request(method, url, headers=headers)
+            assert response.status in (403, 404), f"{method} {url}"
+
+
+async def test_user_with_the_jid_of_an_operator_reads_nothing_more(
+    aiohttp_client: AiohttpClient, signing_in: Services
+) -> None:
+    audit = Audit(signing_in.storage.audit_log, signing_in.writer)
+    boss = Operator(name="boss", role=Role.ADMIN, jid=ALICE)
+    authorizer = Authorizer(signing_in.hosts, [boss], audit, None)
+    public = await aiohttp_client(
+        make_app(BOTH, replace(signing_in, authorizer=authorizer), Listener.PUBLIC)
+    )
+    headers = bearer(await sign_in(public))
+
+    response = await public.get(f"/api/v1/archives/{BOB}/messages", headers=headers)
+
+    assert response.status == 403
+
+
+async def test_user_reads_own_roster(public: TestClient, signing_in: Services) -> None:
+    contact = Contact(jid=BOB, name="Bob", subscription="both", groups=("Friends",))
+    await signing_in.storage.contacts.put(ALICE, contact)
+    tokens = await sign_in(public)
+
+    response = await public.get(f"/api/v1/rosters/{ALICE}", headers=bearer(tokens))
+
+    assert await response.json() == {
+        "owner": ALICE,
+        "contacts": [
+            {
+                "jid": BOB,
+                "name": "Bob",
+                "subscription": "both",
+                "asked": False,
+                "groups": ["Friends"],
+            }
+        ],
+    }
+
+
+async def test_stream_of_a_user_ends_when_the_access_token_expires(
+    aiohttp_client: AiohttpClient, signing_in: Services
+) -> None:
+    short = with_sign_in(signing_in, lifetime_seconds=2)
+    public = await aiohttp_client(make_app(BOTH, short, Listener.PUBLIC))
+    headers = bearer(await sign_in(public))
+
+    async with asyncio.timeout(30):
+        response = await public.get(f"/api/v1/archives/{ALICE}/stream", headers=headers)
+        assert response.status == 200
+        await response.read()
+
+    again = await public.get(f"/api/v1/archives/{ALICE}/stream", headers=headers)
+    assert again.status == 401
+
+
+async def test_neither_passwords_nor_tokens_are_logged(
+    public: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    tokens = await sign_in(public)
+    await public.post("/api/v1/tokens", json={"jid": ALICE, "password": "a wrong one"})
+    await public.post("/api/v1/tokens/refresh", json={"refresh_token": tokens["refresh_token"]})
+    await public.post("/api/v1/tokens/refresh", json={"refresh_token": "a wrong token"})
+
+    for secret in (PASSWORD, "a wrong", tokens["access_token"], tokens["refresh_token"]):
+        assert secret not in caplog.text
+
+
+async def test_listener_without_a_key_has_no_sign_in(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    public = await aiohttp_client(make_app(BOTH, services, Listener.PUBLIC))
+
+    assert (await public.post("/api/v1/tokens", json={})).status == 404
+    assert (await public.get("/health/live")).status == 200
