@@ -94,7 +94,8 @@ def add_to_gajim(settings: sqlite3.Connection) -> None:
         (ALICE.user, json.dumps({"account": account, "contact": {}, "group_chat": {}})),
     )
     settings.execute(
-        "UPDATE settings SET settings = ? WHERE name = 'app'", (json.dumps({"use_keyring": False}),)
+        "UPDATE settings SET settings = ? WHERE name = 'app'",
+        (json.dumps({"use_keyring": False}),),
     )
 
 
@@ -105,7 +106,7 @@ DESKTOPS = {
         add_account=add_to_dino,
         messages=".local/share/dino/dino.db",
         texts="SELECT body FROM message",
-        room_keys=("Tab", "Tab", *ALICE.user, "Return"),
+        room_keys=("Tab", "Tab", *ALICE.user, "Tab", "Tab", "Return"),
     ),
     "gajim": Desktop(
         command="gajim",
@@ -143,10 +144,10 @@ def main() -> int:
 def server(work: Path, version: str, *, is_mod_mam: bool) -> Iterator[int]:
     """Run ejabberd with TLS, and Muniment beside it or mod_mam in it; yield the port."""
     pem = work / "server.pem"
+    name = ("-subj", f"/CN={HOSTS[0]}", "-addext", f"subjectAltName=DNS:{HOSTS[0]}")
+    files = ("-keyout", str(work / "key"), "-out", str(work / "certificate"))
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-        + ["-subj", f"/CN={HOSTS[0]}", "-addext", f"subjectAltName=DNS:{HOSTS[0]}"]
-        + ["-keyout", str(work / "key"), "-out", str(work / "certificate")],
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *name, *files],
         check=True,
         capture_output=True,
     )
@@ -235,8 +236,7 @@ class Trial:
                 await self._look("4-return")
                 if stays:
                     print(f"DISPLAY={DISPLAY} xdotool ... reaches it; Ctrl-C ends it.")
-                    while True:
-                        await asyncio.sleep(1)
+                    await asyncio.Event().wait()
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
