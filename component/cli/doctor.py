@@ -17,7 +17,7 @@ from component.cli.exit_codes import FAILED, OK, USAGE
 from component.config import Config
 from component.core.doctor.checks import CONFIG, SERVER, unexamined
 from component.core.doctor.finding import Finding, Severity, ok
-from component.core.doctor.options import as_yaml
+from component.core.ejabberd_options import as_yaml
 from component.core.wording import count_of
 
 if TYPE_CHECKING:

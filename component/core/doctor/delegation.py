@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from component.core.doctor.facts import ServerFacts
 from component.core.doctor.finding import Finding, fault, named, ok
-from component.core.doctor.options import NAME, NS_MAM, for_component
+from component.core.ejabberd_options import NAME, NS_MAM, for_component
 
 ID = "delegation"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from component.core.doctor.facts import HostFacts
-from component.core.doctor.options import Options, in_one_line
+from component.core.ejabberd_options import Options, in_one_line
 
 
 class Severity(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from component.core.doctor.facts import ServerFacts
 from component.core.doctor.finding import Finding, Severity, ok, skipped
-from component.core.doctor.options import NAME, NS_DISCO_INFO, for_component
+from component.core.ejabberd_options import NAME, NS_DISCO_INFO, for_component
 
 ID = "rooms"
 

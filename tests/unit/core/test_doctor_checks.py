@@ -11,7 +11,7 @@ from component.config.network import ServerCheck
 from component.core.doctor.checks import IDS, SERVER, examine
 from component.core.doctor.facts import HostFacts, Needs, RoomServiceFacts, ServerFacts
 from component.core.doctor.finding import Finding, Severity
-from component.core.doctor.options import as_yaml, in_one_line
+from component.core.ejabberd_options import as_yaml, in_one_line
 
 COMPONENT = "archive.test"
 ROOMS = "conference.one.test"

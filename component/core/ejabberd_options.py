@@ -12,6 +12,7 @@ NAME = "muniment"
 
 NS_MAM = "urn:xmpp:mam:2"
 NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
+NS_PUBSUB = "http://jabber.org/protocol/pubsub"
 
 #: A text that YAML reads as a text without quotes.
 _PLAIN = re.compile(r"(?!(?:true|false|yes|no|on|off|null|y|n)$)[a-z_][a-z0-9_.]*")
@@ -30,7 +31,7 @@ def for_component(component: str, modules: Options) -> Options:
 
 def as_yaml(options: Options) -> str:
     """Return options as lines of YAML."""
-    return "\n".join(_lines(options, 0))
+    return "\n".join(lines(options, 0))
 
 
 def in_one_line(options: Options) -> str:
@@ -38,14 +39,15 @@ def in_one_line(options: Options) -> str:
     return ", ".join(f"{_scalar(key)}: {_flow(value)}" for key, value in options.items())
 
 
-def _lines(value: Any, depth: int) -> Iterator[str]:
+def lines(value: Any, depth: int) -> Iterator[str]:
+    """Yield a list or a mapping as lines of YAML; `depth` is the number of its parents."""
     margin = "  " * depth
     items = value.items() if isinstance(value, Mapping) else ((None, item) for item in value)
     for key, item in items:
         start = f"{margin}-" if key is None else f"{margin}{_scalar(key)}:"
         if isinstance(item, Mapping | list) and item:
             yield start
-            yield from _lines(item, depth + 1)
+            yield from lines(item, depth + 1)
         else:
             yield f"{start} {_scalar(item)}"
 
