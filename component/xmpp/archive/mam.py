@@ -104,11 +104,10 @@ def parse(query: Element, addresses: Jids) -> PageQuery:
 
 def _set_in(query: Element) -> Element | None:
     """Return the <set/> of a query, None if it has none."""
-    after = query.findtext(f"{{{NS}}}after")
-    if after is None:
-        return query.find(rsm.SET)
-    # COMPAT: Profanity 0.13 writes <after/> into the query itself. Without this it would be given
-    # the first page again, and it shows those messages twice.
-    page = Element(rsm.SET)
-    SubElement(page, f"{{{rsm.NS}}}after").text = after
+    page, after = query.find(rsm.SET), query.findtext(f"{{{NS}}}after")
+    if page is None and after is not None:
+        # COMPAT: Profanity 0.13 writes <after/> into the query itself. Without this it would get
+        # the first page again, and it shows those messages twice.
+        page = Element(rsm.SET)
+        SubElement(page, f"{{{rsm.NS}}}after").text = after
     return page

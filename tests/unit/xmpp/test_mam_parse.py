@@ -8,6 +8,7 @@ from support.wire import NS_FORM, NS_MAM, form_of, parsed, query
 from component.core.errors import BadRequest, NotImplementedHere
 from component.core.reading.pages import PageQuery
 from component.core.xml.times import parse_time
+from component.xmpp.archive import rsm
 from component.xmpp.archive.mam import parse
 from component.xmpp.archive.mam_form import FIELDS, FULLTEXT, IDS_MAX
 from component.xmpp.connection.addresses import Addresses
@@ -31,6 +32,12 @@ def test_id_of_the_next_page_may_stand_outside_of_its_set() -> None:
     misplaced = f"<query xmlns='{NS_MAM}'><after>id</after></query>"
 
     assert read(misplaced) == read(query(after="id")) == PageQuery(after="id")
+
+
+def test_set_prevails_over_an_id_outside_of_it() -> None:
+    both = f"<query xmlns='{NS_MAM}'><after>id</after><set xmlns='{rsm.NS}'><max>5</max></set></query>"
+
+    assert read(both) == PageQuery(limit=5)
 
 
 def test_misplaced_id_that_is_too_long_is_refused() -> None:
