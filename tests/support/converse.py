@@ -46,20 +46,20 @@ _SCROLL = "() => document.querySelector('converse-mam-placeholder')?.scrollIntoV
 
 
 class Unseen(Exception):
-    """Something did not appear on the page; the message has both."""
+    """Texts did not appear on the page; the message has the difference."""
 
 
 def missing_parts() -> list[str]:
     """Return what is not installed."""
     missing = [] if which(CHROMIUM) else [CHROMIUM]
-    return missing if DIST.exists() else [*missing, f"what {DIST.parents[2]} lists"]
+    return missing if DIST.exists() else [*missing, f"the npm packages of {DIST.parents[2]}"]
 
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     """Run Debian's Chromium, without a window."""
     async with async_playwright() as playwright:
-        # Chromium has no sandbox for root, and here it shows nothing but what we serve it.
+        # Chromium has no sandbox for root, and here it opens only pages of the test.
         browser = await playwright.chromium.launch(
             executable_path=which(CHROMIUM), args=["--no-sandbox"]
         )
@@ -86,7 +86,7 @@ async def converse_device(
         "discover_connection_methods": False,
         "allow_non_roster_messaging": True,
         "muc_nickname_from_jid": True,
-        # By default it has rooms send none, and asks them for an archive, which they have not.
+        # By default Converse.js asks rooms for no history, only for an archive.
         "muc_history_max_stanzas": 20,
         "assets_path": "/dist/",
         "view_mode": "fullscreen",

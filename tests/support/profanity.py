@@ -47,13 +47,13 @@ def missing_programs() -> list[str]:
 
 
 class Unseen(Exception):
-    """Something did not appear on the screen; the message has both."""
+    """Something did not appear on the screen; the message has its name and the screen."""
 
 
 class Profanity:
     """One device of one user: `async with` starts Profanity and logs in, and quits at the end.
 
-    Started again, it has what it stored before.
+    A second start finds the messages that the first one stored.
     """
 
     def __init__(self, home: Path, account: Account, port: int) -> None:
@@ -92,7 +92,7 @@ class Profanity:
     async def type(self, line: str) -> None:
         """Type a line, and Enter."""
         self._tmux("send-keys", "-l", line)
-        # What is typed last is in view, however long the line.
+        # The field shows the end of a long line.
         await self.wait_for(line[-COLUMNS // 2 :])
         self._tmux("send-keys", "Enter")
 
@@ -169,7 +169,7 @@ class Profanity:
         return done.stdout
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        # Nothing else of the environment: this is not the desktop of the one who runs the tests.
+        # Without the rest of the environment Profanity finds no desktop and no other home.
         environment = {"HOME": str(self._home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         return subprocess.run(
             ["tmux", "-L", self._socket, *arguments],

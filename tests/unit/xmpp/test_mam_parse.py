@@ -35,9 +35,9 @@ def test_id_of_the_next_page_may_stand_outside_of_its_set() -> None:
 
 
 def test_set_prevails_over_an_id_outside_of_it() -> None:
-    both = f"<query xmlns='{NS_MAM}'><after>id</after><set xmlns='{rsm.NS}'><max>5</max></set></query>"
+    page = f"<set xmlns='{rsm.NS}'><max>5</max></set>"
 
-    assert read(both) == PageQuery(limit=5)
+    assert read(f"<query xmlns='{NS_MAM}'><after>id</after>{page}</query>") == PageQuery(limit=5)
 
 
 def test_misplaced_id_that_is_too_long_is_refused() -> None:
