@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from shutil import which
+from tempfile import gettempdir
 from typing import Self
 
 from support.ejabberd import Account
@@ -62,8 +63,8 @@ class Profanity:
         self._account = account
         self._port = port
         self._data = home / ".local" / "share" / "profanity"
-        #: A name below /tmp: the path of a socket may be shorter than that of a test's folder.
-        self._socket = f"muniment-{secrets.token_hex(6)}"
+        #: Not in the folder of the test: the path of a socket has 107 bytes at most.
+        self._socket = Path(gettempdir()) / f"muniment-{secrets.token_hex(6)}.tmux"
 
     async def __aenter__(self) -> Self:
         self._configure()
@@ -161,6 +162,8 @@ class Profanity:
 
     def _kill(self) -> None:
         self._run("kill-server")
+        # tmux leaves it behind.
+        self._socket.unlink(missing_ok=True)
 
     def _tmux(self, *arguments: str) -> str:
         """Return the output of a command of tmux. Raises CalledProcessError."""
@@ -172,7 +175,7 @@ class Profanity:
         # Without the rest of the environment Profanity finds no desktop and no other home.
         environment = {"HOME": str(self._home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         return subprocess.run(
-            ["tmux", "-L", self._socket, *arguments],
+            ["tmux", "-S", str(self._socket), *arguments],
             capture_output=True,
             check=False,
             text=True,
