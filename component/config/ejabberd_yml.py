@@ -363,8 +363,8 @@ def _modules(release: Version, config: Config) -> Iterator[Block]:
     )
     yield Block(
         place=("modules", "mod_delegation"),
-        comment="Archive queries (XEP-0313) sent to users' own addresses are answered by the "
-        "component.",
+        comment="The component answers archive queries (XEP-0313) that users send to their own "
+        "addresses, or to the domain of their server.",
         value={"namespaces": {NS_MAM: {"access": NAME}}},
     )
     yield Block(
