@@ -54,7 +54,8 @@ class RevokingAdmin:
     async def register(self, jid: str, password: str) -> None:
         await self._admin.register(jid, password)
         # An account of this JID may have been removed in ejabberd itself.
-        await self._sign_ins.revoke_all(jid)
+        if await self._sign_ins.list(jid):
+            await self._sign_ins.revoke_all(jid)
 
     async def set_password(self, jid: str, password: str) -> None:
         await self._admin.set_password(jid, password)

@@ -77,7 +77,9 @@ def identify(settings: ListenerSettings) -> Middleware:
     async def identify_party(request: web.Request, handler: Handler) -> web.StreamResponse:
         peer = address_of(request.transport)
         values = request.headers.getall(HEADER, ())
-        address = forwarded_address(peer, values, settings.trusted_proxies)
+        # Without a transport the caller has gone, and is no Unix socket.
+        trusted = settings.trusted_proxies if request.transport is not None else ()
+        address = forwarded_address(peer, values, trusted)
         party = request[keys.party] = UNIX_SOCKET if address is None else party_at(address)
         if address == peer:
             if values and settings.section is Listener.PUBLIC and log_once.is_new(party):

@@ -9,8 +9,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, UnixConnector
-from aiohttp.test_utils import TestClient
+from aiohttp import ClientSession, UnixConnector, web
+from aiohttp.test_utils import TestClient, make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_aiohttp import AiohttpClient
@@ -18,8 +18,10 @@ from support.http_services import HOST
 from support.sign_in import BOTH, with_sign_in
 
 from component.core.accounts.throttle import BURST
+from component.web import keys
 from component.web.app import make_app, serve
-from component.web.server.forwarding import forwarded_address
+from component.web.server.addresses import UNIX_SOCKET
+from component.web.server.forwarding import forwarded_address, identify
 from component.web.server.settings import Listener, Services, WebSettings
 
 TRUSTED = (ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48"))
@@ -106,6 +108,22 @@ async def test_wrong_passwords_are_limited_by_forwarded_address(public: TestClie
 
     assert (statuses[0], statuses[-1]) == (401, 429)
     assert await guess(public, OTHER) == 401
+
+
+async def test_caller_that_has_gone_is_not_believed() -> None:
+    """A request without a transport must not count for an address that its caller invents."""
+    identified = identify(proxied().public)
+    headers = {"X-Forwarded-For": USER}
+    request = make_mocked_request("GET", "/", headers=headers)
+    request.protocol.transport = None
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.Response(text=request[keys.party])
+
+    response = await identified(request, handler)
+
+    assert isinstance(response, web.Response)
+    assert response.text == UNIX_SOCKET
 
 
 async def test_forwarded_address_counts_for_nothing_without_trust(
