@@ -19,14 +19,14 @@ from urllib.parse import urlsplit
 from component.config.sections import Config
 from component.config.types import PLACEHOLDER
 
-#: What ejabberd calls the component in its acl, and what it grants to the component.
+#: The name of the component's acl in ejabberd.yml, and of the access rules that allow this acl.
 NAME = "muniment"
 
 NS_MAM = "urn:xmpp:mam:2"
 NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
 NS_PUBSUB = "http://jabber.org/protocol/pubsub"
 
-#: Commands of ejabberd by which accounts are checked and changed.
+#: The commands of ejabberd that check and change accounts.
 ACCOUNT_COMMANDS = (
     "check_password",
     "check_account",
@@ -37,7 +37,7 @@ ACCOUNT_COMMANDS = (
 )
 
 _VERSION = re.compile(r"(\d\d)\.(\d\d)(?:[-.+~].*)?")
-#: A text that YAML reads as a text without quotes.
+#: A text that needs no quotes in YAML.
 _PLAIN = re.compile(r"(?!(?:true|false|yes|no|on|off|null|y|n)$)[a-z_][a-z0-9_.]*")
 _WIDTH = 99
 
@@ -54,13 +54,14 @@ class Version(NamedTuple):
 
 OLDEST, NEWEST = Version(23, 1), Version(26, 7)
 
-#: The first release that changes rosters by privilege, and that asks more than extauth who exists.
+#: The first release that changes rosters by privilege, and that does not ask extauth alone whether
+#: an account exists.
 _ROSTER_CHANGES = _EXISTS_CHECK = Version(23, 10)
-#: The first release that knows IQs by privilege, and drops other IQs of components.
+#: The first release that accepts IQs by privilege, and drops other IQs of components.
 _IQ_PRIVILEGE = Version(24, 10)
 #: The first release that answers IQs of users to their own accounts by privilege.
 _USER_IQ_PRIVILEGE = Version(25, 3)
-#: The first release that demands the access rule `configure` of an account of the API.
+#: The first release that demands the access rule `configure` for an account of the API.
 _CONFIGURE_RULE = Version(26, 7)
 
 
@@ -72,18 +73,22 @@ class Unprintable(Exception):
 class Block:
     """An option of ejabberd.yml, and a comment that says what it is for."""
 
-    place: tuple[str, ...]  #: the keys from the top of the file; of a list, of the list
+    place: tuple[
+        str, ...
+    ]  #: the keys from the top of the file to the option, or to the list that has it
     value: Any  #: texts, numbers, booleans, and lists and mappings of them
     comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The configuration, and the places of its secrets, which themselves are never printed."""
+    """The configuration, and the places of its secrets; the secrets are never printed."""
 
     config: Config
     component_secret: str  #: such as "the content of /etc/muniment/xmpp-secret"
-    extauth_program: str | None = None  #: the command of extauth, None if it is not asked for
+    extauth_program: str | None = (
+        None  #: the command line of extauth; None: no external authentication
+    )
 
 
 def version(text: str) -> Version:
@@ -103,7 +108,7 @@ def version(text: str) -> Version:
 
 
 def blocks(release: Version, source: Source) -> tuple[Block, ...]:
-    """Return what ejabberd.yml needs, in the order of its keys. Raises Unprintable."""
+    """Return the blocks that ejabberd.yml needs, in the order of its keys. Raises Unprintable."""
     config = source.config
     rules = [*_component_rules(config), *_api_rules(release, config)]
     return (

@@ -1,8 +1,7 @@
 """All options, each with its type, range, default and description.
 
 muniment.toml.example and docs/operations.md repeat the descriptions word for word; tests compare
-them. The sections [xmpp], [http] and [public_http] are in
-`config.network`.
+them. The sections [xmpp], [http] and [public_http] are in `config.network`.
 """
 
 from __future__ import annotations
