@@ -18,14 +18,16 @@ class AccountSummary:
     """An account in a list of accounts."""
 
     jid: str
-    is_enabled: bool | None = True  #: None: the source does not tell
-    created: int | None = None  #: microseconds since the epoch; None: the source does not tell
+    is_enabled: bool | None = True  #: None: the source does not report it
+    created: int | None = (
+        None  #: microseconds since the epoch; None: the source does not report it
+    )
 
 
 class Authenticator(Protocol):
-    """Tells who may log in to our virtual hosts.
+    """Decides who may log in to our virtual hosts.
 
-    A source that cannot be asked raises NotAllowed, whose message says where accounts live.
+    A source that cannot be asked raises NotAllowed, whose message says where the accounts are.
     """
 
     async def authenticate(self, jid: str, password: str) -> bool:
@@ -97,7 +99,7 @@ class UnknownAccounts:
     """An Authenticator without a source: every method raises NotAllowed."""
 
     def __init__(self, refusal: str) -> None:
-        """`refusal` says where the accounts live, and which option lets them be asked."""
+        """`refusal` says where the accounts are, and which option lets Muniment check them."""
         self._refusal = refusal
 
     async def authenticate(self, jid: str, password: str) -> bool:

@@ -2,7 +2,7 @@
 
 This is the only SASLprep of the program. It agrees with that of slixmpp, which logs in to
 ejabberd: unassigned code points are allowed as in queries (RFC 3454 section 7), so that a password
-may have characters younger than Unicode 3.2.
+may have characters newer than Unicode 3.2.
 """
 
 from __future__ import annotations

@@ -311,7 +311,7 @@ async def test_waiting_messages_over_the_bound_are_archived(
     bench.put(entry("more", peer=ROMEO))
 
     assert (before, await bench.archived_now()) == ([], [*names(HELD_MAX), "more"])
-    assert "too many messages wait for rosters: 6 are archived without" in caplog.messages
+    assert "too many messages wait for rosters: 6 are archived without them" in caplog.messages
 
 
 async def test_rosters_decide_again_after_the_bound_was_reached(bench: Bench) -> None:
