@@ -31,8 +31,8 @@ def translated() -> Iterator[None]:
         ) from error
     except TookTooLong as error:
         raise TakesTooLong(
-            "the query takes longer than one query may: restrict it to a time or a peer,"
-            " or search for fewer words, without stars"
+            "the query takes longer than a query may: narrow it by a time or a peer, or search"
+            " for fewer words, without stars"
         ) from error
     except Busy as error:
         raise Overloaded(

@@ -57,9 +57,9 @@ class ServedArchives:
         if not has_role(principal, Role.ADMIN):
             return ItemNotFound(f"{domain} is not served here")
         named = ", ".join(self._domains[:NAMED_MAX])
-        more = len(self._domains) - NAMED_MAX
-        unnamed = f" and {more} more" if more > 0 else ""
+        unnamed = len(self._domains) - NAMED_MAX
+        others = f" and {unnamed} more" if unnamed > 0 else ""
         return ItemNotFound(
             f"{domain} is not served here{did_you_mean(domain, self._domains) or '.'}"
-            f" Served are {named}{unnamed}."
+            f" Served are {named}{others}."
         )

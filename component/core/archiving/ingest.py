@@ -119,8 +119,8 @@ class Ingest:
         stanza_id = description.public_id if candidate.is_for_room else ""
         dedup_key, alternative_keys = message.dedup_key, message.alternative_keys
         rows = []
-        for owner, other, direction in candidate.sides:
-            peer, resource = jids.bare(other), jids.resource(other)
+        for owner, peer_jid, direction in candidate.sides:
+            peer, resource = jids.bare(peer_jid), jids.resource(peer_jid)
             name_hashes, refers_to = description.name_hashes(
                 peer, resource, stanza.type, direction
             )

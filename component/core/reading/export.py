@@ -127,13 +127,13 @@ def _refuse_if_erased(follower: Follower) -> None:
 
 
 def _line(owner: str, message: ArchivedMessage) -> bytes:
-    other = f"{message.peer}/{message.resource}" if message.resource else message.peer
+    peer = f"{message.peer}/{message.resource}" if message.resource else message.peer
     is_sent = message.direction is Direction.SENT
     fields = {
         "id": message.id,
         "time": format_time(message.at),
-        "from": owner if is_sent else other,
-        "to": other if is_sent else owner,
+        "from": owner if is_sent else peer,
+        "to": peer if is_sent else owner,
         "direction": message.direction.value,
         "type": message.type,
         "kind": message.kind.value,

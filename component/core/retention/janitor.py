@@ -21,7 +21,7 @@ from storage.interface import Storage
 
 log = logging.getLogger(__name__)
 
-#: Stands for the operator of purges by the schedule.
+#: The operator's name in purges by the schedule.
 SCHEDULE = "schedule"
 
 
@@ -67,7 +67,7 @@ class Janitor:
     ) -> Progress:
         """Start a purge of one archive, or of all if `owner` is None.
 
-        With `is_confirmed` the operator confirms the limits, however much they delete. Raises
+        With `is_confirmed` the operator confirms the limits, even if they delete much. Raises
         Conflict, Overloaded.
         """
         self._refuse_if_busy()

@@ -16,7 +16,7 @@ _HOW = "Authorization: Bearer ACCESS-TOKEN"
 
 @web.middleware
 async def authenticate_user(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Pass on requests that show the access token of a user, with the user as principal."""
+    """Pass on requests with the access token of a user, with the user as principal."""
     token = await _verified(request)
     request[keys.principal] = User(token.jid)
     request[keys.access_token] = token
