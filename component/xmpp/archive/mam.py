@@ -42,11 +42,11 @@ FEATURES = (
 #: The feature of archives of users that have messages of rooms too (section 7).
 GROUPCHAT = f"{NS}#groupchat-available"
 
-#: How long a query may read an archive. ejabberd drops a query after 32 seconds, and the query may
-#: have waited half of them for its turn. A later answer would reach nobody.
+#: Seconds that a query may read an archive. ejabberd drops a query after 32 seconds, and the query
+#: may have waited half of them for its turn. A later answer would reach nobody.
 READ_SECONDS = 15.0
 
-#: The longest query id, in characters; it is repeated in each result.
+#: The maximum length of a query id, in characters; each result repeats it.
 QUERYID_MAX = 256
 
 

@@ -57,13 +57,13 @@ class RoomEvents:
         self._addresses = addresses
 
     def take_presence(self, presence: Element, raw: bytes) -> None:
-        """Note the affiliation of the recipient if a room's presence says it."""
+        """Note the affiliation of the recipient if a room's presence has it."""
         # Nearly all presences are from users.
         if not self._rooms.has_archive(presence.get("from")):
             return
         room, jid = (self._addresses.accept(presence.get(name)) for name in ("from", "to"))
         if presence.get("type") == "unavailable" and _is_destroyed(raw):
-            # A user of another server may create the next one, and that is not copied to us.
+            # A user of another server may create the next room, which causes no copy to us.
             self._rooms.note_created(jids.bare(room), now())
             return
         affiliation = _affiliation(presence, raw)
@@ -71,7 +71,7 @@ class RoomEvents:
             return
         occupant = Occupant(room=jids.bare(room), jid=jids.bare(jid), affiliation=affiliation)
         if presence.get("type") == "error":
-            # A user who is refused need not have been in the room: this can only remove rights.
+            # A user who is refused may never have been in the room: this can only remove rights.
             self._rooms.note_absent(occupant)
             return
         if _CREATED in _codes(_reread(raw)):
