@@ -351,7 +351,7 @@ async def _in_time(
     # get the rest of these messages, so the page gets all of them.
     edge = rows[limit][1]
     beyond = ("<" if newest else ">", edge)
-    more = await by_time(connection, selection, newest=newest, limit=1, edge=beyond)
+    further = await by_time(connection, selection, newest=newest, limit=1, edge=beyond)
     rows = [row for row in rows if row[1] != edge]
     rows += await by_time(connection, selection, newest=newest, limit=None, edge=("=", edge))
-    return rows, not more
+    return rows, not further

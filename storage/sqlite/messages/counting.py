@@ -209,8 +209,9 @@ async def skip_to_index(
         connection, number, series, [selection.first - 1, selection.last]
     )
     if index >= (counted := max(until - before, 0) - len(gaps)):
-        rest = selection.strays[index - counted :]
-        return selection.within(rest[0] if rest else BEYOND, BEYOND), 0
+        later_strays = selection.strays[index - counted :]
+        first = later_strays[0] if later_strays else BEYOND
+        return selection.within(first, BEYOND), 0
     skipped_gaps = await _gaps_before(connection, selection, series, before, index)
     place = await position_of(connection, number, series, before + index + skipped_gaps + 1)
     if place is None or place[0] < selection.first:
