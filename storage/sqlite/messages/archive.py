@@ -22,7 +22,7 @@ from storage.sqlite.engine.protocols import Bound, Connection, Database, Result,
 from storage.sqlite.messages import retractions
 from storage.sqlite.messages.append import Appender
 from storage.sqlite.messages.conversations import fetch, note_displayed
-from storage.sqlite.messages.counting import (
+from storage.sqlite.messages.counts import (
     OWNER_COUNTS,
     Series,
     count_exactly,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from storage.errors import NotFound
 from storage.rows import Cutoff, OverLimit, Removed, Totals, Usage
 from storage.sqlite.engine.protocols import Connection, Database, Row
-from storage.sqlite.messages.counters import CounterDelta
+from storage.sqlite.messages.counter_updates import CounterDelta
 from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.selection import find_sequences
 from storage.sqlite.retention import over_limit, scrub

@@ -25,8 +25,8 @@ from support.sqlite_trace import on_statements, on_steps
 from storage.rows import ANY, READABLE, Cutoff, Filter, Kind, Phrase
 from storage.sqlite.engine.connection import _with_numbered_parameters
 from storage.sqlite.messages.archive import SqliteArchive
-from storage.sqlite.messages.counters import LONG
-from storage.sqlite.messages.counting import EXAMINED_MAX
+from storage.sqlite.messages.counter_updates import LONG
+from storage.sqlite.messages.counts import EXAMINED_MAX
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
 from storage.sqlite.retention.scrub import merge_index
 from storage.sqlite.retention.store import SqliteRetention

@@ -1,4 +1,4 @@
-"""Counts rows, and finds rows by their position, with the counters that `counters` writes.
+"""Counts rows, and finds rows by their position, with the counters that `counter_updates` writes.
 
 A count adds up long buckets, then short buckets, and counts rows only at the edge of a range.
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from storage.errors import TooCostly
 from storage.rows import ANY, READABLE, Filter, Kind
 from storage.sqlite.engine.protocols import Bound, Connection, Row
-from storage.sqlite.messages.counters import GROUPCHAT, IN_LONG, LONG, PEOPLE, SHORT
+from storage.sqlite.messages.counter_updates import GROUPCHAT, IN_LONG, LONG, PEOPLE, SHORT
 from storage.sqlite.messages.selection import BEYOND, Selection, check, existing_sql
 from storage.sqlite.messages.statements import COLUMNS, SEQUENCES, SelectBuilder
 
