@@ -122,7 +122,7 @@ def blocks(release: Version, source: Source) -> tuple[Block, ...]:
 
 
 def notes(release: Version, source: Source) -> tuple[str, ...]:
-    """Return what the blocks themselves cannot say, a sentence or two each."""
+    """Return notes about the file as a whole, for which no block has a place."""
     config = source.config
     lines = [
         f"Options of ejabberd.yml for ejabberd {release} with Muniment. Add each block below the "
@@ -231,9 +231,9 @@ def _listeners(source: Source) -> Iterator[Block]:
         place=("listen",),
         comment="The port on which the component connects (XEP-0114). Loopback or a private "
         "network only: the protocol has no encryption of its own. Replace the password by "
-        f"{source.component_secret}; Muniment refuses the one that stands here. Without "
-        "global_routes: false one connection would be given the stanzas of every host listed "
-        "here; without shaper: none the archive would be slowed down.",
+        f"{source.component_secret}; Muniment refuses this placeholder. Without "
+        "global_routes: false ejabberd would send the stanzas of every host listed here to one "
+        "connection; a traffic shaper would slow down the archive.",
         value=[
             {
                 "port": xmpp.port,
@@ -272,7 +272,7 @@ def _listening_address(host: str) -> str:
     try:
         return str(ip_address(host))
     except ValueError:
-        # ejabberd refuses a name here, and so does not listen on a wrong address.
+        # The placeholder is no address: ejabberd refuses it, so it cannot listen on a wrong one.
         return f"the IP address of {host}"
 
 
@@ -284,7 +284,7 @@ def _component_rules(config: Config) -> Iterator[Block]:
     )
     yield Block(
         place=("access_rules", NAME),
-        comment="What is given to the component, and to nobody else.",
+        comment="The rule for rights of the component alone.",
         value={"allow": NAME},
     )
 
@@ -386,7 +386,7 @@ def _modules(release: Version, config: Config) -> Iterator[Block]:
         )
     yield Block(
         place=("modules", "mod_service_log"),
-        comment="Copies of what users send and receive, for the archive.",
+        comment="Copies of all stanzas that users send and receive, for the archive.",
         value={"loggers": [config.xmpp.jid]},
     )
     yield Block(
@@ -422,16 +422,16 @@ def _iqs_by_privilege(release: Version, config: Config) -> dict[str, Any]:
 
 
 def _privileges_explained(release: Version, config: Config) -> Iterator[str]:
-    yield "The component may deliver the results as coming from the user's own address."
+    yield "The component may send the results of queries from the users' own addresses."
     if config.rosters.source == "ejabberd":
         yield (
-            "It may read rosters: users can choose to have archived what they exchange with "
-            "their contacts only."
+            "It may read rosters, so that users can choose to archive only messages with their "
+            "contacts."
         )
         if release >= _ROSTER_CHANGES:
             yield '"both" in the place of "get" lets programs change rosters over HTTP.'
     payloads = _iqs_by_privilege(release, config)
     if NS_DISCO_INFO in payloads:
-        yield "It may ask rooms who may read their archives (archive.room_services)."
+        yield "It may ask rooms whether a user may read their archives (archive.room_services)."
     if NS_PUBSUB in payloads:
-        yield "It may ask which messages the clients of a user have displayed (XEP-0490)."
+        yield "It may ask for the messages that the clients of a user have displayed (XEP-0490)."

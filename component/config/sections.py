@@ -55,7 +55,7 @@ class Storage(Section):
 
 
 class Archive(Section):
-    """Which messages are archived, and how many of them a query returns."""
+    """The messages that are archived, and the pages of queries."""
 
     page_default: Count = Field(
         default=50, description="Messages on a page if the client asks for no number."

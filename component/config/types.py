@@ -1,6 +1,6 @@
 """The base of all sections, and types of option values: domains, networks, secrets, paths.
 
-The administrator reads the error text of each check, which says what is expected.
+The error text of each check is for the administrator, and describes a valid value.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class _Changes:
     keeps_banned: bool = False
     is_persistent: bool | None = None
     occupants: dict[str, Occupant] = field(default_factory=dict)
-    #: users who lose the membership, if they had one
+    #: users who lose the membership if they had one
     removed: dict[str, Occupant] = field(default_factory=dict)
     version: int = 0  #: how often changes were added
 
@@ -177,8 +177,8 @@ class Rooms:
     def note_absent(self, occupant: Occupant) -> None:
         """Note that a user who is not in a room has lost membership, or was banned.
 
-        Only losses count here: becoming a member, or being refused, does not prove that somebody
-        knows the room's password.
+        Only losses count here: a user who becomes a member, or is refused, may not know the room's
+        password.
         """
         jid = occupant.jid
         if occupant.affiliation == OUTCAST and jids.domain(jid) in self._hosts:

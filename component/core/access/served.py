@@ -33,7 +33,7 @@ class ServedArchives:
         return any(domain == served or domain.endswith(f".{served}") for served in self._domains)
 
     async def has(self, owner: str) -> bool:
-        """Return whether an owner, or anybody on a domain, can have an archive.
+        """Return whether an owner, or any owner on a domain, can have an archive.
 
         Raises Overloaded.
         """
@@ -45,9 +45,9 @@ class ServedArchives:
             return bool(await self._retention.usage(domain=owner, limit=1))
 
     async def check(self, owner: str, principal: Principal) -> None:
-        """Return if an owner, or anybody on a domain, can have an archive.
+        """Raise ItemNotFound if no archive of an owner, or on a domain, can exist.
 
-        Raises ItemNotFound, Overloaded.
+        Raises Overloaded too.
         """
         if not await self.has(owner):
             raise self.refusal(jids.domain(owner), principal)

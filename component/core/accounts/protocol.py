@@ -1,4 +1,4 @@
-"""The contract of accounts: who may log in, and how accounts are administered.
+"""The contract of accounts: the check of passwords, and the administration of accounts.
 
 Implementations are our own store (`core.accounts.own`), ejabberd (`clients.ejabberd_accounts`,
 `clients.ejabberd_login`) and the operator's module (`handlers.accounts`). Every `jid` is a
@@ -75,7 +75,7 @@ class AccountAdmin(Protocol):
         ...
 
     async def count(self, host: str) -> int:
-        """Return how many accounts a host has."""
+        """Return the number of accounts of a host."""
         ...
 
 

@@ -43,17 +43,17 @@ class Queue(Protocol):
         ...
 
     async def wait_durable(self, owner: str | None = None) -> None:
-        """Wait until all that was put before this call is durable, for `owner` or for everybody.
+        """Wait until all messages put before this call are durable, of `owner` or of all owners.
 
         Raises Overloaded if nothing will be written any more.
         """
         ...
 
     async def wait_readable(self, owner: str) -> None:
-        """Wait until a read of an archive sees all that was put for its owner before this call.
+        """Wait until a read of an archive sees all messages put for its owner before this call.
 
-        While the store cannot be written it returns at once, and a read sees what was written
-        before. Raises Overloaded if nothing will be written any more.
+        While the store cannot be written, it returns at once, and a read sees only the messages
+        that are written. Raises Overloaded if nothing will be written any more.
         """
         ...
 

@@ -43,7 +43,7 @@ class Description(NamedTuple):
     text: str  #: folded words
     ids: tuple[str, ...]  #: given by its author
     room_id: str | None  #: given by the room that sends it
-    reference_kind: ReferenceKind | None  #: what it does to the message that it refers to
+    reference_kind: ReferenceKind | None  #: the relation to the message that it refers to
     reference_id: str | None  #: the id of that message
     shows_seen: bool  #: its author has seen the conversation
     occupant_id: str | None

@@ -61,7 +61,7 @@ class Side:
 
     @property
     def author(self) -> str:
-        """A name of the author that nobody else in the conversation can claim."""
+        """A name of the author that no other author in the conversation can have."""
         if self.type == GROUPCHAT and self.occupant_id:
             return f"{_ROOM} occupant-id {self.occupant_id}"
         if self.type == GROUPCHAT:

@@ -42,7 +42,7 @@ class Retraction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The proof that somebody has received or displayed a message."""
+    """The proof that a recipient has received or displayed a message."""
 
     by: str
     state: ReferenceKind  #: received or displayed

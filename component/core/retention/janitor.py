@@ -27,7 +27,7 @@ SCHEDULE = "schedule"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """When a janitor purges, and how many messages it deletes at once."""
+    """The interval of a janitor's purges, and the number of messages per transaction."""
 
     sweep_seconds: float = 3600.0  #: between two purges
     batch: int = 1000  #: messages per transaction

@@ -103,7 +103,7 @@ class Services:
     accounts: AccountSource
     rosters: RosterService
     hosts: Hosts
-    sign_ins: SignIns | None = None  #: None: nobody can sign in
+    sign_ins: SignIns | None = None  #: None: users cannot sign in
     followers: Followers  #: woken by the writer when there are new messages
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages
     background: Background = field(default_factory=Background)  #: the tasks that have to run

@@ -43,7 +43,7 @@ FEATURES = (
 GROUPCHAT = f"{NS}#groupchat-available"
 
 #: Seconds that a query may read an archive. ejabberd drops a query after 32 seconds, and the query
-#: may have waited half of them for its turn. A later answer would reach nobody.
+#: may have waited half of them for its turn. ejabberd would drop a later answer.
 READ_SECONDS = 15.0
 
 #: The maximum length of a query id, in characters; each result repeats it.
@@ -56,7 +56,7 @@ class Mam:
     def __init__(
         self, reader: ArchiveReader, addresses: Jids, *, timeout: float = READ_SECONDS
     ) -> None:
-        """`timeout` is how long a query may read an archive, in seconds."""
+        """`timeout` is the maximum number of seconds that a query may read an archive."""
         self._timeout = timeout
         self._reader = reader
         self._addresses = addresses

@@ -33,7 +33,7 @@ class Timeouts:
     ping_interval: float  #: of silence before the server is pinged
     ping_timeout: float  #: until the server counts as dead
     reconnect_max: float  #: the longest pause between two attempts to connect
-    drain: float  #: how long the server may go on sending after we closed the stream
+    drain: float  #: for the server to close the stream after we closed it
     handshake: float = 10.0  #: for the connection and the handshake together
     first_pause: float = 0.5  #: between the first two attempts to connect
 

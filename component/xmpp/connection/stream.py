@@ -155,7 +155,7 @@ class Stream(ComponentXMPP):
         if not self.is_up:
             return None
         iq = self.make_iq(itype=type, ifrom=self.boundjid)
-        # Unprepared: slixmpp could turn it into the address of somebody else.
+        # Unprepared: slixmpp could turn it into the address of another user.
         iq.xml.set("to", to)
         iq.append(ElementTree.fromstring(payload))  # noqa: S314 - our own
         answer = iq.send(timeout=patience)

@@ -108,7 +108,7 @@ class DisplayedQueries:
     """Asks servers for markers as their users; implements `core.reading.displayed`.
 
     ejabberd permits such queries from 25.03 on. Older releases with `iq:` in mod_privilege send
-    the query back to us, and nobody answers it.
+    the query back to us, and it gets no answer.
     """
 
     def __init__(
