@@ -284,7 +284,7 @@ def _component_rules(config: Config) -> Iterator[Block]:
     )
     yield Block(
         place=("access_rules", NAME),
-        comment="The rule for rights of the component alone.",
+        comment="The rule that only the component fulfils.",
         value={"allow": NAME},
     )
 
