@@ -59,7 +59,7 @@ def command(reply: Reply) -> Element:
 
 
 def form_in(reply: Reply) -> Element:
-    """Return the form that is to be filled in."""
+    """Return the form of an answer."""
     return found(command(reply), f"{{{NS_FORM}}}x")
 
 

@@ -1,4 +1,4 @@
-"""Reads a stream of copies as the component does, from the gate to the queue."""
+"""Read a stream of copies as the component does, from the gate to the queue."""
 
 from __future__ import annotations
 

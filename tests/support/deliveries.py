@@ -1,4 +1,4 @@
-"""The parts that decide about deliveries, with accounts and a clock that the test sets."""
+"""The parts that decide deliveries, with accounts and a clock that the test sets."""
 
 from __future__ import annotations
 

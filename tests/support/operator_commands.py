@@ -1,4 +1,4 @@
-"""The program with operators, over a real store: each way in which they give commands."""
+"""The program with operators, over a real store, and the three ways to run commands."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ FieldValues = Mapping[str, str | list[str]]
 
 @dataclass
 class Operated:
-    """A running program, and three ways to give it commands."""
+    """A running program, and the connections over which operators run commands."""
 
     wire: Wire
     commands: CommandService
@@ -61,7 +61,7 @@ class Operated:
 
 @dataclass(frozen=True)
 class CommandAnswer:
-    """The answer of a command over XMPP, HTTP or the command line: all of it as text."""
+    """The answer of a command over XMPP, HTTP or the command line, as text."""
 
     message: str
     values: dict[str, list[str]] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class CommandAnswer:
 async def open_operated(
     folder: Path, defaults: RetentionDefaults | None = None
 ) -> AsyncIterator[Operated]:
-    """Run it in a folder; `defaults` is how long messages are kept."""
+    """Run the program in a folder; `defaults` are the retention limits."""
     sections: dict[str, Any] = {"operators": OPERATORS, "rosters": Rosters(source="store")}
     async with open_wire(folder, answering=False, **sections) as wire:
         parts, storage = wire.parts, wire.storage
@@ -108,7 +108,7 @@ def _configured(folder: Path, url: str) -> Path:
 
 
 def named(name: str) -> Command:
-    """Return a command."""
+    """Return the command of a name."""
     return next(command for command in COMMANDS if command.name == name)
 
 
@@ -118,7 +118,7 @@ def named(name: str) -> Command:
 async def by_form(
     operated: Operated, name: str, given: FieldValues, asker: str = BOSS_PHONE
 ) -> CommandAnswer:
-    """Give a command as a client with forms does."""
+    """Run a command over XMPP, with forms."""
     node = named(name).node
     begun = await operated.wire.direct(request(node), asker=asker)
     if begun.refusal or command(begun).get("status") == "completed":
@@ -176,7 +176,7 @@ def _fields(around: Element) -> dict[str, list[str]]:
 
 
 async def by_http(operated: Operated, name: str, fields: FieldValues) -> CommandAnswer:
-    """Give a command as a program does."""
+    """Run a command over HTTP."""
     async with (
         aiohttp.ClientSession(headers={"X-Api-Key": "the secret of the boss"}) as session,
         session.post(f"{operated.url}/api/v1/commands/{name}", json=dict(fields)) as answer,
@@ -194,7 +194,7 @@ async def by_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> CommandAnswer:
-    """Give a command as a person at a shell does."""
+    """Run a command on the command line."""
     arguments = [name, "--config", str(operated.config), "--json", *_arguments(name, given)]
     password = given.get("password", "")
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{password}\n"))

@@ -10,7 +10,7 @@ Contacts = frozenset[str] | None
 
 
 class FixedRosters:
-    """Answers at once unless `may_answer` is clear; records the owners asked for."""
+    """Answers at once while `may_answer` is set; records the owners of the requested rosters."""
 
     def __init__(self, contacts: dict[str, Contacts] | None = None, *, is_readable: bool = True):
         self.contacts_of = dict(contacts or {})
