@@ -17,11 +17,11 @@ class FakeAccounts:
 
     def __init__(self) -> None:
         self.ghosts: frozenset[str] | None = frozenset()
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     async def missing(self, users: Collection[str]) -> frozenset[str] | None:
         """Return the users without an account."""
-        self.asked += users
+        self.requested += users
         return self.ghosts
 
 

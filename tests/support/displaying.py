@@ -95,7 +95,7 @@ async def read_unread(wire: Wire, owner: str = ALICE) -> dict[str, int]:
     return {summary.conversation.peer: summary.unread for summary in page.conversations}
 
 
-async def asked(wire: Wire) -> ET.Element:
+async def next_marker_query(wire: Wire) -> ET.Element:
     """Return the next question for the markers of a user."""
     while True:
         sent = await wire.next_sent()

@@ -66,19 +66,19 @@ class Reader:
         except Exception as error:
             self._leave({"error": repr(error)})
             return
-        self._client.get_module("MAM").request_preferences(callback=self._told)
+        self._client.get_module("MAM").request_preferences(callback=self._note_preferences)
 
-    def _told(self, task: Task) -> None:
+    def _note_preferences(self, task: Task) -> None:
         try:
-            found = task.finish()
+            preferences = task.finish()
         except Exception as error:
             self._leave({"error": repr(error)})
             return
         self._leave(
             {
-                "default": found.default,
-                "always": sorted(map(str, found.always)),
-                "never": sorted(map(str, found.never)),
+                "default": preferences.default,
+                "always": sorted(map(str, preferences.always)),
+                "never": sorted(map(str, preferences.never)),
             }
         )
 

@@ -116,23 +116,23 @@ def named(name: str) -> Command:
 
 
 async def by_form(
-    operated: Operated, name: str, given: FieldValues, asker: str = BOSS_PHONE
+    operated: Operated, name: str, fields: FieldValues, asker: str = BOSS_PHONE
 ) -> CommandAnswer:
     """Run a command over XMPP, with forms."""
     node = named(name).node
     begun = await operated.wire.direct(request(node), asker=asker)
     if begun.refusal or command(begun).get("status") == "completed":
         return answer_of(begun)
-    return answer_of(await fill_in(operated.wire, begun, given, asker))
+    return answer_of(await fill_in(operated.wire, begun, fields, asker))
 
 
-async def fill_in(wire: Wire, begun: Reply, given: FieldValues, asker: str = BOSS_PHONE) -> Reply:
+async def fill_in(wire: Wire, begun: Reply, fields: FieldValues, asker: str = BOSS_PHONE) -> Reply:
     """Submit the form of a command that has begun."""
     inner = "".join(
         f"<field var='{name}'>"
         + "".join(f"<value>{escape(value)}</value>" for value in listed(values))
         + "</field>"
-        for name, values in given.items()
+        for name, values in fields.items()
     )
     session = command(begun)
     answer = request(
@@ -190,13 +190,13 @@ async def by_http(operated: Operated, name: str, fields: FieldValues) -> Command
 async def by_line(
     operated: Operated,
     name: str,
-    given: FieldValues,
+    fields: FieldValues,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> CommandAnswer:
     """Run a command on the command line."""
-    arguments = [name, "--config", str(operated.config), "--json", *_arguments(name, given)]
-    password = given.get("password", "")
+    arguments = [name, "--config", str(operated.config), "--json", *_arguments(name, fields)]
+    password = fields.get("password", "")
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{password}\n"))
     code = await asyncio.to_thread(_run, arguments)
     completed = capsys.readouterr()

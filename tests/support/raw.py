@@ -43,7 +43,7 @@ class Client:
         self._parser = XMLPullParser(("start", "end"))
         self._depth = 0
         self._is_closed = False
-        self._lost: Exception | None = None
+        self._failure: Exception | None = None
         self._reader: StreamReader
         self._writer: StreamWriter
         self._reading: Task[None]
@@ -76,8 +76,8 @@ class Client:
 
     def send(self, xml: str) -> None:
         """Send text unchanged."""
-        if self._lost is not None:
-            raise Lost(f"{self.jid}: {self._lost}") from self._lost
+        if self._failure is not None:
+            raise Lost(f"{self.jid}: {self._failure}") from self._failure
         self._writer.write(xml.encode())
 
     def say(
@@ -215,9 +215,9 @@ class Client:
         try:
             while not self._is_closed and (data := await self._reader.read(65536)):
                 self._feed(data)
-            self._lost = Lost("the server has closed the stream")
+            self._failure = Lost("the server has closed the stream")
         except Exception as error:
-            self._lost = error
+            self._failure = error
 
     def _feed(self, data: bytes) -> None:
         parser = self._parser
@@ -246,8 +246,8 @@ class Client:
         if answer.done():
             return answer.result()
         answer.cancel()
-        if self._lost is not None:
-            raise Lost(f"{self.jid}: {self._lost}") from self._lost
+        if self._failure is not None:
+            raise Lost(f"{self.jid}: {self._failure}") from self._failure
         raise TimeoutError(f"{self.jid}: not within {seconds:g} s; received {self._summary()}")
 
     def _summary(self) -> str:

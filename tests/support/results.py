@@ -15,7 +15,7 @@ from support.wire import (
     NS_FORWARD,
     Wire,
     chat,
-    found,
+    element_at,
 )
 
 DELAY = f"<delay xmlns='{NS_DELAY}' from='{HOST}' stamp='{{}}'>Offline storage</delay>"
@@ -23,12 +23,12 @@ DELAY = f"<delay xmlns='{NS_DELAY}' from='{HOST}' stamp='{{}}'>Offline storage</
 
 def message_in(result: ET.Element) -> ET.Element:
     """Return the archived message."""
-    return found(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message")
+    return element_at(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message")
 
 
 def stamp_of(result: ET.Element) -> str:
     """Return the stamp of a result: the time of the message's arrival."""
-    return found(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_DELAY}}}delay").get("stamp", "")
+    return element_at(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_DELAY}}}delay").get("stamp", "")
 
 
 def say_then(wire: Wire, body: str, stamp: str) -> None:

@@ -119,7 +119,7 @@ class Peer:
             await self._read()
         self.send(header)
 
-    async def gone(self) -> None:
+    async def connection_closed(self) -> None:
         """Wait until the component has closed the connection."""
         try:
             while True:
@@ -216,7 +216,7 @@ class Reply:
     @property
     def results(self) -> list[ET.Element]:
         """The <result/> of each message."""
-        return [found(message, f"{{{NS_MAM}}}result") for message in self.messages]
+        return [element_at(message, f"{{{NS_MAM}}}result") for message in self.messages]
 
     @property
     def ids(self) -> list[str]:
@@ -232,12 +232,12 @@ class Reply:
     @property
     def fin(self) -> ET.Element:
         """The <fin/> of the page."""
-        return found(self.iq, f"{{{NS_MAM}}}fin")
+        return element_at(self.iq, f"{{{NS_MAM}}}fin")
 
     @property
     def metadata(self) -> dict[str, tuple[str | None, str | None]]:
         """The id and the time of each end of the archive, by its name."""
-        ends = found(self.iq, f"{{{NS_MAM}}}metadata")
+        ends = element_at(self.iq, f"{{{NS_MAM}}}metadata")
         return {
             end.tag.removeprefix(f"{{{NS_MAM}}}"): (end.get("id"), end.get("timestamp"))
             for end in ends
@@ -613,7 +613,7 @@ def parsed(xml: str) -> ET.Element:
     return ET.fromstring(xml)  # noqa: S314
 
 
-def found(element: ET.Element, path: str) -> ET.Element:
+def element_at(element: ET.Element, path: str) -> ET.Element:
     """Return the element at a path, which must be there."""
     child = element.find(path)
     assert child is not None, f"no {path} in {ET.tostring(element, 'unicode')}"

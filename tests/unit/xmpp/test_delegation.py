@@ -19,7 +19,7 @@ from support.wire import (
     Reply,
     Wire,
     condition,
-    found,
+    element_at,
     query,
 )
 
@@ -210,7 +210,7 @@ async def test_malformed_query_is_refused_inside_the_delegation(wire: Wire) -> N
 async def test_form_is_returned_inside_the_delegation(wire: Wire) -> None:
     reply = await wire.delegated(query(), type="get")
 
-    assert found(reply.iq, f"{{{NS_MAM}}}query/{{jabber:x:data}}x").get("type") == "form"
+    assert element_at(reply.iq, f"{{{NS_MAM}}}query/{{jabber:x:data}}x").get("type") == "form"
 
 
 async def test_delegation_notification_is_not_a_query(wire: Wire) -> None:

@@ -19,7 +19,7 @@ from support.wire import (
     NS_RSM,
     Reply,
     Wire,
-    found,
+    element_at,
     open_wire,
 )
 
@@ -79,7 +79,7 @@ async def test_answer_has_the_node_of_the_query(wire: Wire, version: str) -> Non
     node = f"{version}:bare:{NS_MAM}"
     reply = await info(wire, node)
 
-    assert found(reply.iq, f"{{{NS_DISCO}}}query").get("node") == node
+    assert element_at(reply.iq, f"{{{NS_DISCO}}}query").get("node") == node
 
 
 @pytest.mark.parametrize("version", [DELEGATION_1, DELEGATION_2])
