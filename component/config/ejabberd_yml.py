@@ -64,9 +64,7 @@ class Unprintable(Exception):
 class Block:
     """An option of ejabberd.yml, and a comment that says what it is for."""
 
-    place: tuple[
-        str, ...
-    ]  #: the keys from the top of the file to the option, or to the list that has it
+    place: tuple[str, ...]  #: the keys from the top of the file to the option or its list
     value: Any  #: texts, numbers, booleans, and lists and mappings of them
     comment: str = ""
 
@@ -77,9 +75,7 @@ class Source:
 
     config: Config
     component_secret: str  #: such as "the content of /etc/muniment/xmpp-secret"
-    extauth_program: str | None = (
-        None  #: the command line of extauth; None: no external authentication
-    )
+    extauth_program: str | None = None  #: the command line of extauth; None: not used
 
 
 def version(text: str) -> Version:

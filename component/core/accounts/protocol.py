@@ -18,10 +18,8 @@ class AccountSummary:
     """An account in a list of accounts."""
 
     jid: str
-    is_enabled: bool | None = True  #: None: the source does not report it
-    created: int | None = (
-        None  #: microseconds since the epoch; None: the source does not report it
-    )
+    is_enabled: bool | None = True  #: None: not reported
+    created: int | None = None  #: microseconds since the epoch; None: not reported
 
 
 class Authenticator(Protocol):

@@ -82,7 +82,7 @@ class SpillRecovery:
         except Overloaded:
             return  # They are spilled again, with all later messages.
         except StorageError as error:
-            log.warning("there is no room for a spill file, so messages may be lost: %s", error)
+            log.warning("the spill file cannot be prepared, so messages may be lost: %s", error)
 
     async def wait_removed(self) -> None:
         """Wait until no spilled message can come back. Raises StorageError."""

@@ -53,7 +53,7 @@ end
 """
 
 
-#: By case, the path of a request for a page.
+#: The cases: the API over which clients request pages.
 REMOTE_DATA, ARCHIVE_API = "", "archive API"
 
 _Turn = Callable[[Path, Plan], Coroutine[Any, Any, dict[str, float]]]
