@@ -1,6 +1,6 @@
 """The base of all sections, and types of option values: domains, networks, secrets, paths.
 
-The administrator reads the error text of each check, which says what is expected.
+The error text of each check is for the administrator, and describes a valid value.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ UNIX = "unix:"
 CONFIGURATIONS = Path("/etc")
 #: Prefix of the secrets in our examples. They are public, so they are refused.
 PLACEHOLDER = "change-me"
-#: A secret is one line; a larger file is named by mistake.
+#: A secret is one line; a larger file cannot be the intended one.
 MAX_SECRET_BYTES = 4096
 
 _LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
@@ -59,7 +59,7 @@ class Section(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class LoadContext:
-    """Where the values being checked come from, and the warnings about them."""
+    """The folder and the environment of the checked values, and the warnings about them."""
 
     folder: Path
     #: Keys set by variables: their relative paths start at the working directory.

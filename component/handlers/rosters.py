@@ -81,7 +81,7 @@ class HandlerRosters:
             raise ValueError("groups: expected a list of strings")
         name = _text(item, "nick")
         if not all(map(can_be_shown, (name, *groups))):
-            raise ValueError("nick or groups: a character that XML does not have")
+            raise ValueError("nick or groups: a character that XML does not allow")
         return Contact(
             jid=self._jid(item, host),
             name=name,

@@ -1,4 +1,4 @@
-"""Everything that is served over HTTP: the families, and the application of each listener."""
+"""The API families, and the application of each listener, which serves them."""
 
 from __future__ import annotations
 
@@ -66,6 +66,6 @@ def serve(
 ) -> AbstractAsyncContextManager[str]:
     """Serve a listener while the context is open; its value is the address to call.
 
-    Raises OSError, in our own words, if the address cannot be listened on.
+    Raises OSError, with our own text, if the program cannot listen on the address.
     """
     return listen(make_app(settings, services, listener), settings.listener(listener))

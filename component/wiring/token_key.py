@@ -1,4 +1,4 @@
-"""The file of the key of access tokens: created at the first start, read by ejabberd too."""
+"""The file with the key of access tokens: the first start creates it, ejabberd reads it too."""
 
 from __future__ import annotations
 

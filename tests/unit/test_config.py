@@ -175,9 +175,9 @@ def test_http_secret_is_required_for_secret_authentication_only(folder: Path) ->
     assert read(folder, f'{without}authentication = "network"').http.secret is None
 
 
-@pytest.mark.parametrize("everybody", ["0.0.0.0/0", "::/0"])
-def test_network_authentication_for_all_addresses_is_refused(folder: Path, everybody: str) -> None:
-    trusting = f'authentication = "network"\nallow_from = ["{everybody}"]\n'
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
+def test_network_authentication_for_all_addresses_is_refused(folder: Path, network: str) -> None:
+    trusting = f'authentication = "network"\nallow_from = ["{network}"]\n'
 
     assert problems(folder, REQUIRED + trusting) == [
         'http.allow_from: would give everybody all rights while http.authentication is "network"'

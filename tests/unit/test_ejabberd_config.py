@@ -68,7 +68,7 @@ def without_comments(lines: str) -> str:
 
 @pytest.mark.parametrize("release", versions())
 def test_example_has_the_printed_options(release: str) -> None:
-    """Line by line: the example is what a file with these options looks like."""
+    """The example equals the printed options, line by line."""
     toml = TOML.replace('"file:xmpp-secret"', '"s3cret"') + ROOMS
     Path("muniment.toml").write_text(toml)
     parts = blocks(version(release), Source(load(Path("muniment.toml"), {}), "nowhere"))

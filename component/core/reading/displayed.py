@@ -1,7 +1,7 @@
-"""What users have displayed (XEP-0490): noted from copies, and asked for at the first look.
+"""The messages that users have displayed (XEP-0490), from copies and from queries to the server.
 
-Clients keep these markers on the user's own server. All that passes between a user's clients and
-that server is copied to us; what passed while we were away is asked for where the server lets us.
+Clients keep these markers on the user's own server, which copies to us all stanzas between it and
+the clients. If the server permits it, we query the markers that changed while we were away.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from storage.rows import DisplayedMarker
 
 log = logging.getLogger(__name__)
 
-#: How long a read of conversations waits at most for markers.
+#: Maximum number of seconds that a read of conversations waits for markers.
 WAIT_SECONDS = 2.0
 
-#: How long a user is not asked for again, and how many users that is remembered of. The copies
-#: tell what is new meanwhile.
+#: Seconds until the markers of a user are queried again, and the maximum number of users for whom
+#: this is remembered. Copies have the markers that change meanwhile.
 FRESH_SECONDS = 600.0
 ASKED_MAX = 10_000
 
-#: How many users are asked for at once.
+#: The number of concurrent queries.
 ASKING_MAX = 50
 
-#: How many markers wait to be written. If there are more, those of the user with the most are
-#: dropped: nobody crowds out the markers of others.
+#: Maximum number of markers that wait for the store. If there are more, Muniment drops those of
+#: the user with the most, so that nobody crowds out the markers of others.
 PENDING_MAX = 10_000
 
-#: How many markers of one user wait; the oldest are dropped first.
+#: Maximum number of waiting markers of one user; the oldest are dropped first.
 PENDING_OF_USER_MAX = 1000
 
-#: How long markers are gathered for one transaction.
+#: Seconds during which markers are gathered for one transaction.
 GATHER_SECONDS = 1.0
 
 
@@ -51,16 +51,16 @@ class DisplayedSource(Protocol):
     """The server that keeps the markers of users."""
 
     def is_askable(self, host: str) -> bool:
-        """Whether the server lets us ask for the markers of users of a virtual host."""
+        """Return whether we may query the markers of users of a virtual host."""
         ...
 
     async def displayed(self, owner: str) -> tuple[DisplayedMarker, ...]:
-        """Return the markers of a user, () where the server does not give them."""
+        """Return the markers of a user, () if the server does not answer or refuses."""
         ...
 
 
 class DisplayedMarkers:
-    """Writes markers into the store, and asks for those of users whose conversations are read."""
+    """Writes markers into the store, and queries those of users whose conversations are read."""
 
     def __init__(
         self,
@@ -88,17 +88,16 @@ class DisplayedMarkers:
         self._is_failing = False
 
     def note(self, markers: Sequence[DisplayedMarker]) -> None:
-        """Take markers. Only the store knows which of two messages is the newer one."""
+        """Queue markers for the store, which alone can tell the newer one of two messages."""
         for marker in markers:
             self._hold(marker)
         if markers:
             self._wake.set()
 
     async def refresh(self, owner: str) -> None:
-        """Let the next read of conversations see the markers of a user.
+        """Query the markers of a user, so that the next read of conversations sees them.
 
-        It returns after `wait_seconds` at the latest; markers that come later count in the next
-        read.
+        Return after `wait_seconds` at the latest; the next read sees markers that come later.
         """
         task = self._refreshing.get(owner)
         if task is None:
@@ -112,7 +111,7 @@ class DisplayedMarkers:
         await asyncio.wait([task], timeout=self._wait_seconds)
 
     def reconnected(self) -> None:
-        """Ask for all users again: what they displayed meanwhile was not copied."""
+        """Query all users again, because markers from before the connection were not copied."""
         self._asked.clear()
 
     def forget(self, owner: str) -> None:
@@ -135,7 +134,7 @@ class DisplayedMarkers:
             await self._write(None)
 
     def stop(self) -> None:
-        """Let `run` return once what waits is written, or cannot be."""
+        """Let `run` return once no marker waits, or the store fails."""
         self._stopping.set()
         self._wake.set()
 

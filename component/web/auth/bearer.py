@@ -18,9 +18,9 @@ _HOW = "Authorization: Bearer ACCESS-TOKEN"
 
 @web.middleware
 async def authenticate_user(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Pass on requests that show the access token of a user, with the user as principal.
+    """Pass on requests with the access token of a user, with the user as principal.
 
-    A live stream takes a ticket in the place of the token: EventSource of browsers sends no
+    A live stream accepts a ticket instead of the token, because EventSource of browsers sends no
     header.
     """
     token = await (_redeemed(request) if _has_ticket(request) else _verified(request))

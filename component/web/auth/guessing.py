@@ -1,7 +1,7 @@
 """Limit wrong secrets over HTTP, by address: a burst of them, then one after each pause.
 
-Other addresses are not affected. Neither is a principal that has shown its secret from the same
-address before: a reverse proxy may forward requests of a guesser and of the server.
+Other addresses are not affected. A principal that has sent its secret from the same address before
+is not affected either: a reverse proxy may forward requests of a guesser and of the server.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from component.web.server.addresses import LogOnce
 
 log = logging.getLogger(__name__)
 
-#: Pairs of a party and a principal that are remembered for the right secrets that they have shown.
+#: Maximum number of remembered pairs of a party and a principal whose secret it has sent.
 PAIRS_MAX = 10_000
 
 
 class GuessLimit:
-    """Refuses secrets from parties that have shown too many wrong ones."""
+    """Refuses secrets from parties that have sent too many wrong ones."""
 
     def __init__(self, budget: TokenBucket | None = None, *, pairs_max: int = PAIRS_MAX) -> None:
         self._budget = budget or TokenBucket()
@@ -32,9 +32,9 @@ class GuessLimit:
         self._logged = LogOnce()
 
     def check(self, party: str, name: str | None) -> None:
-        """Return if a secret may be answered; `name` is its principal, None for a wrong secret.
+        """Count a secret; `name` is its principal, None for a wrong secret.
 
-        Raises RateLimited, whether the secret is right or wrong.
+        Raises RateLimited after too many wrong secrets, even if this one is right.
         """
         if name is None:
             self._take(party)

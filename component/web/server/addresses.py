@@ -1,4 +1,4 @@
-"""Addresses of callers, and parties: the addresses that count as one caller."""
+"""Addresses of callers, and parties, which are groups of addresses that count as one caller."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cachetools import TTLCache
 
 from component.web.server.settings import Network
 
-#: Entries of each cache here.
+#: Maximum number of entries in each cache of this module.
 CACHE_SIZE = 1000
 
 #: Seconds for which LogOnce does not log a subject again.
@@ -50,13 +50,13 @@ def is_within(address: Address, networks: tuple[Network, ...]) -> bool:
 
 
 class LogOnce:
-    """Remembers the subjects logged lately, so that a caller cannot fill the log by repetition."""
+    """Remembers recently logged subjects, so that a caller cannot fill the log by repetition."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._logged: TTLCache[str, None] = TTLCache(CACHE_SIZE, REPEAT_SECONDS, timer=clock)
 
     def is_new(self, subject: str) -> bool:
-        """Return whether to log it: not again within REPEAT_SECONDS. It counts as logged now."""
+        """Return False if a subject was logged within REPEAT_SECONDS; else note it as logged."""
         if subject in self._logged:
             return False
         self._logged[subject] = None

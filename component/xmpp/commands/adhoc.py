@@ -1,4 +1,4 @@
-"""XEP-0050: Ad-Hoc Commands, version 1.3.0: commands of one form or none, in sessions."""
+"""XEP-0050: Ad-Hoc Commands, version 1.3.0: commands with one form or none, in sessions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _anybody(_: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdHocCommand:
-    """A command of one form, or of none."""
+    """A command with one form, or with none."""
 
     node: str
     name: str

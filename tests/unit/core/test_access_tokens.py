@@ -1,4 +1,4 @@
-"""Access tokens: JSON Web Tokens that nobody can forge, and the key that signs them."""
+"""Access tokens: JSON Web Tokens, and the key that signs them against forgery."""
 
 from __future__ import annotations
 

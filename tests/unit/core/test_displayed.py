@@ -34,13 +34,13 @@ class Server:
     markers: tuple[DisplayedMarker, ...] = ()
     is_permitted: bool = True
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
 
     def is_askable(self, host: str) -> bool:
         return self.is_permitted
 
     async def displayed(self, owner: str) -> tuple[DisplayedMarker, ...]:
-        self.asked.append(owner)
+        self.requested.append(owner)
         await self.may_answer.wait()
         return self.markers
 
@@ -61,7 +61,7 @@ class Opened:
         return [message.id for message in (await everything(self.archive)).messages]
 
     async def unread(self) -> int:
-        """Return how many of them are unread, as far as the store knows."""
+        """Return the number of unread messages in the store."""
         [conversation] = (await self.archive.conversations(ALICE, limit=9)).conversations
         return conversation.unread
 
@@ -94,7 +94,7 @@ async def test_user_is_asked_for_at_the_first_look_only(opened: Opened) -> None:
     for _ in range(3):
         await opened.displayed.refresh(ALICE)
 
-    assert (opened.server.asked, await opened.unread()) == ([ALICE], 1)
+    assert (opened.server.requested, await opened.unread()) == ([ALICE], 1)
 
 
 async def test_user_is_asked_for_again_after_a_new_connection(opened: Opened) -> None:
@@ -102,7 +102,7 @@ async def test_user_is_asked_for_again_after_a_new_connection(opened: Opened) ->
     opened.displayed.reconnected()
     await opened.displayed.refresh(ALICE)
 
-    assert opened.server.asked == [ALICE, ALICE]
+    assert opened.server.requested == [ALICE, ALICE]
 
 
 async def test_looks_at_the_same_time_share_one_question(opened: Opened) -> None:
@@ -112,7 +112,7 @@ async def test_looks_at_the_same_time_share_one_question(opened: Opened) -> None
     opened.server.may_answer.set()
     await asyncio.gather(*looks)
 
-    assert opened.server.asked == [ALICE]
+    assert opened.server.requested == [ALICE]
 
 
 @pytest.mark.parametrize("owner", [ROOM, ROMEO])
@@ -121,7 +121,7 @@ async def test_nobody_is_asked_for_a_room_or_a_user_of_another_server(
 ) -> None:
     await opened.displayed.refresh(owner)
 
-    assert opened.server.asked == []
+    assert opened.server.requested == []
 
 
 async def test_user_is_asked_for_once_that_is_permitted(opened: Opened) -> None:
@@ -130,7 +130,7 @@ async def test_user_is_asked_for_once_that_is_permitted(opened: Opened) -> None:
     opened.server.is_permitted = True
     await opened.displayed.refresh(ALICE)
 
-    assert opened.server.asked == [ALICE]
+    assert opened.server.requested == [ALICE]
 
 
 async def test_late_answer_delays_no_read_and_counts_in_the_next() -> None:

@@ -169,9 +169,9 @@ async def test_repeated_refresh_within_the_grace_gives_the_same_next_token(
     second = await sign_ins.refresh(first.refresh_token)
     clock.at += (GRACE_SECONDS - 1) * SECOND
 
-    again = await sign_ins.refresh(first.refresh_token)
+    repeated = await sign_ins.refresh(first.refresh_token)
 
-    assert again.refresh_token == second.refresh_token
+    assert repeated.refresh_token == second.refresh_token
     await sign_ins.refresh(second.refresh_token)
 
 

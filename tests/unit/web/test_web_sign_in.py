@@ -343,8 +343,8 @@ async def test_stream_of_a_user_ends_when_the_access_token_expires(
         assert response.status == 200
         await response.read()
 
-    again = await public.get(f"/api/v1/archives/{ALICE}/stream", headers=headers)
-    assert again.status == 401
+    second_response = await public.get(f"/api/v1/archives/{ALICE}/stream", headers=headers)
+    assert second_response.status == 401
 
 
 STREAM = f"/api/v1/archives/{ALICE}/stream"
