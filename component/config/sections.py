@@ -55,7 +55,7 @@ class Storage(Section):
 
 
 class Archive(Section):
-    """The messages that are archived, and the pages of queries."""
+    """The messages that are archived, and the pages that queries return."""
 
     page_default: Count = Field(
         default=50, description="Messages on a page if the client asks for no number."
