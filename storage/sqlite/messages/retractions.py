@@ -41,7 +41,11 @@ SELECT {COLUMNS} FROM archive
 WHERE owner = $1 AND sequence = $2 AND kind NOT IN ('tombstone', 'blanked')
 """  # noqa: S608 - constant words
 
-_NOTED = "SELECT owner, sequence, target FROM unfinished_retractions WHERE number = $1"
+_NOTED = """
+SELECT owner, sequence, target, jid
+FROM unfinished_retractions JOIN owners ON owners.number = owner
+WHERE unfinished_retractions.number = $1
+"""
 
 _WITH_CONTENT = """
 SELECT sequence FROM archive
@@ -92,23 +96,32 @@ async def unfinished(
     return tuple(offered)
 
 
-async def apply(connection: Connection, ids: Ids, outcome: RetractionOutcome) -> None:
-    """Carry out the outcome of one retraction."""
+async def apply(
+    connection: Connection, ids: Ids, outcome: RetractionOutcome
+) -> tuple[str, str] | None:
+    """Carry out the outcome of one retraction.
+
+    Returns the owner and the id of the retracted message if any message was replaced.
+    """
     rows = await connection.fetch(_NOTED, outcome.number)
     if not rows:
-        return
-    owner, sequence, target = rows[0]
-    await _replace(connection, ids, owner, target, outcome.tombstones)
+        return None
+    owner, sequence, target, jid = rows[0]
+    is_replaced = await _replace(connection, ids, owner, target, outcome.tombstones)
     settled = await known(connection, ids, owner, outcome.settled)
     await fulltext.settle(connection, owner, target, list(settled.values()))
     if outcome.is_done:
         await connection.execute(FINISH_RETRACTION, owner, sequence)
+    return (jid, ids.encode(owner, [target])[0]) if is_replaced else None
 
 
 async def _replace(
     connection: Connection, ids: Ids, owner: int, target: int, tombstones: Sequence[Tombstone]
-) -> None:
-    """Replace the target and its corrections, except those that another retraction replaced."""
+) -> bool:
+    """Replace the target and its corrections, except those that another retraction replaced.
+
+    Returns whether any message was replaced.
+    """
     places = await known(connection, ids, owner, [tombstone.id for tombstone in tombstones])
     by_sequence = {
         places[tombstone.id]: tombstone for tombstone in tombstones if tombstone.id in places
@@ -119,7 +132,7 @@ async def _replace(
         (row[0], by_sequence[row[0]]) for row in rows if row[0] == target or row[0] in unsettled
     ]
     if not replaced:
-        return
+        return False
     await connection.executemany(
         _BYTES,
         [(owner, sequence, len(tombstone.xml.encode())) for sequence, tombstone in replaced],
@@ -130,3 +143,4 @@ async def _replace(
     )
     await fulltext.delete_text(connection, owner, [sequence for sequence, _ in replaced])
     await scrub.note(connection)
+    return True

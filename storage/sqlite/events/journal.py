@@ -1,0 +1,125 @@
+"""Writes the journals of accounts, in transactions of its caller.
+
+An entry takes the next sequence of the archive, from the counters that the appender uses too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from time import time_ns
+
+from storage.rows import EntryKind, JournalEntry, JournalLimits
+from storage.sqlite.engine.protocols import Connection
+from storage.sqlite.messages.owners import Counters, Owners
+
+_IS_OPEN = "SELECT 1 FROM journals WHERE owner = $1"
+
+_VALUE = "SELECT value FROM journal WHERE owner = $1 AND kind = $2 AND subject = $3"
+
+_PUT = """
+INSERT INTO journal (owner, kind, subject, sequence, at, value) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (owner, kind, subject)
+DO UPDATE SET sequence = excluded.sequence, at = excluded.at, value = excluded.value
+"""
+
+_UPDATE_OWNER = "UPDATE owners SET last_sequence = $2 WHERE number = $1"
+
+#: Whether an entry tells of the present: a contact or a presence that has not ended.
+_IS_PRESENT = "(kind IN ('contact', 'presence') AND value <> '')"
+
+_COUNT = "SELECT count(*) FROM journal INDEXED BY journal_sequence WHERE owner = $1"
+
+_OLDEST = f"""
+SELECT sequence FROM journal WHERE owner = $1 ORDER BY {_IS_PRESENT}, sequence LIMIT $2
+"""  # noqa: S608 - constant words
+
+_PAST = f"SELECT sequence FROM journal WHERE owner = $1 AND at < $2 AND NOT {_IS_PRESENT}"  # noqa: S608
+
+_DELETE = "DELETE FROM journal WHERE owner = $1 AND sequence = $2"
+
+_EXPIRE = "UPDATE journals SET expired_to = max(expired_to, $2) WHERE owner = $1"
+
+#: Kinds whose entries stand for a change even if the value is the same.
+_ALWAYS_NEW = frozenset({EntryKind.DISPLAYED, EntryKind.CHANGED})
+
+
+class Journal:
+    """The journals of one database that only this process writes."""
+
+    def __init__(self, owners: Owners, limits: JournalLimits | None = None) -> None:
+        """`owners` has the counters of the archives; after a rollback its caller discards them."""
+        self._owners = owners
+        self._limits = limits or JournalLimits()
+
+    async def write(
+        self, connection: Connection, entries: Iterable[JournalEntry]
+    ) -> frozenset[str]:
+        """Write entries as `storage.interface.EventsStore.put` says; return the changed owners."""
+        by_owner: dict[str, list[JournalEntry]] = {}
+        for entry in entries:
+            by_owner.setdefault(entry.owner, []).append(entry)
+        changed = set()
+        for owner, own in by_owner.items():
+            number = await self._owners.find(connection, owner)
+            if not await connection.fetch(_IS_OPEN, number):
+                continue
+            if await self._write(connection, owner, number, own):
+                changed.add(owner)
+        return frozenset(changed)
+
+    async def note(
+        self, connection: Connection, owner: str, kind: EntryKind, values: dict[str, str]
+    ) -> None:
+        """Write entries of the store's own making: their values by their subjects."""
+        at = time_ns() // 1000
+        await self.write(
+            connection,
+            [
+                JournalEntry(owner=owner, kind=kind, subject=subject, value=value, at=at)
+                for subject, value in values.items()
+            ],
+        )
+
+    async def _write(
+        self, connection: Connection, owner: str, number: int, entries: Sequence[JournalEntry]
+    ) -> bool:
+        """Write the entries of one open journal; return whether any of them changes anything."""
+        counters: Counters | None = None
+        for entry in entries:
+            if await _changes_nothing(connection, number, entry):
+                continue
+            if counters is None:
+                counters = (await self._owners.get_or_create(connection, [owner]))[owner]
+            await connection.execute(
+                _PUT,
+                number,
+                entry.kind.value,
+                entry.subject,
+                counters.next_sequence(),
+                entry.at,
+                entry.value,
+            )
+        if counters is None:
+            return False
+        await connection.execute(_UPDATE_OWNER, number, counters.last_sequence)
+        await self._trim(connection, number, now=max(entry.at for entry in entries))
+        return True
+
+    async def _trim(self, connection: Connection, number: int, *, now: int) -> None:
+        """Delete the entries that are over the limits, and note which cursors expire."""
+        rows = await connection.fetch(_PAST, number, now - self._limits.past_micros)
+        [[count]] = await connection.fetch(_COUNT, number)
+        if count - len(rows) > self._limits.entries:
+            rows = await connection.fetch(_OLDEST, number, count - self._limits.entries)
+        if not rows:
+            return
+        sequences = [row[0] for row in rows]
+        await connection.executemany(_DELETE, [(number, sequence) for sequence in sequences])
+        await connection.execute(_EXPIRE, number, max(sequences))
+
+
+async def _changes_nothing(connection: Connection, number: int, entry: JournalEntry) -> bool:
+    if entry.kind in _ALWAYS_NEW:
+        return False
+    rows = await connection.fetch(_VALUE, number, entry.kind.value, entry.subject)
+    return entry.value == (rows[0][0] if rows else "")
