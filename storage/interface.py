@@ -428,7 +428,10 @@ class EventsStore(Protocol):
     """
 
     async def open(self, owner: str) -> None:
-        """Open the journal of an account, unless it is open; cursors from before it expire."""
+        """Open the journal of an account, unless it is open.
+
+        If it was open before, all places before now expire.
+        """
         ...
 
     async def owners(self) -> tuple[str, ...]:
@@ -436,7 +439,7 @@ class EventsStore(Protocol):
         ...
 
     async def close_unused(self, *, at: int) -> tuple[str, ...]:
-        """Close and delete the journals of accounts without a sign-in that is valid at a time.
+        """Close and empty the journals of accounts without a sign-in that is valid at a time.
 
         Returns these accounts. `at` is in microseconds.
         """

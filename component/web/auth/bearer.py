@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import time
+
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -26,6 +28,12 @@ async def authenticate_user(request: web.Request, handler: Handler) -> web.Strea
 def access_token(request: web.Request) -> AccessToken:
     """Return the access token of a request."""
     return request[keys.access_token]
+
+
+def seconds_left(request: web.Request) -> float | None:
+    """Return for how long a request is authenticated, None: for ever."""
+    token = request.get(keys.access_token)
+    return None if token is None else max(0.0, token.expires_at - time())
 
 
 async def _verified(request: web.Request) -> AccessToken:

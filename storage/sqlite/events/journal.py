@@ -12,7 +12,7 @@ from storage.rows import EntryKind, JournalEntry, JournalLimits
 from storage.sqlite.engine.protocols import Connection
 from storage.sqlite.messages.owners import Counters, Owners
 
-_IS_OPEN = "SELECT 1 FROM journals WHERE owner = $1"
+_IS_OPEN = "SELECT 1 FROM journals WHERE owner = $1 AND is_open"
 
 _VALUE = "SELECT value FROM journal WHERE owner = $1 AND kind = $2 AND subject = $3"
 

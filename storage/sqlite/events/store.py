@@ -30,26 +30,28 @@ from storage.sqlite.messages.statements import (
 )
 from storage.sqlite.retention import scrub
 
+# Before its first entry, nothing is missing in a journal.
 _OPEN = """
-INSERT INTO journals (owner, expired_to) VALUES ($1, $2) ON CONFLICT (owner) DO NOTHING
+INSERT INTO journals (owner, is_open, expired_to) VALUES ($1, 1, 0)
+ON CONFLICT (owner) DO UPDATE SET is_open = 1, expired_to = $2 WHERE NOT is_open
 """
 
-_OWNERS = "SELECT jid FROM journals JOIN owners ON number = owner ORDER BY jid"
+_OWNERS = "SELECT jid FROM journals JOIN owners ON number = owner WHERE is_open ORDER BY jid"
 
 _UNUSED = """
 SELECT owner, jid FROM journals JOIN owners ON number = owner
-WHERE NOT EXISTS (
+WHERE is_open AND NOT EXISTS (
     SELECT 1 FROM sign_ins WHERE sign_ins.jid = owners.jid AND expires_at > $1
 )
 """
 
 _CLOSE = (
     "DELETE FROM journal WHERE owner = $1",
-    "DELETE FROM journals WHERE owner = $1",
+    "UPDATE journals SET is_open = 0 WHERE owner = $1",
 )
 
 _STATE = """
-SELECT last_sequence, coalesce(expired_to, last_sequence)
+SELECT last_sequence, coalesce(expired_to, 0)
 FROM owners LEFT JOIN journals ON owner = number WHERE number = $1
 """
 
@@ -157,7 +159,7 @@ class SqliteEvents:
         state = await connection.fetch(_STATE, number)
         last, expired_to = state[0] if state else (0, 0)
         place = after if isinstance(after, int) else self._ids.decode(number, after)
-        if place is None or not (place == 0 or expired_to <= place <= last):
+        if place is None or not expired_to <= place <= last:
             raise Expired(str(after))
         return place, last
 

@@ -173,10 +173,11 @@ CREATE TABLE contacts (
     PRIMARY KEY (owner, jid)
 ) WITHOUT ROWID;
 
--- The open journals: those of accounts whose users read events.
+-- The journals of accounts whose users read events, or have read them.
 CREATE TABLE journals (
     owner      INTEGER PRIMARY KEY,
-    expired_to INTEGER NOT NULL -- last sequence behind which an entry may be missing
+    is_open    INTEGER NOT NULL, -- whether changes are entered
+    expired_to INTEGER NOT NULL  -- behind an earlier sequence, entries are missing
 );
 
 -- The latest change of each subject in a journal. The sequences are those of the archive: no message
