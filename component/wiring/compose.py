@@ -294,7 +294,7 @@ def _listen(config: Config, parts: Parts) -> None:
     presences = Presences(parts.sessions, addresses, parts.hosts)
     displayed = DisplayedCopies(parts.displayed.note, addresses, parts.hosts)
     roster_pushes = RosterPushes(parts.roster_cache.changed, addresses, parts.journal)
-    contact_presences = ContactPresences(parts.journal, addresses, parts.hosts)
+    contact_presences = ContactPresences(parts.journal, addresses)
     service_log = ServiceLog(
         ingest,
         addresses,

@@ -5,16 +5,20 @@ An entry takes the next sequence of the archive, from the counters that the appe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from time import time_ns
 
 from storage.rows import EntryKind, JournalEntry, JournalLimits
 from storage.sqlite.engine.protocols import Connection
-from storage.sqlite.messages.owners import Counters, Owners
+from storage.sqlite.messages.owners import Owners
 
 _IS_OPEN = "SELECT 1 FROM journals WHERE owner = $1 AND is_open"
 
-_VALUE = "SELECT value FROM journal WHERE owner = $1 AND kind = $2 AND subject = $3"
+_VALUES = """
+SELECT journal.kind, journal.subject, journal.value FROM json_each($2) AS named CROSS JOIN journal
+WHERE owner = $1 AND journal.kind = named.value ->> 0 AND journal.subject = named.value ->> 1
+"""
 
 _PUT = """
 INSERT INTO journal (owner, kind, subject, sequence, at, value) VALUES ($1, $2, $3, $4, $5, $6)
@@ -84,23 +88,24 @@ class Journal:
         self, connection: Connection, owner: str, number: int, entries: Sequence[JournalEntry]
     ) -> bool:
         """Write the entries of one open journal; return whether any of them changes anything."""
-        counters: Counters | None = None
-        for entry in entries:
-            if await _changes_nothing(connection, number, entry):
-                continue
-            if counters is None:
-                counters = (await self._owners.get_or_create(connection, [owner]))[owner]
-            await connection.execute(
-                _PUT,
-                number,
-                entry.kind.value,
-                entry.subject,
-                counters.next_sequence(),
-                entry.at,
-                entry.value,
-            )
-        if counters is None:
+        changes = await _changes(connection, number, entries)
+        if not changes:
             return False
+        counters = (await self._owners.get_or_create(connection, [owner]))[owner]
+        await connection.executemany(
+            _PUT,
+            [
+                (
+                    number,
+                    entry.kind.value,
+                    entry.subject,
+                    counters.next_sequence(),
+                    entry.at,
+                    entry.value,
+                )
+                for entry in changes
+            ],
+        )
         await connection.execute(_UPDATE_OWNER, number, counters.last_sequence)
         await self._trim(connection, number, now=max(entry.at for entry in entries))
         return True
@@ -118,8 +123,17 @@ class Journal:
         await connection.execute(_EXPIRE, number, max(sequences))
 
 
-async def _changes_nothing(connection: Connection, number: int, entry: JournalEntry) -> bool:
-    if entry.kind in _ALWAYS_NEW:
-        return False
-    rows = await connection.fetch(_VALUE, number, entry.kind.value, entry.subject)
-    return entry.value == (rows[0][0] if rows else "")
+async def _changes(
+    connection: Connection, number: int, entries: Sequence[JournalEntry]
+) -> list[JournalEntry]:
+    """Return the entries that change anything."""
+    named = json.dumps([(entry.kind.value, entry.subject) for entry in entries])
+    rows = await connection.fetch(_VALUES, number, named)
+    values = {(row[0], row[1]): row[2] for row in rows}
+    changes = []
+    for entry in entries:
+        key = entry.kind.value, entry.subject
+        if entry.kind in _ALWAYS_NEW or entry.value != values.get(key, ""):
+            changes.append(entry)
+            values[key] = entry.value
+    return changes

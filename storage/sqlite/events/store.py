@@ -175,11 +175,12 @@ class SqliteEvents:
     ) -> EventPage:
         """Return a page of rows; `last` is the last sequence of the archive if it is complete."""
         about = [row[0] for row in messages if row[_KIND] in _ABOUT_OTHERS]
-        target_of = await fulltext.targets(connection, number, about)
+        target_of = await fulltext.targets(connection, number, about) if about else {}
         changed = [row[2] for row in entries if row[1] == EntryKind.CHANGED]
         places = [place for id in changed if (place := self._ids.decode(number, id)) is not None]
-        wanted = sorted({*target_of.values(), *places})
-        rows = await connection.fetch(_TARGETS, number, json.dumps(wanted), bound=bound)
+        rows: Sequence[Row] = []
+        if targets := sorted({*target_of.values(), *places}):
+            rows = await connection.fetch(_TARGETS, number, json.dumps(targets), bound=bound)
         fitting = rows if bound is None else rows[: bound.fit(rows)]
         target_ids = dict(
             zip(target_of, self._cursors(number, list(target_of.values())), strict=True)
