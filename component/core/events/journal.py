@@ -62,12 +62,17 @@ class EventJournal:
         *,
         on_written: Callable[[Collection[str]], None] = lambda _: None,
         wait_seconds: float = WAIT_SECONDS,
+        pending_max: int = PENDING_MAX,
     ) -> None:
-        """`on_written` is called with the owners who have new events."""
+        """`on_written` is called with the owners who have new events.
+
+        A look waits `wait_seconds` for a roster. Up to `pending_max` changes wait to be written.
+        """
         self._store = store
         self._rosters = rosters
         self._on_written = on_written
         self._wait_seconds = wait_seconds
+        self._pending_max = pending_max
         self._open: set[str] = set()
         self._pending: dict[_Key, JournalEntry] = {}
         #: bare JIDs of contacts by owner, as the journal has them
@@ -181,7 +186,7 @@ class EventJournal:
         self._wake.set()
 
     def _drop_excess(self) -> None:
-        while len(self._pending) > PENDING_MAX:
+        while len(self._pending) > self._pending_max:
             owner, _, _ = key = next(iter(self._pending))
             del self._pending[key]
             # Its contacts are compared at the next look.
