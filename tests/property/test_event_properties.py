@@ -52,7 +52,10 @@ OTHERS = st.builds(
     about=st.integers(0, 4),
     value=st.integers(0, 2),
 )
-STEPS = st.lists(MESSAGES | OTHERS, max_size=12)
+STEPS = st.lists(MESSAGES | OTHERS, min_size=2, max_size=12)
+
+#: With them, later steps have something to change.
+FIRST_STEPS = [Step("contact", peer) for peer in PEERS] + [Step("say", peer) for peer in PEERS]
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +167,8 @@ def test_snapshot_and_events_are_a_later_snapshot(
 
     async def example() -> None:
         world = World(opened, next(OWNERS))
-        for step in before:
+        await world.snapshot()
+        for step in FIRST_STEPS + before:
             await world.do(step)
         first = Replica.of(await world.snapshot())
         second = Replica()
