@@ -231,8 +231,8 @@ class Retention(Protocol):
     async def erase(self, owner: str, *, limit: int) -> Removed:
         """Delete up to `limit` messages, and with the last one all other rows about the owner.
 
-        The other rows are preferences, rules, offline stanzas and affiliations; holds and the
-        audit log stay. The ids of the erased archive are never used again.
+        The other rows are preferences, rules, offline stanzas, affiliations and the journal; holds
+        and the audit log stay. The ids of the erased archive are never used again.
         """
         ...
 

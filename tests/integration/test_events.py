@@ -119,11 +119,11 @@ async def add_contact(client: Client, jid: str, name: str) -> None:
 
 async def subscribe(client: Client, other: Client) -> None:
     """Let both receive the presence of each other."""
-    for one, another in ((client, other), (other, client)):
+    for sender, recipient in ((client, other), (other, client)):
         for type in ("subscribe", "subscribed"):
-            one.send(f"<presence type='{type}' to='{another.account.jid}'/>")
-            await one.settled()
-            await another.settled()
+            sender.send(f"<presence type='{type}' to='{recipient.account.jid}'/>")
+            await sender.settled()
+            await recipient.settled()
     await client.settled()
 
 
@@ -205,12 +205,12 @@ async def test_poller_misses_nothing_over_sigkill_and_gets_nothing_twice(
                 except ClientError:
                     await asyncio.sleep(0.1)
                     continue
-                bodies.extend(e["message"]["body"] for e in events if e["message"])
+                bodies.extend(event["message"]["body"] for event in events if event["message"])
 
         task = asyncio.create_task(follow())
         await reached(lambda: len(bodies) == 10)
         await asyncio.to_thread(server.muniment.kill)
-        # No client of bob and no push tell of it: the roster does.
+        # Muniment gets no push of it, but compares the roster.
         await add_contact(phone, carol.jid, "Carol")
         await asyncio.to_thread(server.muniment.start)
         for number in range(10):

@@ -63,11 +63,11 @@ class Journal:
         for entry in entries:
             by_owner.setdefault(entry.owner, []).append(entry)
         changed = set()
-        for owner, own in by_owner.items():
+        for owner, owner_entries in by_owner.items():
             number = await self._owners.find(connection, owner)
             if not await connection.fetch(_IS_OPEN, number):
                 continue
-            if await self._write(connection, owner, number, own):
+            if await self._write(connection, owner, number, owner_entries):
                 changed.add(owner)
         return frozenset(changed)
 
