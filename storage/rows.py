@@ -424,7 +424,9 @@ class JournalEntry:
     owner: str
     kind: EntryKind
     subject: str
-    value: str  #: the state in JSON; "": the contact was removed, or is not available
+    #: the state in JSON; "": the contact was removed, or is not available. The store writes `id`
+    #: for a displayed message, and `peer` for a changed one
+    value: str
     at: int  #: microseconds since the epoch
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from contract.conftest import Open
 from support.builders import ALICE, BOB, NOON, ROMEO, correction, entries, entry, retract
@@ -185,7 +187,7 @@ async def test_displayed_marker_is_an_event_if_it_changes_anything(
     [event] = (await rest(events, second.cursor)).events
     assert event.entry is not None
     assert (event.entry.kind, event.entry.subject) == (EntryKind.DISPLAYED, BOB)
-    assert second.cursor in event.entry.value
+    assert json.loads(event.entry.value) == {"id": second.cursor}
 
 
 async def test_tombstone_is_an_event_after_the_retraction(
@@ -202,6 +204,7 @@ async def test_tombstone_is_an_event_after_the_retraction(
     assert retraction.target == original.cursor
     assert changed.entry is not None
     assert (changed.entry.kind, changed.entry.subject) == (EntryKind.CHANGED, original.cursor)
+    assert json.loads(changed.entry.value) == {"peer": BOB}
     assert page.targets == {original.cursor: original.message}
 
 
@@ -214,6 +217,7 @@ async def test_blanked_message_is_an_event(storage: Storage, events: EventsStore
     [event] = (await rest(events, original.cursor)).events
     assert event.entry is not None
     assert (event.entry.kind, event.entry.subject) == (EntryKind.CHANGED, original.cursor)
+    assert json.loads(event.entry.value) == {"peer": BOB}
 
 
 async def test_place_after_the_last_event_is_expired(

@@ -11,8 +11,9 @@ from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass
 
 from component.core.archiving.writer import Queue
-from component.core.errors import CursorExpired
+from component.core.errors import CursorExpired, ItemNotFound
 from component.core.events.journal import EventJournal
+from component.core.events.values import fields_of
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Follower, Followers
 from component.core.reading.pages import Pager
@@ -124,7 +125,11 @@ class EventReader:
     async def page(self, owner: str, after: int | str, limit: int | None = None) -> ReadableEvents:
         """Return the oldest events behind an event id or a cursor."""
         await self._look(owner)
-        return await self._page(owner, after, self._pager.size(limit))
+        try:
+            return await self._page(owner, after, self._pager.size(limit))
+        except ItemNotFound as error:
+            # The archive was erased between two reads.
+            raise CursorExpired from error
 
     async def wait(
         self, owner: str, after: int | str, limit: int | None = None, *, seconds: float
@@ -227,8 +232,8 @@ def _touched(page: EventPage) -> dict[int, str]:
             touched[place] = event.message.peer
         elif event.entry is not None and event.entry.kind is EntryKind.DISPLAYED:
             touched[place] = event.entry.subject
-        elif (target := page.targets.get(_target(event) or "")) is not None:
-            touched[place] = target.peer
+        elif event.entry is not None and event.entry.kind is EntryKind.CHANGED:
+            touched[place] = fields_of(event.entry)["peer"]
     return touched
 
 

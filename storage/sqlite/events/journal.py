@@ -6,7 +6,7 @@ An entry takes the next sequence of the archive, from the counters that the appe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import time_ns
 
 from storage.rows import EntryKind, JournalEntry, JournalLimits
@@ -71,18 +71,30 @@ class Journal:
                 changed.add(owner)
         return frozenset(changed)
 
-    async def note(
-        self, connection: Connection, owner: str, kind: EntryKind, values: dict[str, str]
+    async def note_displayed(self, connection: Connection, owner: str, peer: str, id: str) -> None:
+        """Enter the id of the last message of a conversation that its owner has displayed."""
+        await self._note(connection, owner, EntryKind.DISPLAYED, peer, {"id": id})
+
+    async def note_changed(self, connection: Connection, owner: str, peer: str, id: str) -> None:
+        """Enter the id of a message whose content was replaced or removed."""
+        await self._note(connection, owner, EntryKind.CHANGED, id, {"peer": peer})
+
+    async def _note(
+        self,
+        connection: Connection,
+        owner: str,
+        kind: EntryKind,
+        subject: str,
+        fields: Mapping[str, str],
     ) -> None:
-        """Write entries of the store's own making: their values by their subjects."""
-        at = time_ns() // 1000
-        await self.write(
-            connection,
-            [
-                JournalEntry(owner=owner, kind=kind, subject=subject, value=value, at=at)
-                for subject, value in values.items()
-            ],
+        entry = JournalEntry(
+            owner=owner,
+            kind=kind,
+            subject=subject,
+            value=json.dumps(fields),
+            at=time_ns() // 1000,
         )
+        await self.write(connection, [entry])
 
     async def _write(
         self, connection: Connection, owner: str, number: int, entries: Sequence[JournalEntry]

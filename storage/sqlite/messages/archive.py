@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -14,7 +13,6 @@ from storage.rows import (
     Conversation,
     Conversations,
     DisplayedMarker,
-    EntryKind,
     Filter,
     JournalLimits,
     Page,
@@ -262,8 +260,7 @@ class SqliteArchive:
             for outcome in outcomes:
                 replaced = await retractions.apply(connection, self._ids, outcome)
                 if replaced is not None:
-                    owner, id = replaced
-                    await self.journal.note(connection, owner, EntryKind.CHANGED, {id: "{}"})
+                    await self.journal.note_changed(connection, *replaced)
 
     async def conversations(
         self,
@@ -308,8 +305,7 @@ class SqliteArchive:
             placed = [(numbers[marker.owner], marker) for marker in markers]
             changes = await note_displayed(connection, self._ids, placed)
             for owner, peer, id in changes:
-                value = json.dumps({"id": id})
-                await self.journal.note(connection, owner, EntryKind.DISPLAYED, {peer: value})
+                await self.journal.note_displayed(connection, owner, peer, id)
         return frozenset(owner for owner, _, _ in changes)
 
     @asynccontextmanager

@@ -42,9 +42,11 @@ WHERE owner = $1 AND sequence = $2 AND kind NOT IN ('tombstone', 'blanked')
 """  # noqa: S608 - constant words
 
 _NOTED = """
-SELECT owner, sequence, target, jid
-FROM unfinished_retractions JOIN owners ON owners.number = owner
-WHERE unfinished_retractions.number = $1
+SELECT noted.owner, noted.sequence, target, jid, peer
+FROM unfinished_retractions AS noted
+JOIN owners ON owners.number = noted.owner
+LEFT JOIN archive ON archive.owner = noted.owner AND archive.sequence = target
+WHERE noted.number = $1
 """
 
 _WITH_CONTENT = """
@@ -98,21 +100,21 @@ async def unfinished(
 
 async def apply(
     connection: Connection, ids: Ids, outcome: RetractionOutcome
-) -> tuple[str, str] | None:
+) -> tuple[str, str, str] | None:
     """Carry out the outcome of one retraction.
 
-    Returns the owner and the id of the retracted message if any message was replaced.
+    Returns owner, peer and id of the retracted message if any message was replaced.
     """
     rows = await connection.fetch(_NOTED, outcome.number)
     if not rows:
         return None
-    owner, sequence, target, jid = rows[0]
+    owner, sequence, target, jid, peer = rows[0]
     is_replaced = await _replace(connection, ids, owner, target, outcome.tombstones)
     settled = await known(connection, ids, owner, outcome.settled)
     await fulltext.settle(connection, owner, target, list(settled.values()))
     if outcome.is_done:
         await connection.execute(FINISH_RETRACTION, owner, sequence)
-    return (jid, ids.encode(owner, [target])[0]) if is_replaced else None
+    return (jid, peer or "", ids.encode(owner, [target])[0]) if is_replaced else None
 
 
 async def _replace(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from storage.errors import NotFound
-from storage.rows import Cutoff, EntryKind, OverLimit, Removed, Totals, Usage
+from storage.rows import Cutoff, OverLimit, Removed, Totals, Usage
 from storage.sqlite.engine.protocols import Connection, Database, Row
 from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.counters import CounterDelta
@@ -184,9 +184,9 @@ class SqliteRetention:
         if not rows:
             raise NotFound(id)
         deltas = [CounterDelta(*row[:5]) for row in rows if row[5] != "blanked"]
-        if deltas:
+        for delta in deltas:
             made_id = self._ids.encode(number, [places[id]])[0]
-            await self._archive.journal.note(connection, owner, EntryKind.CHANGED, {made_id: "{}"})
+            await self._archive.journal.note_changed(connection, owner, delta.peer, made_id)
         return await blank(connection, number, deltas)
 
     async def erase(self, owner: str, *, limit: int) -> Removed:
