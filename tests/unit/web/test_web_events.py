@@ -92,6 +92,29 @@ async def test_page_has_the_oldest_events(alice: TestClient, services: Services)
     assert [event["conversation"] is None for event in page["events"]] == [True, False]
 
 
+async def test_page_is_cut_if_its_conversations_do_not_fit(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    alice = await client_of(aiohttp_client, services, page_max_bytes=1000)
+    peers = [f"{number}@{HOST}" for number in range(4)]
+    await services.writer.store([entry(f"small {peer}", peer=peer) for peer in peers])
+    large = "x" * 600
+    await services.writer.store([entry(f"{large} {peer}", peer=peer) for peer in peers])
+    replica, sizes = Replica(), []
+
+    complete = False
+    while not complete:
+        page = await get(alice, EVENTS, after=replica.cursor, limit=4)
+        replica.apply(page)
+        sizes.append(len(page["events"]))
+        complete = page["complete"]
+
+    assert sizes == [1, 1, 1, 1, 1, 1, 1, 1]
+    assert replica.event_ids == list(range(1, 9))
+    assert set(replica.conversations) == set(peers)
+    assert all(large in state["last"]["body"] for state in replica.conversations.values())
+
+
 async def test_poll_without_events_is_empty_with_the_same_cursor(
     alice: TestClient, services: Services
 ) -> None:
