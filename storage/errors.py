@@ -11,6 +11,10 @@ class NotFound(StorageError):
     """There is no message with this id in this archive."""
 
 
+class Expired(StorageError):
+    """Events behind this cursor are not known any more, or never were."""
+
+
 class TooCostly(StorageError):
     """The store would have to read most of an archive to find this."""
 

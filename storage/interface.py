@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from storage.rows import (
@@ -14,9 +14,12 @@ from storage.rows import (
     Conversations,
     Cutoff,
     DisplayedMarker,
+    EventPage,
     Filter,
     Hold,
     HostRetention,
+    JournalEntry,
+    JournalSnapshot,
     OfflineStanza,
     OverLimit,
     Page,
@@ -152,9 +155,12 @@ class Archive(Protocol):
         limit: int,
         before: str | None = None,
         since: str | None = None,
+        peers: Collection[str] | None = None,
         max_bytes: int | None = None,
     ) -> Conversations:
         """Return up to `limit` conversations of an archive, those with the newest messages.
+
+        `peers` selects conversations with these peers.
 
         `max_bytes` limits the XML of their last messages as in `page`. `before` selects
         conversations whose newest message, of any kind, arrived before the message of this id.
@@ -163,8 +169,10 @@ class Archive(Protocol):
         """
         ...
 
-    async def note_displayed(self, markers: Sequence[DisplayedMarker]) -> None:
+    async def note_displayed(self, markers: Sequence[DisplayedMarker]) -> frozenset[str]:
         """Note that owners have seen the messages up to those of the markers, durably.
+
+        Returns the owners of whose conversations this changed any.
 
         A marker of a message that is not in that conversation changes nothing, and neither does
         one of an older message than was seen before. Raises Unavailable.
@@ -223,8 +231,8 @@ class Retention(Protocol):
     async def erase(self, owner: str, *, limit: int) -> Removed:
         """Delete up to `limit` messages, and with the last one all other rows about the owner.
 
-        The other rows are preferences, rules, offline stanzas and affiliations; holds and the
-        audit log stay. The ids of the erased archive are never used again.
+        The other rows are preferences, rules, offline stanzas, affiliations and the journal; holds
+        and the audit log stay. The ids of the erased archive are never used again.
         """
         ...
 
@@ -414,6 +422,60 @@ class Contacts(Protocol):
         ...
 
 
+class EventsStore(Protocol):
+    """The events of accounts: the messages in their archives, and a journal of all else.
+
+    One counter numbers both: an entry of the journal takes the next sequence of the archive. A
+    journal is written only while it is open. It has one entry for each subject, and a change moves
+    the entry to the end. `Archive` and `Retention` enter what they change besides: displayed
+    messages, and messages whose content is replaced by a tombstone or blanked one by one.
+    """
+
+    async def open(self, owner: str) -> None:
+        """Open the journal of an account, unless it is open.
+
+        If it was open before, all places before now expire.
+        """
+        ...
+
+    async def owners(self) -> tuple[str, ...]:
+        """Return the accounts whose journals are open."""
+        ...
+
+    async def close_unused(self, *, at: int) -> tuple[str, ...]:
+        """Close and empty the journals of accounts without a sign-in that is valid at a time.
+
+        Returns these accounts. `at` is in microseconds.
+        """
+        ...
+
+    async def put(self, entries: Sequence[JournalEntry]) -> frozenset[str]:
+        """Enter changes in their order, all or none, durably; return the owners with new events.
+
+        An entry of a journal that is not open is ignored, and one that changes nothing: it has the
+        value of its subject, or is the end of a subject without entry. Over its limits a journal
+        loses its oldest entries, those that tell of the past first, and cursors from before them
+        expire. Raises Unavailable.
+        """
+        ...
+
+    async def snapshot(self, owner: str) -> JournalSnapshot:
+        """Return the contacts and presences of an account, and the place behind its last event."""
+        ...
+
+    async def page(
+        self, owner: str, after: int | str, *, limit: int, max_bytes: int | None = None
+    ) -> EventPage:
+        """Return the oldest `limit` events behind an event id or a cursor, in their order.
+
+        `max_bytes` limits the XML of the messages, as in `Archive.page`, and again that of the
+        messages that they refer to. 0 is the place before all events. Raises Expired for a cursor
+        of an archive that was erased, for an event id that no event had yet, and for a place
+        before entries that were deleted.
+        """
+        ...
+
+
 class Offline(Protocol):
     """Stanzas that wait until their recipient comes online."""
 
@@ -465,6 +527,9 @@ class Storage(Protocol):
 
     @property
     def offline(self) -> Offline: ...
+
+    @property
+    def events(self) -> EventsStore: ...
 
     async def check(self) -> None:
         """Raise Unavailable unless the store can be written."""

@@ -20,6 +20,7 @@ from storage.sqlite.engine.database import (
 )
 from storage.sqlite.engine.migrate import migrate, migrations, pending
 from storage.sqlite.engine.protocols import Connection, Database
+from storage.sqlite.events.store import SqliteEvents
 from storage.sqlite.holds import SqliteHolds
 from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
@@ -42,7 +43,7 @@ class SqliteStorage:
     def __init__(self, database: Database, ids: Ids) -> None:
         self.database = database
         self.archive = SqliteArchive(database, ids)
-        self.retention = SqliteRetention(database, ids, self.archive.forget)
+        self.retention = SqliteRetention(database, ids, self.archive)
         self.preferences = SqlitePreferences(database)
         self.rules = SqliteRules(database)
         self.holds = SqliteHolds(database)
@@ -52,6 +53,7 @@ class SqliteStorage:
         self.sign_ins = SqliteSignIns(database)
         self.contacts = SqliteContacts(database)
         self.offline = SqliteOffline(database)
+        self.events = SqliteEvents(database, ids, self.archive.owners, self.archive.journal)
 
     async def check(self) -> None:
         async with self.database.write() as connection:

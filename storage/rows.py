@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -406,6 +406,70 @@ class Contact:
     ask_message: str = ""  #: text of a request of the contact (Remote Data)
     is_approved: bool = False  #: pre-approved (RFC 6121 section 3.4)
     groups: tuple[str, ...] = ()
+
+
+class EntryKind(StrEnum):
+    """The subject of an entry in the journal of an account."""
+
+    CONTACT = "contact"  #: a contact on the roster, by bare JID
+    PRESENCE = "presence"  #: the presence of a contact, by full JID
+    DISPLAYED = "displayed"  #: the last message that the owner has displayed, by peer
+    CHANGED = "changed"  #: a message whose content was replaced or removed, by its id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """The latest state of one subject in the journal of an account."""
+
+    owner: str
+    kind: EntryKind
+    subject: str
+    #: the state in JSON; "": the contact was removed, or is not available. The store writes `id`
+    #: for a displayed message, and `peer` for a changed one
+    value: str
+    at: int  #: microseconds since the epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalLimits:
+    """The limits of the journal of one account."""
+
+    entries: int = 5000
+    #: how long entries stay that tell of the past: of removed contacts, ended presences,
+    #: displayed and changed messages
+    past_micros: int = 30 * 24 * 3600 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A message in the archive of an account, or an entry in its journal."""
+
+    event_id: int  #: rises in the order of the events of one account, from 1 on, with gaps
+    cursor: str  #: the place behind the event: opaque, and void after the archive is erased
+    message: ArchivedMessage | None = None
+    target: str | None = None  #: the id of the message that this message refers to
+    entry: JournalEntry | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPage:
+    """The oldest events behind a cursor, in their order."""
+
+    events: tuple[Event, ...]
+    #: the messages that events of the page refer to, by id, as far as they are stored and fit
+    targets: Mapping[str, ArchivedMessage]
+    event_id: int  #: number of the last event of the page, or if it is complete, of the account
+    cursor: str  #: the place behind the page
+    complete: bool  #: whether there are no more events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalSnapshot:
+    """The contacts and presences in the journal of an account, and the place behind them."""
+
+    event_id: int
+    cursor: str
+    entries: tuple[JournalEntry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

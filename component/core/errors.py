@@ -68,6 +68,14 @@ class ItemNotFound(Refused):
     status = 404
 
 
+class CursorExpired(Refused):
+    """Events behind this cursor are not known any more: read a snapshot, and go on behind it."""
+
+    condition = "cursor-expired"
+    kind = "modify"
+    status = 410
+
+
 class Conflict(Refused):
     """The present state of the archive or account does not allow this."""
 

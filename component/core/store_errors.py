@@ -7,24 +7,27 @@ from contextlib import contextmanager
 
 from component.core.errors import (
     BadRequest,
+    CursorExpired,
     ItemNotFound,
     NotImplementedHere,
     Overloaded,
     TakesTooLong,
 )
-from storage.errors import Busy, NotFound, Rejected, StorageError, TooCostly, TookTooLong
+from storage.errors import Busy, Expired, NotFound, Rejected, StorageError, TooCostly, TookTooLong
 
 
 @contextmanager
 def translated() -> Iterator[None]:
     """Translate an error of a store that the block raises.
 
-    Raises ItemNotFound, NotImplementedHere, TakesTooLong, BadRequest or Overloaded.
+    Raises ItemNotFound, CursorExpired, NotImplementedHere, TakesTooLong, BadRequest or Overloaded.
     """
     try:
         yield
     except NotFound as error:
         raise ItemNotFound(f"no message of this archive has the id {str(error)[:40]}") from error
+    except Expired as error:
+        raise CursorExpired from error
     except TooCostly as error:
         raise NotImplementedHere(
             "the index is too high for a search with this filter: page by id"

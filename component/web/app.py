@@ -11,6 +11,7 @@ from component.web import keys
 from component.web.admin.family import ADMINISTRATION
 from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
+from component.web.events.family import EVENTS
 from component.web.health.family import HEALTH, LIVENESS
 from component.web.remote_data.family import REMOTE_DATA
 from component.web.server import cors, errors
@@ -31,6 +32,7 @@ FAMILIES = (
     SIGN_IN,
     SIGN_INS,
     OWN_ARCHIVE,
+    EVENTS,
     REMOTE_DATA,
 )
 
@@ -52,6 +54,9 @@ def make_app(
     stream_limit = TaskLimit(settings.max_streams, settings.max_streams_per_caller)
     app[keys.stream_limit] = stream_limit
     app.on_shutdown.append(stream_limit.close)
+    poll_limit = TaskLimit(settings.max_polls, settings.max_polls_per_user, "polls")
+    app[keys.poll_limit] = poll_limit
+    app.on_shutdown.append(poll_limit.close)
     served = [
         family
         for family in families

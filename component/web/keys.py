@@ -11,6 +11,7 @@ from component.core.access.principals import Principal
 from component.core.accounts.protocol import AccountSource
 from component.core.commands.dispatch import CommandService
 from component.core.doctor.server import Grants
+from component.core.events.reader import EventReader
 from component.core.hosts import Hosts
 from component.core.reading.pages import Pager
 from component.core.reading.reader import ArchiveReader
@@ -44,6 +45,8 @@ pager = web.AppKey("pager", Pager)
 reader = web.AppKey("reader", ArchiveReader)
 authorizer = web.AppKey("authorizer", Authorizer)
 stream_limit = web.AppKey("stream_limit", TaskLimit)
+poll_limit = web.AppKey("poll_limit", TaskLimit)
+events = web.AppKey("events", EventReader)
 administration = web.AppKey("administration", ArchiveAdmin)
 commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)

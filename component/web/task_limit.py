@@ -1,4 +1,4 @@
-"""A limit on open streams and exports, for each caller and for all together."""
+"""A limit on open streams, exports and polls, for each caller and for all together."""
 
 from __future__ import annotations
 
@@ -6,21 +6,30 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from component.core.errors import Overloaded, TooMany
 
+Result = TypeVar("Result")
+
 
 class TaskLimit:
-    """Counts streams and exports, and runs streams until the program stops."""
+    """Counts streams and exports, or polls, and runs them until the program stops."""
 
-    def __init__(self, limit: int, limit_per_caller: int) -> None:
-        """`limit` is for all callers together, `limit_per_caller` for each of them."""
+    def __init__(
+        self, limit: int, limit_per_caller: int, subject: str = "streams and exports"
+    ) -> None:
+        """`limit` is for all callers together, `limit_per_caller` for each of them.
+
+        `subject` names in errors what is counted.
+        """
+        self._subject = subject
         self._limit = limit
         self._limit_per_caller = limit_per_caller
         self._open: Counter[str] = Counter()  # by the name of the caller
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
         self._is_closed = False
 
     @contextmanager
@@ -30,9 +39,9 @@ class TaskLimit:
         Raises TooMany if the caller is at its limit, Overloaded if all together are.
         """
         if self._open[caller] >= self._limit_per_caller:
-            raise TooMany("Too many streams and exports of this caller are open: end one.")
+            raise TooMany(f"Too many {self._subject} of this caller are open: end one.")
         if self._is_closed or self._open.total() >= self._limit:
-            raise Overloaded("Too many streams and exports are open: try again later.")
+            raise Overloaded(f"Too many {self._subject} are open: try again later.")
         self._open[caller] += 1
         try:
             yield
@@ -41,7 +50,7 @@ class TaskLimit:
             if not self._open[caller]:
                 del self._open[caller]
 
-    def run(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         """Run a coroutine, at most until the program stops. Raises Overloaded while it stops."""
         if self._is_closed:
             coroutine.close()

@@ -86,7 +86,12 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
             settings.timing(config),
             followers=parts.followers,
             before_erase=[parts.deliveries.decide],
-            after_erase=[parts.preferences.forget, parts.rooms.forget, parts.displayed.forget],
+            after_erase=[
+                parts.preferences.forget,
+                parts.rooms.forget,
+                parts.displayed.forget,
+                parts.journal.forget,
+            ],
             wait_for_spill=parts.spill_recovery.wait_removed,
             start=background.start,
         )

@@ -26,6 +26,7 @@ from component.core.archiving.spilling import SpillRecovery
 from component.core.archiving.writer import Writer
 from component.core.background import StartTask
 from component.core.errors import Refused
+from component.core.events.journal import EventJournal
 from component.core.hosts import Hosts
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
@@ -42,6 +43,7 @@ from component.handlers.rosters import known_rosters
 from component.wiring import settings
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
+from component.xmpp.copies.contact_presences import ContactPresences
 from component.xmpp.copies.displayed import DisplayedCopies, DisplayedQueries
 from component.xmpp.copies.presences import Presences
 from component.xmpp.copies.recipients import RecipientQueries
@@ -80,6 +82,7 @@ class Parts:
     sessions: Sessions
     deliveries: Deliveries
     displayed: DisplayedMarkers
+    journal: EventJournal
     operators: tuple[Operator, ...]
     audit: Audit
     served: ServedArchives
@@ -106,8 +109,8 @@ class Parts:
             await self._end(tasks)
 
     async def load(self) -> None:
-        """Load preferences and holds. Raises StorageError."""
-        for part in (self.preferences, self.holds):
+        """Load preferences, holds and the open journals. Raises StorageError."""
+        for part in (self.preferences, self.holds, self.journal):
             await part.load()
 
     def works(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -117,6 +120,7 @@ class Parts:
             "rooms": self.rooms.run(),
             "deliveries": self.deliveries.run(),
             "displayed": self.displayed.run(),
+            "journal": self.journal.run(),
         }
 
     def resume(self) -> None:
@@ -127,12 +131,14 @@ class Parts:
     def rosters_readable(self, host: str) -> None:
         """Read the rosters of a host from now on, because the server has granted the privilege."""
         self.roster_cache.readable(host)
+        self.journal.reconnected()
         self.resume()
 
     def connected(self, _: object) -> None:
         """Note the time of a new connection, because earlier stanzas were not copied."""
         self.rooms.note_connected(now())
         self.displayed.reconnected()
+        self.journal.reconnected()
 
     def disconnected(self, _: object) -> None:
         """Decide the open deliveries and forget the sessions: from now on copies are lost."""
@@ -150,6 +156,7 @@ class Parts:
         self.writer.stop()
         self.rooms.stop()
         self.displayed.stop()
+        self.journal.stop()
 
     async def save(self) -> None:
         """Spill all messages that wait, even undecided ones, without writing them. Raises Lost."""
@@ -209,8 +216,13 @@ def compose(
     recipients = RecipientQueries(stream, hosts.default)
     deliveries = Deliveries(preference_filter, sessions, recipients)
     displayed = DisplayedMarkers(
-        storage.archive, preference_filter, hosts, DisplayedQueries(stream, privileges)
+        storage.archive,
+        preference_filter,
+        hosts,
+        DisplayedQueries(stream, privileges),
+        on_changed=followers.events_changed,
     )
+    journal = EventJournal(storage.events, rosters, on_written=followers.events_changed)
 
     operators, audit = settings.operators(config, addresses), Audit(storage.audit_log, writer)
     served = ServedArchives(hosts.domains, storage.retention)
@@ -222,6 +234,11 @@ def compose(
         max_size=config.archive.page_max,
         max_bytes=config.archive.page_max_bytes,
     )
+
+    def roster_changed(owner: str) -> None:
+        roster_cache.changed(owner)
+        journal.roster_changed(owner)
+
     is_user = accounts.authenticator.exists if _knows_users(config, handlers) else anybody
     parts = Parts(
         hosts=hosts,
@@ -233,13 +250,14 @@ def compose(
         rooms=rooms,
         known_rosters=rosters,
         roster_cache=roster_cache,
-        rosters=RosterService(rosters, hosts, roster_cache.changed, is_user),
+        rosters=RosterService(rosters, hosts, roster_changed, is_user),
         preferences=preferences,
         preference_filter=preference_filter,
         spill_recovery=SpillRecovery(spill, preference_filter),
         sessions=sessions,
         deliveries=deliveries,
         displayed=displayed,
+        journal=journal,
         operators=operators,
         audit=audit,
         served=served,
@@ -280,13 +298,14 @@ def _listen(config: Config, parts: Parts) -> None:
     room_events = RoomEvents(parts.rooms, addresses)
     presences = Presences(parts.sessions, addresses, parts.hosts)
     displayed = DisplayedCopies(parts.displayed.note, addresses, parts.hosts)
-    roster_pushes = RosterPushes(parts.roster_cache.changed, addresses)
+    roster_pushes = RosterPushes(parts.roster_cache.changed, addresses, parts.journal)
+    contact_presences = ContactPresences(parts.journal, addresses)
     service_log = ServiceLog(
         ingest,
         addresses,
         parts.hosts,
         on_iq=(roster_pushes.take, displayed.take_iq),
-        on_presence=(presences.take, room_events.take_presence),
+        on_presence=(presences.take, room_events.take_presence, contact_presences.take),
         on_message=(room_events.take_message, displayed.take_message),
         on_active=parts.sessions.note_activity,
         on_copy=parts.grants.note_copy,

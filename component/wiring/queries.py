@@ -111,6 +111,7 @@ def http_services(
         sign_ins=context.sign_ins,
         followers=parts.followers,
         displayed=parts.displayed,
+        journal=parts.journal,
         background=background,
         handlers=handlers,
     )

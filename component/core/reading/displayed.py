@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -69,13 +69,18 @@ class DisplayedMarkers:
         hosts: Hosts,
         source: DisplayedSource,
         *,
+        on_changed: Callable[[Collection[str]], None] = lambda _: None,
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
-        """`queue` has the messages on their way into the archive: markers wait for them."""
+        """`queue` has the messages on their way into the archive: markers wait for them.
+
+        `on_changed` is called with the owners whose conversations a marker has changed.
+        """
         self._archive = archive
         self._queue = queue
         self._hosts = hosts
         self._source = source
+        self._on_changed = on_changed
         self._wait_seconds = wait_seconds
         #: markers that wait, by owner, as keys in the order in which they came
         self._pending: dict[str, dict[DisplayedMarker, None]] = {}
@@ -172,7 +177,7 @@ class DisplayedMarkers:
             if not markers:
                 return
             try:
-                await self._archive.note_displayed(markers)
+                changed = await self._archive.note_displayed(markers)
             except Unavailable as error:
                 self.note(markers)
                 if not self._is_failing:
@@ -182,3 +187,4 @@ class DisplayedMarkers:
                 log.error("the store refuses displayed markers: %s", error)
             else:
                 self._is_failing = False
+                self._on_changed(changed)

@@ -31,7 +31,8 @@ _PAGE = 100
 class Follower:
     """The signals to one follower of an archive."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hears_events: bool = False) -> None:
+        self.hears_events = hears_events  #: of the journal too, and not of messages alone
         self.changed = asyncio.Event()  #: set at each change; clear it before reading
         self.is_over = False  #: later messages belong to another owner, and may not be read
         self.is_erased = False  #: messages of this archive were erased, or are being erased
@@ -51,6 +52,13 @@ class Followers:
         for owner in owners:
             for follower in self._followers.get(owner, ()):
                 follower.changed.set()
+
+    def events_changed(self, owners: Collection[str]) -> None:
+        """Wake the followers of these accounts that hear of their journals too."""
+        for owner in owners:
+            for follower in self._followers.get(owner, ()):
+                if follower.hears_events:
+                    follower.changed.set()
 
     def end(self, owner: str) -> None:
         """End every follower of an archive: later messages belong to another owner."""
@@ -75,9 +83,9 @@ class Followers:
         self.end(owner)
 
     @contextmanager
-    def follow(self, owner: str) -> Iterator[Follower]:
+    def follow(self, owner: str, *, hears_events: bool = False) -> Iterator[Follower]:
         """Return a follower of an archive for as long as the block lasts."""
-        follower = Follower()
+        follower = Follower(hears_events=hears_events)
         follower.is_erased = follower.is_over = owner in self._erasing
         self._followers[owner].add(follower)
         try:

@@ -103,7 +103,9 @@ class Erasure:
         await self._writer.wait_durable(owner)
         self._holds.refuse_if_held(owner)
         with translated():
-            return await self._retention.blank(owner, id)
+            removed = await self._retention.blank(owner, id)
+        self._followers.events_changed([owner])
+        return removed
 
     async def close(self) -> None:
         """Cancel all erasures; an archive that is half erased can be erased again."""

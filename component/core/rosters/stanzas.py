@@ -50,6 +50,15 @@ def contacts_in(iq: Element) -> Iterator[Contact]:
         )
 
 
+def removed_in(iq: Element) -> Iterator[str]:
+    """Yield the prepared JIDs of the contacts that a roster push removes (section 2.5)."""
+    query = iq.child(NS, "query")
+    for item in query.elements if query else ():
+        is_item = (item.ns, item.name) == (NS, "item")
+        if is_item and item.get("subscription") == REMOVE:
+            yield prepared(item.get("jid"))
+
+
 def _query_xml(attributes: dict[str, str], groups: Iterable[str] = ()) -> str:
     return f"<query xmlns='{NS}'>{_element_xml(attributes, groups)}</query>"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
-from time import time
 
 import orjson
 from aiohttp import web
@@ -18,7 +17,7 @@ from component.web import keys
 from component.web.archive.messages_json import message
 from component.web.archive.models import ID_MAX, StreamParameters
 from component.web.auth import authenticate
-from component.web.auth.bearer import TICKET
+from component.web.auth.bearer import TICKET, seconds_left
 from component.web.server import body
 from component.web.server.limits import on_disconnect, time_limit
 from component.web.server.parameters import checked
@@ -64,16 +63,10 @@ async def follow(request: web.Request) -> web.StreamResponse:
         sending = streams.run(events.send(owner, stream))
         on_disconnect(request, sending.cancel)
         try:
-            await asyncio.wait([sending], timeout=_seconds_left(request))
+            await asyncio.wait([sending], timeout=seconds_left(request))
         finally:
             sending.cancel()
     return events.response
-
-
-def _seconds_left(request: web.Request) -> float | None:
-    """Return the number of seconds for which a request is authenticated; None: for ever."""
-    token = request.get(keys.access_token)
-    return None if token is None else max(0.0, token.expires_at - time())
 
 
 class _Events:

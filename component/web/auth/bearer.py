@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import time
+
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -49,6 +51,12 @@ async def _redeemed(request: web.Request) -> AccessToken:
     if len(tickets) != 1 or "Authorization" in request.headers:
         raise NotAuthorized("Show one ticket, or one access token in a header.")
     return await request.app[keys.sign_ins].redeem(tickets[0])
+
+
+def seconds_left(request: web.Request) -> float | None:
+    """Return the number of seconds for which a request is authenticated; None: for ever."""
+    token = request.get(keys.access_token)
+    return None if token is None else max(0.0, token.expires_at - time())
 
 
 async def _verified(request: web.Request) -> AccessToken:

@@ -14,6 +14,7 @@ from component.core.background import Background
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.doctor.server import Grants
+from component.core.events.journal import EventJournal
 from component.core.hosts import Hosts
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
@@ -82,6 +83,8 @@ class WebSettings(ListenerSettings):
     page_max_bytes: int = PAGE_MAX_BYTES
     max_streams: int = 200  #: open at once, exports too
     max_streams_per_caller: int = 50
+    max_polls: int = 5000  #: that wait for events at once
+    max_polls_per_user: int = 20
     stream_heartbeat_seconds: float = 15.0
     count_as_string: bool = False  #: for old callers of Remote Data that accept no number
     roster_details: bool = False  #: Remote Data shows groups and pending requests too
@@ -109,6 +112,7 @@ class Services:
     hosts: Hosts
     sign_ins: SignIns | None = None  #: None: users cannot sign in
     followers: Followers  #: woken by the writer when there are new messages
+    journal: EventJournal  #: of contacts and presences, for users who read events
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages
     background: Background = field(default_factory=Background)  #: the tasks that have to run
     handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module

@@ -30,12 +30,12 @@ class Presences:
         # A presence to all goes to the sender too. A presence to a single contact does not show a
         # session that gets messages.
         if not type and jids.bare(recipient) == jids.bare(sender):
-            self._sessions.available(sender, _priority(presence), now())
+            self._sessions.available(sender, priority_of(presence), now())
         elif type == "unavailable" and jids.domain(recipient) in self._hosts:
             self._sessions.unavailable(sender, now())
 
 
-def _priority(presence: Element) -> int:
+def priority_of(presence: Element) -> int:
     """Return the priority of a presence, 0 if it has none (RFC 6121 section 4.7.2.3)."""
     element = presence.child(NS_CLIENT, "priority")
     with suppress(ValueError):

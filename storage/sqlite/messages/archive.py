@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from storage.errors import NotFound
 from storage.rows import (
@@ -13,12 +14,14 @@ from storage.rows import (
     Conversations,
     DisplayedMarker,
     Filter,
+    JournalLimits,
     Page,
     References,
     RetractionOutcome,
     UnfinishedRetraction,
 )
 from storage.sqlite.engine.protocols import Bound, Connection, Database, Result, Row
+from storage.sqlite.events.journal import Journal
 from storage.sqlite.messages import retractions
 from storage.sqlite.messages.append import Appender
 from storage.sqlite.messages.conversations import fetch, note_displayed
@@ -47,24 +50,26 @@ class SqliteArchive:
     """`storage.interface.Archive` over a Database that only this process writes."""
 
     def __init__(
-        self, database: Database, ids: Ids, *, cached_owners_max: int = CACHED_OWNERS_MAX
+        self,
+        database: Database,
+        ids: Ids,
+        *,
+        cached_owners_max: int = CACHED_OWNERS_MAX,
+        journal_limits: JournalLimits | None = None,
     ) -> None:
         self._database = database
         self._ids = ids
-        self._owners = Owners(cached_owners_max)
-        self._appending = Appender(self._owners, ids)
+        self.owners = Owners(cached_owners_max)  #: the counters that the journal uses too
+        self.journal = Journal(self.owners, journal_limits)
+        self._appending = Appender(self.owners, ids)
 
     def forget(self, owner: str) -> None:
         """Remove an erased archive from the caches; call this directly after its transaction."""
-        self._owners.forget(owner)
+        self.owners.forget(owner)
 
     async def append(self, batch: Batch) -> None:
-        try:
-            async with self._database.write() as connection:
-                await self._appending.write(connection, batch)
-        except BaseException:
-            self._owners.discard_counters()
-            raise
+        async with self._journalled() as connection:
+            await self._appending.write(connection, batch)
 
     async def page(
         self,
@@ -82,7 +87,7 @@ class SqliteArchive:
         bound = xml_bound(max_bytes)
 
         async def read(connection: Connection) -> Page:
-            number = await self._owners.look_up(connection, owner)
+            number = await self.owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, filter)
             series = counted_by(selection) if selection.is_one_range else None
             if counted and index is None and series:
@@ -153,7 +158,7 @@ class SqliteArchive:
         bound = xml_bound(max_bytes)
 
         async def read(connection: Connection) -> Page:
-            number = await self._owners.look_up(connection, owner)
+            number = await self.owners.look_up(connection, owner)
             sequence = (await decoded(connection, self._ids, number, [id]))[id]
             if not await connection.fetch(_GIVEN, number, sequence):
                 raise NotFound(id)
@@ -176,7 +181,7 @@ class SqliteArchive:
     ) -> Page:
         async def read(connection: Connection) -> Page:
             count = await self._count(connection, owner, filter) if counted else None
-            number = await self._owners.look_up(connection, owner)
+            number = await self.owners.look_up(connection, owner)
             selection = await select(connection, self._ids, number, filter, is_by_time=True)
             rows, complete = await _in_time(
                 connection, selection, limit, newest, xml_bound(max_bytes)
@@ -213,12 +218,12 @@ class SqliteArchive:
         count = await count_of_owner(connection, owner, filter)
         if count is not None:
             return count
-        number = await self._owners.look_up(connection, owner)
+        number = await self.owners.look_up(connection, owner)
         return await count_exactly(connection, await select(connection, self._ids, number, filter))
 
     async def first_and_last(self, owner: str) -> tuple[ArchivedMessage, ArchivedMessage] | None:
         async def read(connection: Connection) -> tuple[ArchivedMessage, ArchivedMessage] | None:
-            number = await self._owners.look_up(connection, owner)
+            number = await self.owners.look_up(connection, owner)
             everything = Selection(number=number, filter=ANY)
             rows = await by_arrival(connection, everything, limit=1)
             rows += await by_arrival(connection, everything, limit=1, backwards=True)
@@ -233,7 +238,7 @@ class SqliteArchive:
         self, owner: str, ids: Sequence[str], *, limit: int, max_bytes: int | None = None
     ) -> dict[str, References]:
         async def read(connection: Connection) -> dict[str, References]:
-            number = await self._owners.look_up(connection, owner)
+            number = await self.owners.look_up(connection, owner)
             places = await decoded(connection, self._ids, number, ids)
             by_sequence = {}
             rows_about = referring(
@@ -251,9 +256,11 @@ class SqliteArchive:
             return await retractions.unfinished(connection, self._ids, after)
 
     async def apply_retractions(self, outcomes: Sequence[RetractionOutcome]) -> None:
-        async with self._database.write() as connection:
+        async with self._journalled() as connection:
             for outcome in outcomes:
-                await retractions.apply(connection, self._ids, outcome)
+                replaced = await retractions.apply(connection, self._ids, outcome)
+                if replaced is not None:
+                    await self.journal.note_changed(connection, *replaced)
 
     async def conversations(
         self,
@@ -262,16 +269,18 @@ class SqliteArchive:
         limit: int,
         before: str | None = None,
         since: str | None = None,
+        peers: Collection[str] | None = None,
         max_bytes: int | None = None,
     ) -> Conversations:
         async def read(connection: Connection) -> tuple[int, list[Row], list[Row], bool]:
-            number = await self._owners.look_up(connection, owner)
+            number = await self.owners.look_up(connection, owner)
             places = await sequences(connection, self._ids, number, _present(before, since))
             return number, *await fetch(
                 connection,
                 number,
                 before=BEYOND if before is None else places[before],
                 since=None if since is None else places[since],
+                peers=peers,
                 limit=limit,
                 bound=xml_bound(max_bytes),
             )
@@ -287,14 +296,27 @@ class SqliteArchive:
             complete=complete,
         )
 
-    async def note_displayed(self, markers: Sequence[DisplayedMarker]) -> None:
-        async with self._database.write() as connection:
+    async def note_displayed(self, markers: Sequence[DisplayedMarker]) -> frozenset[str]:
+        async with self._journalled() as connection:
             numbers = {
-                owner: await self._owners.find(connection, owner)
+                owner: await self.owners.find(connection, owner)
                 for owner in {marker.owner for marker in markers}
             }
             placed = [(numbers[marker.owner], marker) for marker in markers]
-            await note_displayed(connection, self._ids, placed)
+            changes = await note_displayed(connection, self._ids, placed)
+            for owner, peer, id in changes:
+                await self.journal.note_displayed(connection, owner, peer, id)
+        return frozenset(owner for owner, _, _ in changes)
+
+    @asynccontextmanager
+    async def _journalled(self) -> AsyncIterator[Connection]:
+        """Open a transaction that may write the journal too."""
+        try:
+            async with self._database.write() as connection:
+                yield connection
+        except BaseException:
+            self.owners.discard_counters()
+            raise
 
 
 def _is_counted_in_one_step(filter: Filter) -> bool:

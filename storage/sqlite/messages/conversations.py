@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from storage.rows import UNREAD_MAX, DisplayedMarker
 from storage.sqlite.engine.protocols import Bound, Connection, Row
@@ -28,6 +28,7 @@ _NOTE_DISPLAYED = """
 UPDATE conversations SET seen = $3
 WHERE owner = $1 AND peer = $2 AND seen < $3
     AND EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND sequence = $3 AND peer = $2)
+RETURNING 1
 """
 
 _DELETE_EMPTY = "DELETE FROM conversations WHERE owner = $1 AND peer = $2 AND newest = 0"
@@ -36,7 +37,10 @@ _DELETE_EMPTY = "DELETE FROM conversations WHERE owner = $1 AND peer = $2 AND ne
 _LIST = f"""
 WITH listed AS MATERIALIZED (
     SELECT peer AS other, newest, coalesce($3, seen) AS seen
-    FROM conversations WHERE owner = $1 AND newest < $2 ORDER BY newest DESC LIMIT $4
+    FROM conversations
+    WHERE owner = $1 AND newest < $2
+        AND ($5 IS NULL OR peer IN (SELECT value FROM json_each($5)))
+    ORDER BY newest DESC LIMIT $4
 )
 SELECT
     other,
@@ -85,23 +89,25 @@ async def add(connection: Connection, rows: Iterable[tuple[int, int, str, int]])
 
 async def note_displayed(
     connection: Connection, ids: Ids, markers: Sequence[tuple[int, DisplayedMarker]]
-) -> None:
+) -> list[tuple[str, str, str]]:
     """Note up to which messages conversations were displayed: number of the owner, and marker.
 
-    A marker whose message is not in its conversation is ignored (XEP-0490 section 5.1).
+    Returns the changes: owner, peer, and the id of the last displayed message. A marker whose
+    message is not in its conversation is ignored (XEP-0490 section 5.1).
     """
     names = [(number, m.name_hash) for number, m in markers if m.name_hash is not None]
     named = await last_named(connection, names)
-    places = []
+    changes = []
     for number, marker in markers:
         sequence = None if marker.id is None else ids.decode(number, marker.id)
         if sequence is None and marker.name_hash is not None:
             target = named.get((number, marker.name_hash))
             sequence = None if target is None else target.sequence
-        places.append((number, marker.peer, sequence))
-    await connection.executemany(
-        _NOTE_DISPLAYED, [place for place in places if place[2] is not None]
-    )
+        if sequence is not None and await connection.fetch(
+            _NOTE_DISPLAYED, number, marker.peer, sequence
+        ):
+            changes.append((marker.owner, marker.peer, ids.encode(number, [sequence])[0]))
+    return changes
 
 
 async def update_newest(connection: Connection, keys: Iterable[tuple[int, str]]) -> None:
@@ -120,6 +126,7 @@ async def fetch(
     *,
     before: int,
     since: int | None,
+    peers: Collection[str] | None,
     limit: int,
     bound: Bound | None,
 ) -> tuple[list[Row], list[Row], bool]:
@@ -128,7 +135,8 @@ async def fetch(
     A row has the peer, the newest sequence, the number of messages, the number of unread messages,
     and the sequence of the last message with content. `bound` limits the last messages.
     """
-    conversations = await connection.fetch(_LIST, number, before, since, limit + 1)
+    named = None if peers is None else json.dumps(list(peers))
+    conversations = await connection.fetch(_LIST, number, before, since, limit + 1, named)
     messages: list[Row] = []
     fitting = 0
     for start in range(0, min(limit, len(conversations)), _CHUNK):

@@ -44,6 +44,13 @@ SELECT {SEQUENCE} FROM fulltext
 WHERE rowid IN (SELECT ($1 << 40) + value FROM json_each($2)) AND instr(' ' || links || ' ', $3)
 """  # noqa: S608 - constant words
 
+_LINKS = f"""
+SELECT {SEQUENCE}, links FROM fulltext
+WHERE rowid IN (SELECT ($1 << 40) + value FROM json_each($2))
+"""  # noqa: S608 - constant words
+
+_ALL_SIGNS = "".join(_SIGNS.values()) + _SETTLED
+
 _DELETE_TEXT = "UPDATE fulltext SET text = '' WHERE rowid = ($1 << 40) + $2"
 
 
@@ -93,6 +100,13 @@ def link_query(number: int, sequence: int, *relations: Relation) -> str:
 def corrected(links: str) -> int | None:
     """Return the sequence of the message that a message with these links corrects, or None."""
     return _target(links, _SIGNS[Relation.CORRECTION] + _SETTLED)
+
+
+async def targets(connection: Connection, number: int, sequences: Iterable[int]) -> dict[int, int]:
+    """Return the sequences of the messages that these messages refer to, by their sequences."""
+    rows = await connection.fetch(_LINKS, number, json.dumps(list(sequences)))
+    found = {row[0]: _target(row[1], _ALL_SIGNS) for row in rows}
+    return {sequence: target for sequence, target in found.items() if target is not None}
 
 
 async def delete_text(connection: Connection, number: int, sequences: Iterable[int]) -> None:

@@ -41,7 +41,13 @@ SELECT {COLUMNS} FROM archive
 WHERE owner = $1 AND sequence = $2 AND kind NOT IN ('tombstone', 'blanked')
 """  # noqa: S608 - constant words
 
-_NOTED = "SELECT owner, sequence, target FROM unfinished_retractions WHERE number = $1"
+_NOTED = """
+SELECT noted.owner, noted.sequence, target, jid, peer
+FROM unfinished_retractions AS noted
+JOIN owners ON owners.number = noted.owner
+LEFT JOIN archive ON archive.owner = noted.owner AND archive.sequence = target
+WHERE noted.number = $1
+"""
 
 _WITH_CONTENT = """
 SELECT sequence FROM archive
@@ -92,23 +98,32 @@ async def unfinished(
     return tuple(offered)
 
 
-async def apply(connection: Connection, ids: Ids, outcome: RetractionOutcome) -> None:
-    """Carry out the outcome of one retraction."""
+async def apply(
+    connection: Connection, ids: Ids, outcome: RetractionOutcome
+) -> tuple[str, str, str] | None:
+    """Carry out the outcome of one retraction.
+
+    Returns owner, peer and id of the retracted message if any message was replaced.
+    """
     rows = await connection.fetch(_NOTED, outcome.number)
     if not rows:
-        return
-    owner, sequence, target = rows[0]
-    await _replace(connection, ids, owner, target, outcome.tombstones)
+        return None
+    owner, sequence, target, jid, peer = rows[0]
+    is_replaced = await _replace(connection, ids, owner, target, outcome.tombstones)
     settled = await find_sequences(connection, ids, owner, outcome.settled)
     await fulltext.settle(connection, owner, target, list(settled.values()))
     if outcome.is_done:
         await connection.execute(FINISH_RETRACTION, owner, sequence)
+    return (jid, peer or "", ids.encode(owner, [target])[0]) if is_replaced else None
 
 
 async def _replace(
     connection: Connection, ids: Ids, owner: int, target: int, tombstones: Sequence[Tombstone]
-) -> None:
-    """Replace the target and its corrections, except those that another retraction replaced."""
+) -> bool:
+    """Replace the target and its corrections, except those that another retraction replaced.
+
+    Returns whether any message was replaced.
+    """
     places = await find_sequences(
         connection, ids, owner, [tombstone.id for tombstone in tombstones]
     )
@@ -121,7 +136,7 @@ async def _replace(
         (row[0], by_sequence[row[0]]) for row in rows if row[0] == target or row[0] in unsettled
     ]
     if not replaced:
-        return
+        return False
     await connection.executemany(
         _BYTES,
         [(owner, sequence, len(tombstone.xml.encode())) for sequence, tombstone in replaced],
@@ -132,3 +147,4 @@ async def _replace(
     )
     await fulltext.delete_text(connection, owner, [sequence for sequence, _ in replaced])
     await scrub.note(connection)
+    return True

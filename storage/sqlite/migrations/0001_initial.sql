@@ -173,6 +173,27 @@ CREATE TABLE contacts (
     PRIMARY KEY (owner, jid)
 ) WITHOUT ROWID;
 
+-- The journals of accounts whose users read events, or have read them.
+CREATE TABLE journals (
+    owner      INTEGER PRIMARY KEY,
+    is_open    INTEGER NOT NULL, -- whether changes are entered
+    expired_to INTEGER NOT NULL  -- behind an earlier sequence, entries are missing
+);
+
+-- The latest change of each subject in a journal. The sequences are those of the archive: no message
+-- has the sequence of an entry.
+CREATE TABLE journal (
+    owner    INTEGER NOT NULL,
+    kind     TEXT NOT NULL, -- contact, presence, displayed or changed
+    subject  TEXT NOT NULL, -- a JID, or the id of a message
+    sequence INTEGER NOT NULL,
+    at       INTEGER NOT NULL,
+    value    TEXT NOT NULL, -- JSON; '': removed, or not available
+    PRIMARY KEY (owner, kind, subject)
+) WITHOUT ROWID;
+
+CREATE UNIQUE INDEX journal_sequence ON journal (owner, sequence);
+
 -- Stanzas that wait until their recipient is online. The digest covers sender, stanza and time.
 CREATE TABLE offline (
     number INTEGER PRIMARY KEY,

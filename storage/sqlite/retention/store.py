@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from storage.errors import NotFound
 from storage.rows import Cutoff, OverLimit, Removed, Totals, Usage
 from storage.sqlite.engine.protocols import Connection, Database, Row
+from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.counter_updates import CounterDelta
 from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.selection import find_sequences
@@ -54,6 +55,8 @@ _DELETE_BY_NUMBER = (
     "DELETE FROM counters WHERE owner = $1",
     "DELETE FROM conversations WHERE owner = $1",
     "DELETE FROM unfinished_retractions WHERE owner = $1",
+    "DELETE FROM journal WHERE owner = $1",
+    "DELETE FROM journals WHERE owner = $1",
     "DELETE FROM owners WHERE number = $1",
 )
 
@@ -74,18 +77,18 @@ class SqliteRetention:
         self,
         database: Database,
         ids: Ids,
-        forget: Callable[[str], None],
+        archive: SqliteArchive,
         *,
         chunk: int = over_limit.CHUNK,
     ) -> None:
-        """The store calls `forget` with the owner of each erased archive.
+        """`archive` forgets erased archives, and has the journal of blanked messages.
 
         `chunk` is the number of rows that one query reads to find the messages over a limit.
         """
         self._database = database
         self._chunk = chunk
         self._ids = ids
-        self._forget = forget
+        self._archive = archive
         self._last_scrubbed: bytes | None = None  #: token of the latest removal that was scrubbed
 
     async def usage(
@@ -167,15 +170,24 @@ class SqliteRetention:
             place = rows[-1][1]
 
     async def blank(self, owner: str, id: str) -> Removed:
-        async with self._database.write() as connection:
-            number = await _number(connection, owner)
-            places = await find_sequences(connection, self._ids, number, [id])
-            rows = await connection.fetch(_ONE, number, places.get(id, 0))
-            if not rows:
-                raise NotFound(id)
-            return await blank(
-                connection, number, [CounterDelta(*row[:5]) for row in rows if row[5] != "blanked"]
-            )
+        try:
+            async with self._database.write() as connection:
+                return await self._blank(connection, owner, id)
+        except BaseException:
+            self._archive.owners.discard_counters()
+            raise
+
+    async def _blank(self, connection: Connection, owner: str, id: str) -> Removed:
+        number = await _number(connection, owner)
+        places = await find_sequences(connection, self._ids, number, [id])
+        rows = await connection.fetch(_ONE, number, places.get(id, 0))
+        if not rows:
+            raise NotFound(id)
+        deltas = [CounterDelta(*row[:5]) for row in rows if row[5] != "blanked"]
+        for delta in deltas:
+            made_id = self._ids.encode(number, [places[id]])[0]
+            await self._archive.journal.note_changed(connection, owner, delta.peer, made_id)
+        return await blank(connection, number, deltas)
 
     async def erase(self, owner: str, *, limit: int) -> Removed:
         removed = Removed(done=False)
@@ -186,7 +198,7 @@ class SqliteRetention:
         finally:
             # Also after a cancelled commit, because it may have succeeded.
             if removed.done:
-                self._forget(owner)
+                self._archive.forget(owner)
 
     async def scrub_index(self) -> None:
         latest = await self._unscrubbed()

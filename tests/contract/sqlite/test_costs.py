@@ -103,7 +103,7 @@ async def counted(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     async with open_database(path) as database:
         ids = Ids(bytes(KEY_BYTES))
         archive = SqliteArchive(database, ids)
-        counted = Counted(archive, SqliteRetention(database, ids, archive.forget))
+        counted = Counted(archive, SqliteRetention(database, ids, archive))
         await on_steps(database, counted.step, 1)
         yield counted
 

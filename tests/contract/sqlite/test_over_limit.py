@@ -36,7 +36,7 @@ async def test_over_limit_counts_over_all_chunks(
     async with open_database(tmp_path / "archive.db") as database:
         ids = Ids(bytes(KEY_BYTES))
         archive = SqliteArchive(database, ids)
-        retention = SqliteRetention(database, ids, archive.forget, chunk=chunk)
+        retention = SqliteRetention(database, ids, archive, chunk=chunk)
         await archive.append([*entries(6, xml="x" * 55), *entries(9, owner=BOB)])
 
         counted = await retention.over_limit(ALICE, cutoff, peer=peer)

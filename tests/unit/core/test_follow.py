@@ -36,6 +36,22 @@ async def test_followers_are_woken_once_messages_are_durable() -> None:
         await running
 
 
+def test_change_of_a_journal_wakes_only_followers_that_hear_of_it() -> None:
+    followers = Followers()
+    with (
+        followers.follow(ALICE) as stream,
+        followers.follow(ALICE, hears_events=True) as poll,
+        followers.follow(BOB, hears_events=True) as other,
+    ):
+        followers.events_changed([ALICE])
+
+        assert (stream.changed.is_set(), poll.changed.is_set(), other.changed.is_set()) == (
+            False,
+            True,
+            False,
+        )
+
+
 async def test_batch_wakes_the_followers_of_all_its_archives() -> None:
     async with open_services() as services:
         with services.followers.follow(ALICE) as hers, services.followers.follow(BOB) as his:

@@ -1,4 +1,4 @@
-"""docs/http-api.md, remote-data.md and sign-in.md document exactly the routes of the program."""
+"""The pages about HTTP in docs document exactly the routes of the program."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.sign_in import BOTH, with_sign_in
 
-from component.core.errors import TakesTooLong
+from component.core.errors import CursorExpired, TakesTooLong
 from component.web.app import make_app
 from component.web.archive.models import Parameters
 from component.web.remote_data.models import ArchivePost, ArchiveQuery, AuthQuery, OfflinePost
@@ -23,7 +23,8 @@ ROUTE = r"`([A-Z]+ /\S*)`"
 
 def text() -> str:
     return "".join(
-        (DOCS / page).read_text() for page in ("http-api.md", "remote-data.md", "sign-in.md")
+        (DOCS / page).read_text()
+        for page in ("http-api.md", "remote-data.md", "sign-in.md", "events.md")
     )
 
 
@@ -74,6 +75,7 @@ def test_each_error_status_is_explained() -> None:
     rows = dict(re.findall(r"^\| (\d+) \| `([\w-]+)` \|", text(), re.MULTILINE))
 
     assert rows == {str(status): name for status, name in CONDITIONS.items()} | {
+        "410": CursorExpired.condition,
         "422": TakesTooLong.condition,
         "500": "internal-server-error",
     }

@@ -1,0 +1,309 @@
+"""The journal of accounts whose users read events: contacts and their presences, as they change.
+
+Roster pushes and presences come in copies. Rosters change without a push as well: while no client
+of the user is connected, or while Muniment is not. So a roster is read at the first look of a user
+on a connection, and every ten minutes, and the differences are entered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+
+from cachetools import LRUCache, TTLCache
+
+from component.core.errors import Refused
+from component.core.events.values import ENDED, ContactPresence, contact_value
+from component.core.rosters.protocol import Rosters
+from component.core.shared_tasks import SharedTasks
+from component.core.store_errors import translated
+from component.core.xml import jids
+from component.core.xml.times import now
+from storage.errors import StorageError, Unavailable
+from storage.interface import EventsStore
+from storage.rows import Contact, EntryKind, JournalEntry
+
+log = logging.getLogger(__name__)
+
+#: How long a look waits at most for a roster.
+WAIT_SECONDS = 2.0
+
+#: How long a roster is not read again, and after a failure; of how many users that is remembered.
+FRESH_SECONDS = 600.0
+UNREADABLE_SECONDS = 60.0
+USERS_MAX = 20_000
+
+#: How often a roster is read that changes while it is read.
+READS_MAX = 3
+
+#: A larger roster is not entered in a journal.
+CONTACTS_MAX = 2000
+
+#: Changes that wait to be written; the oldest are dropped first.
+PENDING_MAX = 20_000
+
+#: How long to wait after a failure, and between two searches for journals that nobody reads.
+RETRY_SECONDS = 1.0
+CLOSE_SECONDS = 3600.0
+
+_Key = tuple[str, EntryKind, str]  # owner, kind, subject
+
+
+class EventJournal:
+    """Enters changes of contacts and presences, for accounts whose journals are open."""
+
+    def __init__(
+        self,
+        store: EventsStore,
+        rosters: Rosters,
+        *,
+        on_written: Callable[[Collection[str]], None] = lambda _: None,
+        wait_seconds: float = WAIT_SECONDS,
+        pending_max: int = PENDING_MAX,
+    ) -> None:
+        """`on_written` is called with the owners who have new events.
+
+        A look waits `wait_seconds` for a roster. Up to `pending_max` changes wait to be written.
+        """
+        self._store = store
+        self._rosters = rosters
+        self._on_written = on_written
+        self._wait_seconds = wait_seconds
+        self._pending_max = pending_max
+        self._open: set[str] = set()
+        self._pending: dict[_Key, JournalEntry] = {}
+        #: bare JIDs of contacts by owner, as the journal has them
+        self._contacts: LRUCache[str, set[str]] = LRUCache(USERS_MAX)
+        self._fresh: TTLCache[str, None] = TTLCache(USERS_MAX, FRESH_SECONDS, time.monotonic)
+        self._unreadable: TTLCache[str, None] = TTLCache(
+            USERS_MAX, UNREADABLE_SECONDS, time.monotonic
+        )
+        self._reading: set[str] = set()  # owners whose roster has not changed while it is read
+        self._refreshing = SharedTasks[str, None](_log_failure)
+        self._writing = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._is_stopping = False
+        self._is_failing = False
+
+    async def load(self) -> None:
+        """Load which journals are open. Raises StorageError."""
+        self._open.update(await self._store.owners())
+
+    def is_open(self, owner: str) -> bool:
+        """Return whether the changes of an account are entered."""
+        return owner in self._open
+
+    async def look(self, owner: str) -> bool:
+        """Open the journal of a user who reads events, and bring its contacts up to date.
+
+        Returns whether the journal has the whole roster of the user. Raises Overloaded.
+        """
+        if owner not in self._open:
+            with translated():
+                await self._store.open(owner)
+            self._open.add(owner)
+        if owner not in self._fresh and owner not in self._unreadable:
+            with suppress(Refused):
+                await self._refreshing.run(
+                    owner, lambda: self._refresh(owner), wait_seconds=self._wait_seconds
+                )
+        await self._write()
+        return owner in self._fresh
+
+    def note_roster_push(
+        self, owner: str, contacts: Iterable[Contact], removed: Iterable[str]
+    ) -> None:
+        """Note contacts that were added or changed, and the JIDs of removed ones."""
+        self._reading.discard(owner)
+        if self.is_open(owner):
+            self._note_contacts(owner, contacts, removed)
+
+    def note_presence(self, owner: str, presence: ContactPresence) -> None:
+        """Note a presence that a user received; the journal keeps only those of contacts."""
+        if self.is_open(owner):
+            self._note(owner, EntryKind.PRESENCE, presence.jid, presence.value())
+
+    def roster_changed(self, owner: str) -> None:
+        """Read a roster again: it was changed over HTTP, or by a command."""
+        self._reading.discard(owner)
+        self._fresh.pop(owner, None)
+        self._unreadable.pop(owner, None)
+        if self.is_open(owner):
+            self._on_written({owner})
+
+    def reconnected(self) -> None:
+        """Read all rosters again: what changed meanwhile was not copied."""
+        self._reading.clear()
+        self._fresh.clear()
+        self._unreadable.clear()
+
+    def forget(self, owner: str) -> None:
+        """Forget an account whose archive, and with it its journal, was erased."""
+        self._open.discard(owner)
+        self._contacts.pop(owner, None)
+        self._fresh.pop(owner, None)
+        self._reading.discard(owner)
+        for key in [key for key in self._pending if key[0] == owner]:
+            del self._pending[key]
+
+    async def run(self) -> None:
+        """Write changes until `stop` is called, and close journals that nobody reads."""
+        close_at = 0.0
+        while not self._is_stopping:
+            if time.monotonic() >= close_at:
+                await self._close_unused()
+                close_at = time.monotonic() + CLOSE_SECONDS
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_SECONDS if self._pending else CLOSE_SECONDS):
+                    await self._wake.wait()
+            self._wake.clear()
+            await self._write()
+        await self._refreshing.close()
+
+    def stop(self) -> None:
+        """Let `run` return once what waits is written, or cannot be."""
+        self._is_stopping = True
+        self._wake.set()
+
+    def _note_contacts(
+        self, owner: str, contacts: Iterable[Contact], removed: Iterable[str]
+    ) -> None:
+        for contact in contacts:
+            self._note(owner, EntryKind.CONTACT, contact.jid, contact_value(contact))
+        for jid in removed:
+            self._note(owner, EntryKind.CONTACT, jid, ENDED)
+
+    def _note(self, owner: str, kind: EntryKind, subject: str, value: str) -> None:
+        key = owner, kind, subject
+        self._pending.pop(key, None)
+        self._pending[key] = JournalEntry(
+            owner=owner, kind=kind, subject=subject, value=value, at=now()
+        )
+        self._drop_excess()
+        self._wake.set()
+
+    def _drop_excess(self) -> None:
+        while len(self._pending) > self._pending_max:
+            owner, _, _ = key = next(iter(self._pending))
+            del self._pending[key]
+            # Its contacts are compared at the next look.
+            self._fresh.pop(owner, None)
+
+    async def _refresh(self, owner: str) -> None:
+        """Enter the differences between a roster and the journal. Raises Refused."""
+        for _ in range(READS_MAX):
+            self._reading.add(owner)
+            await self._write()
+            with translated():
+                snapshot = await self._store.snapshot(owner)
+            roster = await self._roster(owner)
+            # Nothing may be awaited from here on: a push would be overwritten.
+            if owner not in self._reading:
+                continue
+            self._reading.discard(owner)
+            if roster is None:
+                break
+            contacts = {contact.jid for contact in roster}
+            entered = {
+                entry.subject for entry in snapshot.entries if entry.kind is EntryKind.CONTACT
+            }
+            # The store skips the contacts that have not changed.
+            self._note_contacts(owner, roster, entered - contacts)
+            self._fresh[owner] = None
+            return
+        self._unreadable[owner] = None
+
+    async def _roster(self, owner: str) -> tuple[Contact, ...] | None:
+        """Return a roster, None if it cannot be read or is too large for a journal."""
+        try:
+            roster = await self._rosters.roster(owner)
+        except Refused:
+            return None
+        if roster is not None and len(roster) > CONTACTS_MAX:
+            log.info("the roster of %s is too large for its journal", owner)
+            return None
+        return roster
+
+    async def _write(self) -> None:
+        """Write the changes that wait."""
+        async with self._writing:
+            pending, self._pending = self._pending, {}
+            if not pending:
+                return
+            try:
+                entries = await self._admitted(pending.values())
+                changed = await self._store.put(entries)
+            except Unavailable as error:
+                # Changes that came meanwhile are newer.
+                self._pending = {**pending, **self._pending}
+                self._drop_excess()
+                if not self._is_failing:
+                    log.warning("events of contacts cannot be written yet: %s", error)
+                self._is_failing = True
+            except StorageError as error:
+                log.error("the store refuses events of contacts: %s", error)
+            else:
+                self._is_failing = False
+                if changed:
+                    self._on_written(changed)
+
+    async def _admitted(self, entries: Iterable[JournalEntry]) -> list[JournalEntry]:
+        """Return the entries without the presences of those who are no contacts."""
+        admitted: list[JournalEntry] = []
+        for entry in entries:
+            contacts = await self._contacts_of(entry.owner)
+            bare = jids.bare(entry.subject)
+            if entry.kind is EntryKind.CONTACT:
+                (contacts.add if entry.value else contacts.discard)(bare)
+                admitted.append(entry)
+                if not entry.value:
+                    admitted += await self._ended_presences(entry)
+            elif bare not in contacts:
+                continue
+            elif entry.subject == bare:
+                admitted += await self._ended_presences(entry)
+            else:
+                admitted.append(entry)
+        return admitted
+
+    async def _contacts_of(self, owner: str) -> set[str]:
+        contacts = self._contacts.get(owner)
+        if contacts is None:
+            snapshot = await self._store.snapshot(owner)
+            contacts = self._contacts[owner] = {
+                entry.subject for entry in snapshot.entries if entry.kind is EntryKind.CONTACT
+            }
+        return contacts
+
+    async def _ended_presences(self, contact: JournalEntry) -> list[JournalEntry]:
+        """Return the ends of all presences of a contact."""
+        snapshot = await self._store.snapshot(contact.owner)
+        return [
+            JournalEntry(
+                owner=entry.owner,
+                kind=entry.kind,
+                subject=entry.subject,
+                value=ENDED,
+                at=contact.at,
+            )
+            for entry in snapshot.entries
+            if entry.kind is EntryKind.PRESENCE and jids.bare(entry.subject) == contact.subject
+        ]
+
+    async def _close_unused(self) -> None:
+        try:
+            closed = await self._store.close_unused(at=now())
+        except StorageError as error:
+            log.warning("journals that nobody reads are not closed yet: %s", error)
+            return
+        for owner in closed:
+            self.forget(owner)
+
+
+def _log_failure(owner: str, task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        fault = None if isinstance(error, Refused) else error
+        log.warning("the roster of %s cannot be compared: %s", owner, error, exc_info=fault)

@@ -1,0 +1,40 @@
+"""The events API, on the public listener: {prefix}/v1/archives/{owner}/events, for users."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from component.core.events.reader import EventReader
+from component.web import keys
+from component.web.auth.bearer import authenticate_user
+from component.web.events import polls, stream
+from component.web.server.family import Family
+from component.web.server.settings import Listener, Services, WebSettings, pager_of
+
+
+def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.Application:
+    app = web.Application()
+    for module in (polls, stream):
+        app.add_routes(module.routes(prefix))
+    app[keys.jids] = services.jids
+    app[keys.events] = EventReader(
+        services.storage,
+        services.queue,
+        pager_of(settings, services),
+        services.journal,
+        services.followers,
+        services.displayed,
+    )
+    return app
+
+
+#: A user reads the events of the own account.
+EVENTS = Family(
+    name="events",
+    listener=Listener.PUBLIC,
+    prefix="{prefix}/v1",
+    authenticate=authenticate_user,
+    needs_sign_in=True,
+    streaming_handlers=frozenset({polls.events, stream.follow}),
+    make_app=_make_app,
+)

@@ -1,0 +1,1 @@
+"""The events of accounts: messages and the journal of all else, under one counter."""
