@@ -85,6 +85,8 @@ class Connection(ClientXMPP):
         self.add_event_handler("connection_failed", lambda _: self._logged_in(Login.FAILED))
         self.add_event_handler("disconnected", self._on_disconnected)
         self.add_event_handler("roster_update", self._on_roster)
+        # The machine keeps presences; slixmpp would keep them again, those of rooms too.
+        self.remove_handler("Presence")
         takers = {"message": self._on_message, "presence": self._on_presence}
         for name, take in takers.items():
             matcher = MatchXPath(stanzas.CLIENT + name)
@@ -189,7 +191,7 @@ class Connection(ClientXMPP):
 
     async def _announce(self) -> None:
         with suppress(IqError, TimeoutError):
-            await self._ask("get", ET.Element("{jabber:iq:roster}query"))
+            self._on_roster(await self._ask("get", ET.Element("{jabber:iq:roster}query")))
         with suppress(IqError, TimeoutError):
             await self._ask("set", ET.Element(f"{{{_NS_CARBONS}}}enable"))
         self.send_presence()

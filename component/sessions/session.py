@@ -150,7 +150,7 @@ class Session:
         for credential in await self._credentials.of(self._owner, self._issue_token):
             outcome = await self._connection.log_in(credential)
             if outcome is Login.FAILED:
-                log.warning("no session of %s: ejabberd did not decide on its login", self._owner)
+                log.info("no session of %s: ejabberd did not decide on its login", self._owner)
                 return events.ConnectionLost()
             if outcome is Login.REFUSED:
                 self._credentials.refused(credential)

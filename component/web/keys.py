@@ -17,6 +17,7 @@ from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.offline import OfflineStanzas
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
+from component.core.sessions.sending import Sender
 from component.core.tokens.access import AccessToken
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
@@ -46,6 +47,7 @@ administration = web.AppKey("administration", ArchiveAdmin)
 commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)
 sign_ins = web.AppKey("sign_ins", SignIns)
+sender = web.AppKey("sender", Sender)
 
 #: Of each family: the limits of its listener.
 limits = web.AppKey("limits", ListenerSettings)

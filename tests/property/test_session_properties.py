@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +11,8 @@ from component.core.sessions import commands, events
 from component.core.sessions.commands import Command
 from component.core.sessions.machine import MESSAGES_MAX, Limits, Phase, SessionMachine
 from component.core.sessions.outgoing import ChatState, Outgoing, Text
+
+Kind = TypeVar("Kind")
 
 ALICE = "alice@one.test"
 LIMITS = Limits(idle=100.0, first_pause=1.0, pause_max=30.0)
@@ -89,8 +93,8 @@ class Run:
         self.commands += made
         return made
 
-    def of(self, *types: type) -> list[Command]:
-        return [command for command in self.commands if isinstance(command, types)]
+    def of(self, type: type[Kind]) -> list[Kind]:
+        return [command for command in self.commands if isinstance(command, type)]
 
 
 @given(steps)

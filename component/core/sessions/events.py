@@ -70,7 +70,7 @@ class Bounced:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Nobody waits for the message of this id any more."""
+    """Nobody waits for the message of this id any more, whether or not the server has it."""
 
     id: str
 

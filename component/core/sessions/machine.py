@@ -71,18 +71,14 @@ class SessionMachine:
         self._now = self._last_used = self._online_since = now
         self._pause = limits.first_pause
         self._queued: dict[str, Outgoing] = {}  # not sent yet
-        self._sent: dict[str, Outgoing] = {}  # not settled yet
+        self._sent: dict[str, Outgoing] = {}  # not settled, or not answered yet
         self._answered: set[str] = set()  # those of them that the server has taken
+        self._abandoned: set[str] = set()  # those of them that nobody waits for
 
     @property
     def pending(self) -> int:
-        """Number of messages that are not settled."""
-        return len(self._queued) + len(self._sent)
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a message waits for the server."""
-        return bool(self._queued) or len(self._sent) > len(self._answered)
+        """Number of messages that somebody waits for."""
+        return len(self._queued) + len(self._sent) - len(self._abandoned)
 
     def handle(self, event: events.Event, now: float) -> list[Command]:
         """Return what has to be done after an event, in this order."""
@@ -171,9 +167,14 @@ class SessionMachine:
     def _(self, event: events.Send) -> Iterator[Command]:
         message = event.message
         self._last_used = self._now
-        if message.id in self._queued or message.id in self._sent:
+        earlier = self._queued.get(message.id) or self._sent.get(message.id)
+        if earlier is not None:
+            # The stream may still bring it to the server: a second copy would be another message.
+            self._abandoned.discard(message.id)
+            if message != earlier:
+                yield Fail(message.id, "conflict", "Another message with this id is being sent.")
             return
-        if self.pending >= MESSAGES_MAX:
+        if len(self._queued) + len(self._sent) >= MESSAGES_MAX:
             text = f"More than {MESSAGES_MAX} of your messages are being sent: wait."
             yield Fail(message.id, "resource-constraint", text)
             return
@@ -184,7 +185,9 @@ class SessionMachine:
 
     @_on.register
     def _(self, event: events.Answered) -> Iterator[Command]:
-        if event.id in self._sent and event.id not in self._answered:
+        if event.id in self._abandoned:
+            self._forget(event.id)
+        elif event.id in self._sent and event.id not in self._answered:
             self._answered.add(event.id)
             yield commands.Succeed(event.id)
 
@@ -196,13 +199,18 @@ class SessionMachine:
         if message.room is not None and event.condition == "not-acceptable":
             # The room has forgotten the user, so the next message enters again.
             self.rooms.pop(message.room, None)
+        is_awaited = event.id not in self._abandoned
         self._forget(event.id)
-        yield Fail(event.id, event.condition, event.text, event.sender)
+        if is_awaited:
+            yield Fail(event.id, event.condition, event.text, event.sender)
 
     @_on.register
     def _(self, event: events.Settled) -> Iterator[Command]:
         self._queued.pop(event.id, None)
-        self._forget(event.id)
+        if event.id in self._answered:
+            self._forget(event.id)
+        elif event.id in self._sent:
+            self._abandoned.add(event.id)
         yield from ()
 
     def _transmit(self, message: Outgoing) -> Iterator[Command]:
@@ -226,14 +234,15 @@ class SessionMachine:
     ) -> Iterator[Command]:
         for id in list(messages):
             messages.pop(id)
-            is_answered = id in self._answered
-            self._answered.discard(id)
-            if not is_answered:
+            is_over = id in self._answered or id in self._abandoned
+            self._forget(id)
+            if not is_over:
                 yield Fail(id, condition, text)
 
     def _forget(self, id: str) -> None:
         self._sent.pop(id, None)
         self._answered.discard(id)
+        self._abandoned.discard(id)
 
     # Rooms
 

@@ -19,6 +19,7 @@ from component.core.reading.follow import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES, Pager
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
+from component.core.sessions.sending import Sender
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
@@ -104,6 +105,7 @@ class Services:
     rosters: RosterService
     hosts: Hosts
     sign_ins: SignIns | None = None  #: None: nobody can sign in
+    sender: Sender | None = None  #: None: nobody can send
     followers: Followers  #: woken by the writer when there are new messages
     displayed: DisplayedMarkers | None = None  #: what users have displayed, beside messages
     background: Background = field(default_factory=Background)  #: the tasks that have to run

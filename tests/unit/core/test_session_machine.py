@@ -157,6 +157,32 @@ def test_bounce_from_somebody_else_is_ignored(run: Run, sender: str) -> None:
     assert run.handle(events.Bounced("m", sender, "gone")) == []
 
 
+def test_message_that_is_sent_again_before_its_outcome_goes_out_once(run: Run) -> None:
+    run.online().say("m")
+    run.handle(events.Settled("m"))
+
+    assert run.say("m") == []
+    assert run.handle(events.Answered("m")) == [commands.Succeed("m")]
+
+
+def test_other_message_with_the_id_of_one_without_outcome_is_refused(run: Run) -> None:
+    run.online().say("m")
+    run.handle(events.Settled("m"))
+    other = Outgoing(id="m", to=BOB, type="chat", payload=Text("other"))
+
+    [fail] = run.handle(events.Send(other))
+    assert isinstance(fail, Fail)
+    assert (fail.id, fail.condition) == ("m", "conflict")
+
+
+def test_message_that_nobody_waits_for_leaves_no_trace_once_it_was_taken(run: Run) -> None:
+    run.online().say("m")
+    run.handle(events.Settled("m"))
+
+    assert run.handle(events.Answered("m")) == []
+    assert run.say("m") == [commands.Transmit(to_send("m"))]
+
+
 def test_resumed_session_keeps_messages_and_rooms(run: Run) -> None:
     run.online().say("m")
     run.say("r", ROOM)

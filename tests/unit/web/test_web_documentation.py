@@ -1,4 +1,4 @@
-"""docs/http-api.md, remote-data.md and sign-in.md document exactly the routes of the program."""
+"""The pages about HTTP document exactly the routes of the program."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from component.web.server.settings import Listener, Services
 
 DOCS = Path(__file__).parents[3] / "docs"
 
+PAGES = ("http-api.md", "remote-data.md", "sign-in.md", "sending.md")
+
 ROUTE = r"`([A-Z]+ /\S*)`"
 
 
 def text() -> str:
-    return "".join(
-        (DOCS / page).read_text() for page in ("http-api.md", "remote-data.md", "sign-in.md")
-    )
+    return "".join((DOCS / page).read_text() for page in PAGES)
 
 
 @pytest.fixture
