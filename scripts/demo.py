@@ -164,6 +164,12 @@ async def show_archive(client: ClientXMPP) -> None:
     """Print time, sender, text and archive id of the newest messages of an archive."""
     newest = client.plugin["xep_0313"].iterate(reverse=True, rsm={"max": SHOWN}, total=SHOWN)
     results = [message["mam_result"] async for message in newest]
+    if not results:
+        raise Failed(
+            f"the archive of {client.boundjid.bare} is empty, though messages were sent: "
+            f"{short(RUN / 'muniment.log')} says what ejabberd does not grant, and docs/doctor.md "
+            "what to change"
+        )
     for result in reversed(results):
         message = result["forwarded"]["stanza"]
         time_received = result["forwarded"]["delay"]["stamp"].astimezone()

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from component import __version__, logs
-from component.cli import commands, ejabberd_config, token_key
+from component.cli import commands, doctor, ejabberd_config, token_key
 from component.cli.check_config import check, package_conflicts, report
 from component.cli.exit_codes import CONFIG_WRONG, EXIT_CODES, FAILED, INTERRUPTED
 from component.config import Config, ConfigError, load, load_http
@@ -51,11 +51,17 @@ def _run(options: argparse.Namespace, path: Path | None) -> int:
     try:
         config = load(path, os.environ)
     except ConfigError as error:
+        if options.command == "doctor":
+            return doctor.refuse(_problems(path, error), in_json=options.json)
         return _refuse(path, error, checking=options.command == "check-config")
     if options.command == ejabberd_config.NAME:
         return ejabberd_config.print_options(path, config, options)
     if options.command == "check-config":
-        return asyncio.run(check(path, config, offline=options.offline, login=options.login))
+        return asyncio.run(
+            check(path, config, offline=options.offline, login=options.login, live=options.live)
+        )
+    if options.command == "doctor":
+        return doctor.run(path, config, options)
     if options.command == "token-key":
         return token_key.run(config)
     return _serve(config)
@@ -100,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
         help="also connect to ejabberd as the component, to check xmpp.secret; use this only "
         "while no Muniment runs with this JID, because ejabberd would revoke its privileges",
     )
+    depth.add_argument(
+        "--live",
+        action="store_true",
+        help="also examine what ejabberd grants and does, as muniment doctor does",
+    )
+    doctor.add_parser(parsers, common)
     ejabberd_config.add_parser(parsers, common)
     commands.add_parsers(parsers, common)
     return parser
@@ -122,13 +134,18 @@ def _exists(place: Path) -> bool:
         return place.is_absolute()
 
 
-def _refuse(path: Path | None, error: ConfigError, *, checking: bool) -> int:
+def _problems(path: Path | None, error: ConfigError) -> list[str]:
+    """Return the problems of a configuration, and that there is no file if there is none."""
     problems = list(error.problems)
     if path is None:
         problems.insert(
             0, "no configuration file found: looked for " + " and ".join(map(str, PLACES))
         )
-    for problem in problems:
+    return problems
+
+
+def _refuse(path: Path | None, error: ConfigError, *, checking: bool) -> int:
+    for problem in _problems(path, error):
         if checking:
             report("bad", problem)
         else:

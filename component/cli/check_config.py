@@ -6,18 +6,35 @@ import asyncio
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from component import logs
 from component.cli.exit_codes import CONFIG_WRONG, FAILED, OK, UNREACHABLE
 from component.config import Config
+from component.core.doctor.checks import SERVER
+from component.core.doctor.finding import Severity
+
+if TYPE_CHECKING:
+    from component.handlers.functions import Handlers
 
 PACKAGES = ("component", "storage")
 
+#: The words that lines begin with.
+VERDICTS = {
+    Severity.OK: "ok",
+    Severity.SKIPPED: "ok",
+    Severity.WARNING: "warn",
+    Severity.ERROR: "bad",
+}
 
-async def check(path: Path | None, config: Config, *, offline: bool, login: bool) -> int:
+
+async def check(
+    path: Path | None, config: Config, *, offline: bool, login: bool, live: bool
+) -> int:
     """Print one line for each check and return an exit code.
 
-    `offline` skips the store, ejabberd and the HTTP ports; `login` also checks xmpp.secret.
+    `offline` skips the store, ejabberd and the HTTP ports; `login` also checks xmpp.secret, and
+    `live` examines what ejabberd grants.
     """
     # The report is on standard output, so only warnings are logged.
     logs.setup("warning", "text")
@@ -31,9 +48,9 @@ async def check(path: Path | None, config: Config, *, offline: bool, login: bool
         report("bad", conflict)
     if not conflicts:
         report("ok", "packages: component and storage are Muniment's own")
-    are_handlers_right = await asyncio.to_thread(_check_handlers, config)
-    is_reachable = offline or await _check_parts(config, login=login)
-    if not are_handlers_right:
+    handlers = await asyncio.to_thread(_check_handlers, config)
+    is_reachable = offline or await _check_parts(config, handlers, login=login, live=live)
+    if handlers is None:
         return CONFIG_WRONG
     if conflicts:
         return FAILED
@@ -71,13 +88,11 @@ def _installed_by(distribution: Distribution) -> list[str]:
     return [package for package in PACKAGES if package in named or f"\n{package}/" in files]
 
 
-def _check_handlers(config: Config) -> bool:
-    """Import the operator's module and report its functions or its problems.
+def _check_handlers(config: Config) -> Handlers | None:
+    """Import the operator's module, and report its functions or its mistakes.
 
-    Return whether the module can be used.
+    Return its functions, None if it has mistakes.
     """
-    if not config.handlers.module:
-        return True
     from component.handlers.loading import HandlersError
     from component.wiring import settings
 
@@ -86,17 +101,29 @@ def _check_handlers(config: Config) -> bool:
     except HandlersError as error:
         for problem in error.problems:
             report("bad", f"handlers.module: {problem}")
-        return False
-    report("ok", f"handlers: {handlers.module} has {', '.join(handlers.names)}")
-    return True
+        return None
+    if handlers.names:
+        report("ok", f"handlers: {handlers.module} has {', '.join(handlers.names)}")
+    return handlers
 
 
-async def _check_parts(config: Config, *, login: bool) -> bool:
-    """Check the store, ejabberd and the HTTP ports; return whether all of them can be used."""
-    from component.wiring.checks import Verdict, checks
+async def _check_parts(
+    config: Config, handlers: Handlers | None, *, login: bool, live: bool
+) -> bool:
+    """Try the store, ejabberd and the HTTP port; return whether all of them answered."""
+    from component.handlers.functions import Handlers
+    from component.wiring.doctor.checks import checks
+    from component.wiring.doctor.running import NotExamined
 
     is_reachable = True
-    async for finding in checks(config, login=login):
-        report(finding.verdict, finding.text)
-        is_reachable = is_reachable and finding.verdict is not Verdict.BAD
+    try:
+        async for finding in checks(config, handlers or Handlers(), login=login, live=live):
+            # Findings about this machine begin with the part that they are about.
+            report(
+                VERDICTS[finding.severity], finding.line if finding.id in SERVER else finding.seen
+            )
+            is_reachable = is_reachable and finding.severity is not Severity.ERROR
+    except NotExamined as error:
+        report("bad", str(error))
+        return False
     return is_reachable

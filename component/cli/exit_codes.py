@@ -15,8 +15,8 @@ INTERRUPTED = 130
 #: The meanings, as docs/operations.md has them too.
 MEANINGS = {
     OK: "success",
-    FAILED: "failed or refused; the message or the log says why",
-    USAGE: "the command line is wrong",
+    FAILED: "failed or refused; the message or the log says why; doctor: at least one error",
+    USAGE: "the command line is wrong; doctor: ejabberd could not be examined",
     UNCONFIRMED: "nothing was done: the command was not confirmed on the terminal, or there was "
     "no terminal and no --yes",
     UNREACHABLE: "check-config: ejabberd, the store or an HTTP port does not answer or cannot be "

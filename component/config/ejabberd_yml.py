@@ -6,7 +6,6 @@ each release of ejabberd with them.
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +17,7 @@ from urllib.parse import urlsplit
 
 from component.config.sections import Config
 from component.config.types import PLACEHOLDER
-
-#: What ejabberd calls the component in its acl, and what it grants to the component.
-NAME = "muniment"
-
-NS_MAM = "urn:xmpp:mam:2"
-NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
-NS_PUBSUB = "http://jabber.org/protocol/pubsub"
+from component.core.ejabberd_options import NAME, NS_DISCO_INFO, NS_MAM, NS_PUBSUB, lines
 
 #: Commands of ejabberd by which accounts are checked and changed.
 ACCOUNT_COMMANDS = (
@@ -37,8 +30,6 @@ ACCOUNT_COMMANDS = (
 )
 
 _VERSION = re.compile(r"(\d\d)\.(\d\d)(?:[-.+~].*)?")
-#: A text that YAML reads as a text without quotes.
-_PLAIN = re.compile(r"(?!(?:true|false|yes|no|on|off|null|y|n)$)[a-z_][a-z0-9_.]*")
 _WIDTH = 99
 
 
@@ -180,11 +171,11 @@ def _is_nested(parts: Sequence[Block], key: str) -> bool:
 def _block_lines(block: Block) -> Iterator[str]:
     if len(block.place) == 1 and isinstance(block.value, list | Mapping):
         yield from _comment(block.comment, 1)
-        yield from _lines(block.value, 1)
+        yield from lines(block.value, 1)
     else:
         depth = len(block.place) - 1
         yield from _comment(block.comment, depth)
-        yield from _lines({block.place[-1]: block.value}, depth)
+        yield from lines({block.place[-1]: block.value}, depth)
 
 
 def _comment(words: str, depth: int) -> Iterator[str]:
@@ -199,25 +190,6 @@ def _comment(words: str, depth: int) -> Iterator[str]:
             break_on_hyphens=False,
         )
     )
-
-
-def _lines(value: Any, depth: int) -> Iterator[str]:
-    """Yield a list or a mapping as lines of YAML."""
-    margin = "  " * depth
-    for key, item in value.items() if isinstance(value, Mapping) else ((None, i) for i in value):
-        start = margin + ("-" if key is None else f"{_scalar(key)}:")
-        if isinstance(item, Mapping | list) and item:
-            yield start
-            yield from _lines(item, depth + 1)
-        else:
-            yield f"{start} {_scalar(item)}"
-
-
-def _scalar(value: object) -> str:
-    if isinstance(value, str) and _PLAIN.fullmatch(value):
-        return value
-    # A string, number or boolean of JSON is one of YAML.
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _listeners(source: Source) -> Iterator[Block]:
@@ -386,8 +358,8 @@ def _modules(release: Version, config: Config) -> Iterator[Block]:
     )
     yield Block(
         place=("modules", "mod_delegation"),
-        comment="Archive queries (XEP-0313) sent to users' own addresses are answered by the "
-        "component.",
+        comment="The component answers archive queries (XEP-0313) that users send to their own "
+        "addresses, or to the domain of their server.",
         value={"namespaces": {NS_MAM: {"access": NAME}}},
     )
     yield Block(

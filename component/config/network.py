@@ -21,6 +21,18 @@ from component.config.types import (
     Section,
 )
 
+#: The checks of `muniment doctor` about ejabberd (`core.doctor.checks.SERVER`).
+ServerCheck = Literal[
+    "virtual-host",
+    "global-routes",
+    "delegation",
+    "privilege-message",
+    "copies",
+    "mod-mam",
+    "rooms",
+    "roster",
+]
+
 
 class Xmpp(Section):
     """The connection to ejabberd (XEP-0114)."""
@@ -71,6 +83,13 @@ class Xmpp(Section):
         ge=0,
         le=10,
         description="Seconds that a stopping program spends on stanzas that have already arrived.",
+    )
+
+    ignored_checks: tuple[ServerCheck, ...] = Field(
+        default=(),
+        strict=False,
+        description="Checks of muniment doctor whose faults are deliberate here. They are neither "
+        "logged nor reported.",
     )
 
     @field_validator("hosts")

@@ -10,6 +10,7 @@ from component.core.access.authorize import Authorizer
 from component.core.access.principals import Principal
 from component.core.accounts.protocol import AccountSource
 from component.core.commands.dispatch import CommandService
+from component.core.doctor.server import Grants
 from component.core.hosts import Hosts
 from component.core.reading.pages import Pager
 from component.core.reading.reader import ArchiveReader
@@ -32,6 +33,7 @@ settings = web.AppKey("settings", WebSettings)
 guess_limit = web.AppKey("guess_limit", GuessLimit)
 refusal_log = web.AppKey("refusal_log", LogOnce)
 hosts = web.AppKey("hosts", Hosts)
+grants = web.AppKey("grants", Grants)
 handler_archive = web.AppKey("handler_archive", HandlerArchive)
 remote_archive = web.AppKey("remote_archive", RemoteArchive)
 accounts = web.AppKey("accounts", AccountSource)

@@ -103,6 +103,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         sign_ins=sign_ins,
     )
     answer_queries(config, parts, operator_commands(commands, parts.operators))
+    parts.grants.watch(connection.restart)
     link = Link(connection, background)
     stack.push_async_callback(link.end)
     sessions = settings.sessions(config, sign_ins, credentials)

@@ -49,6 +49,7 @@ from component.xmpp.copies.recipients import RecipientQueries
 from component.xmpp.copies.rooms import RoomEvents, RoomQueries
 from component.xmpp.copies.roster_pushes import RosterPushes
 from component.xmpp.copies.service_log import ServiceLog
+from component.xmpp.grants.examination import Examination
 from component.xmpp.queries.privilege import Privileges
 from component.xmpp.rosters.privileged import PrivilegedRosters
 from storage.interface import Storage
@@ -84,6 +85,7 @@ class Parts:
     audit: Audit
     served: ServedArchives
     authorizer: Authorizer
+    grants: Examination
     reader: ArchiveReader  #: with the page sizes of XMPP
 
     @asynccontextmanager
@@ -195,7 +197,8 @@ def compose(
         on_written=followers.changed,
         is_held=holds.is_held,
     )
-    rooms = Rooms(hosts, storage.rooms, RoomQueries(stream, privileges), on_replaced=followers.end)
+    room_queries = RoomQueries(stream, privileges)
+    rooms = Rooms(hosts, storage.rooms, room_queries, on_replaced=followers.end)
 
     rosters = _rosters(config, storage, handlers, stream, privileges)
     roster_cache = RosterCache(rosters)
@@ -242,6 +245,9 @@ def compose(
         audit=audit,
         served=served,
         authorizer=authorizer,
+        grants=Examination(
+            stream, hosts, privileges, room_queries, settings.needs(config, handlers)
+        ),
         reader=ArchiveReader(authorizer, storage, preference_filter, pager, followers, displayed),
     )
     _listen(config, parts)
@@ -284,6 +290,7 @@ def _listen(config: Config, parts: Parts) -> None:
         on_presence=(presences.take, room_events.take_presence),
         on_message=(room_events.take_message, displayed.take_message),
         on_active=parts.sessions.note_activity,
+        on_copy=parts.grants.note_copy,
     )
     parts.stream.listen(service_log.take, ingest.is_repeated)
     parts.stream.add_event_handler("session_start", parts.connected)

@@ -104,6 +104,7 @@ def http_services(
         writer=parts.writer,
         queue=parts.preference_filter,
         link=parts.stream,
+        grants=parts.grants,
         jids=Addresses(),
         administration=context.archives,
         commands=commands,

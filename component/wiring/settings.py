@@ -12,6 +12,7 @@ from component.core.access.principals import Operator, Role
 from component.core.accounts.protocol import AccountSource
 from component.core.archiving.policy import Policy
 from component.core.archiving.preferences import HostRules
+from component.core.doctor.facts import Needs
 from component.core.hosts import Hosts
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults, RetentionLimits
@@ -109,6 +110,18 @@ def operators(config: Config, addresses: Jids) -> tuple[Operator, ...]:
             secret=one.secret.get_secret_value() if one.secret else None,
         )
         for name, one in config.operators.items()
+    )
+
+
+def needs(config: Config, handlers: Handlers) -> Needs:
+    """Return what ejabberd has to grant for this configuration."""
+    are_rosters_asked = config.rosters.source == "ejabberd" and not handlers.retrieve_user_roster
+    return Needs(
+        rosters=are_rosters_asked,
+        roster_default=any(
+            config.archive_of(host).default == "roster" for host in config.xmpp.hosts
+        ),
+        ignored=frozenset(config.xmpp.ignored_checks),
     )
 
 

@@ -77,7 +77,9 @@ async def test_each_feature_is_listed_once(wire: Wire) -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("node", [BARE, f"{DELEGATION_2}:bare:{NS_MAM}"])
+@pytest.mark.parametrize(
+    "node", [BARE, f"{DELEGATION_2}:bare:{NS_MAM}", f"{DELEGATION_1}::{NS_MAM}"]
+)
 async def test_queried_node_is_in_the_answer(wire: Wire, node: str) -> None:
     """3.2: "If the request included a 'node' attribute, the response MUST mirror the specified
     'node' attribute"."""
@@ -86,7 +88,7 @@ async def test_queried_node_is_in_the_answer(wire: Wire, node: str) -> None:
     assert found(reply.iq, f"{{{NS_DISCO}}}query").get("node") == node
 
 
-@pytest.mark.parametrize("node", ["unknown", f"{DELEGATION_1}::{NS_MAM}"])
+@pytest.mark.parametrize("node", ["unknown", f"{DELEGATION_1}::urn:xmpp:mam:1"])
 async def test_unknown_node_is_not_found(wire: Wire, node: str) -> None:
     """3.1, 7: <item-not-found/>: "The JID or JID+NodeID of the specified target entity does not
     exist"."""

@@ -19,6 +19,8 @@ from support.wire import (
     NS_DISCO,
     NS_FORWARD,
     NS_MAM,
+    OTHER_HOST,
+    PRIVILEGE_1,
     Reply,
     Wire,
     condition,
@@ -101,10 +103,43 @@ async def test_features_of_users_are_nested_under_their_node(wire: Wire, version
 
 
 @VERSIONS
-async def test_disco_node_of_the_server_itself_is_item_not_found(wire: Wire, version: str) -> None:
-    """7.2.1 (paraphrase): the server queries its own features at the node <namespace>::<managed>.
-    The server itself has no archive."""
-    assert (await info(wire, f"{version}::{NS_MAM}")).refusal == "item-not-found"
+async def test_features_of_the_server_are_nested_under_their_node(
+    wire: Wire, version: str
+) -> None:
+    """7.2.1 (paraphrase): features of the server are asked for at the node <namespace>::<managed>
+    and merged by the server."""
+    reply = await info(wire, f"{version}::{NS_MAM}")
+
+    assert NS_MAM in {f.get("var") for f in reply.iq.iter(f"{{{NS_DISCO}}}feature")}
+
+
+@VERSIONS
+async def test_query_to_the_server_reads_the_archive_of_its_user(wire: Wire, version: str) -> None:
+    """4.3 (paraphrase): queries to the server itself are forwarded like those to its users;
+    mod_mam of ejabberd answers them from the archive of the asker."""
+    wire.grant(PRIVILEGE_1)
+    wire.say("private", sender=ALICE_PHONE)
+    asked = [
+        await wire.delegated(query(), asker=asker, owner=HOST, namespace=version)
+        for asker in (ALICE_PHONE, f"carol@{HOST}/phone")
+    ]
+
+    assert [reply.bodies for reply in asked] == [["private"], []]
+    assert asked[0].iq.attrib == {"type": "result", "id": "q1", "from": HOST, "to": ALICE_PHONE}
+    assert [message.get("from") for message in asked[0].messages] == [HOST]
+
+
+@VERSIONS
+@pytest.mark.parametrize("asker", [f"alice@{OTHER_HOST}/phone", "eve@evil.example/x", HOST])
+async def test_query_to_the_server_by_another_than_its_users_is_refused(
+    wire: Wire, version: str, asker: str
+) -> None:
+    """10 (paraphrase): the managing entity controls access; nobody reads the archive of another
+    user at the server's address."""
+    wire.say("private")
+    reply = await wire.delegated(query(), asker=asker, owner=HOST, namespace=version)
+
+    assert (reply.outer.get("type"), reply.refusal, reply.messages) == ("result", "forbidden", [])
 
 
 @VERSIONS

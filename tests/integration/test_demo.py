@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copy
 
 import pytest
 from support.ejabberd import ROOT
@@ -30,21 +31,26 @@ def well_known_ports() -> Iterator[None]:
 class Demo(Program):
     """A process of scripts/demo.py with its state in a folder."""
 
-    def __init__(self, folder: Path, release: Release) -> None:
+    def __init__(self, folder: Path, release: Release, checkout: Path = ROOT) -> None:
         super().__init__("demo", folder / "demo.log")
         self.folder = folder
         self.version = release.version
+        self.checkout = checkout
 
     def start(self) -> None:
         """Start the demo, and return after it has shown everything."""
+        self.begin()
+        self.wait_until(lambda: "Ctrl-C stops it" in self.log, "shows everything")
+        self.wait_until(lambda: self.log.count("curl") == 2, "tells how to go on")
+
+    def begin(self) -> None:
+        """Start the demo."""
         self.log_path.unlink(missing_ok=True)
-        script = ROOT / "scripts" / "demo.py"
+        script = self.checkout / "scripts" / "demo.py"
         self.launch(
             [sys.executable, str(script), str(self.folder / "run"), "--ejabberd", self.version],
             cwd=self.folder,
         )
-        self.wait_until(lambda: "Ctrl-C stops it" in self.log, "shows everything")
-        self.wait_until(lambda: self.log.count("curl") == 2, "tells how to go on")
 
 
 def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
@@ -65,6 +71,25 @@ def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
         assert secret.stat().st_mode & 0o077 == 0
         assert secret.read_text().strip() not in output
     assert processes_of(tmp_path) == []
+
+
+def test_demo_fails_on_an_empty_archive(tmp_path: Path, release: Release) -> None:
+    """The demo of a checkout whose ejabberd copies no messages."""
+    checkout = tmp_path / "checkout"
+    (checkout / "scripts").mkdir(parents=True)
+    for name in ("component", "storage", "tests", "scripts/ejabberd"):
+        (checkout / name).symlink_to(ROOT / name)
+    copy(ROOT / "scripts" / "demo.py", checkout / "scripts")
+    example = (ROOT / "ejabberd.yml.example").read_text()
+    loggers = "  mod_service_log:\n    loggers:\n      - muniment.example\n"
+    assert loggers in example
+    (checkout / "ejabberd.yml.example").write_text(example.replace(loggers, ""))
+    demo = Demo(tmp_path, release, checkout)
+
+    demo.begin()
+
+    assert demo.wait(seconds=120) == 1
+    assert "is empty" in demo.log or "copies: " in demo.log
 
 
 def processes_of(folder: Path) -> list[str]:

@@ -12,6 +12,7 @@ from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import AccountSource
 from component.core.background import Background
+from component.core.doctor.finding import Finding
 from component.core.hosts import Hosts
 from component.core.retention.admin import open_archive_admin
 from component.core.retention.janitor import Timing
@@ -47,6 +48,20 @@ class FakeLink:
     def restart(self) -> None:
         """Count the restarts."""
         self.restarts += 1
+
+
+@dataclass
+class FakeGrants:
+    """What an XMPP server grants, as a test says."""
+
+    findings: tuple[Finding, ...] = ()
+
+    reconnects: int = 0
+
+    async def examine(self, *, reconnect: bool = False) -> tuple[Finding, ...]:
+        """Return the findings of the test, and count the times that it is to reconnect."""
+        self.reconnects += reconnect
+        return self.findings
 
 
 @asynccontextmanager
@@ -85,7 +100,7 @@ async def open_services(
             services = http_services(
                 storage, parts, commands, background=background, handlers=functions
             )
-            yield replace(services, link=link)
+            yield replace(services, link=link, grants=FakeGrants())
             # From now on the tasks may end.
             background.end()
 

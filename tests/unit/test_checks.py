@@ -8,17 +8,19 @@ from pathlib import Path
 from support.configuration import REQUIRED, read
 from support.ports import LOOPBACK, free_port
 
-from component.wiring.checks import Verdict, checks
+from component.core.doctor.finding import Severity
+from component.handlers.functions import Handlers
+from component.wiring.doctor.checks import checks
 
 
-async def findings_about(section: str, folder: Path, text: str) -> list[tuple[Verdict, str]]:
+async def findings_about(section: str, folder: Path, text: str) -> list[tuple[Severity, str]]:
     """Return the findings about a listener, without ejabberd and without a store."""
     config = read(folder, text.replace("[http]", f"port = {free_port()}\n[http]", 1))
-    findings = [finding async for finding in checks(config, login=False)]
+    findings = [finding async for finding in checks(config, Handlers())]
     return [
-        (finding.verdict, finding.text)
+        (finding.severity, finding.seen)
         for finding in findings
-        if finding.text.startswith(f"{section}: ")
+        if finding.seen.startswith(f"{section}: ")
     ]
 
 
@@ -28,7 +30,7 @@ async def test_address_of_each_enabled_listener_is_checked(tmp_path: Path) -> No
 
     for section, port in (("http", private), ("public_http", public)):
         assert await findings_about(section, tmp_path, text) == [
-            (Verdict.OK, f"{section}: {LOOPBACK}:{port} is free")
+            (Severity.OK, f"{section}: {LOOPBACK}:{port} is free")
         ]
 
 
@@ -36,9 +38,9 @@ async def test_taken_port_of_the_public_listener_is_reported(tmp_path: Path) -> 
     with socket.create_server((LOOPBACK, 0)) as listener:
         port = listener.getsockname()[1]
         text = f"{REQUIRED}enabled = false\n[public_http]\nenabled = true\nport = {port}\n"
-        ((verdict, message),) = await findings_about("public_http", tmp_path, text)
+        ((severity, message),) = await findings_about("public_http", tmp_path, text)
 
-    assert verdict is Verdict.BAD
+    assert severity is Severity.ERROR
     assert message.endswith("set public_http.port")
 
 

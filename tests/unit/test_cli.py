@@ -321,7 +321,8 @@ def test_check_config_warns_about_a_readable_store(
 AS_NOBODY = """
 import os, sys
 from component import cli
-from component.wiring import app, checks
+from component.wiring import app
+from component.wiring.doctor import checks
 if sys.argv[1]:
     os.chdir(sys.argv[1])
     os.chmod(".", 0)

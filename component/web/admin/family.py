@@ -6,7 +6,7 @@ from aiohttp import web
 
 from component.core.access.audit import Audit
 from component.web import keys
-from component.web.admin import accounts, archives, audit, commands, export, rules
+from component.web.admin import accounts, archives, audit, commands, doctor, export, rules
 from component.web.auth.authenticate import authenticate
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings, pager_of
@@ -14,13 +14,14 @@ from component.web.server.settings import Listener, Services, WebSettings, pager
 
 def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.Application:
     app = web.Application()
-    for module in (archives, rules, export, audit, accounts, commands):
+    for module in (archives, rules, export, audit, accounts, commands, doctor):
         app.add_routes(module.routes(prefix))
     app[keys.accounts] = services.accounts
     app[keys.administration] = services.administration
     app[keys.audit] = Audit(services.storage.audit_log, services.writer)
     app[keys.authorizer] = services.authorizer
     app[keys.commands] = services.commands
+    app[keys.grants] = services.grants
     app[keys.hosts] = services.hosts
     app[keys.jids] = services.jids
     app[keys.pager] = pager_of(settings, services)
@@ -32,6 +33,6 @@ ADMINISTRATION = Family(
     listener=Listener.PRIVATE,
     prefix="{prefix}/v1",
     authenticate=authenticate,
-    streaming_handlers=frozenset({export.export}),
+    streaming_handlers=frozenset({export.export, doctor.examine}),
     make_app=_make_app,
 )

@@ -78,6 +78,12 @@ class CommandParameters(Parameters):
     preview: Flag = False
 
 
+class DoctorParameters(Parameters):
+    """POST {prefix}/v1/doctor."""
+
+    reconnect: Flag = False
+
+
 class PurgeFields(Parameters):
     """POST {prefix}/v1/purges."""
 

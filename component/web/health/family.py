@@ -31,6 +31,7 @@ def _health(prefix: str, settings: WebSettings, services: Services) -> web.Appli
         services.storage,
         services.writer,
         services.link,
+        services.grants,
         services.administration.approval,
         services.background,
     )

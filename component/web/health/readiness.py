@@ -9,7 +9,10 @@ import time
 from component.core.archiving.writer import Writer
 from component.core.background import Background
 from component.core.commands.link import Link
+from component.core.doctor.finding import Severity
+from component.core.doctor.server import Grants
 from component.core.retention.approval import Approval
+from component.web.health.findings import finding_fields
 from storage.errors import StorageError
 from storage.interface import Storage
 
@@ -30,12 +33,14 @@ class Readiness:
         storage: Storage,
         writer: Writer,
         link: Link,
+        grants: Grants,
         approval: Approval,
         background: Background,
     ) -> None:
         self._storage = storage
         self._writer = writer
         self._link = link
+        self._grants = grants
         self._approval = approval
         self._background = background
         self._lock = asyncio.Lock()
@@ -47,6 +52,7 @@ class Readiness:
         return {
             "storage": {"ok": await self._storage_ok()},
             "link": {"ok": self._link.is_up},
+            "grants": self._granted(),
             "writer": {"ok": self._writer.is_healthy, "backlog": self._writer.backlog},
             # Limits that wait for an operator keep nothing else from working.
             "retention": {"ok": True, "confirmed": self._approval.unconfirmed is None},
@@ -54,6 +60,14 @@ class Readiness:
                 "ok": not self._background.failed and not self._background.ending.is_set(),
                 "failed": list(self._background.failed),
             },
+        }
+
+    def _granted(self) -> dict[str, object]:
+        """Return the faults of ejabberd. A warning keeps nothing else from working."""
+        faults = [finding for finding in self._grants.findings if finding.is_fault]
+        return {
+            "ok": all(fault.severity is not Severity.ERROR for fault in faults),
+            "missing": [finding_fields(fault) for fault in faults],
         }
 
     async def _storage_ok(self) -> bool:

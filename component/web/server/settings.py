@@ -13,6 +13,7 @@ from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
+from component.core.doctor.server import Grants
 from component.core.hosts import Hosts
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
@@ -98,6 +99,7 @@ class Services:
     writer: Writer
     queue: Queue  #: messages on their way to the writer; a read waits until they are written
     link: Link
+    grants: Grants  #: what ejabberd grants
     jids: Jids
     administration: ArchiveAdmin
     commands: CommandService  #: runs the commands of operators

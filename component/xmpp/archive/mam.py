@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, SubElement
 
 from component.core.access.principals import User
 from component.core.errors import BadRequest, NotImplementedHere, Overloaded
@@ -99,4 +99,15 @@ def parse(query: Element, addresses: Jids) -> PageQuery:
     if len(query.get("queryid", "")) > QUERYID_MAX:
         raise BadRequest(f"queryid has {QUERYID_MAX} characters at most")
     filter = mam_form.read(query.find(forms.FORM), addresses)
-    return rsm.read(query.find(rsm.SET), filter)
+    return rsm.read(_set_in(query), filter)
+
+
+def _set_in(query: Element) -> Element | None:
+    """Return the <set/> of a query, None if it has none."""
+    page, after = query.find(rsm.SET), query.findtext(f"{{{NS}}}after")
+    if page is None and after is not None:
+        # COMPAT: Profanity 0.13 writes <after/> into the query itself. Without this it would get
+        # the first page again, and it shows those messages twice.
+        page = Element(rsm.SET)
+        SubElement(page, f"{{{rsm.NS}}}after").text = after
+    return page

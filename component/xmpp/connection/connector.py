@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from component.xmpp.connection.addresses import of_host_for_iq
@@ -52,6 +53,7 @@ class Connector:
         self._timeouts = timeouts
         self._was_up = False
         self._restarting: asyncio.Task[None] | None = None
+        self._is_restarted = False
 
     @property
     def is_up(self) -> bool:
@@ -71,7 +73,10 @@ class Connector:
             if await self._connect():
                 await self._until_lost()
                 # A server that accepts and soon drops us is backed off from like one that is away.
-                pause = first if loop.time() - started > pause_max else pause
+                # But an operator who restarts the connection does not wait for that.
+                if self._is_restarted or loop.time() - started > pause_max:
+                    pause = first
+                self._is_restarted = False
                 log.warning("connection to the server lost: %s", self._reason())
             else:
                 log.warning(
@@ -83,16 +88,26 @@ class Connector:
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
             pause = min(pause * 2, pause_max)
 
-    async def probe(self) -> None:
-        """Connect, log in, and close the stream again. Raises ServerRefused with the reason."""
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        """Connect and log in; close the stream after the block. Raises ServerRefused."""
         if not await self._connect():
             raise ServerRefused(self._explanation())
-        await self.close()
+        try:
+            yield
+        finally:
+            await self.close()
+
+    async def probe(self) -> None:
+        """Connect, log in, and close the stream again. Raises ServerRefused with the reason."""
+        async with self.connected():
+            return
 
     def restart(self) -> None:
         """Close the stream after the answer that is being sent; `run` opens it again."""
         if self._restarting is None or self._restarting.done():
             log.info("an operator restarts the connection to the server")
+            self._is_restarted = True
             self._restarting = asyncio.get_running_loop().create_task(self.close())
 
     async def close(self) -> None:

@@ -7,7 +7,6 @@ import logging
 from asyncio import BaseTransport, Transport
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Literal, cast
 from xml.etree import ElementTree
 
@@ -17,6 +16,8 @@ from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
+from component.core.xml import jids
+from component.core.xml.preparation import prepared
 from component.core.xml.stream_parser import Element, Malformed
 from component.xmpp.connection.admission import is_needed
 from component.xmpp.connection.fair_reader import FairReader
@@ -64,6 +65,8 @@ class Stream(ComponentXMPP):
         self.refusal: str | None = None
         #: why the last attempt failed or the last connection ended, "" if that is not known
         self.trouble = ""
+        #: a foreign domain whose stanzas the server gives to us, "" if it does not
+        self.misdirected = ""
         self.add_event_handler("stream_error", self._note_refusal)
         self.add_event_handler("session_start", lambda _: self.opened.set())
         self.add_event_handler("connection_failed", self._note_trouble)
@@ -196,6 +199,7 @@ class Stream(ComponentXMPP):
         """Begin a stream, with a gate of its own."""
         self.refusal = None
         self.trouble = ""
+        self.misdirected = ""
         self._writable.set()
         self._gate = Gate(
             self._on_copy,
@@ -203,7 +207,7 @@ class Stream(ComponentXMPP):
             max_bytes=self._max_stanza_bytes,
             max_depth=self._max_stanza_depth,
             is_repeated=self._is_repeated,
-            is_needed=partial(is_needed, expected=self._expected, payloads=self._payloads),
+            is_needed=self._is_needed,
             send=self.send_at_once,
         )
         super().connection_made(transport, send_event)
@@ -236,6 +240,13 @@ class Stream(ComponentXMPP):
         except Exception:
             # One stanza that slixmpp cannot handle must not stop those of others behind it.
             log.exception("left out a stanza that slixmpp cannot handle")
+
+    def _is_needed(self, stanza: Element) -> bool:
+        """Return whether to deliver a stanza that is no copy, and note if it is not for us."""
+        recipient = jids.domain(prepared(stanza.get("to")))
+        if recipient and recipient != self.boundjid.domain:
+            self.misdirected = recipient
+        return is_needed(stanza, expected=self._expected, payloads=self._payloads)
 
     def pause_writing(self) -> None:
         """Note that the server accepts our bytes more slowly than we send them."""

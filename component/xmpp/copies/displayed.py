@@ -26,7 +26,7 @@ from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
 from component.xmpp.copies.mucsub import NS_EVENT
 from component.xmpp.queries.privilege import Privileges
-from component.xmpp.queries.user_iq import UserIqError, ask_as_user
+from component.xmpp.queries.privileged_iq import UserIqError, ask_as_user
 from storage.rows import DisplayedMarker
 
 log = logging.getLogger(__name__)

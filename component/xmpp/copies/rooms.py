@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from xml.etree import ElementTree
-from xml.sax.saxutils import quoteattr
 
 from cachetools import TTLCache
 from slixmpp.exceptions import IqError, IqTimeout
@@ -20,8 +18,8 @@ from component.core.xml.stream_parser import Element
 from component.core.xml.times import now
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
-from component.xmpp.queries.exchange import NS_FORWARD
-from component.xmpp.queries.privilege import NS_PRIVILEGE_IQ, Privileges
+from component.xmpp.queries.privilege import Privileges
+from component.xmpp.queries.privileged_iq import ask_as_host
 from storage.rows import Occupant
 
 log = logging.getLogger(__name__)
@@ -112,12 +110,7 @@ class RoomQueries:
             REMEMBERED_MAX, REMEMBERED_SECONDS, timer=time.monotonic
         )
         self._pending: dict[str, list[_PendingQuery]] = {}  # by room
-        self._is_refusal_logged = False
-        stream.add_event_handler("session_start", self._begin)
-
-    def _begin(self, _: object) -> None:
-        self._answers.clear()
-        self._is_refusal_logged = False
+        stream.add_event_handler("session_start", lambda _: self._answers.clear())
 
     def forget(self, room: str) -> None:
         """Do not use the answer of a room any more: it has changed."""
@@ -155,9 +148,8 @@ class RoomQueries:
         host = self._privileges.host_getting(NS_DISCO_INFO)
         try:
             if host is not None:
-                answer = await self._ask_as_host(host, room, query)
+                answer = await ask_as_host(self._stream, host, room, query, patience=self._timeout)
             else:
-                self._log_refusal()
                 answer = await self._stream.ask("get", room, query, patience=self._timeout)
         except (IqError, IqTimeout):
             answer = None
@@ -166,30 +158,6 @@ class RoomQueries:
             return None
         elements = answer.iterfind(f"{{{NS_DISCO_INFO}}}query/{{{NS_DISCO_INFO}}}feature")
         return frozenset(feature.get("var", "") for feature in elements)
-
-    async def _ask_as_host(self, host: str, room: str, query: str) -> ElementTree.Element | None:
-        """Return the answer of a room to a virtual host (XEP-0356 section 6).
-
-        From 24.10 on ejabberd drops what a component with privileges asks a room itself. Raises
-        IqError, IqTimeout.
-        """
-        iq = f"<iq xmlns='{NS_CLIENT}' type='get' id='room' to={quoteattr(room)}>{query}</iq>"
-        payload = f"<privileged_iq xmlns='{NS_PRIVILEGE_IQ}'>{iq}</privileged_iq>"
-        answer = await self._stream.ask("get", host, payload, patience=self._timeout)
-        path = f"{{{NS_PRIVILEGE_IQ}}}privilege/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}iq"
-        inner = None if answer is None else answer.find(path)
-        return inner if inner is not None and inner.get("type") == "result" else None
-
-    def _log_refusal(self) -> None:
-        """Warn once per connection where ejabberd drops what we ask rooms."""
-        if self._privileges.has_iqs and not self._is_refusal_logged:
-            self._is_refusal_logged = True
-            log.warning(
-                "the archives of rooms are refused to everybody, as rooms cannot be asked who may "
-                "read: mod_privilege of ejabberd.yml must grant "
-                "iq: {%s: {get: muniment}}",
-                NS_DISCO_INFO,
-            )
 
 
 def _affiliation(presence: Element, raw: bytes) -> str | None:

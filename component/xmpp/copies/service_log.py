@@ -34,16 +34,19 @@ class ServiceLog:
         on_presence: Sequence[Callable[[Element, bytes], None]] = (),
         on_message: Sequence[Callable[[Stanza], None]] = (),
         on_active: Callable[[str, int], None] = lambda *_: None,
+        on_copy: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`on_iq` are called with the host that sent the copy, each IQ and its bytes,
-        `on_presence` with each presence and its bytes, `on_message` with each message, and
-        `on_active` with each user who sent anything from a session, and when, in microseconds.
+        `on_presence` with each presence and its bytes, `on_message` with each message, `on_active`
+        with each user who sent anything from a session, and when, in microseconds, and `on_copy`
+        with the host that sent each copy.
         """
         self._ingest = ingest
         self._on_iq = on_iq
         self._on_presence = on_presence
         self._on_message = on_message
         self._on_active = on_active
+        self._on_copy = on_copy
         self._addresses = addresses
         self._hosts = hosts
 
@@ -54,6 +57,7 @@ class ServiceLog:
                 "dropped the copy of %r from %r: it is not a virtual host", stanza.get("id"), host
             )
             return
+        self._on_copy(host)
         at, sender = now(), self._addresses.accept(stanza.get("from"))
         # A resource is that of a session.
         if jids.domain(sender) == host and jids.local(sender) and jids.resource(sender):

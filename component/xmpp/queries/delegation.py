@@ -1,5 +1,7 @@
-"""XEP-0355: Namespace Delegation, version 0.5. Queries to users that their server delegates to us.
+"""XEP-0355: Namespace Delegation, version 0.5. Queries that the virtual hosts delegate to us.
 
+Users ask their own bare JID, or the domain of their server: at both addresses mod_mam of ejabberd
+answers from the archive of the asker, and some clients look for an archive at the domain only.
 ejabberd speaks urn:xmpp:delegation:1 in every version so far, the XEP and Prosody :2.
 """
 
@@ -34,7 +36,7 @@ class Delegation:
         """Return the query in a delegated IQ and its exchange. Raises Forbidden, BadRequest.
 
         The addresses inside are trusted: only virtual hosts are accepted as senders, and only
-        about their own users.
+        about themselves and their own users.
         """
         host = iq.xml.get("from", "")
         if host not in self._hosts:
@@ -54,6 +56,11 @@ class Delegation:
         asker = inner.get("from", "")
         # Prosody leaves `to` out if users ask about themselves.
         addressee = inner.get("to") or jids.bare(asker)
+        requester = jids.bare(self._addresses.accept(asker))
+        owner = self._addresses.accept(addressee)
+        # A host has no archive itself: its users read theirs there, and all others are refused.
+        if owner == host == jids.domain(requester):
+            owner = requester
         return Delegated(
             component=iq.xml.get("to", ""),
             host=host,
@@ -62,7 +69,7 @@ class Delegation:
             privilege=self._privileges.message_namespace(host),
             asker=asker,
             addressee=addressee,
-            requester=jids.bare(self._addresses.accept(asker)),
-            owner=self._addresses.accept(addressee),
+            requester=requester,
+            owner=owner,
             id=inner.get("id", ""),
         )

@@ -1,8 +1,9 @@
 """XEP-0030: Service Discovery, version 2.5.0. Identities and features.
 
-The server asks under a node for each half of the delegation (XEP-0355 section 5) and merges the
-answers with its own: for users' bare JIDs our features, for the server itself nothing. Addresses
-of archives at the component are all answered alike, so that nobody learns which archives exist.
+The server asks under a node for each half of the delegation, which are its own address and the
+bare JIDs of its users, and merges the answers with its own (XEP-0355 section 7.2). mod_mam lists
+its features at both. Addresses of archives at the component are all answered alike, so that
+nobody learns which archives exist.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ PAYLOADS = (
 
 CATEGORY, KIND, NAME = "component", "archive", "Muniment"
 
-#: The nodes under which the server asks for the features of users' bare JIDs.
-BARE = frozenset(f"{namespace}:bare:{mam.NS}" for namespace in delegation.NAMESPACES)
+#: The nodes under which the server asks for the features of its own address and of bare JIDs.
+DELEGATED = frozenset(
+    f"{namespace}:{half}:{mam.NS}" for namespace in delegation.NAMESPACES for half in ("", "bare")
+)
 
 #: A node handler of slixmpp's xep_0030: receives address, node, asker and query.
 InfoHandler = Callable[[JID, str, JID, Iq], DiscoInfo | None]
@@ -68,7 +71,7 @@ def announce(
     features: Sequence[str] = (),
     items: Callable[[], Sequence[Item]] = tuple,
 ) -> None:
-    """Answer service discovery at the component, and by delegation at users' addresses.
+    """Answer service discovery at the component, and by delegation at virtual hosts and users.
 
     `groupchat` is whether messages of rooms are archived, `features` are further features of the
     component, and `items` returns its nodes of the moment.
@@ -83,16 +86,16 @@ def announce(
         disco.add_feature(feature, jid=jid)
     items_handler = _list_items(disco.static.get_items, items, jid)
     disco.set_node_handler("get_items", jid=jid, handler=items_handler)
-    bare_handler = _bare_jid_info(hosts, archive_features)
-    for node in BARE:
-        disco.set_node_handler("get_info", jid=jid, node=node, handler=bare_handler)
+    delegated_handler = _delegated_info(hosts, archive_features)
+    for node in DELEGATED:
+        disco.set_node_handler("get_info", jid=jid, node=node, handler=delegated_handler)
     component_handler = _item_info(disco.static.get_info, items)
     handler = _archive_info(component_handler, addresses, archive_features)
     disco.set_node_handler("get_info", handler=handler)
 
 
-def _bare_jid_info(hosts: Hosts, features: Sequence[str]) -> InfoHandler:
-    """Return a handler for the features of users' bare JIDs, which only virtual hosts may ask."""
+def _delegated_info(hosts: Hosts, features: Sequence[str]) -> InfoHandler:
+    """Return a handler for the features of a delegation, which only virtual hosts may ask."""
 
     def handle(_: JID, node: str, asker: JID, query: Iq) -> DiscoInfo | None:
         host = str(asker)

@@ -98,9 +98,10 @@ class Direct:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delegated:
-    """A query to a user's bare JID, delegated by the user's server (XEP-0355).
+    """A query to a virtual host or to the bare JID of one of its users (XEP-0355).
 
-    The answer is wrapped in the same way. Messages come from the user, by privilege (XEP-0356).
+    The answer is wrapped in the same way. Messages come from the address that was asked, by
+    privilege (XEP-0356).
     """
 
     component: str

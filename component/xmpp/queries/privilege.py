@@ -58,6 +58,8 @@ class Privileges:
         #: the namespace in which each permission is granted, by host and permission
         self._granted: dict[tuple[str, _Permission], str] = {}
         self._iqs: dict[str, frozenset[IqPermission]] = {}  # by host
+        self._speaking: set[str] = set()  #: the hosts that have said what they grant
+        self._versions: set[str] = set()  #: the namespaces in which they did
         for namespace in NAMESPACES:
             stream.on_message(namespace, "privilege", self._take)
         stream.add_event_handler("disconnected", self._forget)
@@ -76,6 +78,10 @@ class Privileges:
             log.error("%s does not let us send messages: mod_privilege must grant it", host)
         return namespace
 
+    def sends_messages(self, host: str) -> bool:
+        """Whether we may send messages as the users of a host."""
+        return (host, _SENDING) in self._granted
+
     def reads_rosters(self, host: str) -> bool:
         """Whether we may read the rosters of the users of a host."""
         return (host, _READING) in self._granted
@@ -87,26 +93,36 @@ class Privileges:
     @property
     def has_iqs(self) -> bool:
         """Whether the server can grant IQs by privilege, which ejabberd can from 24.10 on."""
-        return NS_PRIVILEGE_IQ in self._granted.values()
+        return NS_PRIVILEGE_IQ in self._versions
+
+    def is_said(self, host: str) -> bool:
+        """Whether a host has said which permissions it grants, which may be none."""
+        return host in self._speaking
 
     def iqs(self, host: str) -> frozenset[IqPermission]:
         """Return the IQs that we may send as a host and as its users (section 6)."""
         return self._iqs.get(host, frozenset())
 
-    def host_getting(self, ns: str) -> str | None:
+    def host_getting(self, ns: str, *, except_host: str = "") -> str | None:
         """Return a virtual host as which we may send an IQ of type get with that payload."""
-        return next((host for host in self._hosts if (ns, "get") in self.iqs(host)), None)
+        granting = (host for host in self._hosts if (ns, "get") in self.iqs(host))
+        return next((host for host in granting if host != except_host), None)
 
     def _forget(self, _: object) -> None:
         self._granted.clear()
         self._iqs.clear()
+        self._speaking.clear()
+        self._versions.clear()
 
     def _take(self, message: StanzaBase) -> None:
         host = message.xml.get("from", "")
         if host not in self._hosts:
             log.warning("dropped privileges from %r: it is not a virtual host", host[:100])
             return
+        self._speaking.add(host)
         for namespace in NAMESPACES:
+            if message.xml.find(f"{{{namespace}}}privilege") is not None:
+                self._versions.add(namespace)
             for perm in message.xml.iterfind(f"{{{namespace}}}privilege/{{{namespace}}}perm"):
                 self._note(host, namespace, perm)
         if self._on_reading is not None and self.reads_rosters(host):

@@ -62,10 +62,10 @@ async def test_mam_service_discovery_to_client_bare_jid(alice: Client) -> None:
 
 
 async def test_mam_service_discovery(server: Server, alice: Client) -> None:
-    """In their suite the address of the server lists the features of archives. Here the component
-    lists them for the archives that it answers for; the host itself has no archive."""
+    """In their suite the address of the server lists the features of archives. Here it does so
+    too, and the component lists them for the archives that it answers for."""
     assert await features(alice, server.ejabberd.component) >= FEATURES
-    assert f"{NS_MAM}#extended" not in await features(alice, alice.account.host)
+    assert await features(alice, alice.account.host) >= FEATURES
 
 
 async def test_mam_service_discovery_to_different_client_bare_jid_results_in_error(
@@ -83,7 +83,8 @@ async def test_archived(alice: Client, bob: Client) -> None:
     [archived] = await mam.everything(bob)
 
     assert (stanza_ids(live), archived.message_id, live.get("id")) == ([], id, id)
-    assert NS_SID not in await features(bob, bob.account.jid)
+    for address in (bob.account.jid, bob.account.host):
+        assert NS_SID not in await features(bob, address)
 
 
 async def test_message_with_stanzaid(alice: Client, bob: Client) -> None:

@@ -10,9 +10,10 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import entries
 from support.databases import read_only
-from support.http_services import SETTINGS, FakeLink
+from support.http_services import SETTINGS, FakeGrants, FakeLink
 
 from component.core.background import Background
+from component.core.doctor.finding import Finding, Severity
 from component.web.app import make_app
 from component.web.server.settings import Services
 
@@ -37,6 +38,7 @@ async def test_process_is_ready_if_each_part_is(stranger: TestClient) -> None:
         "parts": {
             "storage": {"ok": True},
             "link": {"ok": True},
+            "grants": {"ok": True, "missing": []},
             "writer": {"ok": True, "backlog": 0},
             "retention": {"ok": True, "confirmed": True},
             "tasks": {"ok": True, "failed": []},
@@ -59,6 +61,48 @@ async def test_process_without_ejabberd_is_not_ready(
     cut_off = replace(services, link=FakeLink(is_up=False))
 
     assert await unready(aiohttp_client, cut_off) == ["link"]
+
+
+async def test_process_without_a_grant_that_it_needs_is_not_ready(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    fault = Finding(
+        id="copies",
+        severity=Severity.ERROR,
+        seen="nothing is copied",
+        change="name the component",
+        options={"modules": {"mod_service_log": {"loggers": ["archive.test"]}}},
+    )
+    withheld = replace(services, grants=FakeGrants((fault,)))
+
+    assert await unready(aiohttp_client, withheld) == ["grants"]
+
+
+async def test_warning_about_grants_keeps_a_process_ready(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    """A virtual host may lack on purpose what others have."""
+    warning = Finding(id="delegation", severity=Severity.WARNING, seen="one host", change="it")
+    fine = Finding(id="copies", severity=Severity.OK, seen="copied")
+    client = await aiohttp_client(
+        make_app(SETTINGS, replace(services, grants=FakeGrants((warning, fine))))
+    )
+
+    answer = await client.get("/health/ready")
+
+    assert answer.status == 200
+    assert (await answer.json())["parts"]["grants"] == {
+        "ok": True,
+        "missing": [
+            {
+                "check": "delegation",
+                "severity": "warning",
+                "seen": "one host",
+                "change": "it",
+                "options": {},
+            }
+        ],
+    }
 
 
 async def test_process_with_a_read_only_store_is_not_ready(

@@ -152,6 +152,20 @@ async def test_connector_reconnects_after_a_restart_of_the_server(restless: Wire
     await restless.welcome()
 
 
+async def test_operator_who_restarts_the_connection_does_not_wait_longer_each_time(
+    tmp_path: Path,
+) -> None:
+    """The pause doubles only where the server drops the connection."""
+    patient = replace(QUICK, reconnect_max=60.0)
+    async with open_wire(tmp_path, patience=patient, granted=[]) as wire:
+        for _ in range(6):
+            wire.connection.restart()
+            await wire.peer.stream_closed()
+            wire.peer.send(FOOTER)
+            await wire.welcome()
+            await until(lambda: wire.stream.is_up)
+
+
 async def test_connector_connects_to_a_server_that_starts_later(lonely: Wire) -> None:
     await lonely.server.close()
     lonely.start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.wire import (
     ALICE,
@@ -20,8 +22,11 @@ from support.wire import (
     Wire,
     condition,
     found,
+    open_wire,
     query,
 )
+
+from component.config.sections import Operator
 
 INNER = (
     f"<iq xmlns='{NS_CLIENT}' type='set' id='q1' from='{ALICE_PHONE}' to='{ALICE}'>{query()}</iq>"
@@ -110,10 +115,36 @@ async def test_query_for_the_archive_of_another_user_is_forbidden(wire: Wire, as
     assert (reply.refusal, reply.messages) == ("forbidden", [])
 
 
-async def test_query_to_the_server_itself_is_forbidden(wire: Wire) -> None:
-    reply = await wire.delegated(query(), owner=HOST)
+async def test_query_to_the_server_is_about_its_asker(wire: Wire) -> None:
+    """Of preferences and of metadata as of messages: mod_mam answers all at both addresses."""
+    wire.say("hello")
+    never = f"<prefs xmlns='{NS_MAM}' default='never'/>"
+    metadata = f"<metadata xmlns='{NS_MAM}'/>"
+    ends = [await wire.delegated(metadata, type="get", owner=owner) for owner in (ALICE, HOST)]
+    await wire.delegated(never, owner=HOST)
+    prefs = [
+        await wire.delegated(f"<prefs xmlns='{NS_MAM}'/>", type="get", asker=asker, owner=owner)
+        for asker, owner in ((ALICE_PHONE, ALICE), (BOB_PHONE, BOB))
+    ]
 
-    assert reply.refusal == "forbidden"
+    assert ends[0].metadata == ends[1].metadata != {}
+    assert [found(reply.iq, f"{{{NS_MAM}}}prefs").get("default") for reply in prefs] == [
+        "never",
+        "always",
+    ]
+
+
+async def test_operator_reads_the_own_archive_at_the_server(tmp_path: Path) -> None:
+    """There is no archive of all users, and none of the server itself."""
+    operators = {"alice": Operator(jid=ALICE, role="admin")}
+    async with open_wire(tmp_path, operators=operators) as wire:
+        wire.say("private", sender=BOB_PHONE, to=f"carol@{HOST}")
+        wire.say("own")
+        replies = [
+            await wire.delegated(query(), owner=host, host=host) for host in (HOST, OTHER_HOST)
+        ]
+
+    assert [reply.bodies for reply in replies] == [["own"], []]
 
 
 async def test_unknown_user_looks_like_one_without_messages(wire: Wire) -> None:

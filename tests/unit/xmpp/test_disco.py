@@ -61,31 +61,37 @@ def identities(reply: Reply) -> list[dict[str, str]]:
     return [identity.attrib for identity in reply.iq.iter(f"{{{NS_DISCO}}}identity")]
 
 
-@pytest.mark.parametrize("version", [DELEGATION_1, DELEGATION_2])
-async def test_users_bare_jid_has_the_features_of_archives_only(wire: Wire, version: str) -> None:
-    assert features(await info(wire, f"{version}:bare:{NS_MAM}")) == ARCHIVE
+#: The nodes at which the server asks about itself and about the bare JIDs of its users.
+DELEGATED = pytest.mark.parametrize(
+    "node",
+    [
+        f"{version}:{half}:{NS_MAM}"
+        for version in (DELEGATION_1, DELEGATION_2)
+        for half in ("", "bare")
+    ],
+)
 
 
-@pytest.mark.parametrize("version", [DELEGATION_1, DELEGATION_2])
-async def test_users_bare_jid_gets_no_identity_from_the_component(
-    wire: Wire, version: str
+@DELEGATED
+async def test_delegated_addresses_have_the_features_of_archives_only(
+    wire: Wire, node: str
 ) -> None:
-    """The server merges the answer: an identity in it would become the user's own."""
-    assert identities(await info(wire, f"{version}:bare:{NS_MAM}")) == []
+    assert features(await info(wire, node)) == ARCHIVE
 
 
-@pytest.mark.parametrize("version", [DELEGATION_1, DELEGATION_2])
-async def test_answer_has_the_node_of_the_query(wire: Wire, version: str) -> None:
-    node = f"{version}:bare:{NS_MAM}"
+@DELEGATED
+async def test_delegated_addresses_get_no_identity_from_the_component(
+    wire: Wire, node: str
+) -> None:
+    """The server merges the answer: an identity in it would become that of the server or user."""
+    assert identities(await info(wire, node)) == []
+
+
+@DELEGATED
+async def test_answer_has_the_node_of_the_query(wire: Wire, node: str) -> None:
     reply = await info(wire, node)
 
     assert found(reply.iq, f"{{{NS_DISCO}}}query").get("node") == node
-
-
-@pytest.mark.parametrize("version", [DELEGATION_1, DELEGATION_2])
-async def test_server_itself_has_no_archive(wire: Wire, version: str) -> None:
-    """After an error the server answers queries to itself."""
-    assert (await info(wire, f"{version}::{NS_MAM}")).refusal == "item-not-found"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from support.wire import NS_FORM, NS_MAM, form_of, parsed, query
 from component.core.errors import BadRequest, NotImplementedHere
 from component.core.reading.pages import PageQuery
 from component.core.xml.times import parse_time
+from component.xmpp.archive import rsm
 from component.xmpp.archive.mam import parse
 from component.xmpp.archive.mam_form import FIELDS, FULLTEXT, IDS_MAX
 from component.xmpp.connection.addresses import Addresses
@@ -24,6 +25,24 @@ def with_form(form: str) -> str:
 
 def test_empty_query_has_no_filter() -> None:
     assert read(query()) == PageQuery()
+
+
+def test_id_of_the_next_page_may_stand_outside_of_its_set() -> None:
+    """Profanity 0.13 writes it so."""
+    misplaced = f"<query xmlns='{NS_MAM}'><after>id</after></query>"
+
+    assert read(misplaced) == read(query(after="id")) == PageQuery(after="id")
+
+
+def test_set_prevails_over_an_id_outside_of_it() -> None:
+    page = f"<set xmlns='{rsm.NS}'><max>5</max></set>"
+
+    assert read(f"<query xmlns='{NS_MAM}'><after>id</after>{page}</query>") == PageQuery(limit=5)
+
+
+def test_misplaced_id_that_is_too_long_is_refused() -> None:
+    with pytest.raises(BadRequest):
+        read(f"<query xmlns='{NS_MAM}'><after>{'x' * 257}</after></query>")
 
 
 @pytest.mark.parametrize(

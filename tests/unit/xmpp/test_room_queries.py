@@ -134,18 +134,3 @@ async def test_room_is_asked_as_its_host_where_that_is_granted(
     )
 
     assert await task == features
-
-
-async def test_missing_grant_is_logged_once(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
-    queries = queries_of(wire)
-    grant(wire, "<perm access='message' type='outgoing'/>")
-    await wire.caught_up()
-    for _ in range(2):
-        task = asyncio.create_task(queries.features(ROOM))
-        answer(wire, (await wire.next_sent()).get("id", ""))
-        await task
-        queries.forget(ROOM)
-
-    warnings = [record for record in caplog.records if "archives of rooms" in record.message]
-    assert len(warnings) == 1
-    assert "mod_privilege" in warnings[0].message

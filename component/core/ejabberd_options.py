@@ -1,0 +1,67 @@
+"""Options of ejabberd.yml, as nested mappings and as YAML."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+#: What ejabberd.yml.example calls the component in its acl, and the rule that names it.
+NAME = "muniment"
+
+NS_MAM = "urn:xmpp:mam:2"
+NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
+NS_PUBSUB = "http://jabber.org/protocol/pubsub"
+
+#: A text that YAML reads as a text without quotes.
+_PLAIN = re.compile(r"(?!(?:true|false|yes|no|on|off|null|y|n)$)[a-z_][a-z0-9_.]*")
+
+Options = Mapping[str, Any]
+
+
+def for_component(component: str, modules: Options) -> Options:
+    """Return modules with the acl and the access rule that name the component."""
+    return {
+        "acl": {NAME: {"server": component}},
+        "access_rules": {NAME: {"allow": NAME}},
+        "modules": modules,
+    }
+
+
+def as_yaml(options: Options) -> str:
+    """Return options as lines of YAML."""
+    return "\n".join(lines(options, 0))
+
+
+def in_one_line(options: Options) -> str:
+    """Return options as YAML on one line."""
+    return ", ".join(f"{_scalar(key)}: {_flow(value)}" for key, value in options.items())
+
+
+def lines(value: Any, depth: int) -> Iterator[str]:
+    """Yield a list or a mapping as lines of YAML; `depth` is the number of its parents."""
+    margin = "  " * depth
+    items = value.items() if isinstance(value, Mapping) else ((None, item) for item in value)
+    for key, item in items:
+        start = f"{margin}-" if key is None else f"{margin}{_scalar(key)}:"
+        if isinstance(item, Mapping | list) and item:
+            yield start
+            yield from lines(item, depth + 1)
+        else:
+            yield f"{start} {_scalar(item)}"
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + in_one_line(value) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return _scalar(value)
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
+    # A string, number or boolean of JSON is one of YAML.
+    return json.dumps(value, ensure_ascii=False)

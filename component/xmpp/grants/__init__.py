@@ -1,0 +1,1 @@
+"""What ejabberd grants to the component, seen in its notifications and by messages of our own."""

@@ -1,0 +1,123 @@
+"""What ejabberd says and does on its own accord: delegations, copies, grants of unknown hosts.
+
+A server tells a component what it delegates (XEP-0355 section 4.2) and permits (XEP-0356 section
+4.1) after the component has connected. It says nothing of what it withholds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import MatchXPath
+from slixmpp.xmlstream.stanzabase import StanzaBase
+
+from component.core.hosts import Hosts
+from component.xmpp.archive import mam
+from component.xmpp.connection.gate import NS_COMPONENT
+from component.xmpp.connection.stream import Stream
+from component.xmpp.queries import delegation, privilege
+
+#: Unknown hosts that are remembered.
+UNKNOWN_MAX = 20
+
+
+class Observations:
+    """Notes what the virtual hosts do, as long as the connection lasts."""
+
+    def __init__(self, stream: Stream, hosts: Hosts, *, copy_seconds: float) -> None:
+        """`copy_seconds` is how long the copy of a query may take after the query itself."""
+        self._hosts = hosts
+        self._copy_seconds = copy_seconds
+        self._delegating: set[str] = set()
+        self._copying: set[str] = set()
+        self._silent: set[str] = set()
+        self._unknown: dict[str, None] = {}
+        #: of the virtual hosts whose query came before any copy
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._on_silent: Callable[[], None] = lambda: None
+        #: set when a host has granted something
+        self.changed = asyncio.Event()
+        for namespace in delegation.NAMESPACES:
+            stream.on_message(namespace, "delegation", self._take_delegation)
+            path = MatchXPath(f"{{{NS_COMPONENT}}}iq/{{{namespace}}}delegation")
+            stream.register_handler(Callback(f"observe {namespace}", path, self._take_query))
+        for namespace in privilege.NAMESPACES:
+            stream.on_message(namespace, "privilege", self._take_privilege)
+        stream.add_event_handler("disconnected", self._forget)
+
+    def on_silent(self, call: Callable[[], None]) -> None:
+        """Call a function when a host turns out not to copy what its users send."""
+        self._on_silent = call
+
+    @property
+    def unknown_hosts(self) -> tuple[str, ...]:
+        """The hosts that grant something and are not configured."""
+        return tuple(self._unknown)
+
+    def delegates(self, host: str) -> bool:
+        """Whether a host delegates archive queries."""
+        return host in self._delegating
+
+    def copies(self, host: str) -> bool | None:
+        """Whether a host copies what its users send, None if there was nothing to copy."""
+        if host in self._copying:
+            return True
+        return False if host in self._silent else None
+
+    def note_copy(self, host: str) -> None:
+        """Note that a virtual host has copied a stanza to us."""
+        self._copying.add(host)
+
+    def note_silent(self, host: str) -> None:
+        """Note that a virtual host did not copy a stanza that it had to copy."""
+        self._silent.add(host)
+
+    def forget_copies(self, host: str) -> None:
+        """Believe only in copies from now on: the host is about to be tested."""
+        self._copying.discard(host)
+        self._silent.discard(host)
+
+    def _take_delegation(self, message: StanzaBase) -> None:
+        host = message.xml.get("from", "")
+        if not self._is_known(host):
+            return
+        for namespace in delegation.NAMESPACES:
+            path = f"{{{namespace}}}delegation/{{{namespace}}}delegated"
+            for delegated in message.xml.iterfind(path):
+                if delegated.get("namespace") == mam.NS:
+                    self._delegating.add(host)
+        self.changed.set()
+
+    def _take_privilege(self, message: StanzaBase) -> None:
+        if self._is_known(message.xml.get("from", "")):
+            self.changed.set()
+
+    def _is_known(self, host: str) -> bool:
+        if host in self._hosts:
+            return True
+        if len(self._unknown) < UNKNOWN_MAX:
+            self._unknown[host] = None
+        return False
+
+    def _take_query(self, iq: StanzaBase) -> None:
+        """Expect the copy of a delegated query: mod_service_log copies IQs of users too."""
+        host = iq.xml.get("from", "")
+        if host in self._hosts and host not in self._copying and host not in self._timers:
+            loop = asyncio.get_running_loop()
+            self._timers[host] = loop.call_later(self._copy_seconds, self._expect_copy, host)
+
+    def _expect_copy(self, host: str) -> None:
+        del self._timers[host]
+        if host not in self._copying and host not in self._silent:
+            self._silent.add(host)
+            self._on_silent()
+
+    def _forget(self, _: object) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        for state in (self._delegating, self._copying, self._silent, self._unknown):
+            state.clear()
+        self.changed.clear()
