@@ -13,7 +13,7 @@ from contextlib import suppress
 from enum import Enum, auto
 from typing import Any, Literal
 
-from slixmpp import JID, ClientXMPP, InvalidJID, Iq, Message, Presence
+from slixmpp import ClientXMPP, Iq, Message, Presence
 from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.xmlstream import ET, StanzaBase
 from slixmpp.xmlstream.handler import Callback
@@ -95,15 +95,17 @@ class Connection(ClientXMPP):
     def reschedule_connection_attempt(self) -> None:
         """Do nothing: the machine decides when to connect again."""
 
+    @property
+    def is_of_owner(self) -> bool:
+        """Whether slixmpp prepares the JID as we do; otherwise it would be another user."""
+        return self.requested_jid.bare == self._owner
+
     async def log_in(self, credential: Credential) -> Login:
         """Connect and log in with one credential."""
         try:
             secret = credential.secret if credential.is_token else prepare(credential.secret)
-            is_same = str(JID(self._owner)) == self._owner
-        except (BadRequest, InvalidJID):
-            return Login.REFUSED
-        if not is_same:
-            # slixmpp would log in as another user.
+        except BadRequest:
+            # No account has such a password.
             return Login.REFUSED
         self.password = secret
         self._shows_token = credential.is_token

@@ -147,6 +147,8 @@ class Session:
             self.report(events.ConnectionLost())
 
     async def _log_in(self) -> events.Event:
+        if not self._connection.is_of_owner:
+            return events.LoginRefused()
         for credential in await self._credentials.of(self._owner, self._issue_token):
             outcome = await self._connection.log_in(credential)
             if outcome is Login.FAILED:

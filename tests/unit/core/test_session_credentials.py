@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from component.core.sessions.credentials import PASSWORDS_MAX, REFUSED_SECONDS, Credentials
+from component.core.sessions.credentials import (
+    PASSWORDS_MAX,
+    REFUSALS,
+    REFUSED_SECONDS,
+    Credentials,
+)
 
 ALICE, BOB, CAROL = "alice@one.test", "bob@one.test", "carol@two.test"
 
@@ -61,16 +66,54 @@ async def test_host_that_accepts_a_token_needs_no_passwords(credentials: Credent
     assert await secrets_of(credentials, CAROL) == [f"token of {CAROL}", "pencil"]
 
 
-async def test_host_that_refuses_a_token_is_asked_again_after_a_while(
+async def refuse_token(credentials: Credentials, jid: str) -> None:
+    credentials.refused((await credentials.of(jid, token_of))[0])
+
+
+async def test_refused_token_is_tried_again_after_a_while(
     credentials: Credentials, clock: Clock
 ) -> None:
     credentials.remember(ALICE, "pencil")
-    [token, _] = await credentials.of(ALICE, token_of)
-    credentials.refused(token)
+    await refuse_token(credentials, ALICE)
 
     assert await secrets_of(credentials, ALICE) == ["pencil"]
+    assert await secrets_of(credentials, BOB) == [f"token of {BOB}"]
     clock.at += REFUSED_SECONDS
     assert await secrets_of(credentials, ALICE) == [f"token of {ALICE}", "pencil"]
+
+
+async def test_host_that_refuses_several_accounts_is_shown_no_tokens_for_a_while(
+    credentials: Credentials, clock: Clock
+) -> None:
+    for number in range(REFUSALS):
+        await refuse_token(credentials, f"user{number}@one.test")
+
+    assert await secrets_of(credentials, ALICE) == []
+    assert await secrets_of(credentials, CAROL) == [f"token of {CAROL}"]
+    clock.at += REFUSED_SECONDS
+    assert await secrets_of(credentials, ALICE) == [f"token of {ALICE}"]
+
+
+async def test_refused_account_does_not_matter_to_others_of_a_host_that_accepts_tokens(
+    credentials: Credentials,
+) -> None:
+    credentials.accepted((await credentials.of(ALICE, token_of))[0])
+    for number in range(REFUSALS):
+        await refuse_token(credentials, f"user{number}@one.test")
+
+    assert await secrets_of(credentials, ALICE) == [f"token of {ALICE}"]
+    # ejabberd may have been configured anew, so passwords are kept from now on.
+    credentials.remember(BOB, "pencil")
+    assert await secrets_of(credentials, BOB) == [f"token of {BOB}", "pencil"]
+
+
+async def test_account_whose_token_was_refused_signs_in_again(credentials: Credentials) -> None:
+    credentials.accepted((await credentials.of(ALICE, token_of))[0])
+    await refuse_token(credentials, BOB)
+    assert await secrets_of(credentials, BOB) == []
+
+    credentials.remember(BOB, "pencil")
+    assert await secrets_of(credentials, BOB) == ["pencil"]
 
 
 async def test_refused_password_is_forgotten(credentials: Credentials) -> None:
