@@ -6,7 +6,7 @@ A question is its length as two bytes, big-endian, followed by `auth:USER:HOST:P
 of two bytes: 1 for yes, 0 for no (ejabberd Developer Guide, External Authentication). ejabberd
 starts several of these processes and asks each of them one question at a time. The answers come
 from the accounts of the running program. ejabberd ends if too many processes end at once, so a
-process ends only with its standard input, and it answers no after an error.
+process ends only with its standard input, and answers no after an error.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Responder:
     async def _fail(self, reason: str) -> None:
         """Log a reason once and close the connection; the next question opens another one."""
         if reason != self._failure:
-            log.error("all questions are answered with no until this is solved: %s", reason)
+            log.error("every answer is no until this is solved: %s", reason)
         self._failure = reason
         await self.close()
 

@@ -1,7 +1,7 @@
 """Describe errors of pydantic models in our own words, for options and for requests.
 
-The words come from the field and the value. No text of pydantic is passed on, so a new kind of
-error in pydantic changes nothing.
+Our text describes the field and the value. It has no text of pydantic, so a new kind of error in
+pydantic changes nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from component.core.wording import shown, type_name
 
 
 def wrong(error: ErrorDetails, field: FieldInfo) -> str:
-    """Return what is wrong with the value of an existing field, and the values that it accepts.
+    """Return a text about the wrong value of a field, and the values that the field accepts.
 
     The value of a field without `repr` is a secret and not shown.
     """

@@ -363,11 +363,15 @@ class SignIns(Protocol):
         """Return the sign-ins of a user, expired or not, the one that was refreshed last first."""
         ...
 
-    async def add(self, sign_in: SignIn, *, limit: int) -> bool:
+    async def revocations(self, jid: str) -> int:
+        """Return how often `remove_all` was called for a user."""
+        ...
+
+    async def add(self, sign_in: SignIn, *, limit: int, revocations: int) -> bool:
         """Add a sign-in, and remove expired ones of all users.
 
         A user keeps `limit` of them, those that were refreshed last. Returns False, and adds
-        nothing, if all sign-ins of the user were removed at `created_at` or later.
+        nothing, if all sign-ins of the user were removed since there were that many `revocations`.
         """
         ...
 
@@ -382,8 +386,8 @@ class SignIns(Protocol):
         """Remove a sign-in of a user; return whether there was one."""
         ...
 
-    async def remove_all(self, jid: str, *, at: int) -> int:
-        """Remove all sign-ins of a user, and those that began before `at` and are not added yet.
+    async def remove_all(self, jid: str) -> int:
+        """Remove all sign-ins of a user, and let `add` refuse those that began before.
 
         Returns the number of those that were removed.
         """

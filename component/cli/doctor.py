@@ -1,4 +1,4 @@
-"""`muniment doctor`: find out what is wrong, and print what to change."""
+"""`muniment doctor`: examine ejabberd and this machine, and print faults and remedies."""
 
 from __future__ import annotations
 
@@ -119,7 +119,10 @@ def _wrong(problem: str) -> Finding:
 
 
 def report(findings: Sequence[Finding], *, in_json: bool = False, failure: str = "") -> int:
-    """Print findings, and return an exit code; `failure` is why ejabberd was not examined."""
+    """Print findings, and return an exit code.
+
+    `failure` is the reason if ejabberd was not examined.
+    """
     counts = Counter(finding.severity for finding in findings)
     if in_json:
         print(json.dumps(_data(findings, counts, failure), ensure_ascii=False))

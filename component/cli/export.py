@@ -47,7 +47,7 @@ def _writing(path: Path | None) -> Iterator[Callable[[bytes], None]]:
         file = sys.stdout.buffer if path is None else _create(path)
 
         def write(piece: bytes) -> None:
-            # Translated here, because the client treats an OSError as one of its connection.
+            # Errors of the file are translated here: the client treats an OSError as its own.
             with _reported(path):
                 file.write(piece)
 

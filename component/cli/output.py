@@ -17,8 +17,8 @@ class NoOutcome(Exception):
 def print_outcome(data: Any, *, in_json: bool, arguments: Collection[str] = ()) -> None:
     """Print an outcome. If it has data, its message goes to standard error.
 
-    `arguments` has the names of the given fields: a list that repeats one of them is not printed
-    as the only result. Raises NoOutcome.
+    `arguments` has the names of the fields that the user gave. A list that repeats one of them is
+    not printed as the only result. Raises NoOutcome.
     """
     text = message(data)
     if in_json:

@@ -21,7 +21,8 @@ def run(config: Config) -> int:
     except OSError as error:
         print(f"muniment: {error}", file=sys.stderr)
         return FAILED
-    print(f"# ejabberd has to be able to read the file: chgrp ejabberd {path}; chmod 640 {path}")
+    print("# ejabberd has to be able to enter the folder of the file, and to read the file:")
+    print(f"# chgrp ejabberd {path}; chmod 640 {path}")
     print("auth_method: [internal, jwt]")
     print(f'jwt_key: "{path}"')
     return OK

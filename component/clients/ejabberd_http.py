@@ -53,8 +53,8 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
             raise Overloaded("ejabberd does not answer: try again shortly.") from error
         if answer.status in _REFUSED or _code(answer) == _NO_SUCH_COMMAND:
             log.error(
-                "ejabberd refuses %s at %s, asked %s: %s",
-                *(command, self.url, self._credentials, answer.message),
+                "ejabberd at %s refuses the command %s, sent %s: %s",
+                *(self.url, command, self._credentials, answer.message),
             )
             raise Overloaded("ejabberd refuses a command of its API: the log names it.")
         return answer

@@ -1,7 +1,7 @@
 """The configuration: one TOML file, overridden by the environment, checked before anything starts.
 
 Only `component.cli`, `component.extauth` and `component.wiring` read it; `wiring.settings` makes
-the values of it that every other part is given.
+the values for all other parts from it.
 """
 
 from __future__ import annotations

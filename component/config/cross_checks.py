@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from component.config.messages import Problem, unknown
 from component.config.network import Http, PublicHttp, Xmpp
-from component.config.sections import Archive, Operator, Tokens
+from component.config.sections import Accounts, Archive, Handlers, Operator, Tokens
 from component.config.tables import Table
 from component.config.types import UNIX, Section
 from component.core.access.principals import SERVER
@@ -41,6 +41,18 @@ def cross_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
             yield "public_http.enabled: nobody can sign in there while tokens.key_file is not set"
         if tokens.key_file is not None and not public.enabled:
             yield "tokens.key_file has no effect while public_http.enabled is false"
+        accounts, handlers = valid.get("accounts"), valid.get("handlers")
+        if (
+            tokens.key_file is not None
+            and isinstance(accounts, Accounts)
+            and isinstance(handlers, Handlers)
+            and accounts.source == "ejabberd"
+            and not (accounts.asks_ejabberd or handlers.module)
+        ):
+            yield (
+                "tokens.key_file: nobody can sign in, because Muniment cannot check passwords: "
+                "set accounts.api_url or accounts.login_address"
+            )
     for title, section in valid.items():
         if not isinstance(section, Operator) or section.secret is None:
             continue

@@ -19,7 +19,7 @@ from component.config.sections import Config
 from component.config.types import PLACEHOLDER
 from component.core.ejabberd_options import NAME, NS_DISCO_INFO, NS_MAM, NS_PUBSUB, lines
 
-#: Commands of ejabberd by which accounts are checked and changed.
+#: The commands of ejabberd that check and change accounts.
 ACCOUNT_COMMANDS = (
     "check_password",
     "check_account",
@@ -45,13 +45,14 @@ class Version(NamedTuple):
 
 OLDEST, NEWEST = Version(23, 1), Version(26, 7)
 
-#: The first release that changes rosters by privilege, and that asks more than extauth who exists.
+#: The first release that changes rosters by privilege, and that does not ask extauth alone whether
+#: an account exists.
 _ROSTER_CHANGES = _EXISTS_CHECK = Version(23, 10)
-#: The first release that knows IQs by privilege, and drops other IQs of components.
+#: The first release that accepts IQs by privilege, and drops other IQs of components.
 _IQ_PRIVILEGE = Version(24, 10)
 #: The first release that answers IQs of users to their own accounts by privilege.
 _USER_IQ_PRIVILEGE = Version(25, 3)
-#: The first release that demands the access rule `configure` of an account of the API.
+#: The first release that demands the access rule `configure` for an account of the API.
 _CONFIGURE_RULE = Version(26, 7)
 
 
@@ -63,18 +64,18 @@ class Unprintable(Exception):
 class Block:
     """An option of ejabberd.yml, and a comment that says what it is for."""
 
-    place: tuple[str, ...]  #: the keys from the top of the file; of a list, of the list
+    place: tuple[str, ...]  #: the keys from the top of the file to the option or its list
     value: Any  #: texts, numbers, booleans, and lists and mappings of them
     comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The configuration, and the places of its secrets, which themselves are never printed."""
+    """The configuration, and the places of its secrets; the secrets are never printed."""
 
     config: Config
     component_secret: str  #: such as "the content of /etc/muniment/xmpp-secret"
-    extauth_program: str | None = None  #: the command of extauth, None if it is not asked for
+    extauth_program: str | None = None  #: the command line of extauth; None: not used
 
 
 def version(text: str) -> Version:
@@ -94,7 +95,7 @@ def version(text: str) -> Version:
 
 
 def blocks(release: Version, source: Source) -> tuple[Block, ...]:
-    """Return what ejabberd.yml needs, in the order of its keys. Raises Unprintable."""
+    """Return the blocks that ejabberd.yml needs, in the order of its keys. Raises Unprintable."""
     config = source.config
     rules = [*_component_rules(config), *_api_rules(release, config)]
     return (
@@ -108,7 +109,7 @@ def blocks(release: Version, source: Source) -> tuple[Block, ...]:
 
 
 def notes(release: Version, source: Source) -> tuple[str, ...]:
-    """Return what the blocks themselves cannot say, a sentence or two each."""
+    """Return notes about the file as a whole, for which no block has a place."""
     config = source.config
     lines = [
         f"Options of ejabberd.yml for ejabberd {release} with Muniment. Add each block below the "
@@ -127,6 +128,11 @@ def notes(release: Version, source: Source) -> tuple[str, ...]:
         lines.append(
             'accounts.source is "store": ejabberd has to ask Muniment who may log in, such as by '
             "the options that --extauth adds."
+        )
+    if config.tokens.key_file is not None and source.extauth_program is None:
+        lines.append(
+            "tokens.key_file is set: muniment token-key prints the options by which ejabberd "
+            "accepts access tokens."
         )
     return tuple(lines)
 
@@ -198,9 +204,9 @@ def _listeners(source: Source) -> Iterator[Block]:
         place=("listen",),
         comment="The port on which the component connects (XEP-0114). Loopback or a private "
         "network only: the protocol has no encryption of its own. Replace the password by "
-        f"{source.component_secret}; Muniment refuses the one that stands here. Without "
-        "global_routes: false one connection would be given the stanzas of every host listed "
-        "here; without shaper: none the archive would be slowed down.",
+        f"{source.component_secret}; Muniment refuses this placeholder. Without "
+        "global_routes: false ejabberd would send the stanzas of every host listed here to one "
+        "connection; a traffic shaper would slow down the archive.",
         value=[
             {
                 "port": xmpp.port,
@@ -239,7 +245,7 @@ def _listening_address(host: str) -> str:
     try:
         return str(ip_address(host))
     except ValueError:
-        # ejabberd refuses a name here, and so does not listen on a wrong address.
+        # The placeholder is no address: ejabberd refuses it, so it cannot listen on a wrong one.
         return f"the IP address of {host}"
 
 
@@ -251,7 +257,7 @@ def _component_rules(config: Config) -> Iterator[Block]:
     )
     yield Block(
         place=("access_rules", NAME),
-        comment="What is given to the component, and to nobody else.",
+        comment="The rule that only the component fulfils.",
         value={"allow": NAME},
     )
 
@@ -353,7 +359,7 @@ def _modules(release: Version, config: Config) -> Iterator[Block]:
         )
     yield Block(
         place=("modules", "mod_service_log"),
-        comment="Copies of what users send and receive, for the archive.",
+        comment="Copies of all stanzas that users send and receive, for the archive.",
         value={"loggers": [config.xmpp.jid]},
     )
     yield Block(
@@ -389,16 +395,16 @@ def _iqs_by_privilege(release: Version, config: Config) -> dict[str, Any]:
 
 
 def _privileges_explained(release: Version, config: Config) -> Iterator[str]:
-    yield "The component may deliver the results as coming from the user's own address."
+    yield "The component may send the results of queries from the users' own addresses."
     if config.rosters.source == "ejabberd":
         yield (
-            "It may read rosters: users can choose to have archived what they exchange with "
-            "their contacts only."
+            "It may read rosters, so that users can choose to archive only messages with their "
+            "contacts."
         )
         if release >= _ROSTER_CHANGES:
             yield '"both" in the place of "get" lets programs change rosters over HTTP.'
     payloads = _iqs_by_privilege(release, config)
     if NS_DISCO_INFO in payloads:
-        yield "It may ask rooms who may read their archives (archive.room_services)."
+        yield "It may ask rooms whether a user may read their archives (archive.room_services)."
     if NS_PUBSUB in payloads:
-        yield "It may ask which messages the clients of a user have displayed (XEP-0490)."
+        yield "It may ask for the messages that the clients of a user have displayed (XEP-0490)."

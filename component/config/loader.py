@@ -25,14 +25,14 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     where = f"{path}: " if path else ""
     problems = [f"{where}{problem}" for problem in unknown_entries(content)] + unknown_variables
 
-    given = list(tables(content, overridden))
-    warnings = _literal_secrets(path, given)
-    valid, mistakes = _check(given, path.parent if path else Path(), warnings)
-    mistakes += contradictions(given, valid)
+    all_tables = list(tables(content, overridden))
+    warnings = _literal_secrets(path, all_tables)
+    valid, mistakes = _check(all_tables, path.parent if path else Path(), warnings)
+    mistakes += contradictions(all_tables, valid)
     problems += _lines(mistakes, where, overridden)
     if problems:
         raise ConfigError(problems)
-    return _config(given, valid, [*warnings, *cross_warnings(valid)])
+    return _config(all_tables, valid, [*warnings, *cross_warnings(valid)])
 
 
 def load_http(path: Path | None, environ: Mapping[str, str]) -> Http:
@@ -43,8 +43,8 @@ def load_http(path: Path | None, environ: Mapping[str, str]) -> Http:
     content = _parse(path) if path else {}
     overridden, _ = overrides(environ)
     where = f"{path}: " if path else ""
-    given = [table for table in tables(content, overridden) if table.title == "http"]
-    valid, mistakes = _check(given, path.parent if path else Path(), [])
+    http_tables = [table for table in tables(content, overridden) if table.title == "http"]
+    valid, mistakes = _check(http_tables, path.parent if path else Path(), [])
     if mistakes:
         raise ConfigError(_lines(mistakes, where, overridden))
     http = valid["http"]
@@ -92,12 +92,12 @@ def _lines(problems: Iterable[Problem], where: str, overridden: Collection[str])
 
 
 def _check(
-    given: Sequence[Table], folder: Path, warnings: list[str]
+    tables: Sequence[Table], folder: Path, warnings: list[str]
 ) -> tuple[dict[str, Section], list[Problem]]:
     """Check each section alone; return the valid ones by title, and all problems."""
     valid: dict[str, Section] = {}
     mistakes: list[Problem] = []
-    for table in given:
+    for table in tables:
         context = LoadContext(folder, frozenset(table.overrides), warnings)
         try:
             valid[table.title] = table.model.model_validate(table.values, context=context)
@@ -106,13 +106,13 @@ def _check(
     return valid, mistakes
 
 
-def _literal_secrets(path: Path | None, given: Sequence[Table]) -> list[str]:
+def _literal_secrets(path: Path | None, tables: Sequence[Table]) -> list[str]:
     """Return a warning for each literal secret in a file that every user can read."""
     if path is None or not readable_by_all(path):
         return []
     return [
         f"{path} contains {table.title}.{key} and every user can read it: chmod o= {path}"
-        for table in given
+        for table in tables
         for key in ("secret", "api_password")
         if key in table.model.model_fields and _is_literal(table.file.get(key))
     ]
@@ -123,10 +123,10 @@ def _is_literal(secret: object) -> bool:
 
 
 def _config(
-    given: Sequence[Table], valid: Mapping[str, Section], warnings: Sequence[str]
+    tables: Sequence[Table], valid: Mapping[str, Section], warnings: Sequence[str]
 ) -> Config:
     parts: dict[str, Any] = {section: {} for section in NAMED_SECTIONS}
-    for table in given:
+    for table in tables:
         if table.name is None:
             parts[table.section] = valid[table.title]
         else:

@@ -14,6 +14,7 @@ from component.config.types import (
     Domain,
     ListeningAddress,
     Network,
+    Origin,
     Port,
     Prefix,
     Seconds,
@@ -229,6 +230,20 @@ class PublicHttp(Section):
     port: Port = Field(
         default=5282, description="TCP port to listen on; it has to differ from http.port."
     )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(),
+        strict=False,
+        description="Networks and addresses of reverse proxies whose X-Forwarded-For is believed. "
+        "Limits of guesses and of connections then count for the address of the user. A listener "
+        "on a Unix socket believes the header if the list is not empty.",
+    )
+    cors_origins: tuple[Origin, ...] = Field(
+        default=(),
+        strict=False,
+        description="Origins whose pages may call the listener from a browser, such as "
+        "https://chat.example. Pages that a proxy serves at the same origin as the listener need "
+        "none.",
+    )
     max_body_bytes: BodySize = 262144
     header_timeout_seconds: HeaderTimeout = 10.0
     body_timeout_seconds: BodyTimeout = 8.0
@@ -238,3 +253,11 @@ class PublicHttp(Section):
     keepalive_timeout_seconds: KeepaliveTimeout = 75.0
     max_connections: Connections = 1000
     max_connections_per_address: ConnectionsPerAddress = 250
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _not_everybody(cls, networks: tuple[Network, ...]) -> tuple[Network, ...]:
+        """Refuse networks that contain all addresses."""
+        if any(network.prefixlen == 0 for network in networks):
+            raise ValueError("would let everybody choose the address that limits count for")
+        return networks

@@ -1,8 +1,7 @@
 """All options, each with its type, range, default and description.
 
 muniment.toml.example and docs/operations.md repeat the descriptions word for word; tests compare
-them. The sections [xmpp], [http] and [public_http] are in
-`config.network`.
+them. The sections [xmpp], [http] and [public_http] are in `config.network`.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ class Storage(Section):
 
 
 class Archive(Section):
-    """Which messages are archived, and how many of them a query returns."""
+    """The messages that are archived, and the pages that queries return."""
 
     page_default: Count = Field(
         default=50, description="Messages on a page if the client asks for no number."
@@ -224,7 +223,7 @@ class Tokens(Section):
     key_file: DataFile | None = Field(
         default=None,
         description="File of the key that signs access tokens (JSON Web Key), such as "
-        "/var/lib/muniment/token-key.json; created if it does not exist. Without it "
+        "/var/lib/muniment-token/key.json; created if it does not exist. Without it "
         "nobody can sign in over HTTP. A relative path starts at the folder of the "
         "configuration file.",
     )

@@ -1,6 +1,6 @@
 """The base of all sections, and types of option values: domains, networks, secrets, paths.
 
-The administrator reads the error text of each check, which says what is expected.
+The error text of each check is for the administrator, and describes a valid value.
 """
 
 from __future__ import annotations
@@ -34,12 +34,18 @@ UNIX = "unix:"
 CONFIGURATIONS = Path("/etc")
 #: Prefix of the secrets in our examples. They are public, so they are refused.
 PLACEHOLDER = "change-me"
-#: A secret is one line; a larger file is named by mistake.
+#: A secret is one line; a larger file cannot be the intended one.
 MAX_SECRET_BYTES = 4096
 
 _LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
 _LOCAL = re.compile(r"[^\s\"&'/:<>@]+")
 _HOST_NAME = re.compile(r"[\w.-]+")
+# Not only web pages have origins: those of apps have schemes such as capacitor.
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])"
+    r"(?::(?P<port>[1-9][0-9]{0,4}))?"
+)
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 
 
@@ -53,7 +59,7 @@ class Section(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class LoadContext:
-    """Where the values being checked come from, and the warnings about them."""
+    """The folder and the environment of the checked values, and the warnings about them."""
 
     folder: Path
     #: Keys set by variables: their relative paths start at the working directory.
@@ -128,6 +134,20 @@ def _network(value: object) -> IPv4Network | IPv6Network:
     except ValueError as error:
         message = "expected a network, such as 192.0.2.0/24"
         raise ValueError(f"{message}, given {shown(value)}") from error
+
+
+def _origin(value: object) -> str:
+    """Return an origin in the form in which browsers send it (RFC 6454 section 6.2)."""
+    match = _ORIGIN.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(
+            "expected an origin as browsers send it, such as https://chat.example or "
+            "http://localhost:3000, in lower case and without a path, given "
+            f"{shown(value)}"
+        )
+    if match["port"] is not None and match["port"] == _DEFAULT_PORTS.get(match["scheme"]):
+        raise ValueError(f"browsers leave out the default port, given {shown(value)}")
+    return match[0]
 
 
 def _prefix(value: object) -> str:
@@ -257,6 +277,7 @@ Address = Annotated[str, BeforeValidator(_address)]
 ListeningAddress = Annotated[str, BeforeValidator(_listening_address)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Prefix = Annotated[str, BeforeValidator(_prefix)]
+Origin = Annotated[str, BeforeValidator(_origin)]
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 ModuleName = Annotated[str, BeforeValidator(_module_name)]
 DataFile = Annotated[str, BeforeValidator(_data_file)]

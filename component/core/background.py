@@ -1,4 +1,4 @@
-"""The tasks that live as long as the program. If one ends early, the program ends."""
+"""The tasks that run as long as the program. If one of them ends early, the program ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ StartTask = Callable[[str, TaskBody], asyncio.Task[None]]
 
 
 def start_alone(name: str, work: TaskBody) -> asyncio.Task[None]:
-    """Start a task that nobody watches."""
+    """Start a task whose end does not end the program."""
     return asyncio.create_task(work, name=name)
 
 

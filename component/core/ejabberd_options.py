@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-#: What ejabberd.yml.example calls the component in its acl, and the rule that names it.
+#: The name of the component's acl in ejabberd.yml, and of the access rules that allow this acl.
 NAME = "muniment"
 
 NS_MAM = "urn:xmpp:mam:2"
 NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
 NS_PUBSUB = "http://jabber.org/protocol/pubsub"
 
-#: A text that YAML reads as a text without quotes.
+#: A text that needs no quotes in YAML.
 _PLAIN = re.compile(r"(?!(?:true|false|yes|no|on|off|null|y|n)$)[a-z_][a-z0-9_.]*")
 
 Options = Mapping[str, Any]

@@ -1,6 +1,6 @@
-"""Every refusal, said once: its XMPP condition, its HTTP status, its default message.
+"""Every refusal, declared once: its XMPP condition, its HTTP status, its default message.
 
-The edges translate: `component.xmpp.queries.errors` into stanza errors (RFC 6120 section 8.3.3),
+`component.xmpp.queries.errors` translates refusals into stanza errors (RFC 6120 section 8.3.3),
 `component.web.server.errors` into JSON. Nothing else decides conditions or statuses.
 """
 
@@ -13,15 +13,15 @@ class Refused(Exception):
     """The request cannot be served."""
 
     condition: str = "internal-server-error"
-    #: The XMPP error type: what the asker can do about it (RFC 6120 section 8.3.2).
+    #: The XMPP error type, which says whether to retry (RFC 6120 section 8.3.2).
     kind: ClassVar[str] = "cancel"
     status: int = 500
 
     def __init__(self, message: str = "", *, specific: tuple[str, str] | None = None) -> None:
-        """Take a message for the asker; the docstring of the class where it is empty.
+        """`message` is for the caller; if it is empty, the docstring of the class is.
 
-        `specific` is a condition of the protocol that was spoken, by namespace and name (RFC 6120
-        section 8.3.4).
+        `specific` is an application-specific condition: its namespace and name (RFC 6120 section
+        8.3.4).
         """
         self.message = message or (type(self).__doc__ or "")
         self.specific = specific
@@ -37,7 +37,7 @@ class BadRequest(Refused):
 
 
 class NotAuthorized(Refused):
-    """The caller has not shown who it is."""
+    """The request has no valid credentials."""
 
     condition = "not-authorized"
     kind = "auth"
@@ -69,7 +69,7 @@ class ItemNotFound(Refused):
 
 
 class Conflict(Refused):
-    """This cannot be done as things stand now."""
+    """The present state of the archive or account does not allow this."""
 
     condition = "conflict"
     kind = "cancel"
@@ -77,7 +77,7 @@ class Conflict(Refused):
 
 
 class TooLarge(Refused):
-    """The request is larger than this server takes."""
+    """The request is larger than this server accepts."""
 
     condition = "policy-violation"
     kind = "modify"
@@ -101,7 +101,7 @@ class NotImplementedHere(Refused):
 
 
 class UnknownService(Refused):
-    """Nothing here answers this."""
+    """No service answers this request at this address."""
 
     condition = "service-unavailable"
     kind = "cancel"
@@ -109,7 +109,7 @@ class UnknownService(Refused):
 
 
 class Overloaded(Refused):
-    """The archive cannot take more at the moment: try again shortly."""
+    """The archive is overloaded at the moment: try again shortly."""
 
     condition = "resource-constraint"
     kind = "wait"
@@ -124,13 +124,13 @@ class RateLimited(Refused):
     status = 429
 
     def __init__(self, message: str = "", *, retry_seconds: float) -> None:
-        """`retry_seconds` is when one more attempt is answered."""
+        """`retry_seconds` is the number of seconds after which one more attempt is answered."""
         super().__init__(message)
         self.retry_seconds = retry_seconds
 
 
 class TooMany(Refused):
-    """The caller has as many of these open as it may: end one."""
+    """The caller has the maximum number of these open: close one of them."""
 
     condition = "resource-constraint"
     kind = "wait"

@@ -14,7 +14,7 @@ class Hosts:
 
     def __init__(self, hosts: Iterable[str], room_services: Iterable[str] = ()) -> None:
         """All domains are prepared, and there is at least one virtual host."""
-        # Dictionaries keep the order and are searched at once, however many hosts there are.
+        # Dictionaries keep the order, and a look-up takes the same time with many hosts.
         self._hosts = dict.fromkeys(hosts)
         self._room_services = dict.fromkeys(room_services)
 
@@ -30,7 +30,7 @@ class Hosts:
 
     @property
     def default(self) -> str:
-        """The virtual host that is meant where a request names none: the first one."""
+        """The virtual host of requests that name none: the first one."""
         return next(iter(self._hosts))
 
     @property
@@ -44,12 +44,12 @@ class Hosts:
         return (*self._hosts, *self._room_services)
 
     def is_user(self, address: str) -> bool:
-        """Whether a bare or full JID is that of a user on one of the virtual hosts.
+        """Return whether a bare or full JID is that of a user on one of the virtual hosts.
 
-        Nothing is known here of whether that user has an account.
+        The user need not have an account.
         """
         return jids.domain(address) in self._hosts and jids.local(address) != ""
 
     def is_room(self, address: str) -> bool:
-        """Whether a bare JID, or that of an occupant, is on one of the room services."""
+        """Return whether a bare JID, or that of an occupant, is on one of the room services."""
         return jids.domain(address) in self._room_services and jids.local(address) != ""

@@ -1,4 +1,4 @@
-"""Long work that several callers may ask for: one task per key, which all of them wait for."""
+"""Long work for several callers: one task for each key, for which all its callers wait."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class SharedTasks(Generic[Key, Result]):
     """Runs at most one task per key. A caller that stops waiting does not stop the task."""
 
     def __init__(self, on_end: Callable[[Key, asyncio.Task[Result]], None]) -> None:
-        """`on_end` is called with each task that ends, to log what no caller may wait for."""
+        """`on_end` is called with each task that ends, to log errors that no caller awaits."""
         self._tasks: dict[Key, asyncio.Task[Result]] = {}
         self._on_end = on_end
 
@@ -26,10 +26,10 @@ class SharedTasks(Generic[Key, Result]):
     async def run(
         self, key: Key, work: Callable[[], Coroutine[Any, Any, Result]], *, wait_seconds: float
     ) -> Result | None:
-        """Return the result of the running task of a key; without one start it with `work`.
+        """Return the result of the running task of a key; if none runs, start one with `work`.
 
-        Returns None if the task is not done after `wait_seconds`; it goes on. Raises what the task
-        raises.
+        Returns None if the task is not done after `wait_seconds`; it continues. Raises the errors
+        of the task.
         """
         task = self._tasks.get(key)
         if task is None or task.done():

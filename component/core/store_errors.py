@@ -1,4 +1,4 @@
-"""What a store says, turned into what a caller is told."""
+"""Translate errors of a store into refusals."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from storage.errors import Busy, NotFound, Rejected, StorageError, TooCostly, To
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise what a caller is told of an error of a store.
+    """Translate an error of a store that the block raises.
 
-    ItemNotFound, NotImplementedHere, TakesTooLong, BadRequest or Overloaded.
+    Raises ItemNotFound, NotImplementedHere, TakesTooLong, BadRequest or Overloaded.
     """
     try:
         yield
@@ -27,16 +27,16 @@ def translated() -> Iterator[None]:
         raise ItemNotFound(f"no message of this archive has the id {str(error)[:40]}") from error
     except TooCostly as error:
         raise NotImplementedHere(
-            "this archive does not find so high an index under such a filter: page by id"
+            "the index is too high for a search with this filter: page by id"
         ) from error
     except TookTooLong as error:
         raise TakesTooLong(
-            "to find this takes longer than one query may: narrow it, by a time, by the other"
-            " side, or by fewer words and whole ones"
+            "the query takes longer than a query may: narrow it by a time or a peer, or search"
+            " for fewer words, without stars"
         ) from error
     except Busy as error:
         raise Overloaded(
-            "too many long queries of archives are under way: wait for their answers"
+            "too many long queries of archives are running: wait for their answers"
         ) from error
     except (Rejected, OverflowError) as error:
         raise BadRequest("the request has a value that no archive can hold") from error

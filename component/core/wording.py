@@ -1,4 +1,4 @@
-"""Wording of error messages: wrong values and names, and numbers of things."""
+"""Wording of error messages: wrong values, wrong names, and numbers with their nouns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from types import NoneType
 
-#: Enough of a value to recognise it, and no more of it in a log.
+#: Maximum number of characters of a value in an error or a log line.
 SHOWN_CHARACTERS = 40
 
 _TYPE_NAMES: tuple[tuple[type | tuple[type, ...], str], ...] = (
@@ -39,7 +39,7 @@ def shown(value: object) -> str:
         return str(value)[:SHOWN_CHARACTERS]
     if isinstance(value, str):
         shown = value if len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}..."
-        # JSON escapes what a terminal or a log could take for something else.
+        # JSON escapes control characters, which a terminal could obey.
         return json.dumps(shown)
     return type_name(value)
 

@@ -15,7 +15,7 @@ from component.core.xml.jids import local
 from component.handlers.functions import Function, Handlers, type_parameter
 from component.handlers.loading import READ_PARAMETERS
 
-#: The number of digits of a limit that are read: no archive has more messages.
+#: The number of digits of a limit that count: no archive has more messages.
 LIMIT_DIGITS = 18
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def _username(parameters: Mapping[str, str]) -> str:
 
 
 def _no_username() -> NotAuthorized:
-    return NotAuthorized("username: missing: say whose archive is meant")
+    return NotAuthorized("username: missing: it names the owner of the archive")
 
 
 def _arguments(get: Function, parameters: Mapping[str, str]) -> dict[str, str]:

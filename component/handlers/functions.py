@@ -1,4 +1,4 @@
-"""The functions of the operator's module, and the calls of them."""
+"""The functions of the operator's module, and the threads that run them."""
 
 from __future__ import annotations
 

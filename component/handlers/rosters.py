@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterator, Mapping
 
 from component.core.errors import BadRequest, Failed, ItemNotFound, NotAllowed
-from component.core.rosters.contacts import REMOVE, SUBSCRIPTIONS, Change, can_be_shown
+from component.core.rosters.contacts import REMOVE, SUBSCRIPTIONS, Change
 from component.core.rosters.protocol import EditableRosters
+from component.core.xml.characters import can_be_shown
 from component.core.xml.jids import Jids, bare, domain, local
 from component.handlers.functions import Function, Handlers
 from storage.rows import Contact
@@ -80,7 +81,7 @@ class HandlerRosters:
             raise ValueError("groups: expected a list of strings")
         name = _text(item, "nick")
         if not all(map(can_be_shown, (name, *groups))):
-            raise ValueError("nick or groups: a character that XML does not have")
+            raise ValueError("nick or groups: a character that XML does not allow")
         return Contact(
             jid=self._jid(item, host),
             name=name,

@@ -1,4 +1,4 @@
-"""Everything that is served over HTTP: the families, and the application of each listener."""
+"""The API families, and the application of each listener, which serves them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
 from component.web.health.family import HEALTH, LIVENESS
 from component.web.remote_data.family import REMOTE_DATA
-from component.web.server import errors
+from component.web.server import cors, errors
 from component.web.server.addresses import LogOnce
 from component.web.server.family import Families, Family
+from component.web.server.forwarding import identify
 from component.web.server.listener import listen
 from component.web.server.settings import Listener, Services, WebSettings
 from component.web.sign_in.family import SIGN_IN, SIGN_INS
@@ -42,7 +43,10 @@ def make_app(
 ) -> web.Application:
     """Return the application of a listener: its families, and the parts that they share."""
     limits = settings.listener(listener)
-    app = web.Application(middlewares=[errors.middleware()], client_max_size=limits.max_body_bytes)
+    app = web.Application(
+        middlewares=[errors.middleware(), identify(limits)], client_max_size=limits.max_body_bytes
+    )
+    cors.allow(app, limits.cors_origins)
     app[keys.guess_limit] = GuessLimit()
     app[keys.refusal_log] = LogOnce()
     stream_limit = TaskLimit(settings.max_streams, settings.max_streams_per_caller)
@@ -62,6 +66,6 @@ def serve(
 ) -> AbstractAsyncContextManager[str]:
     """Serve a listener while the context is open; its value is the address to call.
 
-    Raises OSError, in our own words, if the address cannot be listened on.
+    Raises OSError, with our own text, if the program cannot listen on the address.
     """
     return listen(make_app(settings, services, listener), settings.listener(listener))

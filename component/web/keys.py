@@ -1,4 +1,4 @@
-"""The typed keys of everything that handlers find in their application, and on a request."""
+"""The typed keys under which handlers find values in their application and in a request."""
 
 from __future__ import annotations
 
@@ -51,14 +51,17 @@ rosters = web.AppKey("rosters", RosterService)
 sign_ins = web.AppKey("sign_ins", SignIns)
 sender = web.AppKey("sender", Sender)
 
-#: Of each family: the limits of its listener.
+#: In the application of a family: the limits of its listener.
 limits = web.AppKey("limits", ListenerSettings)
 
-#: Of each family: handlers whose responses have no deadline: streams and exports.
+#: In the application of a family: handlers without a deadline, such as streams and exports.
 streaming_handlers = web.AppKey("streaming_handlers", frozenset[Handler])
 
-#: Of a request: who sent it.
+#: In a request: the party that its caller belongs to, behind a trusted proxy or not.
+party = web.RequestKey("party", str)
+
+#: In a request: the principal that sent it.
 principal = web.RequestKey[Principal]("principal", Principal)  # type: ignore[arg-type]
 
-#: Of a request of a user: the access token that it showed.
+#: In a request of a user: its access token.
 access_token = web.RequestKey("access_token", AccessToken)

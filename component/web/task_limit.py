@@ -1,4 +1,4 @@
-"""A limit on streams and exports that are open at once, for one caller and for all together."""
+"""A limit on open streams and exports, for each caller and for all together."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class TaskLimit:
         return task
 
     async def close(self, _: web.Application) -> None:
-        """Cancel all that run; nothing is run from now on."""
+        """Cancel all running coroutines, and accept no more."""
         self._is_closed = True
         for task in self._running:
             task.cancel()

@@ -1,1 +1,1 @@
-"""Make the parts as the configuration says, join them, and run them."""
+"""Make the parts of the program from the configuration, join them, and run them."""

@@ -64,7 +64,7 @@ def _api(config: Config, url: str) -> EjabberdApi:
 
 
 async def check(config: Config) -> tuple[bool, str] | None:
-    """Ask ejabberd about an account. Return success and a line; None if it is not asked."""
+    """Ask ejabberd about an account. Return success and a line, None without such a source."""
     options = config.accounts
     if not options.asks_ejabberd:
         return None

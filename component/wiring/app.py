@@ -1,4 +1,4 @@
-"""The program: its parts opened in order, stopped in reverse, and nothing lost between."""
+"""Run the program: open its parts in order, and stop them in reverse without losing messages."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ log = logging.getLogger(__name__)
 
 OK, FAILED, REFUSED = 0, 1, 78
 
-#: Whatever hangs, a disk for one, the program ends so long after it began to. The last of that is
-#: there to keep what waits for the store.
+#: Seconds after which a stopping program ends even if something hangs, such as a disk. In the last
+#: seconds of these it spills the messages that wait for the store.
 END_SECONDS, SAVE_SECONDS = 50.0, 5.0
 
 
 async def serve(config: Config) -> int:
-    """Run until a signal to stop, then finish what was taken. Return an exit code."""
+    """Run until a signal to stop, then write all received messages. Return an exit code."""
     loop = asyncio.get_running_loop()
     limit = Limit(loop)
     background = Background(on_end=limit.begin)
@@ -62,7 +62,7 @@ async def serve(config: Config) -> int:
 
 
 async def _run(config: Config, stack: AsyncExitStack, background: Background, limit: Limit) -> int:
-    # Out of the loop, in which some libraries refuse to be imported or to ask their database.
+    # In a thread: some libraries refuse to be imported, or to use a database, in the event loop.
     handlers = await asyncio.to_thread(settings.handlers, config)
     stack.callback(handlers.close)
     storage = await stack.enter_async_context(
@@ -120,7 +120,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     web = settings.web(config, parts.operators)
     for listener in settings.listeners(config):
         await stack.enter_async_context(serve_http(web, services, listener))
-    # Not before: a process that cannot serve must not take the place of a component that does.
+    # Last, because a program that cannot serve must not replace the connection of one that can.
     if not background.ending.is_set():
         link.start()
     await background.ending.wait()
@@ -129,7 +129,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
 
 
 class Link:
-    """Keeps the connection to the server up; where the server refuses it the program ends."""
+    """Keeps the connection to the server up; if the server refuses it, the program ends."""
 
     def __init__(self, connection: Connector, background: Background) -> None:
         self._connection = connection
@@ -138,11 +138,11 @@ class Link:
         self.is_refused = False
 
     def start(self) -> None:
-        """Begin to connect."""
+        """Start to connect."""
         self._task = self._background.start("link", self._run())
 
     async def end(self) -> None:
-        """Read what the server still sends, and stop connecting."""
+        """Read all that the server still sends, and stop connecting."""
         if self._task is not None:
             await end(self._task, self._connection)
 
@@ -156,21 +156,21 @@ class Link:
 
 
 class Limit:
-    """Ends the process even where something hangs that nothing else can break off."""
+    """Ends the process after END_SECONDS, even if a thread hangs that cannot be cancelled."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._save: Callable[[], Coroutine[None, None, None]] | None = None
 
     def begin(self) -> None:
-        """Count from now on."""
+        """Start the timer."""
         timer = threading.Timer(END_SECONDS - SAVE_SECONDS, self._give_up)
         timer.daemon = True
         timer.start()
 
     @contextmanager
     def saving(self, save: Callable[[], Coroutine[None, None, None]]) -> Iterator[None]:
-        """Call `save` before the process is ended. It may raise Lost."""
+        """Have the timer call `save` before it ends the process. `save` may raise Lost."""
         self._save = save
         try:
             yield
@@ -184,7 +184,7 @@ class Limit:
                 saving = asyncio.run_coroutine_threadsafe(self._save(), self._loop)
                 saving.result(SAVE_SECONDS)
         except TimeoutError:
-            log.critical("what waits for the store is lost: to keep it takes too long")
+            log.critical("messages that wait for the store are lost: spilling takes too long")
         except Exception as error:
             log.critical("%s", error)
         finally:
@@ -192,7 +192,7 @@ class Limit:
 
 
 async def end(link: asyncio.Task[None], connection: Connector) -> None:
-    """Leave the server, after reading what it had sent."""
+    """Close the connection, after reading all that the server sent."""
     link.cancel()
     await asyncio.gather(link, return_exceptions=True)
     await connection.end()

@@ -1,4 +1,4 @@
-"""Makes the parts between the stream and the store, as the configuration says."""
+"""Make the parts between the stream and the store from the configuration."""
 
 from __future__ import annotations
 
@@ -36,7 +36,6 @@ from component.core.rosters.cache import RosterCache
 from component.core.rosters.own import OwnRosters
 from component.core.rosters.protocol import EditableRosters, Rosters
 from component.core.rosters.service import RosterService, anybody
-from component.core.wording import count_of
 from component.core.xml.times import now
 from component.handlers.functions import Handlers
 from component.handlers.rosters import known_rosters
@@ -57,13 +56,13 @@ from storage.spill import Spill
 
 log = logging.getLogger(__name__)
 
-#: How long rosters may take at the end, and the store.
+#: Seconds that a stopping program waits for rosters, and then for the store.
 STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The parts between the stream and the store, each of them complete."""
+    """The parts between the stream and the store."""
 
     hosts: Hosts
     stream: Stream
@@ -90,10 +89,10 @@ class Parts:
 
     @asynccontextmanager
     async def running(self, start: StartTask) -> AsyncIterator[None]:
-        """Load the stored state, write messages until the block ends, and then those that wait.
+        """Load the stored state and write messages; at the end of the block write all that wait.
 
-        Messages that the store does not take at the end go into the spill, which the next start
-        reads. Raises StorageError.
+        Messages that the store does not take at the end go into the spill file, which the next
+        start reads. Raises StorageError.
         """
         await self.load()
         await self.spill_recovery.read()
@@ -112,7 +111,7 @@ class Parts:
             await part.load()
 
     def works(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """Return by name the tasks that write until `stop` is called and nothing waits."""
+        """Return by name the tasks that write until `stop` was called and nothing waits."""
         return {
             "writer": self.writer.run(),
             "rooms": self.rooms.run(),
@@ -126,22 +125,22 @@ class Parts:
             self.spill_recovery.put()
 
     def rosters_readable(self, host: str) -> None:
-        """Read the rosters of a host from now on: the server has granted the privilege."""
+        """Read the rosters of a host from now on, because the server has granted the privilege."""
         self.roster_cache.readable(host)
         self.resume()
 
     def connected(self, _: object) -> None:
-        """Note the time of a new connection: what happened before it was not copied."""
+        """Note the time of a new connection, because earlier stanzas were not copied."""
         self.rooms.note_connected(now())
         self.displayed.reconnected()
 
     def disconnected(self, _: object) -> None:
-        """Decide the open deliveries: copies from now on are lost, and sessions change unseen."""
+        """Decide the open deliveries and forget the sessions: from now on copies are lost."""
         self.deliveries.decide()
         self.sessions.forget(now())
 
     async def stop(self) -> None:
-        """Accept nothing more, and let everything that waits be written."""
+        """Decide everything that is undecided, and let the tasks that write end."""
         self.spill_recovery.put()
         self.deliveries.stop()
         with suppress(TimeoutError, Refused):
@@ -153,7 +152,7 @@ class Parts:
         self.displayed.stop()
 
     async def save(self) -> None:
-        """Spill the messages that wait, undecided: there is no time to write them. Raises Lost."""
+        """Spill all messages that wait, even undecided ones, without writing them. Raises Lost."""
         self.spill_recovery.put()
         self.deliveries.stop()
         self.preference_filter.release(is_last=True)
@@ -165,7 +164,7 @@ class Parts:
         for task in slow:
             task.cancel()
         if self.rooms.backlog:
-            log.error("%s of rooms not written, and lost", count_of(self.rooms.backlog, "change"))
+            log.error("unwritten changes of rooms are lost: %d", self.rooms.backlog)
         await self._keep()
 
     async def _keep(self) -> None:
@@ -182,7 +181,7 @@ def compose(
 ) -> Parts:
     """Make the parts in the order in which they need each other, then connect the stream to them.
 
-    `spill` is the file beside the store, None where there is none.
+    `spill` is the file beside the store, None without such a file.
     """
     hosts = Hosts(config.xmpp.hosts, config.archive.room_services)
     addresses, followers = Addresses(), Followers()
@@ -261,15 +260,15 @@ def _rosters(
     stream: Stream,
     privileges: Privileges,
 ) -> EditableRosters:
-    """Return the rosters of the store or of the server, under those of the operator's module."""
-    kept: EditableRosters = OwnRosters(storage.contacts)
+    """Return the rosters of the operator's module, or else of the store or the server."""
+    fallback: EditableRosters = OwnRosters(storage.contacts)
     if config.rosters.source == "ejabberd":
-        kept = PrivilegedRosters(stream, privileges)
-    return known_rosters(handlers, kept, Addresses())
+        fallback = PrivilegedRosters(stream, privileges)
+    return known_rosters(handlers, fallback, Addresses())
 
 
 def _listen(config: Config, parts: Parts) -> None:
-    """Let the parts hear the stream: copies of stanzas, privileges, and its connections."""
+    """Have the stream call the parts: for copies of stanzas, privileges and new connections."""
     addresses = Addresses()
     ingest = Ingest(
         parts.preference_filter,
@@ -299,7 +298,7 @@ def _listen(config: Config, parts: Parts) -> None:
 
 
 def _knows_users(config: Config, handlers: Handlers) -> bool:
-    """Return whether a name without an account is no user: ejabberd may have users of its own."""
+    """Return whether the source of accounts has all users; ejabberd may have others."""
     if handlers.retrieve_user_roster:
         return False
     can_ask = handlers.user_exists is not None or config.accounts.source == "ejabberd"

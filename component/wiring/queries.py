@@ -1,4 +1,4 @@
-"""Connects queries over XMPP and HTTP, and the commands of operators, to the parts that answer."""
+"""Connect queries over XMPP and HTTP, and commands of operators, to the parts that answer them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def command_service(
     timeout: float,
     sign_ins: SignIns | None = None,
 ) -> CommandService:
-    """Return the commands of operators; `timeout` is the longest wait for an answer in seconds."""
+    """Return the commands of operators; each has to be answered within `timeout` seconds."""
     context = CommandContext(
         hosts=parts.hosts,
         jids=Addresses(),
@@ -59,7 +59,7 @@ def command_service(
 def answer_queries(
     config: Config, parts: Parts, commands: Iterable[AdHocCommand]
 ) -> QueryDispatcher:
-    """Answer queries from the stream, and announce what can be asked.
+    """Answer queries from the stream, and announce the supported queries.
 
     `commands` are offered beside the command for a user's own preferences.
     """

@@ -1,4 +1,4 @@
-"""From the configuration to the values that each part of the program is handed."""
+"""Take the values for each part of the program from the configuration."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def stream(config: Config) -> Stream:
 
 
 def connection(config: Config, stream: Stream) -> Connector:
-    """Return what keeps a stream connected."""
+    """Return the connector that keeps a stream connected."""
     patience = Timeouts(
         ping_interval=config.xmpp.ping_interval_seconds,
         ping_timeout=config.xmpp.ping_timeout_seconds,
@@ -60,7 +60,7 @@ def connection(config: Config, stream: Stream) -> Connector:
 
 
 def handlers(config: Config) -> Handlers:
-    """Return what the operator's module does in our place. Raises HandlersError."""
+    """Return the functions of the operator's module. Raises HandlersError."""
     module = config.handlers.module
     if not module:
         return Handlers()
@@ -73,7 +73,7 @@ def handlers(config: Config) -> Handlers:
 
 
 def spill(config: Config) -> Spill | None:
-    """Return where that is kept which the store does not take at the end; None in memory."""
+    """Return the spill file beside the store, None if the store is in memory."""
     path = config.storage.url.removeprefix(SQLITE)
     if path == MEMORY:
         return None
@@ -81,7 +81,7 @@ def spill(config: Config) -> Spill | None:
 
 
 def policy(config: Config) -> Policy:
-    """Return what is archived beside what has a text."""
+    """Return the policy, which decides about messages without text and those of rooms."""
     return Policy(
         groupchat=config.archive.groupchat,
         receipts=config.archive.receipts,
@@ -90,26 +90,26 @@ def policy(config: Config) -> Policy:
 
 
 def rules(config: Config, addresses: Jids) -> Mapping[str, HostRules]:
-    """Return what holds for users that have set no preferences, by virtual host."""
+    """Return the operators' rules for the users of each virtual host."""
+    options = {host: config.archive_of(host) for host in config.xmpp.hosts}
     return {
         host: HostRules(
-            default=own.default, never=frozenset(addresses.prepare(one) for one in own.never)
+            default=archive.default, never=frozenset(map(addresses.prepare, archive.never))
         )
-        for host in config.xmpp.hosts
-        for own in [config.archive_of(host)]
+        for host, archive in options.items()
     }
 
 
 def operators(config: Config, addresses: Jids) -> tuple[Operator, ...]:
-    """Return who may do more than read their own archive."""
+    """Return the operators, with prepared JIDs."""
     return tuple(
         Operator(
             name=name,
-            role=Role(one.role),
-            jid=addresses.prepare(one.jid) if one.jid else None,
-            secret=one.secret.get_secret_value() if one.secret else None,
+            role=Role(operator.role),
+            jid=addresses.prepare(operator.jid) if operator.jid else None,
+            secret=operator.secret.get_secret_value() if operator.secret else None,
         )
-        for name, one in config.operators.items()
+        for name, operator in config.operators.items()
     )
 
 
@@ -128,7 +128,7 @@ def needs(config: Config, handlers: Handlers) -> Needs:
 def sign_ins(
     config: Config, storage: Storage, accounts: AccountSource, credentials: Credentials
 ) -> SignIns | None:
-    """Return the sign-ins of users, None where nobody can sign in. Raises OSError.
+    """Return the sign-ins of users, None if users cannot sign in. Raises OSError.
 
     `credentials` remember the passwords if there are sessions to log in.
     """
@@ -163,7 +163,7 @@ def sessions(
 
 
 def retention_defaults(config: Config) -> RetentionDefaults:
-    """Return how long messages stay where there is no rule."""
+    """Return the retention limits of archives without a rule."""
     return RetentionDefaults(
         hosts={host: _limits(config.retention_of(host)) for host in config.xmpp.hosts},
         others=_limits(config.retention),
@@ -175,7 +175,7 @@ def _limits(retention: Retention) -> RetentionLimits:
 
 
 def timing(config: Config) -> Timing:
-    """Return when archives are purged."""
+    """Return the timing of purges."""
     return Timing(
         sweep_seconds=config.retention.sweep_seconds,
         batch=config.retention.batch,
@@ -183,7 +183,7 @@ def timing(config: Config) -> Timing:
 
 
 def listeners(config: Config) -> Iterator[Listener]:
-    """Yield the HTTP listeners that there are to be."""
+    """Yield the enabled HTTP listeners."""
     if config.http.enabled:
         yield Listener.PRIVATE
     if config.public_http.enabled:
@@ -191,12 +191,16 @@ def listeners(config: Config) -> Iterator[Listener]:
 
 
 def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
-    """Return where to listen, which callers to answer, and how long to wait for them."""
+    """Return the settings of the HTTP server."""
     http = config.http
     return WebSettings(
         **_listener(http),
         public=ListenerSettings(
-            section=Listener.PUBLIC, allow_from=EVERYBODY, **_listener(config.public_http)
+            section=Listener.PUBLIC,
+            allow_from=EVERYBODY,
+            trusted_proxies=config.public_http.trusted_proxies,
+            cors_origins=config.public_http.cors_origins,
+            **_listener(config.public_http),
         ),
         allow_from=http.allow_from,
         secret=http.secret.get_secret_value() if http.secret else None,
@@ -217,7 +221,7 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
 
 
 def _listener(http: Http | PublicHttp) -> dict[str, Any]:
-    """Return what both listeners are told, by the names of ListenerSettings."""
+    """Return the options that both listeners have, by their names in ListenerSettings."""
     return {
         "address": http.address,
         "port": http.port,
@@ -232,12 +236,12 @@ def _listener(http: Http | PublicHttp) -> dict[str, Any]:
 
 
 def client(http: Http) -> ClientSettings:
-    """Return where the running program is asked, and what is shown to it."""
+    """Return the address of the running program, and the secret that clients send to it."""
     return ClientSettings(
         address=http.address,
         port=http.port,
         secret=http.secret.get_secret_value() if http.secret else None,
         prefix=http.prefix,
-        # Until then it has answered, if only that this took too long.
+        # By then the program has answered, at least that the request took too long.
         timeout_seconds=http.request_timeout_seconds + SPARE_SECONDS,
     )

@@ -1,9 +1,10 @@
-"""The file of the key of access tokens: created at the first start, read by ejabberd too."""
+"""The file with the key of access tokens: the first start creates it, ejabberd reads it too."""
 
 from __future__ import annotations
 
 import logging
 import os
+import stat
 from pathlib import Path
 
 from component.core.tokens.access import Key
@@ -36,6 +37,13 @@ def load(path: Path) -> Key:
 def _read(path: Path) -> Key:
     with path.open("rb") as file:
         content = file.read(MAX_BYTES)
+        if os.fstat(file.fileno()).st_mode & stat.S_IROTH:
+            log.warning(
+                "every user of this machine can read %s, and so make access tokens of anybody:"
+                " chmod o= %s",
+                path,
+                path,
+            )
     try:
         return Key.parse(content.decode())
     except ValueError as error:

@@ -1,3 +1,3 @@
-"""The stream to ejabberd: queries, copies, commands. Only here, in sessions and in clients is
-slixmpp known.
+"""The stream to ejabberd: queries, copies, commands. Only this folder, sessions and clients use
+slixmpp.
 """

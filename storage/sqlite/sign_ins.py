@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage.rows import SignIn
-from storage.sqlite.engine.protocols import Database, Row
+from storage.sqlite.engine.protocols import Connection, Database, Row
 
 _GET = """
 SELECT id, jid, label, created_at, refreshed_at, expires_at, token_hash, previous_hash, salt
@@ -17,7 +17,7 @@ FROM sign_ins WHERE jid = $1 ORDER BY refreshed_at DESC, id
 
 _DELETE_EXPIRED = "DELETE FROM sign_ins WHERE expires_at <= $1"
 
-_IS_REVOKED = "SELECT 1 FROM sign_in_revocations WHERE jid = $1 AND at >= $2"
+_REVOCATIONS = "SELECT times FROM sign_in_revocations WHERE jid = $1"
 
 _ADD = """
 INSERT INTO sign_ins
@@ -42,8 +42,8 @@ _REMOVE = "DELETE FROM sign_ins WHERE jid = $1 AND id = $2 RETURNING 1"
 _REMOVE_ALL = "DELETE FROM sign_ins WHERE jid = $1 RETURNING 1"
 
 _REVOKE = """
-INSERT INTO sign_in_revocations (jid, at) VALUES ($1, $2)
-ON CONFLICT (jid) DO UPDATE SET at = max(at, excluded.at)
+INSERT INTO sign_in_revocations (jid, times) VALUES ($1, 1)
+ON CONFLICT (jid) DO UPDATE SET times = times + 1
 """
 
 
@@ -63,10 +63,14 @@ class SqliteSignIns:
             rows = await connection.fetch(_LIST, jid)
         return tuple(map(_sign_in, rows))
 
-    async def add(self, sign_in: SignIn, *, limit: int) -> bool:
+    async def revocations(self, jid: str) -> int:
+        async with self._database.read() as connection:
+            return await _revocations(connection, jid)
+
+    async def add(self, sign_in: SignIn, *, limit: int, revocations: int) -> bool:
         async with self._database.write() as connection:
             await connection.execute(_DELETE_EXPIRED, sign_in.created_at)
-            if await connection.fetch(_IS_REVOKED, sign_in.jid, sign_in.created_at):
+            if await _revocations(connection, sign_in.jid) != revocations:
                 return False
             await connection.execute(_DELETE_UNUSED, sign_in.jid, limit - 1)
             await connection.execute(
@@ -101,11 +105,16 @@ class SqliteSignIns:
             rows = await connection.fetch(_REMOVE, jid, id)
         return bool(rows)
 
-    async def remove_all(self, jid: str, *, at: int) -> int:
+    async def remove_all(self, jid: str) -> int:
         async with self._database.write() as connection:
-            await connection.execute(_REVOKE, jid, at)
+            await connection.execute(_REVOKE, jid)
             rows = await connection.fetch(_REMOVE_ALL, jid)
         return len(rows)
+
+
+async def _revocations(connection: Connection, jid: str) -> int:
+    rows = await connection.fetch(_REVOCATIONS, jid)
+    return rows[0][0] if rows else 0
 
 
 def _sign_in(row: Row) -> SignIn:

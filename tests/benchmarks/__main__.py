@@ -25,7 +25,7 @@ PAGE = ROOT / "docs" / "performance.md"
 
 SEEDS = 1_000_000
 
-#: What can be measured, in the order in which it is.
+#: The parts of the benchmarks, in the order of their measurement.
 PARTS = {
     module.PART: module.measure
     for module in (start, ingest, people, delivery, burst, inside, pages, http, search)
@@ -81,7 +81,7 @@ def _plan(chosen: argparse.Namespace) -> Plan:
 
 
 async def _run(part: str, plan: Plan, path: Path, folder: Path | None) -> None:
-    """Measure one part and put it into the file, in place of what was there of it."""
+    """Measure one part, and replace the samples of this part in the file."""
     samples: list[Sample] = []
     begun = time.monotonic()
     _, stolen = busy_seconds()

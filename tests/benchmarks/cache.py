@@ -1,4 +1,4 @@
-"""What of the files below a folder is in the system's page cache."""
+"""Load files into the system's page cache, remove them from it, and measure them in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CHUNK = 1024 * 1024
 
 
 def load(folder: Path) -> None:
-    """Have all files in memory."""
+    """Load all files below a folder into memory."""
     for path in _files(folder):
         with path.open("rb", buffering=0) as file:
             while file.read(_CHUNK):
@@ -19,7 +19,7 @@ def load(folder: Path) -> None:
 
 
 def evict(folder: Path) -> None:
-    """Have nothing of the files in memory but what a process has mapped."""
+    """Remove the files from memory, except pages that a process has mapped."""
     for path in _files(folder):
         file = os.open(path, os.O_RDONLY)
         try:
@@ -31,7 +31,7 @@ def evict(folder: Path) -> None:
 
 
 def resident_bytes(folder: Path) -> int:
-    """Return how much of the files is in memory, as the system sees it."""
+    """Return the number of bytes of the files that are in the page cache."""
     files = [str(path) for path in _files(folder)]
     fincore = subprocess.run(
         ["fincore", "--bytes", "--noheadings", "--output", "RES", *files],

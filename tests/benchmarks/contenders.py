@@ -1,4 +1,4 @@
-"""Who is measured, each by a letter, and how each is started in a folder."""
+"""The measured contenders, each with a letter and a function that starts it in a folder."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from benchmarks.servers.ejabberd import MOD_MAM, BenchmarkedEjabberd
 from benchmarks.servers.postgres import DATABASE, USER, Postgres
 from benchmarks.servers.prosody import Prosody
 
-#: Who reads archives over the archive API, and what is shown for it.
+#: The name and the secret of the operator that reads archives over the archive API.
 OPERATOR, OPERATOR_SECRET = "bench", "benchmark-operator-secret"
 _OPERATOR = {"role": "reader", "secret": OPERATOR_SECRET}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A contender that takes clients."""
+    """A running contender, which accepts clients."""
 
     port: int  #: for XMPP clients
     pids: Mapping[str, int]  #: its processes by name, each with children of its own
@@ -37,7 +37,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One of those that are compared."""
+    """A server, or a combination of servers, that is compared with others."""
 
     key: str
     name: str
@@ -110,7 +110,7 @@ D = Contender("D", "ejabberd + Muniment", _muniment)
 E = Contender("E", "ejabberd, no archive", _without_archive)
 F = Contender("F", "ejabberd + constant page", _constant)
 
-#: Those that keep an archive, in the order of their turns.
+#: The contenders with an archive, in the order of their turns.
 ARCHIVES = (A, B, C, D)
 
 BY_KEY = {contender.key: contender for contender in (*ARCHIVES, E, F)}

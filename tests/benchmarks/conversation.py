@@ -1,8 +1,8 @@
-"""What people write to each other, and what their clients write beside it.
+"""Messages of people, and the other stanzas that their clients send with them.
 
-A message asks for a receipt (XEP-0184) and a marker (XEP-0333), and gets both. Before it comes
-that it is being written (XEP-0085). Some are long, some encrypted as OMEMO does it (XEP-0384).
-Some are written as well to somebody who is away, and to a room.
+Each message requests a receipt (XEP-0184) and a marker (XEP-0333), and gets both. A chat state
+(XEP-0085) precedes it. Some messages are long, some encrypted in the form of OMEMO (XEP-0384).
+With some of them, the sender also writes to a user who is away, and to a room.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from benchmarks.servers.ejabberd import HOST
 from benchmarks.traffic import BODY, Flow, Traffic
 from benchmarks.xmpp import Session
 
-#: Where all of them are.
+#: The room with all users as occupants.
 ROOM = f"tea@conference.{HOST}"
 
-#: Of so many messages one is written as well to who is away, and to the room.
+#: Of this many messages, one goes also to a user who is away, and to the room.
 AWAY_EVERY, ROOM_EVERY = 10, 20
 
-#: Fewer than a server keeps for somebody who is away.
+#: The number of messages to a user who is away; servers keep more for such a user.
 AWAY_MAX = 400
 
 #: Of ten messages: four plain ones, two long ones, four encrypted ones.
@@ -60,21 +60,21 @@ _ENCRYPTED_TEXT = (
 
 
 def away(user: str) -> str:
-    """Return who is written to while away, by the same as a user."""
+    """Return the user who is away, and to whom the sender of messages to `user` also writes."""
     return f"away-{user}"
 
 
 class Conversation(Flow):
-    """One user's messages to another, and all that goes with them."""
+    """One user's messages to another, with all stanzas that belong to them."""
 
     def __init__(self, traffic: Traffic, sender: Session, recipient: Session) -> None:
         super().__init__(traffic, sender, recipient)
-        self.others = 0  #: stanzas beside the messages of the flow
+        self.extra_stanzas = 0  #: stanzas beside the messages of the flow
         self.to_away = 0
         self._written = 0
 
     def stanzas(self, number: int) -> bytes:
-        """Return that it is being written, the message, and those to others that come with it."""
+        """Return a chat state, the message, and the messages to others that go with it."""
         to, place = self.recipient.jid, self._written
         self._written += 1
         parts = [
@@ -92,14 +92,14 @@ class Conversation(Flow):
             parts.append(
                 f"<message to='{ROOM}' type='groupchat' id='g{number:08x}'>{_PLAIN}</message>"
             )
-        self.others += len(parts) - 1
+        self.extra_stanzas += len(parts) - 1
         return "".join(parts).encode()
 
     def note_delivered(self, ids: Sequence[bytes]) -> None:
         """Have the recipient send receipts and markers."""
         to = self.sender.jid
         text = "".join(_ANSWERS.format(to=to, id=id.decode()) for id in ids)
-        self.others += 2 * len(ids)
+        self.extra_stanzas += 2 * len(ids)
         self.recipient.send(text.encode())
 
 

@@ -1,4 +1,4 @@
-"""What Muniment is meant to reach, and what was measured of it."""
+"""The goals of Muniment, and the measured figures for them."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from benchmarks.parts.pages import WAYS, case
 from benchmarks.samples import Results
 from benchmarks.servers.gunicorn import WORKERS
 
-#: Messages in the archives, and clients, of the goals for pages.
+#: The number of messages in the archives, and of clients, of the goals for pages.
 SIZES = (1_000, 10_000, 100_000)
 CLIENTS = (1, 8)
 
-#: How many times the pages of each peer: of large archives by many clients, and of all others.
+#: The minimum ratio of pages to those of each peer: large archives with many clients, all others.
 LARGE = {A: 1.5, B: 1.0, C: 2.0}
 OTHER_BOUNDS = {A: 1.0, B: 1.0, C: 1.0}
 
 MET, NOT_MET, UNDECIDED, NOT_MEASURED = "met", "not met", "undecided", "not measured"
 
-#: One figure of each round, by its number.
+#: By the number of each round, one figure.
 Rounds = Mapping[int, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """One goal with what was measured."""
+    """A goal with its measured figures."""
 
     goal: str
-    wanted: str
+    bound: str
     unit: str = ""
     measured: float | None = None  #: None where it was not measured
     rounds: Rounds = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """A bound for what is measured."""
+    """A bound for a measured figure."""
 
     text: str
     measure: Callable[[Results], Rounds]
@@ -50,17 +50,17 @@ class Goal:
     is_of_worst: bool = False  #: one round beyond the bound is enough to miss it
 
     def outcome(self, results: Results) -> Outcome:
-        """Return what came of it: rounds on both sides of the bound decide nothing."""
+        """Return the outcome, which is undecided if rounds are on both sides of the bound."""
         rounds = self.measure(results)
         sign = "≥" if self.at_least else "≤"
-        wanted = f"{sign} {self.bound:g}{self.unit}"
+        bound = f"{sign} {self.bound:g}{self.unit}"
         if not rounds:
-            return Outcome(goal=self.text, wanted=wanted)
+            return Outcome(goal=self.text, bound=bound)
         values = [max(rounds.values())] if self.is_of_worst else list(rounds.values())
         within = {v >= self.bound if self.at_least else v <= self.bound for v in values}
         return Outcome(
             goal=self.text,
-            wanted=wanted,
+            bound=bound,
             unit=self.unit,
             measured=median(values),
             rounds=rounds,
@@ -69,7 +69,7 @@ class Goal:
 
 
 def outcomes(results: Results) -> list[Outcome]:
-    """Return every goal, in the order they are printed in."""
+    """Return the outcomes of all goals, in the order of the report."""
     return [goal.outcome(results) for goal in _goals()]
 
 
@@ -110,7 +110,7 @@ def _of_pages() -> Iterator[Goal]:
 
 
 def _more(text: str, peer: str, measure: Callable[[Results], Rounds], bound: float) -> Goal:
-    """Return the goal to do so many times what a peer does."""
+    """Return the goal to reach `bound` times the figure of a peer."""
     return Goal(
         text=f"{text}, ratio to {peer}", measure=measure, bound=bound, unit=" x", at_least=True
     )
@@ -136,7 +136,7 @@ def _added(results: Results) -> Rounds:
 
 
 def _slowest(size: int, clients: int, peer: str) -> Callable[[Results], Rounds]:
-    """Return the ratios of the way through an archive that compares worst in the median."""
+    """Return the ratios of the way through an archive with the worst median ratio."""
 
     def measure(results: Results) -> Rounds:
         candidates = []
@@ -156,13 +156,13 @@ def _page(results: Results, way: str, size: int, clients: int) -> Rounds:
 
 
 def _costliest(results: Results) -> Rounds:
-    """Return the CPU time of our process for a page of the case that costs most in the median."""
+    """Return our CPU time of a page, in the case with the highest median."""
     candidates = [_page(results, way, s, n) for way in WAYS for s in SIZES for n in CLIENTS]
     return max(filter(None, candidates), key=lambda ratios: median(ratios.values()), default={})
 
 
 def _steepest(results: Results) -> Rounds:
-    """Return how many times as much a page of the largest archive costs as of the smallest."""
+    """Return the ratio of the cost of a page of the largest archive to one of the smallest."""
     candidates = []
     for way in WAYS:
         for clients in CLIENTS:
@@ -172,7 +172,7 @@ def _steepest(results: Results) -> Rounds:
 
 
 def _memory(results: Results) -> Rounds:
-    """Return the most that our process had at any moment of each round, whatever it did."""
+    """Return the maximum memory of our process in each round, in all parts."""
     highest: dict[int, float] = {}
     for sample in results.samples:
         if sample.metric in ("peak_muniment", "rss_muniment"):

@@ -1,4 +1,4 @@
-"""What the figures were taken on, and how much else it had to do meanwhile."""
+"""The machine of the measurements, and the other work on it meanwhile."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def describe() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Return the commit that is measured; with a + behind it where files were changed since."""
+    """Return the measured commit, followed by a + if files differ from it."""
     process = subprocess.run(
         ["git", "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty=+"],
         cwd=ROOT,

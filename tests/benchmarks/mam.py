@@ -1,4 +1,4 @@
-"""Archive queries (XEP-0313) by a raw client, and what is read of their answers."""
+"""Archive queries (XEP-0313) of a raw client, and the values of their answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MESSAGE_ID = re.compile(rb"<message [^>]*?\bid='(m[0-9a-f]+)'")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What a page tells about itself, and its bytes."""
+    """The bytes of a page, and the values of its <fin/>."""
 
     results: int
     first: str | None
@@ -28,7 +28,7 @@ class Page:
 
     @property
     def message_ids(self) -> list[str]:
-        """The ids that the senders gave the messages."""
+        """The ids that the senders gave to the messages."""
         return [id.decode() for id in _MESSAGE_ID.findall(self.raw)]
 
 
@@ -62,7 +62,7 @@ def query(
 
 
 async def page(session: Session, request: bytes) -> Page:
-    """Ask, and read the answer."""
+    """Send a query, and read the answer."""
     raw = await session.ask(request, b"</iq>")
     fin = raw.rfind(b"<fin ")
     if fin < 0:
@@ -79,7 +79,7 @@ async def page(session: Session, request: bytes) -> Page:
 
 
 async def count(session: Session) -> int:
-    """Return how many messages the session's archive has."""
+    """Return the number of messages in the archive of the session's user."""
     message_count = (await page(session, query(session, max=0))).count
     if message_count is None:
         raise Unexpected(f"{session.user}: a page without a count")
@@ -87,7 +87,7 @@ async def count(session: Session) -> int:
 
 
 async def walk(session: Session, *, max: int = 250) -> AsyncIterator[Page]:
-    """Read a whole archive, oldest page first."""
+    """Yield the pages of a whole archive, the oldest first."""
     last: str | None = None
     while True:
         read = await page(session, query(session, max=max, after=last))

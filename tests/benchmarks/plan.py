@@ -1,4 +1,4 @@
-"""How much is measured."""
+"""The plan of a run: sizes and durations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Plan:
     inside_pages: int = 2_000
 
     def order(self, part: str, number: int, candidates: Iterable[_Candidate]) -> list[_Candidate]:
-        """Return in which order the candidates have their turns in a round of a part."""
+        """Return the candidates in the order of their turns in a round of a part."""
         shuffled = list(candidates)
         random.Random(f"{self.seed} {part} {number}").shuffle(shuffled)  # noqa: S311 - no secret
         return shuffled

@@ -1,4 +1,4 @@
-"""Results as SVG, written by hand: bars side by side, and lines over the size of an archive."""
+"""Plots of results as SVG: bars side by side, and lines over the size of an archive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOURS = {"A": "#8da0cb", "B": "#377eb8", "C": "#a6761d", "D": "#d95f02", "F": 
 
 
 def plots(results: Results) -> dict[str, str]:
-    """Return the plots there are figures for, by file name."""
+    """Return by file name the plots for which there are figures."""
     svgs = {
         "ingest.svg": _ingest(results),
         "pages.svg": _pages(results),
@@ -64,7 +64,7 @@ def _inside(results: Results) -> str:
 
 
 def bars(title: str, values: Mapping[str, float]) -> str:
-    """Return one bar a contender."""
+    """Return a plot with one bar for each contender."""
     top = _ceiling(max(values.values()))
     step = (WIDTH - LEFT - RIGHT) / len(values)
     parts = []
@@ -79,7 +79,7 @@ def bars(title: str, values: Mapping[str, float]) -> str:
 
 
 def lines(title: str, series: Mapping[str, Mapping[float, float]]) -> str:
-    """Return one line a contender, over a logarithmic axis."""
+    """Return a plot with one line for each contender, over a logarithmic axis."""
     sizes = sorted({x for points in series.values() for x in points})
     top = _ceiling(max(y for points in series.values() for y in points.values()))
     low, high = math.log10(sizes[0]), math.log10(sizes[-1])

@@ -1,4 +1,4 @@
-"""Putting results into docs/performance.md, between two marks, with plots beside it."""
+"""Write results into docs/performance.md, between two marks, and the plots beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ END = "<!-- measured: end -->"
 
 
 def publish(results: Results, page: Path) -> None:
-    """Write the plots and the results, and replace what is between the marks of the page."""
+    """Write the plots, and replace the text between the marks of the page by the results."""
     folder = page.with_suffix("")
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.svg"):
@@ -25,7 +25,7 @@ def publish(results: Results, page: Path) -> None:
 
 
 def inserted(text: str, section: str) -> str:
-    """Return a page with a section between its marks. Raises ValueError where it has none."""
+    """Return a page with a section between its marks. Raises ValueError if it has no marks."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -34,7 +34,7 @@ def inserted(text: str, section: str) -> str:
 
 
 def section(results: Results, folder: str) -> str:
-    """Return the part of the page that is made of the results, with plots that are in a folder."""
+    """Return the section of the page with the results and the plots in a folder."""
     machine = ", ".join(f"{name}: {value}" for name, value in results.machine.items())
     pictures = [f"![{name.removesuffix('.svg')}]({folder}/{name})\n" for name in plots(results)]
     blocks = [table.markdown() for table in tables(results)]

@@ -1,4 +1,4 @@
-"""What was measured: samples, and what is made of several of them."""
+"""Samples, which are measured figures, and values that combine several of them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One figure of one contender in one round."""
+    """A figure of a contender in a round."""
 
     part: str
     contender: str
-    case: str  #: what exactly was done, "" where a part has one case only
+    case: str  #: the case of the part, "" if the part has one case only
     metric: str
     value: float
     round: int
@@ -35,14 +35,14 @@ def of_turn(
 
 @dataclass
 class Results:
-    """All samples of a run, and where they were taken."""
+    """All samples of a run, and a description of its machine."""
 
     machine: dict[str, Any] = field(default_factory=dict)
     plan: dict[str, Any] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
 
     def by_round(self, part: str, contender: str, case: str, metric: str) -> dict[int, float]:
-        """Return one figure of each round."""
+        """Return the figure of each round by its number."""
         return {
             sample.round: sample.value
             for sample in self.samples
@@ -56,16 +56,16 @@ class Results:
         return median(values) if values else None
 
     def worst(self, part: str, contender: str, case: str, metric: str) -> float | None:
-        """Return the largest over the rounds."""
+        """Return the maximum over the rounds."""
         values = self.by_round(part, contender, case, metric).values()
         return max(values) if values else None
 
     def ratios(
         self, part: str, metric: str, ours: tuple[str, str], theirs: tuple[str, str]
     ) -> dict[int, float]:
-        """Return for each round that both took part in ours to theirs.
+        """Return the ratio of our figure to theirs, for each round that has both.
 
-        Each is a contender and a case. What slows a whole round slows both of a ratio.
+        `ours` and `theirs` are a contender and a case. Load that slows a whole round slows both.
         """
         our_values = self.by_round(part, *ours, metric)
         their_values = self.by_round(part, *theirs, metric)
@@ -79,16 +79,16 @@ class Results:
         return median(ratios.values()) if ratios else None
 
     def cases(self, part: str) -> list[str]:
-        """Return the cases of a part, in the order they were first measured in."""
+        """Return the cases of a part, in the order of their first measurement."""
         return list(dict.fromkeys(s.case for s in self.samples if s.part == part))
 
     def replace(self, part: str, samples: Iterable[Sample]) -> None:
-        """Put in new samples of a part for those that were there, in whatever order they came."""
+        """Replace the samples of a part by new ones, which may be in any order."""
         ordered = sorted(samples, key=lambda sample: sample.contender)
         self.samples = [s for s in self.samples if s.part != part] + ordered
 
     def save(self, path: Path) -> None:
-        """Write all of it as JSON."""
+        """Write the results as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = [json.dumps(asdict(sample)) for sample in self.samples]
         head = json.dumps({"machine": self.machine, "plan": self.plan}, indent=1)
@@ -97,13 +97,13 @@ class Results:
 
     @classmethod
     def load(cls, path: Path) -> Results:
-        """Read what `save` wrote."""
+        """Return the results from a file of `save`."""
         read = json.loads(path.read_text())
         samples = [Sample(**row) for row in read["samples"]]
         return cls(machine=read["machine"], plan=read["plan"], samples=samples)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the smallest value that so many percent of all values do not exceed."""
+    """Return the smallest value that `percent` percent of all values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]

@@ -12,20 +12,20 @@ from benchmarks.goals import outcomes
 from benchmarks.plan import FULL
 from benchmarks.samples import Results
 
-#: In place of a figure that there is not.
+#: The text in the place of a missing figure.
 NONE = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A title, the names of the columns, and rows as they are shown."""
+    """A title, the names of the columns, and rows of text."""
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
 
     def terminal(self) -> str:
-        """Return it in columns of equal width."""
+        """Return the table as text in aligned columns."""
         widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
         lines = (
             "  ".join(
@@ -37,21 +37,21 @@ class Table:
         return "\n".join([self.title, "-" * len(self.title), *lines, ""])
 
     def markdown(self) -> str:
-        """Return it as a Markdown table below a heading."""
+        """Return the table as Markdown below a heading."""
         rule = ["---", *("---:" for _ in self.head[1:])]
         lines = ("| " + " | ".join(row) + " |" for row in (self.head, rule, *self.rows))
         return "\n".join([f"### {self.title}", "", *lines, ""])
 
 
 def tables(results: Results) -> list[Table]:
-    """Return what there is to show: goals and ratios first, then this machine's own figures."""
+    """Return all tables: goals and ratios first, then the absolute figures of this machine."""
     ratios = (_ratios(results, title, parts) for title, parts in _RATIOS.items())
     all_tables = [_goals(results), *ratios, *_absolute(results)]
     return [table for table in all_tables if table.rows]
 
 
 def number(value: float | None) -> str:
-    """Return a figure with as many digits as mean something."""
+    """Return a figure with its significant digits."""
     if value is None:
         return NONE
     if value == 0 or abs(value) >= 100:
@@ -63,7 +63,7 @@ def _goals(results: Results) -> Table:
     rows = [
         (
             outcome.goal,
-            outcome.wanted,
+            outcome.bound,
             NONE if outcome.measured is None else f"{number(outcome.measured)}{outcome.unit}",
             _range(list(outcome.rounds.values())),
             str(len(outcome.rounds)),
@@ -94,7 +94,7 @@ _RATIOS = {
 
 
 def _ratios(results: Results, title: str, parts: Mapping[str, str]) -> Table:
-    """Muniment to each peer."""
+    """Return the table of the ratios of Muniment to each peer."""
     peers = [contender for contender in ARCHIVES if contender is not D]
     rows = []
     for part, metric in parts.items():

@@ -1,4 +1,4 @@
-"""Messages between pairs of users, timed from being sent to being delivered."""
+"""Messages between pairs of users, with the times from sending to delivery."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.xmpp import Session
 
-#: Time without a single delivery after which what is missing counts as lost.
+#: Seconds without a delivery after which the missing messages count as lost.
 PATIENCE_SECONDS = 20.0
 
 BODY = "the quick brown fox jumps over the lazy dog while seven wizards box with quivering zebras"
@@ -18,14 +18,14 @@ _DELIVERED = re.compile(rb"<message (?![^>]*\btype='error')[^>]*?\bid='m([0-9a-f
 
 
 class Traffic:
-    """All messages of one run. Each is known by its number."""
+    """All messages of one run, each with a number."""
 
     def __init__(
         self,
         pairs: Sequence[tuple[Session, Session]],
         make: Callable[[Traffic, Session, Session], Flow] | None = None,
     ) -> None:
-        """`make` says what the flows are of, if not plain ones."""
+        """`make` returns the flow of a pair of users; None: a flow of plain messages."""
         make = make or Flow
         self.sent_at: list[float] = []
         self.seconds: list[float] = []  #: delivery times, in the order of arrival
@@ -34,17 +34,17 @@ class Traffic:
         self.is_sending = True
         self.flows = [
             flow
-            for one, other in pairs
-            for flow in (make(self, one, other), make(self, other, one))
+            for first, second in pairs
+            for flow in (make(self, first, second), make(self, second, first))
         ]
 
     @property
     def delivered(self) -> int:
-        """How many messages have arrived."""
+        """The number of delivered messages."""
         return len(self.seconds)
 
     def expected(self) -> dict[str, int]:
-        """Return how many messages each user sent and was sent, which is what archives hold."""
+        """Return by user the number of messages that the archive has to have."""
         counts: dict[str, int] = {}
         for flow in self.flows:
             for session in (flow.sender, flow.recipient):
@@ -52,7 +52,7 @@ class Traffic:
         return counts
 
     def ids(self, user: str) -> set[str]:
-        """Return the ids of all messages that a user's archive has to hold."""
+        """Return the ids of all messages that a user's archive has to have."""
         return {
             f"m{number:08x}"
             for flow in self.flows
@@ -61,7 +61,7 @@ class Traffic:
         }
 
     async def keep_under_way(self, total: int, seconds: float) -> None:
-        """Send a new message for each that is delivered, for a while; then wait for the rest."""
+        """For `seconds` send a message after each delivery; then wait for all deliveries."""
         for flow in self.flows:
             flow.on_delivery = flow.send
             flow.send(max(1, total // len(self.flows)))
@@ -70,7 +70,7 @@ class Traffic:
         await self.all_delivered()
 
     async def at_rate(self, per_second: float, seconds: float) -> None:
-        """Send evenly in time, whatever is delivered meanwhile; then wait for the rest."""
+        """Send at a constant rate, without waiting for deliveries; then wait for all of them."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
         for number in range(int(per_second * seconds)):
@@ -79,17 +79,17 @@ class Traffic:
         await self.all_delivered()
 
     async def at_once(self, total: int) -> None:
-        """Send all as fast as the server takes it, and wait until all is delivered."""
-        each, step = total // len(self.flows), 50
-        for _ in range(0, each, step):
+        """Send all messages as fast as the server accepts them, and wait for all deliveries."""
+        count, step = total // len(self.flows), 50
+        for _ in range(0, count, step):
             for flow in self.flows:
                 flow.send(step)
                 await flow.sender.drained()
             await asyncio.sleep(0)
         await self.all_delivered()
 
-    async def one_more_each(self) -> None:
-        """Send a last message each when all others are delivered, and wait for it, too."""
+    async def one_last_each(self) -> None:
+        """Wait for all deliveries, then send and wait for one last message of each flow."""
         self.is_sending = True
         for flow in self.flows:
             flow.on_delivery = lambda _: None
@@ -98,7 +98,7 @@ class Traffic:
         await self.all_delivered()
 
     async def all_delivered(self) -> None:
-        """Wait until nothing is under way, or nothing arrives any more."""
+        """Wait until all messages are delivered, or no message arrives any more."""
         seen, since = self.delivered, time.perf_counter()
         while self.delivered + self.bounced < len(self.sent_at):
             await asyncio.sleep(0.005)
@@ -138,11 +138,11 @@ class Flow:
         self.sender.send(data)
 
     def stanzas(self, number: int) -> bytes:
-        """Return what is written for a message, itself among it."""
+        """Return the stanzas of a message: the message and those that go with it."""
         return b"%b%08x%b" % (self._head, number, self._tail)
 
     def note_delivered(self, ids: Sequence[bytes]) -> None:
-        """Let the recipient do what it does when messages arrive: nothing."""
+        """Do nothing: the recipient of a plain message sends no answer."""
 
     def _received(self, data: bytes) -> None:
         now = time.perf_counter()
@@ -153,10 +153,10 @@ class Flow:
             return
         self._rest = data[end:]
         traffic = self._traffic
-        found = _DELIVERED.findall(data, 0, end)
+        ids = _DELIVERED.findall(data, 0, end)
         sent_at = traffic.sent_at
-        traffic.seconds += [now - sent_at[int(number, 16)] for number in found]
+        traffic.seconds += [now - sent_at[int(number, 16)] for number in ids]
         traffic.last_delivered = now
         traffic.bounced += data.count(b"type='error'", 0, end)
-        self.note_delivered(found)
-        self.on_delivery(len(found))
+        self.note_delivered(ids)
+        self.on_delivery(len(ids))

@@ -11,7 +11,7 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MIB = 1024  # /proc counts in KiB
 
-#: What is told of memory, and the files and fields it is read from.
+#: The names of the figures about memory, with the files and fields of /proc that have them.
 _MEMORY = (
     ("rss", "smaps_rollup", "Rss"),
     ("pss", "smaps_rollup", "Pss"),
@@ -22,7 +22,7 @@ _MACHINE, _OURSELVES = "the machine", "ourselves"
 
 
 class Meter:
-    """What some programs, and all others on the machine, spend from now on."""
+    """Measures the CPU time of some programs, and of all others on the machine, from now on."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._pids = pids
@@ -35,8 +35,8 @@ class Meter:
         now = self._read()
         return {name: now[name] - self._before[name] for name in self._pids}
 
-    def others(self) -> float:
-        """Return the share of the machine that neither the programs nor we had: noise."""
+    def noise(self) -> float:
+        """Return the share of the machine's CPU time that all other programs used."""
         now = self._read()
         spent = {name: after - self._before[name] for name, after in now.items()}
         ours = sum(spent.values()) - spent[_MACHINE]

@@ -1,4 +1,4 @@
-"""Folders for servers: all below one, which is removed at the end."""
+"""Folders for servers, below one folder that is removed at the end."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 
 class Workspace:
-    """Gives out folders."""
+    """Creates folders."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     @contextmanager
     def fresh(self, name: str) -> Iterator[Path]:
-        """Make an empty folder, and remove it afterwards with all that is in it."""
+        """Create an empty folder, and remove it with its content after the block."""
         folder = self._make(Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._root)))
         try:
             yield folder
@@ -38,7 +38,7 @@ class Workspace:
 
 @contextmanager
 def workspace(parent: Path | None = None) -> Iterator[Workspace]:
-    """Make a place for the folders of a run."""
+    """Yield a workspace for the folders of a run."""
     root = Path(tempfile.mkdtemp(prefix="muniment-bench-", dir=parent))
     root.chmod(0o711)
     try:

@@ -1,4 +1,4 @@
-"""A raw XMPP client that finds what it needs by searching bytes, so that it costs little."""
+"""A raw XMPP client that searches bytes instead of parsing XML, to use little CPU time."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _OPEN = (
 
 
 class Unexpected(Exception):
-    """The server said something else than it was expected to."""
+    """The server sent an unexpected answer."""
 
 
 class Session(asyncio.Protocol):
-    """One stream of one user. While `on_data` is set it hears all that arrives."""
+    """A stream of a user. While `on_data` is set, it is called with all received bytes."""
 
     def __init__(self, user: str) -> None:
         self.user = user
@@ -33,7 +33,7 @@ class Session(asyncio.Protocol):
         self.on_data: Callable[[bytes], None] | None = None
         self._buffer = bytearray()
         self._token = b""
-        self._found: asyncio.Future[bytes] | None = None
+        self._answer: asyncio.Future[bytes] | None = None
         self._is_writable = asyncio.Event()
         self._is_writable.set()
 
@@ -45,13 +45,13 @@ class Session(asyncio.Protocol):
         if self.on_data is not None:
             self.on_data(data)
             return
-        looked = max(0, len(self._buffer) - len(self._token))
+        start = max(0, len(self._buffer) - len(self._token))
         self._buffer += data
-        self._look(looked)
+        self._look(start)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._found is not None and not self._found.done():
-            self._found.set_exception(Unexpected(f"{self.user}: the connection is lost"))
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(Unexpected(f"{self.user}: the connection is lost"))
 
     def pause_writing(self) -> None:
         self._is_writable.clear()
@@ -60,38 +60,38 @@ class Session(asyncio.Protocol):
         self._is_writable.set()
 
     def send(self, data: bytes) -> None:
-        """Send at once."""
+        """Send bytes now."""
         self._transport.write(data)
 
     async def drained(self) -> None:
-        """Wait while the server takes what is sent more slowly than it is sent."""
+        """Wait until the server has accepted most of the sent bytes."""
         await self._is_writable.wait()
 
     async def ask(self, data: bytes, token: bytes) -> bytes:
-        """Send, and return what arrives up to the end of a token."""
+        """Send bytes, and return the received bytes up to the end of a token."""
         self._transport.write(data)
         return await self.until(token)
 
     async def until(self, token: bytes) -> bytes:
-        """Return what arrives up to the end of a token."""
+        """Return the received bytes up to the end of a token."""
         self._token = token
-        self._found = asyncio.get_running_loop().create_future()
+        self._answer = asyncio.get_running_loop().create_future()
         self._look(0)
         async with asyncio.timeout(ANSWER_SECONDS):
-            return await self._found
+            return await self._answer
 
     def _look(self, start: int) -> None:
-        if self._found is None or self._found.done():
+        if self._answer is None or self._answer.done():
             return
         place = self._buffer.find(self._token, start)
         if place >= 0:
             end = place + len(self._token)
             answer = bytes(self._buffer[:end])
             del self._buffer[:end]
-            self._found.set_result(answer)
+            self._answer.set_result(answer)
 
     def close(self) -> None:
-        """Leave."""
+        """Close the stream."""
         self.on_data = None
         self._transport.write(b"</stream:stream>")
         self._transport.close()
@@ -114,14 +114,14 @@ async def login(port: int, user: str, resource: str = "bench") -> Session:
     )
     await _expect(session, bind, b"</iq>", expected=b"result")
     session.send(b"<presence/>")
-    # What comes of the presence has come before this answer.
+    # The server sends everything that the presence causes before this answer.
     ping = f"<iq type='get' id='ping' to='{HOST}'><ping xmlns='urn:xmpp:ping'/></iq>"
     await session.ask(ping.encode(), b"id='ping'")
     return session
 
 
 async def register(port: int, user: str) -> None:
-    """Make an account (XEP-0077)."""
+    """Create an account (XEP-0077)."""
     session = await _connected(port, user)
     request = (
         "<iq type='set' id='register'><query xmlns='jabber:iq:register'>"

@@ -33,9 +33,9 @@ PATHS = ["/api/auth", "/api/user", "/api/roster", "/api/archive", "/api/archive/
 async def test_jid_is_accepted_in_place_of_username(api: TestClient, path: str) -> None:
     """2014 version of the caller sent jid=user@host instead of username."""
     user = await api.get(path, params={"jid": f"alice@{HOST}", "password": "s3cret"})
-    nobody = await api.get(path, params={"jid": "", "password": "s3cret"})
+    without_user = await api.get(path, params={"jid": "", "password": "s3cret"})
 
-    assert (user.status, nobody.status) == (200, 401)
+    assert (user.status, without_user.status) == (200, 401)
 
 
 async def test_username_takes_precedence_over_jid(api: TestClient) -> None:

@@ -16,7 +16,7 @@ from support.wire import (
     COMPONENT,
     NS_DISCO,
     Wire,
-    found,
+    element_at,
     open_wire,
 )
 
@@ -86,7 +86,9 @@ async def test_contact_without_name_has_no_name_attribute(store_wire: Wire) -> N
     await add(store_wire)
 
     assert dict(
-        found((await store_wire.direct(GET, type="get")).iq, f"{ROSTER}query/{ROSTER}item").attrib
+        element_at(
+            (await store_wire.direct(GET, type="get")).iq, f"{ROSTER}query/{ROSTER}item"
+        ).attrib
     ) == {
         "jid": BOB,
         "subscription": "none",
@@ -220,8 +222,8 @@ async def test_server_roster_is_read_at_each_request(wire: Wire) -> None:
             " subscription='to' ask='subscribe' approved='true'><group>b</group><group>a</group>"
             "</item></query></iq>"
         )
-        answer = found(await wire.next_sent(), f"{ROSTER}query")
-        item = found(answer, f"{ROSTER}item")
+        answer = element_at(await wire.next_sent(), f"{ROSTER}query")
+        item = element_at(answer, f"{ROSTER}item")
         assert dict(item.attrib) == {
             "jid": BOB,
             "name": name,

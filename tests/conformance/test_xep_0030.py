@@ -13,7 +13,7 @@ from support.wire import (
     NS_MAM,
     Reply,
     Wire,
-    found,
+    element_at,
 )
 
 NS_ITEMS = "http://jabber.org/protocol/disco#items"
@@ -85,7 +85,7 @@ async def test_queried_node_is_in_the_answer(wire: Wire, node: str) -> None:
     'node' attribute"."""
     reply = await info(wire, node, asker=HOST)
 
-    assert found(reply.iq, f"{{{NS_DISCO}}}query").get("node") == node
+    assert element_at(reply.iq, f"{{{NS_DISCO}}}query").get("node") == node
 
 
 @pytest.mark.parametrize("node", ["unknown", f"{DELEGATION_1}::urn:xmpp:mam:1"])
@@ -126,4 +126,7 @@ async def test_entity_without_items_returns_an_empty_query(wire: Wire) -> None:
     <query/> element" (paraphrase)."""
     reply = await wire.direct(f"<query xmlns='{NS_ITEMS}'/>", type="get", to=ARCHIVE)
 
-    assert (reply.iq.get("type"), list(found(reply.iq, f"{{{NS_ITEMS}}}query"))) == ("result", [])
+    assert (reply.iq.get("type"), list(element_at(reply.iq, f"{{{NS_ITEMS}}}query"))) == (
+        "result",
+        [],
+    )

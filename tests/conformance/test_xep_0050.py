@@ -18,7 +18,7 @@ from support.wire import (
     OTHER_HOST,
     Reply,
     Wire,
-    found,
+    element_at,
 )
 
 NS_ITEMS = "http://jabber.org/protocol/disco#items"
@@ -59,7 +59,7 @@ async def test_commands_are_listed(wire: Wire) -> None:
     "http://jabber.org/protocol/commands""."""
     reply = await wire.direct(f"<query xmlns='{NS_ITEMS}' node='{NS_COMMANDS}'/>", type="get")
 
-    [item] = found(reply.iq, f"{{{NS_ITEMS}}}query")
+    [item] = element_at(reply.iq, f"{{{NS_ITEMS}}}query")
     assert (item.get("jid"), item.get("node"), bool(item.get("name"))) == (COMPONENT, NODE, True)
 
 
@@ -107,7 +107,7 @@ async def test_command_with_fields_returns_a_form(wire: Wire) -> None:
 
 async def test_stage_lists_its_actions(wire: Wire) -> None:
     """2.4.2: "The <command/> SHOULD include an <actions/> element"."""
-    actions = found(command(await begin(wire, NODE)), f"{{{NS_COMMANDS}}}actions")
+    actions = element_at(command(await begin(wire, NODE)), f"{{{NS_COMMANDS}}}actions")
 
     assert [action.tag for action in actions] == [f"{{{NS_COMMANDS}}}complete"]
 
@@ -115,7 +115,7 @@ async def test_stage_lists_its_actions(wire: Wire) -> None:
 async def test_default_action_is_allowed(wire: Wire) -> None:
     """3.4: "The "execute" attribute SHOULD NOT specify a value that does not match one of the
     allowed actions"."""
-    actions = found(command(await begin(wire, NODE)), f"{{{NS_COMMANDS}}}actions")
+    actions = element_at(command(await begin(wire, NODE)), f"{{{NS_COMMANDS}}}actions")
 
     assert actions.get("execute") == "complete"
 
@@ -141,7 +141,7 @@ async def test_completed_command_has_an_info_note(wire: Wire) -> None:
     "MUST be one of" info, warn, error."""
     reply = await submit(wire, await begin(wire, NODE), default=["never"])
 
-    note = found(command(reply), f"{{{NS_COMMANDS}}}note")
+    note = element_at(command(reply), f"{{{NS_COMMANDS}}}note")
     assert (note.get("type"), bool(note.text)) == ("info", True)
 
 
@@ -151,7 +151,7 @@ async def test_failed_command_has_an_error_note(wire: Wire) -> None:
     wire.grant(roster="none")
     reply = await submit(wire, await begin(wire, NODE), default=["roster"])
 
-    note = found(command(reply), f"{{{NS_COMMANDS}}}note")
+    note = element_at(command(reply), f"{{{NS_COMMANDS}}}note")
     assert (command(reply).get("status"), note.get("type")) == ("completed", "error")
 
 
@@ -299,7 +299,7 @@ async def test_command_without_form_completes_at_once(operated: Operated) -> Non
     completed with a form of type result."""
     reply = await operated.wire.direct(request("muniment#statistics"), asker=BOSS_PHONE)
 
-    form = found(command(reply), f"{{{NS_FORM}}}x")
+    form = element_at(command(reply), f"{{{NS_FORM}}}x")
     assert (command(reply).get("status"), form.get("type")) == ("completed", "result")
     assert command(reply).get("sessionid")
 

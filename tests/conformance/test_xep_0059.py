@@ -173,10 +173,10 @@ async def test_deleted_item_is_item_not_found(wire: Wire) -> None:
     """2.4: "MUST reply with an 'item-not-found' error if [...] the item specified by the
     requesting entity via the UID in the <after/> or <before/> element no longer exists"."""
     wire.log_copy(chat("hello"))
-    [gone] = (await wire.history(f"{BOB}/x")).ids
+    [erased_id] = (await wire.history(f"{BOB}/x")).ids
     await wire.storage.retention.erase(BOB, limit=10)
 
-    assert (await wire.history(f"{BOB}/x", after=gone)).refusal == "item-not-found"
+    assert (await wire.history(f"{BOB}/x", after=erased_id)).refusal == "item-not-found"
 
 
 async def test_empty_before_returns_the_last_page(wire: Wire, fifteen: list[str]) -> None:

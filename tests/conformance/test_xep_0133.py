@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.adhoc_commands import NS_COMMANDS, command, form_in, request
 from support.operator_commands import BOSS_PHONE, Operated, by_form, fill_in, named, open_operated
-from support.wire import ALICE, ALICE_PHONE, BOB, HOST, NS_FORM, Reply, found
+from support.wire import ALICE, ALICE_PHONE, BOB, HOST, NS_FORM, Reply, element_at
 
 from storage.rows import Contact
 
@@ -145,7 +145,7 @@ async def test_roster_of_a_user_is_a_roster_query(operated: Operated) -> None:
     result_reply = await fill_in(operated.wire, form_reply, {"accountjids": ALICE})
 
     assert fields(result_reply)["accountjids"][1] == [ALICE]
-    [item] = found(form_in(result_reply), f"{{{NS_ROSTER}}}query")
+    [item] = element_at(form_in(result_reply), f"{{{NS_ROSTER}}}query")
     assert item.attrib == {"jid": BOB, "name": "Bob", "subscription": "both"}
     assert [group.text for group in item] == ["Friends"]
 

@@ -85,6 +85,6 @@ async def test_error_is_an_answer(pinging_wire: Wire) -> None:
 async def test_unanswered_ping_ends_the_stream(pinging_wire: Wire) -> None:
     """2: "Determining the viability of an XML stream (i.e., its underlying binding)"."""
     await pinging_wire.next_sent()
-    await pinging_wire.peer.gone()
+    await pinging_wire.peer.connection_closed()
 
     await pinging_wire.welcome()

@@ -18,7 +18,7 @@ from support.wire import (
     Wire,
     chat,
     copy_of,
-    found,
+    element_at,
     query,
 )
 
@@ -26,14 +26,14 @@ from support.wire import (
 async def forwarded(wire: Wire) -> ET.Element:
     """Return the <forwarded/> of the single message in the archive of alice."""
     [result] = (await wire.history()).results
-    return found(result, f"{{{NS_FORWARD}}}forwarded")
+    return element_at(result, f"{{{NS_FORWARD}}}forwarded")
 
 
 async def test_all_children_of_the_original_are_forwarded(wire: Wire) -> None:
     """3.2, rule 1: "Forwarded stanzas SHOULD include all relevant child elements of the original
     stanza by default"."""
     wire.log_copy(chat("hello", extra="<thread>t</thread><a xmlns='urn:a'/><b xmlns='urn:b'/>"))
-    message = found(await forwarded(wire), f"{{{NS_CLIENT}}}message")
+    message = element_at(await forwarded(wire), f"{{{NS_CLIENT}}}message")
 
     assert [child.tag for child in message] == [
         f"{{{NS_CLIENT}}}body",

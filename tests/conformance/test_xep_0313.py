@@ -24,8 +24,8 @@ from support.wire import (
     OTHER_HOST,
     Wire,
     chat,
+    element_at,
     form_of,
-    found,
     query,
 )
 
@@ -122,7 +122,7 @@ async def test_blanked_message_keeps_its_place(wire: Wire) -> None:
     assert [stamp_of(result) for result in after.results] == [
         stamp_of(result) for result in before.results
     ]
-    forwarded = found(after.results[1], f"{{{NS_FORWARD}}}forwarded")
+    forwarded = element_at(after.results[1], f"{{{NS_FORWARD}}}forwarded")
     assert [child.tag for child in forwarded] == [f"{{{NS_DELAY}}}delay"]
     assert (await wire.history(after=ids[1])).ids == ids[2:]
 
@@ -357,9 +357,9 @@ async def test_ids_are_never_reused(wire: Wire) -> None:
     """6.2: "MUST NOT be reused, even if the original item with a given ID has since been removed
     from the archive"."""
     wire.log_copy(chat("hello"))
-    [gone] = (await wire.history(BOB_PHONE)).ids
+    [erased_id] = (await wire.history(BOB_PHONE)).ids
     await wire.storage.retention.erase(BOB, limit=10)
     wire.say("another")
     reply = await wire.history(BOB_PHONE)
 
-    assert (reply.bodies, gone in reply.ids) == (["another"], False)
+    assert (reply.bodies, erased_id in reply.ids) == (["another"], False)

@@ -19,8 +19,8 @@ from support.wire import (
     OTHER_HOST,
     Wire,
     chat,
+    element_at,
     form_of,
-    found,
     query,
 )
 
@@ -228,7 +228,7 @@ async def test_invalid_boolean_is_refused(wire: Wire) -> None:
 async def form(wire: Wire) -> ET.Element:
     """Return the form that alice receives."""
     reply = await wire.delegated(query(), type="get")
-    return found(reply.iq, f"{{{NS_MAM}}}query/{{{NS_FORM}}}x")
+    return element_at(reply.iq, f"{{{NS_MAM}}}query/{{{NS_FORM}}}x")
 
 
 async def test_form_has_all_fields_with_their_types(wire: Wire) -> None:
@@ -264,7 +264,7 @@ async def test_list_of_ids_is_open(wire: Wire) -> None:
     to arbitrary values provided by the client"."""
     [ids] = [field for field in await form(wire) if field.get("var") == "ids"]
 
-    validate = found(ids, "{http://jabber.org/protocol/xdata-validate}validate")
+    validate = element_at(ids, "{http://jabber.org/protocol/xdata-validate}validate")
     assert (validate.get("datatype"), [child.tag for child in validate]) == (
         "xs:string",
         ["{http://jabber.org/protocol/xdata-validate}open"],

@@ -24,7 +24,7 @@ from support.wire import (
     Reply,
     Wire,
     condition,
-    found,
+    element_at,
     query,
 )
 
@@ -53,7 +53,10 @@ async def test_forwarded_query_is_answered_in_kind(wire: Wire, version: str) -> 
     reply = await wire.delegated(query(), namespace=version)
 
     path = f"{{{version}}}delegation/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}iq"
-    assert (reply.outer.get("type"), found(reply.outer, path).get("type")) == ("result", "result")
+    assert (reply.outer.get("type"), element_at(reply.outer, path).get("type")) == (
+        "result",
+        "result",
+    )
 
 
 @VERSIONS

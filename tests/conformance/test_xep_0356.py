@@ -20,7 +20,7 @@ from support.wire import (
     PRIVILEGE_1,
     PRIVILEGE_2,
     Wire,
-    found,
+    element_at,
     open_wire,
 )
 
@@ -77,7 +77,7 @@ async def test_message_comes_from_a_bare_address_of_the_server(
     is allowed"."""
     [message] = await sent_as_alice(tmp_path, version)
 
-    inner = found(message, f"{{{version}}}privilege/{{{NS_FORWARD}}}forwarded/*")
+    inner = element_at(message, f"{{{version}}}privilege/{{{NS_FORWARD}}}forwarded/*")
     assert (inner.get("from"), inner.get("to")) == (ALICE, ALICE_PHONE)
 
 

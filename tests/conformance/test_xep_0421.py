@@ -17,8 +17,10 @@ def occupant_id(id: str) -> str:
     return f"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{id}'/>"
 
 
-def said(nick: str, body: str, id: str, *, payload: str = "", occupant: str | None = None) -> str:
-    """Return what the room reflects; it calls the message room-ID."""
+def reflected(
+    nick: str, body: str, id: str, *, payload: str = "", occupant: str | None = None
+) -> str:
+    """Return the message that the room reflects, with the id room-ID."""
     extra = payload + ("" if occupant is None else occupant_id(occupant))
     extra += f"<stanza-id xmlns='urn:xmpp:sid:0' by='{ROOM}' id='room-{id}'/>"
     sender = f"{ROOM}/{nick}"
@@ -50,10 +52,10 @@ async def shown(wire: Wire) -> list[tuple[str | None, list[str]]]:
 async def test_occupant_is_known_under_another_nickname(wire: Wire) -> None:
     """4.1: "if a user joins the same room a second time, the occupant identifier MUST be the same
     as was assigned the first time"."""
-    wire.log_copy(said("thirdwitch", "helo", "m1", occupant="dd72"))
-    wire.log_copy(said("hag", "hello", "m2", payload=correct("m1"), occupant="dd72"))
-    wire.log_copy(said("hag", "", "m3", payload=react("m1", "1"), occupant="dd72"))
-    wire.log_copy(said("thirdwitch", "", "m4", payload=react("m1", "2"), occupant="dd72"))
+    wire.log_copy(reflected("thirdwitch", "helo", "m1", occupant="dd72"))
+    wire.log_copy(reflected("hag", "hello", "m2", payload=correct("m1"), occupant="dd72"))
+    wire.log_copy(reflected("hag", "", "m3", payload=react("m1", "1"), occupant="dd72"))
+    wire.log_copy(reflected("thirdwitch", "", "m4", payload=react("m1", "2"), occupant="dd72"))
 
     assert await shown(wire) == [("hello", ["2"])]
 
@@ -61,8 +63,8 @@ async def test_occupant_is_known_under_another_nickname(wire: Wire) -> None:
 async def test_occupant_retracts_under_another_nickname(wire: Wire) -> None:
     """1: "to know if the occupant that sends one message is the same as the sender of another
     message"."""
-    wire.log_copy(said("thirdwitch", "regret", "m1", occupant="dd72"))
-    wire.log_copy(said("hag", "", "m2", payload=retract("m1"), occupant="dd72"))
+    wire.log_copy(reflected("thirdwitch", "regret", "m1", occupant="dd72"))
+    wire.log_copy(reflected("hag", "", "m2", payload=retract("m1"), occupant="dd72"))
 
     assert await shown(wire) == [(None, [])]
     assert "regret" not in (await wire.archived(ALICE))[0].xml
@@ -73,18 +75,20 @@ async def test_taker_of_a_nickname_neither_corrects_nor_retracts(
     wire: Wire, occupant: str | None
 ) -> None:
     """Abstract: "It thus prevents impersonification of semi-anonymous users."."""
-    wire.log_copy(said("thirdwitch", "mine", "m1", occupant="dd72"))
-    wire.log_copy(said("thirdwitch", "forged", "m2", payload=correct("m1"), occupant=occupant))
-    wire.log_copy(said("thirdwitch", "", "m3", payload=retract("m1"), occupant=occupant))
+    wire.log_copy(reflected("thirdwitch", "mine", "m1", occupant="dd72"))
+    wire.log_copy(
+        reflected("thirdwitch", "forged", "m2", payload=correct("m1"), occupant=occupant)
+    )
+    wire.log_copy(reflected("thirdwitch", "", "m3", payload=retract("m1"), occupant=occupant))
 
     assert await shown(wire) == [("mine", [])]
 
 
 async def test_reactions_of_two_occupants_under_one_nickname_both_count(wire: Wire) -> None:
     """4.1: "The occupant identifier MUST be generated such that it is unique"."""
-    wire.log_copy(said("thirdwitch", "mine", "m1", occupant="dd72"))
-    wire.log_copy(said("hag", "", "m2", payload=react("m1", "1"), occupant="aaaa"))
-    wire.log_copy(said("hag", "", "m3", payload=react("m1", "2"), occupant="bbbb"))
+    wire.log_copy(reflected("thirdwitch", "mine", "m1", occupant="dd72"))
+    wire.log_copy(reflected("hag", "", "m2", payload=react("m1", "1"), occupant="aaaa"))
+    wire.log_copy(reflected("hag", "", "m3", payload=react("m1", "2"), occupant="bbbb"))
 
     assert await shown(wire) == [("mine", ["1", "2"])]
 
@@ -94,9 +98,13 @@ async def test_forged_id_beside_that_of_the_room_does_not_count(wire: Wire) -> N
     element, the MUC service MUST replace such element". If a room only adds its own, that one is
     the last."""
     forged = occupant_id("dd72")
-    wire.log_copy(said("thirdwitch", "mine", "m1", occupant="dd72"))
-    wire.log_copy(said("hag", "forged", "m2", payload=forged + correct("m1"), occupant="e0a1"))
-    wire.log_copy(said("thirdwitch", "", "m3", payload=forged + retract("m1"), occupant="e0a1"))
+    wire.log_copy(reflected("thirdwitch", "mine", "m1", occupant="dd72"))
+    wire.log_copy(
+        reflected("hag", "forged", "m2", payload=forged + correct("m1"), occupant="e0a1")
+    )
+    wire.log_copy(
+        reflected("thirdwitch", "", "m3", payload=forged + retract("m1"), occupant="e0a1")
+    )
 
     assert await shown(wire) == [("mine", [])]
 
@@ -105,10 +113,10 @@ async def test_forged_id_in_a_room_without_ids_gives_no_message_of_another(wire:
     """5: "the server will likely forward any <occupant-id> included in <message>s sent by other
     room occupants". The others have no ids there, so it matches none of theirs."""
     forged = occupant_id("dd72")
-    wire.log_copy(said("thirdwitch", "mine", "m1"))
-    wire.log_copy(said("hag", "forged", "m2", payload=forged + correct("m1")))
-    wire.log_copy(said("hag", "", "m3", payload=forged + retract("m1")))
-    wire.log_copy(said("thirdwitch", "mine, corrected", "m4", payload=correct("m1")))
+    wire.log_copy(reflected("thirdwitch", "mine", "m1"))
+    wire.log_copy(reflected("hag", "forged", "m2", payload=forged + correct("m1")))
+    wire.log_copy(reflected("hag", "", "m3", payload=forged + retract("m1")))
+    wire.log_copy(reflected("thirdwitch", "mine, corrected", "m4", payload=correct("m1")))
 
     assert await shown(wire) == [("mine, corrected", [])]
 
@@ -116,10 +124,12 @@ async def test_forged_id_in_a_room_without_ids_gives_no_message_of_another(wire:
 async def test_id_that_is_too_long_is_ignored(wire: Wire) -> None:
     """4.1: "The occupant identifier MUST have a maximum length of 128 characters"."""
     long, longest = "d" * 129, "d" * 128
-    wire.log_copy(said("thirdwitch", "one", "m1", occupant=long))
-    wire.log_copy(said("hag", "forged", "m2", payload=correct("m1"), occupant=long))
-    wire.log_copy(said("thirdwitch", "two", "m3", occupant=longest))
-    wire.log_copy(said("hag", "two, corrected", "m4", payload=correct("m3"), occupant=longest))
+    wire.log_copy(reflected("thirdwitch", "one", "m1", occupant=long))
+    wire.log_copy(reflected("hag", "forged", "m2", payload=correct("m1"), occupant=long))
+    wire.log_copy(reflected("thirdwitch", "two", "m3", occupant=longest))
+    wire.log_copy(
+        reflected("hag", "two, corrected", "m4", payload=correct("m3"), occupant=longest)
+    )
 
     assert await shown(wire) == [("one", []), ("two, corrected", [])]
 
@@ -127,8 +137,8 @@ async def test_id_that_is_too_long_is_ignored(wire: Wire) -> None:
 async def test_id_of_one_room_means_nobody_in_another(wire: Wire) -> None:
     """4.1: "the occupant identifier of a user in one room of the service does not match the
     occupant identifier of the same user in another room": a match would be chance."""
-    wire.log_copy(said("thirdwitch", "mine", "m1", occupant="dd72"))
-    elsewhere = said("thirdwitch", "forged", "m2", payload=correct("m1"), occupant="dd72")
+    wire.log_copy(reflected("thirdwitch", "mine", "m1", occupant="dd72"))
+    elsewhere = reflected("thirdwitch", "forged", "m2", payload=correct("m1"), occupant="dd72")
     wire.log_copy(elsewhere.replace(ROOM, f"other@conference.{HOST}"))
 
     assert ("mine", []) in await shown(wire)

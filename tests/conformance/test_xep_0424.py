@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.archives import correct
-from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, Wire, chat, found, parsed
+from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, Wire, chat, element_at, parsed
 
 from component.core.xml.times import parse_time
 from storage.rows import Kind
@@ -46,7 +46,7 @@ async def test_tombstone_has_the_id_of_the_retraction(wire: Wire) -> None:
     wire.log_copy(retract(own_id="r7"))
 
     original, retraction = [parsed(row.xml) for row in await wire.archived(BOB)]
-    assert found(original, RETRACTED).get("id") == retraction.get("id") == "r7"
+    assert element_at(original, RETRACTED).get("id") == retraction.get("id") == "r7"
 
 
 async def test_tombstone_has_the_time_of_the_retraction(wire: Wire) -> None:
@@ -56,7 +56,7 @@ async def test_tombstone_has_the_time_of_the_retraction(wire: Wire) -> None:
     wire.log_copy(retract())
 
     original, retraction = await wire.archived(BOB)
-    stamp = found(parsed(original.xml), RETRACTED).get("stamp") or ""
+    stamp = element_at(parsed(original.xml), RETRACTED).get("stamp") or ""
     assert 0 <= retraction.at - parse_time(stamp) < 10_000_000
 
 
@@ -159,5 +159,5 @@ async def test_retraction_replaces_corrections_too(wire: Wire, owner: str) -> No
     assert ["other" in rows[3].xml, "not mine" in rows[4].xml] == [True, True]
     for row, id in zip(rows[1:3], ("m1", "m2"), strict=True):
         tombstone = parsed(row.xml)
-        assert found(tombstone, "{urn:xmpp:message-correct:0}replace").get("id") == id
-        assert found(tombstone, RETRACTED).get("id") == "r1"
+        assert element_at(tombstone, "{urn:xmpp:message-correct:0}replace").get("id") == id
+        assert element_at(tombstone, RETRACTED).get("id") == "r1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.wire import ALICE, ALICE_PHONE, HOST, Wire, chat, found, parsed
+from support.wire import ALICE, ALICE_PHONE, HOST, Wire, chat, element_at, parsed
 
 ROOM = f"room@conference.{HOST}"
 NS_RETRACT, NS = "urn:xmpp:message-retract:1", "urn:xmpp:message-moderate:1"
@@ -44,7 +44,7 @@ async def test_tombstone_replaces_the_content(wire: Wire) -> None:
 
     original = (await wire.archived(ALICE))[0].xml
     assert "potions" not in original
-    assert found(parsed(original), MODERATED) is not None
+    assert element_at(parsed(original), MODERATED) is not None
 
 
 async def test_tombstone_has_the_moderator(wire: Wire) -> None:
@@ -54,7 +54,7 @@ async def test_tombstone_has_the_moderator(wire: Wire) -> None:
     wire.log_copy(moderated())
 
     original = parsed((await wire.archived(ALICE))[0].xml)
-    assert found(original, MODERATED).get("by") == f"{ROOM}/macbeth"
+    assert element_at(original, MODERATED).get("by") == f"{ROOM}/macbeth"
 
 
 async def test_tombstone_distinguishes_author_and_moderator(wire: Wire) -> None:
@@ -65,8 +65,8 @@ async def test_tombstone_distinguishes_author_and_moderator(wire: Wire) -> None:
 
     original = parsed((await wire.archived(ALICE))[0].xml)
     occupant = f"{{{NS_OCCUPANT}}}occupant-id"
-    assert found(original, occupant).get("id") == "author"
-    assert found(original, f"{MODERATED}/{occupant}").get("id") == "moderator"
+    assert element_at(original, occupant).get("id") == "author"
+    assert element_at(original, f"{MODERATED}/{occupant}").get("id") == "moderator"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ NAMES = [FIELD, "withtext", "search"]
 
 @pytest.fixture
 async def talk(wire: Wire) -> Wire:
-    """Alice's archive: four things that were said."""
+    """Alice's archive with four messages."""
     wire.say("Have you seen the Caf\u00e9?")
     wire.say("Seen it, yes: the old cafe by the river", sender=BOB_PHONE, to=ALICE)
     wire.say("Let us meet there")
@@ -45,10 +45,10 @@ async def test_support_is_advertised(wire: Wire, node: str | None) -> None:
 @pytest.mark.parametrize("name", NAMES)
 async def test_only_messages_with_that_text_are_returned(talk: Wire, name: str) -> None:
     """2.2: "an additional text key, which if non-empty is used as input to a full text search"."""
-    found = await talk.history(**{name: "cafe"})
+    reply = await talk.history(**{name: "cafe"})
 
-    assert len(found.results) == 2
-    assert all("caf" in body.lower() for body in found.bodies)
+    assert len(reply.results) == 2
+    assert all("caf" in body.lower() for body in reply.bodies)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,7 +68,7 @@ async def test_the_form_has_the_field_as_text(wire: Wire) -> None:
 
 async def test_a_reasonable_search_is_performed(talk: Wire) -> None:
     """3.2: "the intent is that a reasonable full-text search is performed based on the input":
-    all words have to be there, whole, in any order and whatever their case."""
+    a message has to have all words, in any order and case."""
     assert len((await talk.history(withtext="RIVER old")).results) == 1
     assert (await talk.history(withtext="riv")).results == []
     assert (await talk.history(withtext="river meet")).results == []

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from support.roster_queries import answer_roster_get, next_roster_get
-from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, NS_MAM, Reply, Wire, found
+from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, NS_MAM, Reply, Wire, element_at
 
 Ask = Callable[..., Awaitable[Reply]]
 
@@ -34,8 +34,8 @@ def prefs(default: str | None = None, **lists: list[str]) -> str:
 
 def preferences_of(reply: Reply) -> tuple[str | None, list[str | None], list[str | None]]:
     """Return the default and both lists of a reply. Fail if one of them is missing."""
-    element = found(reply.iq, f"{{{NS_MAM}}}prefs")
-    always, never = (found(element, f"{{{NS_MAM}}}{name}") for name in ("always", "never"))
+    element = element_at(reply.iq, f"{{{NS_MAM}}}prefs")
+    always, never = (element_at(element, f"{{{NS_MAM}}}{name}") for name in ("always", "never"))
     return element.get("default"), [jid.text for jid in always], [jid.text for jid in never]
 
 
@@ -55,7 +55,7 @@ async def test_empty_lists_are_returned(ask: Ask) -> None:
 async def test_lists_contain_jids(ask: Ask) -> None:
     """2.1: "and contain a list of JIDs enclosed in <jid> elements"."""
     await ask(prefs("never", always=[BOB, ROMEO], never=["a@b.example"]))
-    element = found((await ask(prefs(), type="get")).iq, f"{{{NS_MAM}}}prefs")
+    element = element_at((await ask(prefs(), type="get")).iq, f"{{{NS_MAM}}}prefs")
 
     assert {jid.tag for name in element for jid in name} == {f"{{{NS_MAM}}}jid"}
 

@@ -10,10 +10,10 @@ from support.displaying import (
     NS_MDS,
     NS_PUBSUB,
     answer,
-    asked,
     caught_up,
     item,
     items_of,
+    next_marker_query,
     notified,
     published,
     read_unread,
@@ -30,7 +30,7 @@ from support.wire import (
     PRIVILEGE_2,
     Wire,
     chat,
-    found,
+    element_at,
 )
 
 ROOM = f"room@conference.{HOST}"
@@ -150,11 +150,11 @@ async def test_all_items_are_asked_for(wire: Wire) -> None:
     wire.grant(PRIVILEGE_2, iqs=GET)
     await wire.caught_up()
     reading = asyncio.create_task(read_unread(wire))
-    question = await asked(wire)
+    question = await next_marker_query(wire)
     answer(wire, question, items_of(item(BOB, stanza_id(ids[1]))))
 
-    inner = found(question, f"{{{PRIVILEGE_2}}}privileged_iq/{{{NS_CLIENT}}}iq")
-    items = found(inner, f"{{{NS_PUBSUB}}}pubsub/{{{NS_PUBSUB}}}items")
+    inner = element_at(question, f"{{{PRIVILEGE_2}}}privileged_iq/{{{NS_CLIENT}}}iq")
+    items = element_at(inner, f"{{{NS_PUBSUB}}}pubsub/{{{NS_PUBSUB}}}items")
     assert (question.get("type"), question.get("to")) == ("get", ALICE)
     assert (inner.get("to"), items.get("node")) == (ALICE, NS_MDS)
     assert await reading == {BOB: 0}

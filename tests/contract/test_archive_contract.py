@@ -809,12 +809,12 @@ async def test_read_during_writes_sees_whole_batches(archive: Archive) -> None:
 
 async def test_batch_of_thousands_is_stored_once_and_in_its_order(archive: Archive) -> None:
     batch = entries(3000)
-    again = [batch[0], batch[1500], batch[-1]]
-    await archive.append([*again, *batch, *again, entry("last")])
+    repeated = [batch[0], batch[1500], batch[-1]]
+    await archive.append([*repeated, *batch, *repeated, entry("last")])
 
     matching = texts(await everything(archive))
     assert matching == texts(
-        [*again, *(message for message in batch if message not in again), entry("last")]
+        [*repeated, *(message for message in batch if message not in repeated), entry("last")]
     )
     assert await archive.count(ALICE, ANY) == len(matching) == 3001
 

@@ -53,7 +53,7 @@ async def only(archive: Archive, since: str | None = None) -> Conversation:
 
 
 class AllConversations(list[Conversation]):
-    """Conversations of several pages, and how many each page had."""
+    """Conversations of several pages, and the number on each page."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []

@@ -141,7 +141,7 @@ async def test_repeated_copy_leaves_the_stanza_id_with_the_message(archive: Arch
 
 
 async def test_id_of_the_store_cannot_be_given_to_another_message(archive: Archive) -> None:
-    """Somebody who has seen an id cannot make it mean a later message."""
+    """A user who knows an id cannot have it refer to a later message."""
     first = entry(1)
     await archive.append([first])
     [seen] = await ids_of(archive)
@@ -202,9 +202,9 @@ async def test_references_are_asked_for_by_stanza_ids(archive: Archive) -> None:
     rows = [entry(1, name_hashes=(7,), stanza_id=IDS[0]), entry(2, refers_to=(7,))]
     await archive.append(rows)
 
-    found = await archive.references(ALICE, [IDS[0]], limit=9)
+    references_by_id = await archive.references(ALICE, [IDS[0]], limit=9)
 
-    assert {id: texts(references.messages) for id, references in found.items()} == {
+    assert {id: texts(references.messages) for id, references in references_by_id.items()} == {
         IDS[0]: texts(rows[1:])
     }
 

@@ -29,10 +29,16 @@ def sign_in(id: str, *, jid: str = ALICE, at: int = 1000) -> SignIn:
     )
 
 
+async def add(sign_ins: SignIns, row: SignIn, *, limit: int = 5) -> bool:
+    """Add a sign-in during which nothing is revoked."""
+    revocations = await sign_ins.revocations(row.jid)
+    return await sign_ins.add(row, limit=limit, revocations=revocations)
+
+
 async def test_added_sign_in_is_returned_as_it_was(sign_ins: SignIns) -> None:
     row = replace(sign_in("a"), previous_hash=b"\0\1", salt=b"\2\3")
 
-    assert await sign_ins.add(row, limit=5)
+    assert await add(sign_ins, row)
 
     assert await sign_ins.get("a") == row
     assert await sign_ins.get("b") is None
@@ -43,14 +49,14 @@ async def test_list_has_the_sign_ins_of_one_user_the_last_refreshed_first(
 ) -> None:
     old, new = sign_in("a", at=1000), sign_in("b", at=1001)
     for row in (old, new, sign_in("c", jid=BOB)):
-        await sign_ins.add(row, limit=5)
+        await add(sign_ins, row)
 
     assert await sign_ins.list(ALICE) == (new, old)
 
 
 async def test_rotation_replaces_the_token_in_use_once(sign_ins: SignIns) -> None:
     row = sign_in("a")
-    await sign_ins.add(row, limit=5)
+    await add(sign_ins, row)
     rotated = replace(
         row,
         refreshed_at=1500,
@@ -68,7 +74,7 @@ async def test_rotation_replaces_the_token_in_use_once(sign_ins: SignIns) -> Non
 
 async def test_rotation_of_a_removed_sign_in_changes_nothing(sign_ins: SignIns) -> None:
     row = sign_in("a")
-    await sign_ins.add(row, limit=5)
+    await add(sign_ins, row)
     await sign_ins.remove(ALICE, "a")
 
     assert not await sign_ins.rotate(replace(row, previous_hash=row.token_hash))
@@ -80,23 +86,23 @@ async def test_sign_in_beyond_the_limit_replaces_the_one_not_refreshed_for_longe
     sign_ins: SignIns,
 ) -> None:
     for number in range(3):
-        await sign_ins.add(sign_in(f"{number}", at=1000 + number), limit=2)
-    await sign_ins.add(sign_in("of bob", jid=BOB), limit=2)
+        await add(sign_ins, sign_in(f"{number}", at=1000 + number), limit=2)
+    await add(sign_ins, sign_in("of bob", jid=BOB), limit=2)
 
     assert [row.id for row in await sign_ins.list(ALICE)] == ["2", "1"]
     assert [row.id for row in await sign_ins.list(BOB)] == ["of bob"]
 
 
 async def test_adding_removes_expired_sign_ins_of_all_users(sign_ins: SignIns) -> None:
-    await sign_ins.add(sign_in("old", jid=BOB, at=1000), limit=5)
+    await add(sign_ins, sign_in("old", jid=BOB, at=1000))
 
-    await sign_ins.add(sign_in("new", at=2000), limit=5)
+    await add(sign_ins, sign_in("new", at=2000))
 
     assert await sign_ins.get("old") is None
 
 
 async def test_removal_needs_the_user_of_the_sign_in(sign_ins: SignIns) -> None:
-    await sign_ins.add(sign_in("a"), limit=5)
+    await add(sign_ins, sign_in("a"))
 
     assert not await sign_ins.remove(BOB, "a")
     assert await sign_ins.remove(ALICE, "a")
@@ -105,9 +111,9 @@ async def test_removal_needs_the_user_of_the_sign_in(sign_ins: SignIns) -> None:
 
 async def test_removal_of_all_leaves_other_users_alone(sign_ins: SignIns) -> None:
     for row in (sign_in("a"), sign_in("b"), sign_in("c", jid=BOB)):
-        await sign_ins.add(row, limit=5)
+        await add(sign_ins, row)
 
-    assert await sign_ins.remove_all(ALICE, at=1500) == 2
+    assert await sign_ins.remove_all(ALICE) == 2
 
     assert await sign_ins.list(ALICE) == ()
     assert len(await sign_ins.list(BOB)) == 1
@@ -116,9 +122,20 @@ async def test_removal_of_all_leaves_other_users_alone(sign_ins: SignIns) -> Non
 async def test_sign_in_that_began_before_a_removal_of_all_is_not_added(
     sign_ins: SignIns,
 ) -> None:
-    await sign_ins.remove_all(ALICE, at=1500)
-    await sign_ins.remove_all(ALICE, at=1400)
+    before = await sign_ins.revocations(ALICE)
+    await sign_ins.remove_all(ALICE)
+    after = await sign_ins.revocations(ALICE)
 
-    assert not await sign_ins.add(sign_in("a", at=1500), limit=5)
-    assert await sign_ins.add(sign_in("b", at=1501), limit=5)
-    assert await sign_ins.add(sign_in("c", jid=BOB, at=1000), limit=5)
+    assert not await sign_ins.add(sign_in("a"), limit=5, revocations=before)
+    assert await sign_ins.add(sign_in("b"), limit=5, revocations=after)
+    assert await add(sign_ins, sign_in("c", jid=BOB))
+
+
+async def test_each_removal_of_all_counts(sign_ins: SignIns) -> None:
+    counts = [await sign_ins.revocations(ALICE)]
+    for _ in range(3):
+        await sign_ins.remove_all(ALICE)
+        counts.append(await sign_ins.revocations(ALICE))
+
+    assert len(set(counts)) == 4
+    assert await sign_ins.revocations(BOB) == counts[0]

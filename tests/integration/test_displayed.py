@@ -39,7 +39,7 @@ def misconfigured(tmp_path: Path, release: Release) -> Iterator[Server]:
 
 
 async def unread(server: Server, owner: Account) -> dict[str, int]:
-    """Return how many messages of each conversation are unread over HTTP."""
+    """Return the number of unread messages by conversation, over HTTP."""
     async with (
         session(server.muniment) as http,
         http.get(f"/api/v1/archives/{owner.jid}/conversations") as answer,
@@ -186,6 +186,6 @@ async def test_permission_that_ejabberd_cannot_carry_out_is_logged_and_delays_on
 
 
 async def timed_unread(server: Server, owner: Account) -> tuple[dict[str, int], float]:
-    """Return how many messages are unread, and how many seconds the answer took."""
+    """Return the number of unread messages, and the seconds until the answer."""
     began = time.monotonic()
     return await unread(server, owner), time.monotonic() - began

@@ -61,7 +61,7 @@ modules:
 
 
 def printed_options(muniment: Muniment, release: Release, *arguments: str) -> str:
-    """Return what the real command prints for this configuration."""
+    """Return the output of the real command for this configuration."""
     muniment.write_config()
     command = [sys.executable, "-m", "component", "ejabberd-config", release.version]
     command += ["--config", str(muniment.config_path), *arguments]

@@ -309,9 +309,9 @@ async def test_message_with_forged_room_id_is_moderated(release: Release, people
 
 
 async def live_ids(people: People, *texts: str) -> list[str | None]:
-    """Return for each text the last id by the room of the message that bob has heard, if any."""
-    heard = [await people.bob.wait_for_body(text) for text in texts]
-    return [(room_stanza_ids(stanza, people.room) or [None])[-1] for stanza in heard]
+    """Return for each text the room's last id of the message that bob received, None without."""
+    messages = [await people.bob.wait_for_body(text) for text in texts]
+    return [(room_stanza_ids(stanza, people.room) or [None])[-1] for stanza in messages]
 
 
 async def test_id_of_a_live_message_is_its_id_in_the_archive_of_the_room(
@@ -381,7 +381,7 @@ async def test_message_is_read_over_http_by_its_live_id(
 async def test_messages_are_corrected_by_the_person_not_by_the_nickname(
     release: Release, rooms_server: Server, people: People
 ) -> None:
-    """XEP-0421: where the room tells who wrote a message, a taken nickname corrects nothing."""
+    """XEP-0421: if the room identifies authors, a user with their nickname corrects nothing."""
     alice, bob = people.alice, people.bob
     id = await say(people, alice, "mine")
     await rename(alice, people.room, "alicia")
@@ -405,7 +405,7 @@ async def test_messages_are_corrected_by_the_person_not_by_the_nickname(
 
 
 async def rename(client: Client, room: str, nick: str) -> None:
-    """Change the nickname of an occupant, and wait until the room has told everybody."""
+    """Change the nickname of an occupant, and wait for the room's presence."""
     client.send(f"<presence to='{room}/{nick}'/>")
     is_own = "{http://jabber.org/protocol/muc#user}x/{*}status[@code='110']"
     await client.wait_for(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from aiohttp import ClientSession
 from support.releases import Release
-from support.sign_in_server import SigningIn, sign_in_server
+from support.sign_in_server import PAGE, SigningIn, sign_in_server
 from support.slixmpp_client import logs_in
 
 #: The lines differ between releases of ejabberd.
@@ -55,6 +56,56 @@ async def test_user_reads_own_archive_and_roster_and_those_of_nobody_else(
         for path in ("archives/{}", "archives/{}/messages", "archives/{}/stream", "rosters/{}"):
             refused = await http.get(f"/api/v1/{path.format(alice.jid)}")
             assert (await refused.json())["error"] == "forbidden", path
+
+
+async def test_page_behind_a_proxy_follows_its_archive_with_a_ticket(
+    signing_in: SigningIn,
+) -> None:
+    alice, bob = signing_in.server.accounts("alice", "bob")
+    server = signing_in.server
+    tokens = await signing_in.sign_in(bob)
+    headers = {"Origin": PAGE, "X-Forwarded-For": "198.51.100.7"}
+
+    async with ClientSession(signing_in.url, headers=headers) as page:
+        asking = {"Access-Control-Request-Method": "POST"}
+        preflight = await page.options("/api/v1/tokens/tickets", headers=asking)
+        assert preflight.status == 204
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        answer = await page.post("/api/v1/tokens/tickets", headers=bearer)
+        ticket = (await answer.json())["ticket"]
+
+        path = f"/api/v1/archives/{bob.jid}/stream"
+        async with page.get(path, params={"ticket": ticket}) as stream:
+            assert stream.headers["Access-Control-Allow-Origin"] == PAGE
+            async with server.client(alice) as sender, asyncio.timeout(30):
+                sender.say(bob.jid, "to the page")
+                async for line in stream.content:
+                    if line.startswith(b"data: "):
+                        break
+        assert b"to the page" in line
+        assert (await page.get(path, params={"ticket": ticket})).status == 401
+
+    refused = f"GET {path} 401"
+    server.muniment.wait_until(lambda: refused in server.muniment.log, "logs the request")
+    assert ticket not in server.muniment.log
+
+
+async def test_revoked_access_token_is_no_password_for_muniment(signing_in: SigningIn) -> None:
+    """ejabberd, which keeps the accounts, accepts the token until it expires."""
+    alice, muniment = signing_in.server.account("alice"), signing_in.server.muniment
+    tokens = await signing_in.sign_in(alice)
+    revoked = replace(alice, password=tokens["access_token"])
+    login = {"username": alice.user, "password": revoked.password}
+    async with (
+        signing_in.user(tokens) as http,
+        ClientSession(muniment.url, headers={"X-Api-Key": muniment.secret}) as server,
+    ):
+        assert (await server.get("/api/auth", params=login)).status == 200
+
+        assert (await http.delete("/api/v1/tokens/current")).status == 204
+
+        assert (await server.get("/api/auth", params=login)).status == 401
+    assert await logs_in(signing_in.server, revoked)
 
 
 async def test_sign_in_with_access_token_as_password_is_refused(signing_in: SigningIn) -> None:

@@ -1,4 +1,4 @@
-"""The gate delivers the same stanzas in whatever pieces the stream arrives."""
+"""The gate delivers the same stanzas for all pieces of a stream."""
 
 from __future__ import annotations
 

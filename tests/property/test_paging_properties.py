@@ -57,7 +57,7 @@ def filters(draw: st.DrawFn) -> Filter:
 
 
 def model(batches: Sequence[Sequence[NewMessage]]) -> list[NewMessage]:
-    """Return what an archive holds after these batches, in the order of arrival."""
+    """Return the content of an archive after these batches, in the order of arrival."""
     held: dict[bytes, NewMessage] = {}
     for work in (work for batch in batches for work in batch):
         if held.keys().isdisjoint({work.dedup_key, *(work.alternative_keys or ())}):
@@ -79,8 +79,8 @@ def matching(held: Sequence[NewMessage], filter: Filter) -> list[NewMessage]:
     ]
 
 
-def columns(found: Sequence[NewMessage | ArchivedMessage]) -> list[tuple[object, ...]]:
-    return [(row.xml, row.at, row.peer, row.resource, row.type) for row in found]
+def columns(rows: Sequence[NewMessage | ArchivedMessage]) -> list[tuple[object, ...]]:
+    return [(row.xml, row.at, row.peer, row.resource, row.type) for row in rows]
 
 
 async def fill(archive: Archive, batches: Sequence[Sequence[NewMessage]]) -> str:
@@ -102,7 +102,7 @@ async def paged(
     counted: bool = False,
 ) -> list[ArchivedMessage]:
     """Return the messages of all pages from one end of an archive to the other."""
-    found: list[ArchivedMessage] = []
+    messages: list[ArchivedMessage] = []
     place: dict[str, str] = {}
     while True:
         page = await archive.page(
@@ -122,11 +122,11 @@ async def paged(
             assert taken <= max_bytes or len(page.messages) == 1
         if counted and page.messages and page.index is not None and page.count is not None:
             behind = page.count - page.index - len(page.messages)
-            assert len(found) == (behind if backwards else page.index)
-        found = [*page.messages, *found] if backwards else [*found, *page.messages]
+            assert len(messages) == (behind if backwards else page.index)
+        messages = [*page.messages, *messages] if backwards else [*messages, *page.messages]
         if page.complete:
-            return found
-        place = {"before": found[0].id} if backwards else {"after": found[-1].id}
+            return messages
+        place = {"before": messages[0].id} if backwards else {"after": messages[-1].id}
 
 
 @given(batches=BATCHES, filter=filters(), size=st.integers(1, 6))
@@ -169,7 +169,7 @@ def test_pages_bounded_in_bytes_lose_and_repeat_no_message(
         owner = await fill(archive, batches)
 
         for backwards in (False, True):
-            found = await paged(
+            messages = await paged(
                 archive,
                 owner,
                 filter,
@@ -179,7 +179,7 @@ def test_pages_bounded_in_bytes_lose_and_repeat_no_message(
                 counted=counted,
             )
 
-            assert columns(found) == columns(matching(model(batches), filter))
+            assert columns(messages) == columns(matching(model(batches), filter))
 
     runner.run(check())
 

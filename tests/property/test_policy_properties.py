@@ -60,9 +60,9 @@ def test_every_decision_of_the_policy_has_a_reason(policy: Policy, stanza: Stanz
 
 @given(policy=POLICIES, stanza=STANZAS)
 def test_decision_does_not_depend_on_the_order_of_payloads(policy: Policy, stanza: Stanza) -> None:
-    again = stanza._replace(payloads=frozenset(sorted(stanza.payloads, reverse=True)))
+    reordered = stanza._replace(payloads=frozenset(sorted(stanza.payloads, reverse=True)))
 
-    assert policy.judge(again) == policy.judge(stanza)
+    assert policy.judge(reordered) == policy.judge(stanza)
 
 
 @given(policy=POLICIES, stanza=STANZAS, hint=st.sampled_from(KNOWN_PAYLOADS[3:5]))

@@ -167,7 +167,7 @@ def test_deletion_leaves_the_same_messages_as_a_list_model(
 
 
 def expected(octets: list[int], cutoff: Cutoff) -> int:
-    """Return how many of the newest messages stay."""
+    """Return the number of the newest messages that stay."""
     remaining = list(enumerate(octets))
     while remaining and (
         (cutoff.since is not None and remaining[0][0] < cutoff.since)

@@ -1,1 +1,1 @@
-"""What tests share: builders, servers that run for real, clients that talk to them."""
+"""The parts that tests share: builders, real servers, and clients of them."""

@@ -22,9 +22,9 @@ async def open_accounts(url: str = "sqlite::memory:") -> AsyncIterator[OwnAccoun
 
 
 class Accounts(Authenticator, AccountAdmin, Protocol):
-    """A source of accounts that can do everything."""
+    """A source of accounts that is an Authenticator and an AccountAdmin."""
 
 
 def source_of(accounts: Accounts) -> AccountSource:
-    """Return a source whose accounts are asked and administered by one object."""
+    """Return a source in which one object checks and administers accounts."""
     return AccountSource(authenticator=accounts, administered=accounts)

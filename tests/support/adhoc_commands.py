@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import quoteattr
 
-from support.wire import ALICE_PHONE, NS_FORM, NS_STANZAS, Reply, Wire, found
+from support.wire import ALICE_PHONE, NS_FORM, NS_STANZAS, Reply, Wire, element_at
 
 NS_COMMANDS = "http://jabber.org/protocol/commands"
 
@@ -55,12 +55,12 @@ async def submit(
 
 def command(reply: Reply) -> Element:
     """Return the <command/> of an answer."""
-    return found(reply.iq, f"{{{NS_COMMANDS}}}command")
+    return element_at(reply.iq, f"{{{NS_COMMANDS}}}command")
 
 
 def form_in(reply: Reply) -> Element:
-    """Return the form that is to be filled in."""
-    return found(command(reply), f"{{{NS_FORM}}}x")
+    """Return the form of an answer."""
+    return element_at(command(reply), f"{{{NS_FORM}}}x")
 
 
 def specific(reply: Reply) -> tuple[str | None, str | None]:

@@ -17,7 +17,7 @@ NS_SID = "urn:xmpp:sid:0"
 
 
 class Talk:
-    """A conversation of which the pipeline gets the copies."""
+    """A conversation, whose copies go to the pipeline."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -47,7 +47,7 @@ def to_alice(body: str | None, id: str, extra: str = "", **fields: Any) -> str:
 def in_room(
     nick: str, body: str | None, id: str, extra: str = "", *, occupant: str | None = None
 ) -> str:
-    """Return what the room sends to Alice; it calls the message room-ID."""
+    """Return a message of the room to Alice; the room gives it the id room-ID."""
     if occupant is not None:
         extra += f"<occupant-id xmlns='urn:xmpp:occupant-id:0' id='{occupant}'/>"
     extra += f"<stanza-id xmlns='{NS_SID}' by='{ROOM}' id='room-{id}'/>"

@@ -1,4 +1,4 @@
-"""Small builders: rows for the store, stanzas as ejabberd passes them on, and their copies."""
+"""Small builders: rows for the store, stanzas in the form of ejabberd, and their copies."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def retraction(mark: int, *, name: object = None, **fields: Any) -> NewMessage:
     return entry(row_name, refers_to=(mark,), **(relation | fields))
 
 
-#: The XML of the tombstone of a message; None where it may not be retracted.
+#: A function that returns the XML of a message's tombstone, None if it may not be retracted.
 TombstoneOf = Callable[[ArchivedMessage], str | None]
 
 

@@ -41,7 +41,7 @@ async def nbxmpp(server: Server, account: Account, missing: GiveUp, **orders: An
 async def stanza_js(
     server: Server, account: Account, missing: GiveUp, *calls: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Log in with stanza.js over WebSocket and have it make calls; return what each gave."""
+    """Log in with stanza.js over WebSocket, make calls, and return the result of each."""
     node = shutil.which("node")
     if node is None or not (STANZA_JS / "node_modules" / "stanza").is_dir():
         missing("stanza.js is not installed (scripts/install test)")

@@ -1,4 +1,4 @@
-"""Commands as operators give them: by slixmpp's forms, and by our command in a shell."""
+"""Commands of operators, by slixmpp's forms and by our command in a shell."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ADMIN = "http://jabber.org/protocol/admin"
 BOSS = Account("boss", "one.test", "the password of the boss")
 OPERATORS = {"operators.boss": {"role": "admin", "jid": BOSS.jid}}
 
-#: A while, for a command that starts Python.
+#: Seconds for a command, which starts Python.
 SECONDS = 60.0
 
 
 class Operator:
-    """Somebody with a client that knows ad-hoc commands."""
+    """An operator with a client that supports ad-hoc commands."""
 
     def __init__(self, client: ClientXMPP, component: str) -> None:
         self._client = client
@@ -39,7 +39,7 @@ class Operator:
         return {node for _, node, _ in listed["disco_items"]["items"]}
 
     async def give(self, node: str, fields: Mapping[str, Any] | None = None) -> Any:
-        """Give a command, filling in its form, and return what completes it. Raises IqError."""
+        """Run a command with values for its form, and return its completion. Raises IqError."""
         begun = (await self._adhoc.send_command(self._component, node))["command"]
         if begun["status"] == "completed":
             return begun
@@ -54,7 +54,7 @@ class Operator:
 
 @asynccontextmanager
 async def operator(server: Server, account: Account = BOSS) -> AsyncIterator[Operator]:
-    """Log in with slixmpp, to give commands."""
+    """Log in with slixmpp as an operator."""
     async with slixmpp_client(account, server.ejabberd.ports.c2s) as client:
         client.register_plugin("xep_0050")
         yield Operator(client, server.ejabberd.component)
@@ -74,16 +74,16 @@ def line(server: Server, *arguments: str, stdin: str = "") -> subprocess.Complet
 
 
 async def run_for_json(server: Server, *arguments: str, stdin: str = "") -> dict[str, Any]:
-    """Run our command, which goes well, and return the JSON it answers."""
+    """Run our command, which has to succeed, and return its JSON."""
     done = await asyncio.to_thread(line, server, *arguments, "--json", stdin=stdin)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
 
 def typed(server: Server, *arguments: str, answers: Sequence[str]) -> tuple[int, str]:
-    """Run our command on a terminal, and answer what it asks for.
+    """Run our command on a terminal, and type answers to its questions.
 
-    Returns its exit code, and what was to be seen.
+    Returns its exit code, and the output on the terminal.
     """
     keyboard, screen = os.openpty()
     process = subprocess.Popen(

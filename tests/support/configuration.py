@@ -1,4 +1,4 @@
-"""Configurations of tests: what each needs at least, and what becomes of a text."""
+"""Configurations of tests: the required options, and the result of loading a text."""
 
 from __future__ import annotations
 

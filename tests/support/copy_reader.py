@@ -1,4 +1,4 @@
-"""Reads a stream of copies as the component does, from the gate to the queue."""
+"""Read a stream of copies as the component does, from the gate to the queue."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CopyReader:
             is_repeated=self._is_repeated,
         )
         self.copies: list[str] = []  #: the stanzas in those that were read
-        self.asked: list[bytes] = []  #: stanzas that the gate asked about
+        self.scanned: list[bytes] = []  #: stanzas that the gate asked about
         self.work: list[NewMessage] = []
         self.read(header)
 
@@ -58,5 +58,5 @@ class CopyReader:
         self._log.take(host, stanza, raw)
 
     def _is_repeated(self, host: str, stanza: bytes) -> bool:
-        self.asked.append(stanza)
+        self.scanned.append(stanza)
         return self._remembers and self._ingest.is_repeated(host, stanza)

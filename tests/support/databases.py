@@ -45,7 +45,7 @@ async def open_database(
     synchronous: str = "normal",
     timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS,
 ) -> AsyncIterator[SqliteDatabase]:
-    """Open or make a database with the schema of this program."""
+    """Open or create a database with the schema of this program."""
     database = await SqliteDatabase.open(str(path), synchronous=synchronous, timeouts=timeouts)
     try:
         await migrate(database)

@@ -1,4 +1,4 @@
-"""The parts that decide about deliveries, with accounts and a clock that the test sets."""
+"""The parts that decide deliveries, with accounts and a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class FakeAccounts:
 
     def __init__(self) -> None:
         self.ghosts: frozenset[str] | None = frozenset()
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     async def missing(self, users: Collection[str]) -> frozenset[str] | None:
         """Return the users without an account."""
-        self.asked += users
+        self.requested += users
         return self.ghosts
 
 

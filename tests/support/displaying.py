@@ -21,7 +21,7 @@ NS_MDS = "urn:xmpp:mds:displayed:0"
 NS_PUBSUB = "http://jabber.org/protocol/pubsub"
 NS_EVENT = f"{NS_PUBSUB}#event"
 
-#: What a server grants that lets us ask for markers.
+#: The privilege by which we may ask a server for markers.
 GET = {NS_PUBSUB: "get"}
 
 OPTIONS = (
@@ -36,12 +36,12 @@ OPTIONS = (
 
 
 def stanza_id(id: str, by: str = ALICE) -> str:
-    """Return the name of a message."""
+    """Return the <stanza-id/> of a message."""
     return f"<stanza-id xmlns='urn:xmpp:sid:0' by='{by}' id='{id}'/>"
 
 
 def item(chat: str, *ids: str) -> str:
-    """Return an item of the node, with what names the last displayed message."""
+    """Return an item of the node, with the ids of the last displayed message."""
     return f"<item id='{chat}'><displayed xmlns='{NS_MDS}'>{''.join(ids)}</displayed></item>"
 
 
@@ -67,7 +67,7 @@ def published(*items: str, sender: str = ALICE_PHONE, to: str | None = ALICE) ->
 
 
 def caught_up(*items: str, sender: str = ALICE, to: str = ALICE_PHONE) -> str:
-    """Return the IQ in which a client is sent all markers."""
+    """Return the IQ by which the server sends all markers to a client."""
     return (
         f"<iq xmlns='{NS_CLIENT}' type='result' id='c' from='{sender}' to='{to}'>"
         f"{items_of(*items)}</iq>"
@@ -75,7 +75,7 @@ def caught_up(*items: str, sender: str = ALICE, to: str = ALICE_PHONE) -> str:
 
 
 def notified(*items: str, sender: str = ALICE, to: str = ALICE_PHONE) -> str:
-    """Return the message by which a client is notified."""
+    """Return the message by which the server notifies a client."""
     node = f"<items node='{NS_MDS}'>{''.join(items)}</items>"
     return (
         f"<message xmlns='{NS_CLIENT}' type='headline' from='{sender}' to='{to}'>"
@@ -84,18 +84,18 @@ def notified(*items: str, sender: str = ALICE, to: str = ALICE_PHONE) -> str:
 
 
 async def unread(wire: Wire, owner: str = ALICE) -> dict[str, int]:
-    """Return how many messages of each conversation are unread, after all that was sent before."""
+    """Return the number of unread messages by conversation, after reading all earlier stanzas."""
     await wire.archived(owner)
     return await read_unread(wire, owner)
 
 
 async def read_unread(wire: Wire, owner: str = ALICE) -> dict[str, int]:
-    """Return how many messages of each conversation are unread."""
+    """Return the number of unread messages by conversation."""
     page = await wire.parts.reader.conversations(User(owner), owner, ConversationQuery())
     return {summary.conversation.peer: summary.unread for summary in page.conversations}
 
 
-async def asked(wire: Wire) -> ET.Element:
+async def next_marker_query(wire: Wire) -> ET.Element:
     """Return the next question for the markers of a user."""
     while True:
         sent = await wire.next_sent()

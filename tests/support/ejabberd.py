@@ -43,7 +43,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What ejabberd listens on."""
+    """The ports on which ejabberd listens."""
 
     c2s: int
     component: int
@@ -51,12 +51,12 @@ class Ports:
 
     @classmethod
     def free(cls, *, c2s: int = 0, component: int = 0, http: int = 0) -> Ports:
-        """Return free ports: those asked for where nobody has them."""
+        """Return free ports, and the preferred ones if they are free."""
         return cls(free_port(c2s), free_port(component), free_port(http))
 
 
 class Ejabberd(Program):
-    """An ejabberd that knows nothing of any other one on this machine."""
+    """An ejabberd that is independent of all others on this machine."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Ejabberd(Program):
         secret: str | None = None,
         changes: Mapping[str, str] | None = None,
     ) -> None:
-        """`changes` are made in the example, beside those that every test needs."""
+        """`changes` are replacements in the example, beside those that every test needs."""
         super().__init__("ejabberd", folder / "ejabberd.out")
         self.folder = folder
         self.release = release
@@ -103,7 +103,7 @@ class Ejabberd(Program):
             },
             stdin=subprocess.PIPE,
         )
-        # Its ports take connections a moment before there is anybody to answer on them.
+        # Its ports accept connections a moment before ejabberd answers on them.
         started = "lists:keymember(ejabberd, 1, application:which_applications())"
         self.wait_until(lambda: self.evaluate(started) == "true", "started")
         for port in (self.ports.c2s, self.ports.component, self.ports.http):
@@ -115,19 +115,19 @@ class Ejabberd(Program):
         self.start()
 
     def register(self, *accounts: Account) -> None:
-        """Make accounts; those that are there are given the password."""
+        """Create accounts, or set the passwords of existing ones."""
         registrations = ", ".join(map(_registration, accounts))
         answer = self.evaluate(f"lists:usort([{registrations}])")
         if answer != "[ok]":
             raise self.failed(f"makes no accounts: {answer}")
 
     def offline_messages(self, account: Account) -> int:
-        """Return how many messages wait for a user."""
+        """Return the number of messages that wait for a user."""
         names = f"{_binary(account.user)}, {_binary(account.host)}"
         return int(self.evaluate(f"mod_offline:count_offline_messages({names})"))
 
     def evaluate(self, expression: str) -> str:
-        """Return what an Erlang expression is inside ejabberd, on one line."""
+        """Return the value of an Erlang expression inside ejabberd, as one line."""
         mark = f"evaluated {secrets.token_hex(4)}-{next(self._marks)}:"
         line = f'io:format("~n{mark} ~0tp~n", [(catch begin {expression} end)]).\n'
         try:
@@ -141,7 +141,7 @@ class Ejabberd(Program):
         return match[1]
 
     def _config(self) -> str:
-        """Return the example with what it says is to be replaced, and nothing else, replaced."""
+        """Return the example, with only those replacements that it asks for."""
         example_hosts = ("chat.example", "team.example")
         changes = {
             "port: 5222": f"port: {self.ports.c2s}",
@@ -161,7 +161,7 @@ class Ejabberd(Program):
 
 
 def replaced(text: str, changes: Mapping[str, str]) -> str:
-    """Return a text with all changes made. Raises LookupError if one of them finds nothing."""
+    """Return a text after all changes. Raises LookupError if a change does not apply."""
     hits = set()
 
     def change(match: re.Match[str]) -> str:
@@ -176,7 +176,7 @@ def replaced(text: str, changes: Mapping[str, str]) -> str:
 
 
 def _registration(account: Account) -> str:
-    """Return the expression that makes an account."""
+    """Return the expression that creates an account."""
     user, host, password = map(_binary, (account.user, account.host, account.password))
     return (
         f"case ejabberd_auth:try_register({user}, {host}, {password}) of "

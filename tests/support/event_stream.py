@@ -1,4 +1,4 @@
-"""A client of Server-Sent Events that is as strict as a browser, and tells all it was sent."""
+"""A client of Server-Sent Events that is as strict as a browser, and returns all events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Events:
 
     def __init__(self, answer: ClientResponse) -> None:
         self.answer = answer
-        self.last_id = ""  #: what a browser would come again with
+        self.last_id = ""  #: the Last-Event-ID that a browser would send at its reconnect
         self.retry: int | None = None
         self.comments = 0
 
@@ -31,11 +31,11 @@ class Events:
                     return json.loads(data)  # type: ignore[no-any-return]
 
     async def take(self, count: int) -> list[str]:
-        """Return what the messages of the next events say."""
+        """Return the texts of the messages in the next events."""
         return [(await self.next())["body"] for _ in range(count)]
 
     async def block(self) -> str:
-        """Return the data of the next block, "" where there is none. Raises EOFError."""
+        """Return the data of the next block, "" without data. Raises EOFError."""
         data: list[str] = []
         while line := (await self._line()):
             name, _, value = line.partition(":")
@@ -65,7 +65,7 @@ class Events:
 async def stream(
     http: ClientSession, url: str, *, last_id: str = "", query: Mapping[str, str] | None = None
 ) -> AsyncIterator[Events]:
-    """Follow an archive while the context is open; it has begun at its start."""
+    """Follow an archive while the context is open, which begins when the stream has begun."""
     headers = {"Last-Event-ID": last_id} if last_id else {}
     async with http.get(url, params=query, headers=headers) as answer:
         assert answer.status == 200, await answer.text()

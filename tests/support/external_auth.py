@@ -1,4 +1,4 @@
-"""ejabberd and Muniment where ejabberd asks Muniment who may log in."""
+"""An ejabberd that asks Muniment for logins, by external authentication."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.muniment import ACCOUNTS, Muniment, Options
 from support.releases import Release
 from support.server import Server
 
-#: As an operator writes it, with two processes for both hosts; a test may register at any time.
+#: Options of ejabberd.yml, with two processes for both hosts; a test may register at any time.
 SETTING = """\
 auth_method: external
 extauth_program: {command}

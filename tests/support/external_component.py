@@ -22,7 +22,7 @@ class Component:
     received: list[Element] = field(default_factory=list)
 
     def send(self, xml: str) -> None:
-        """Send text as it is."""
+        """Send text unchanged."""
         self.writer.write(xml.encode())
 
     async def wait_for_privileges(self) -> None:
@@ -35,7 +35,7 @@ class Component:
         return any("privilege" in child.tag for stanza in self.received for child in stanza)
 
     async def pinged(self, *addresses: str, seconds: float) -> set[str]:
-        """Ping addresses, and return those from which an answer came within that time."""
+        """Ping addresses, and return those that answered within `seconds`."""
         for address in addresses:
             self.send(
                 f"<iq type='get' id='ping {address}' from='{self.jid}' to='{address}'>"

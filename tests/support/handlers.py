@@ -1,4 +1,4 @@
-"""Functions of a test as those of an operator's module, and modules that leave no trace."""
+"""Functions of a test in the place of an operator's module, and temporary imports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODULE = "shop.jabber"
 
 
 def handlers(*functions: Callable[..., object], threads: int = 2) -> Handlers:
-    """Return what a module of these functions does in our place."""
+    """Return the handlers of a module with these functions."""
     executor = ThreadPoolExecutor(threads, thread_name_prefix="handler")
     named = {
         function.__name__: Function(function.__name__, function, executor)
@@ -24,7 +24,7 @@ def handlers(*functions: Callable[..., object], threads: int = 2) -> Handlers:
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Forget at the end what was imported, and where from."""
+    """Restore the imported modules and the import path after the block."""
     path, modules = list(sys.path), set(sys.modules)
     yield
     sys.path[:] = path

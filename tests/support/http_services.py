@@ -1,4 +1,4 @@
-"""The HTTP server's parts as the program composes them, over a store, without an XMPP server."""
+"""The parts of the HTTP server, as the program composes them, without an XMPP server."""
 
 from __future__ import annotations
 
@@ -106,12 +106,12 @@ async def open_services(
 
 
 def stamp(second: int, micros: int = 0) -> str:
-    """Return a time as Remote Data writes it."""
+    """Return a time in the form of Remote Data."""
     return f"2026-01-01T00:{second // 60:02d}:{second % 60:02d}.{micros:06d}Z"
 
 
 def message(sender: str, recipient: str, body: str) -> str:
-    """Return a chat message as ejabberd posts it."""
+    """Return a chat message in the form in which ejabberd posts it."""
     return (
         f"<message xmlns='jabber:client' type='chat' from='{sender}' to='{recipient}'>"
         f"<body>{body}</body></message>"

@@ -17,7 +17,7 @@ from support.writer import open_writer
 
 
 class Intake:
-    """A store with its writer and the ingest pipeline, which a restart makes anew."""
+    """A store with its writer, and the ingest pipeline, which `restart` replaces."""
 
     def __init__(self, archive: Archive, writer: Writer, room_services: Collection[str]) -> None:
         self._archive = archive
@@ -28,7 +28,7 @@ class Intake:
         self.restart()
 
     def restart(self) -> None:
-        """Make the pipeline anew, as a restart of the program does."""
+        """Replace the pipeline by a new one, as a restart of the program does."""
         if self.delivering is not None:
             self.delivering.deliveries.decide()
         self.delivering = DeliveryBench(self._writer)
@@ -41,7 +41,7 @@ class Intake:
             self._ingest.take(stanza(text), at, host)
 
     def come(self, *sessions: str, at: int = NOON, priority: int = 0) -> None:
-        """Let sessions become available."""
+        """Take available presences of sessions."""
         for jid in sessions:
             self.delivering.sessions.available(jid, priority, at)
 

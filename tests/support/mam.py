@@ -1,4 +1,4 @@
-"""Archives as a user reads them: queries of XEP-0313 by the raw client, page after page."""
+"""Archive queries (XEP-0313) of the raw client, page after page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORM = "jabber:x:data"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveResult:
-    """One message of an archive."""
+    """A result: a message of an archive."""
 
     id: str  #: of the archive
     stamp: str
@@ -36,7 +36,7 @@ class ArchiveResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One answer."""
+    """The answer to a query."""
 
     results: tuple[ArchiveResult, ...]
     complete: bool
@@ -47,7 +47,7 @@ class Page:
 
     @property
     def bodies(self) -> list[str | None]:
-        """The texts of its messages, in order."""
+        """The texts of the messages on the page, in order."""
         return [result.body for result in self.results]
 
 
@@ -61,7 +61,7 @@ async def query(
     before: str | None = None,
     extra: str = "",
 ) -> Page:
-    """Ask for one page; `before=""` asks for the last one. Raises Refused."""
+    """Query a page; `before=""` selects the last one. Raises Refused."""
     queryid = uuid4().hex
     results: list[ArchiveResult] = []
 

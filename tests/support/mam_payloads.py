@@ -53,9 +53,9 @@ def archive_query(
     is_flipped: bool = False,
     extra: str = "",
 ) -> str:
-    """Return a query with these fields of the form, and this page of what they match.
+    """Return a query with these fields of the form, for this page of the matching messages.
 
-    `extra` is put in at the end as it is.
+    `extra` is appended unchanged.
     """
     limits = {"max": max, "after": after, "before": before, "index": index}
     page = "".join(f"<{k}>{escape(str(v))}</{k}>" for k, v in limits.items() if v is not None)
@@ -93,7 +93,7 @@ def preferences_in(answer: Element) -> Preferences:
 
 
 def metadata_in(answer: Element) -> tuple[Edge, Edge] | None:
-    """Return where an archive begins and ends, None when it is empty."""
+    """Return the first and the last message of an archive, None if it is empty."""
     metadata = _the(answer, f"{MAM}metadata")
     if len(metadata) == 0:
         return None

@@ -1,4 +1,4 @@
-"""Which tests run on which releases of ejabberd, and how they are shared out to processes.
+"""Select the releases of ejabberd for each test, and share the tests out to processes.
 
 A test that needs an ejabberd, through the fixture `release`, is parametrized with the versions of
 ejabberd: `test_x[26.07]`.
@@ -56,7 +56,7 @@ class FileAndReleaseScheduling(LoadFileScheduling):  # type: ignore[misc]
 
 
 def scheduling(config: pytest.Config, log: Any) -> FileAndReleaseScheduling | None:
-    """Return how xdist is to share out tests, None where another way than files was asked for."""
+    """Return the scheduling for xdist, None if another one than by files was requested."""
     if config.getvalue("dist") != "loadfile":
         return None
     # Not by the number of tests: few tests with real servers take longer than many without.

@@ -1,4 +1,4 @@
-"""Our own command in a process of its own, on a configuration written for it."""
+"""Our own command in a process of its own, with a configuration of its own."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class Muniment(Program):
 
     @property
     def url(self) -> str:
-        """Where its HTTP server is."""
+        """The URL of its HTTP server."""
         return f"http://{LOOPBACK}:{self.http_port}"
 
     def start(self) -> None:
-        """Start, and return when every part of it is ready. Raises Failed."""
+        """Start Muniment, and return when every part is ready. Raises Failed."""
         self.begin()
         self.wait_until(self.is_ready, "is ready")
 
@@ -80,7 +80,7 @@ class Muniment(Program):
         self.config_path.write_text(_toml(self._options))
 
     def is_ready(self) -> bool:
-        """Whether it says of itself that every part can do its work."""
+        """Return whether Muniment reports that every part can do its work."""
         connection = HTTPConnection(LOOPBACK, self.http_port, timeout=5)
         try:
             self._connect(connection)
@@ -105,7 +105,7 @@ class Muniment(Program):
         self._options = _merged(self._options, {section: options})
 
     def restart(self) -> None:
-        """Stop it as an administrator would, and start it again on the same store."""
+        """Stop Muniment as an administrator would, and start it again with the same store."""
         code = self.stop()
         if code != 0:
             raise self.failed(f"ended with {code}")

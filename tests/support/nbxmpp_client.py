@@ -1,8 +1,8 @@
-"""Reads an archive with nbxmpp, the library of Gajim, and prints what it got as JSON.
+"""Read an archive with nbxmpp, the library of Gajim, and print the messages as JSON.
 
-Run by the system's Python, which has nbxmpp (Debian: python3-nbxmpp). Reads its orders as JSON on
-stdin: domain, username, password, port; then archive and max, or preferences (default, always,
-never), which it sets and reads back instead.
+The system's Python runs this program, because it has nbxmpp (Debian: python3-nbxmpp). Standard
+input has the orders as JSON: domain, username, password, port; then archive and max, or
+preferences (default, always, never), which the program sets and reads instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SECONDS = 20
 
 
 class Reader:
-    """Logs in, follows the pages to the last one or sets preferences, leaves."""
+    """Logs in, reads all pages or sets preferences, and logs out."""
 
     def __init__(self, orders: dict[str, Any]) -> None:
         self._orders = orders
@@ -46,7 +46,7 @@ class Reader:
         client.register_handler(StanzaHandler(name="message", callback=self._message, priority=60))
 
     def run(self) -> dict[str, Any]:
-        """Return the messages, or what went wrong."""
+        """Return the messages, or an error."""
         GLib.timeout_add_seconds(SECONDS, self.loop.quit)
         self._client.connect()
         self.loop.run()
@@ -66,19 +66,19 @@ class Reader:
         except Exception as error:
             self._leave({"error": repr(error)})
             return
-        self._client.get_module("MAM").request_preferences(callback=self._told)
+        self._client.get_module("MAM").request_preferences(callback=self._note_preferences)
 
-    def _told(self, task: Task) -> None:
+    def _note_preferences(self, task: Task) -> None:
         try:
-            found = task.finish()
+            preferences = task.finish()
         except Exception as error:
             self._leave({"error": repr(error)})
             return
         self._leave(
             {
-                "default": found.default,
-                "always": sorted(map(str, found.always)),
-                "never": sorted(map(str, found.never)),
+                "default": preferences.default,
+                "always": sorted(map(str, preferences.always)),
+                "never": sorted(map(str, preferences.never)),
             }
         )
 

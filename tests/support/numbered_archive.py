@@ -1,4 +1,4 @@
-"""Queries to an archive of fifteen messages by their numbers, 1 being the oldest."""
+"""Queries to an archive of fifteen messages by their numbers; the oldest one is 1."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class NumberedArchive:
         ids: list[str] | None = None,
         is_flipped: bool = False,
     ) -> NumberedPage:
-        """Ask for a page between messages, by their numbers; texts are taken for ids.
+        """Query a page between messages, given by number, or by id as a string.
 
-        `behind` and `ahead_of` are the fields after-id and before-id, the others are of the page.
+        `behind` and `ahead_of` are the fields after-id and before-id, the others select the page.
         """
         optional: dict[str, Value | None] = {
             "after-id": None if behind is None else self.ids[behind],

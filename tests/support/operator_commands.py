@@ -1,4 +1,4 @@
-"""The program with operators, over a real store: each way in which they give commands."""
+"""The program with operators, over a real store, and the three ways to run commands."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ FieldValues = Mapping[str, str | list[str]]
 
 @dataclass
 class Operated:
-    """A running program, and three ways to give it commands."""
+    """A running program, and the connections over which operators run commands."""
 
     wire: Wire
     commands: CommandService
@@ -61,7 +61,7 @@ class Operated:
 
 @dataclass(frozen=True)
 class CommandAnswer:
-    """The answer of a command over XMPP, HTTP or the command line: all of it as text."""
+    """The answer of a command over XMPP, HTTP or the command line, as text."""
 
     message: str
     values: dict[str, list[str]] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class CommandAnswer:
 async def open_operated(
     folder: Path, defaults: RetentionDefaults | None = None
 ) -> AsyncIterator[Operated]:
-    """Run it in a folder; `defaults` is how long messages are kept."""
+    """Run the program in a folder; `defaults` are the retention limits."""
     sections: dict[str, Any] = {"operators": OPERATORS, "rosters": Rosters(source="store")}
     async with open_wire(folder, answering=False, **sections) as wire:
         parts, storage = wire.parts, wire.storage
@@ -108,7 +108,7 @@ def _configured(folder: Path, url: str) -> Path:
 
 
 def named(name: str) -> Command:
-    """Return a command."""
+    """Return the command of a name."""
     return next(command for command in COMMANDS if command.name == name)
 
 
@@ -116,23 +116,23 @@ def named(name: str) -> Command:
 
 
 async def by_form(
-    operated: Operated, name: str, given: FieldValues, asker: str = BOSS_PHONE
+    operated: Operated, name: str, fields: FieldValues, asker: str = BOSS_PHONE
 ) -> CommandAnswer:
-    """Give a command as a client with forms does."""
+    """Run a command over XMPP, with forms."""
     node = named(name).node
     begun = await operated.wire.direct(request(node), asker=asker)
     if begun.refusal or command(begun).get("status") == "completed":
         return answer_of(begun)
-    return answer_of(await fill_in(operated.wire, begun, given, asker))
+    return answer_of(await fill_in(operated.wire, begun, fields, asker))
 
 
-async def fill_in(wire: Wire, begun: Reply, given: FieldValues, asker: str = BOSS_PHONE) -> Reply:
+async def fill_in(wire: Wire, begun: Reply, fields: FieldValues, asker: str = BOSS_PHONE) -> Reply:
     """Submit the form of a command that has begun."""
     inner = "".join(
         f"<field var='{name}'>"
         + "".join(f"<value>{escape(value)}</value>" for value in listed(values))
         + "</field>"
-        for name, values in given.items()
+        for name, values in fields.items()
     )
     session = command(begun)
     answer = request(
@@ -176,7 +176,7 @@ def _fields(around: Element) -> dict[str, list[str]]:
 
 
 async def by_http(operated: Operated, name: str, fields: FieldValues) -> CommandAnswer:
-    """Give a command as a program does."""
+    """Run a command over HTTP."""
     async with (
         aiohttp.ClientSession(headers={"X-Api-Key": "the secret of the boss"}) as session,
         session.post(f"{operated.url}/api/v1/commands/{name}", json=dict(fields)) as answer,
@@ -190,13 +190,13 @@ async def by_http(operated: Operated, name: str, fields: FieldValues) -> Command
 async def by_line(
     operated: Operated,
     name: str,
-    given: FieldValues,
+    fields: FieldValues,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> CommandAnswer:
-    """Give a command as a person at a shell does."""
-    arguments = [name, "--config", str(operated.config), "--json", *_arguments(name, given)]
-    password = given.get("password", "")
+    """Run a command on the command line."""
+    arguments = [name, "--config", str(operated.config), "--json", *_arguments(name, fields)]
+    password = fields.get("password", "")
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{password}\n"))
     code = await asyncio.to_thread(_run, arguments)
     completed = capsys.readouterr()

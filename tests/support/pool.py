@@ -9,7 +9,7 @@ from pathlib import Path
 from support.ejabberd import Ejabberd
 from support.releases import Release
 
-#: This many ejabberds wait for the next test; each takes 130 MB.
+#: The maximum number of idle ejabberds, which wait for the next test; each takes 130 MB.
 MAX_IDLE = 2
 
 _idle: list[Ejabberd] = []

@@ -16,7 +16,7 @@ _assigned: set[int] = set()
 
 
 def free_port(preferred: int = 0) -> int:
-    """Return a port on which nobody listens: the preferred one if it is free."""
+    """Return a free port, the preferred one if it is free."""
     port = preferred or random.choice([port for port in _PORTS if port not in _assigned])  # noqa: S311
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -29,7 +29,7 @@ def free_port(preferred: int = 0) -> int:
 
 
 def answers(port: int) -> bool:
-    """Whether somebody takes connections on a port."""
+    """Return whether a program accepts connections on a port."""
     try:
         socket.create_connection((LOOPBACK, port), timeout=1).close()
     except OSError:

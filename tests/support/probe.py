@@ -22,7 +22,7 @@ class Probe(Protocol):
         ...
 
     async def dangling_links(self) -> int:
-        """Return how many links belong to messages that are deleted or blanked."""
+        """Return the number of links that belong to deleted or blanked messages."""
         ...
 
     async def has_traces(self) -> bool:
@@ -34,7 +34,7 @@ class Probe(Protocol):
         ...
 
     async def rooms_created(self) -> dict[str, int]:
-        """Return the time of creation of each room, in microseconds, where it is stored."""
+        """Return the stored times of creation of rooms, in microseconds."""
         ...
 
     def blocked(self) -> AbstractAsyncContextManager[None]:

@@ -1,4 +1,4 @@
-"""A program in a process of its own, with its log. Nothing of it belongs to an event loop."""
+"""A program in a process of its own, with its log. It is independent of event loops."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ TAIL_LINES = 40
 
 
 class Failed(Exception):
-    """A program did not do what it should; its log is in the message."""
+    """A program failed; the message has its log."""
 
 
 class Program:
-    """Starts a command, watches it, stops it by its own process id."""
+    """Starts a command, watches its process, and stops it by its process id."""
 
     def __init__(self, name: str, log: Path) -> None:
         """`log` is appended to, over all starts."""
@@ -47,7 +47,7 @@ class Program:
 
     @property
     def is_running(self) -> bool:
-        """Whether there is a process, be it paused."""
+        """Return whether the process exists, even if it is paused."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -57,16 +57,16 @@ class Program:
 
     @property
     def log(self) -> str:
-        """All it has written so far."""
+        """The whole log."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     @property
     def tail(self) -> str:
-        """The last lines it has written."""
+        """The last lines of the log."""
         return "\n".join(self.log.splitlines()[-TAIL_LINES:])
 
     def stop(self) -> int:
-        """Ask it to end, kill it if it does not, and return its exit code."""
+        """Terminate the process, kill it if it does not end, and return its exit code."""
         if self._process is None:
             return 0
         self.resume()
@@ -78,25 +78,25 @@ class Program:
             raise
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill the process, as a crash would."""
         if self._process is not None:
             self._signal(signal.SIGKILL)
             self.wait(STOP_SECONDS)
 
     def pause(self) -> None:
-        """Freeze it: its connections stay open and nothing is answered any more."""
+        """Freeze the process: its connections stay open, but it answers nothing any more."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on after `pause`."""
+        """Continue the process after `pause`."""
         self._signal(signal.SIGCONT)
 
     def terminate(self) -> None:
-        """Ask it to end, without waiting."""
+        """Send SIGTERM, without waiting."""
         self._signal(signal.SIGTERM)
 
     def wait(self, seconds: float = STOP_SECONDS) -> int:
-        """Wait for its end and return its exit code. Raises Failed."""
+        """Wait for the end of the process, and return its exit code. Raises Failed."""
         process = self._running()
         try:
             code = process.wait(seconds)
@@ -111,7 +111,7 @@ class Program:
     def wait_until(
         self, is_true: Callable[[], bool], condition: str, seconds: float = START_SECONDS
     ) -> None:
-        """Return when something has become true. Raises Failed, also when the program ended."""
+        """Return when `is_true` returns True. Raises Failed, also when the program ends."""
         deadline = time.monotonic() + seconds
         while not is_true():
             if not self.is_running:
@@ -132,7 +132,7 @@ class Program:
         environment: Mapping[str, str] | None = None,
         stdin: int = subprocess.DEVNULL,
     ) -> None:
-        """Start the process, in a session of its own: Ctrl-C is not for it."""
+        """Start the process in a session of its own, which does not get Ctrl-C."""
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -146,7 +146,7 @@ class Program:
 
     @property
     def stdin(self) -> IO[bytes]:
-        """What is written here it reads, if it was launched so."""
+        """The standard input of the process, if `launch` made a pipe for it."""
         stdin = self._running().stdin
         assert stdin is not None
         return stdin

@@ -1,4 +1,4 @@
-"""A small XMPP client on a socket: fast, exact, and free to send what a library would not."""
+"""A small XMPP client on a socket: fast, exact, and able to send any bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Lost(Exception):
 
 
 class Client:
-    """One session of one account. `with` logs in, and closes the stream at the end."""
+    """A session of an account. `async with` logs in, and closes the stream at the end."""
 
     def __init__(self, account: Account, port: int, resource: str = "phone") -> None:
         self.account = account
@@ -43,7 +43,7 @@ class Client:
         self._parser = XMLPullParser(("start", "end"))
         self._depth = 0
         self._is_closed = False
-        self._lost: Exception | None = None
+        self._failure: Exception | None = None
         self._reader: StreamReader
         self._writer: StreamWriter
         self._reading: Task[None]
@@ -66,7 +66,7 @@ class Client:
         await self.abort()
 
     async def abort(self) -> None:
-        """Cut the connection, as a train in a tunnel would."""
+        """Cut the connection without closing the stream."""
         self._reading.cancel()
         with suppress(asyncio.CancelledError):
             await self._reading
@@ -75,9 +75,9 @@ class Client:
             await self._writer.wait_closed()
 
     def send(self, xml: str) -> None:
-        """Send text as it is."""
-        if self._lost is not None:
-            raise Lost(f"{self.jid}: {self._lost}") from self._lost
+        """Send text unchanged."""
+        if self._failure is not None:
+            raise Lost(f"{self.jid}: {self._failure}") from self._failure
         self._writer.write(xml.encode())
 
     def say(
@@ -89,7 +89,7 @@ class Client:
         type: str = "chat",
         extra: str = "",
     ) -> str:
-        """Send a message, with a fresh id unless told which, None being no id; return the id."""
+        """Send a message and return its id: a new one if `id` is "", none if it is None."""
         id = uuid4().hex if id == "" else id
         attributes = {"to": to, "id": id, "type": type}
         written = "".join(f" {k}={quoteattr(v)}" for k, v in attributes.items() if v is not None)
@@ -98,7 +98,7 @@ class Client:
 
     @contextmanager
     def listening(self, handler: Callable[[Element], None]) -> Iterator[None]:
-        """Hand every stanza to a function, too, for a while."""
+        """Also call a function with every stanza during the block."""
         self._handlers.append(handler)
         try:
             yield
@@ -106,14 +106,14 @@ class Client:
             self._handlers.remove(handler)
 
     async def wait_for(self, predicate: Predicate, seconds: float = SECONDS) -> Element:
-        """Return the first stanza of that kind, of those that came and those that will."""
+        """Return the first received or future stanza for which `predicate` is true."""
         for stanza in self.received:
             if predicate(stanza):
                 return stanza
         return await self.wait_for_next(predicate, seconds)
 
     async def wait_for_next(self, predicate: Predicate, seconds: float = SECONDS) -> Element:
-        """Return the first stanza of that kind that comes from now on."""
+        """Return the first stanza after this call for which `predicate` is true."""
         result: Future[Element] = asyncio.get_running_loop().create_future()
 
         def look(stanza: Element) -> None:
@@ -128,7 +128,7 @@ class Client:
         return await self.wait_for(lambda stanza: body_of(stanza) == body, seconds)
 
     async def wait_for_bodies(self, bodies: Iterable[str], seconds: float = SECONDS) -> None:
-        """Return when each of these texts has come."""
+        """Return when a message with each of these texts has arrived."""
         missing = set(bodies) - {body_of(stanza) for stanza in self.received}
 
         def is_last(stanza: Element) -> bool:
@@ -153,18 +153,18 @@ class Client:
         return stanza
 
     async def settled(self, seconds: float = SECONDS) -> None:
-        """Return when the server has handled all that was sent before."""
+        """Return when the server has handled all stanzas sent before this call."""
         await self.ask(
             "get", "<ping xmlns='urn:xmpp:ping'/>", to=self.account.host, seconds=seconds
         )
 
     async def be_available(self) -> None:
-        """Send presence, and wait until it is known."""
+        """Send presence, and wait until the server has handled it."""
         self.send("<presence/>")
         await self.wait_for(lambda s: s.tag == f"{CLIENT}presence" and s.get("from") == self.jid)
 
     async def enable_carbons(self) -> None:
-        """Have copies of what other resources send and receive."""
+        """Enable carbon copies of messages of other resources (XEP-0280)."""
         await self.ask("set", f"<enable xmlns='{CARBONS}'/>")
 
     async def join(self, room: str, nick: str) -> None:
@@ -195,7 +195,7 @@ class Client:
         await self.bind()
 
     async def bind(self) -> None:
-        """Begin a session, once the server knows who it is."""
+        """Bind a resource, after the authentication."""
         await self.ask(
             "set",
             "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
@@ -215,9 +215,9 @@ class Client:
         try:
             while not self._is_closed and (data := await self._reader.read(65536)):
                 self._feed(data)
-            self._lost = Lost("the server has closed the stream")
+            self._failure = Lost("the server has closed the stream")
         except Exception as error:
-            self._lost = error
+            self._failure = error
 
     def _feed(self, data: bytes) -> None:
         parser = self._parser
@@ -246,8 +246,8 @@ class Client:
         if answer.done():
             return answer.result()
         answer.cancel()
-        if self._lost is not None:
-            raise Lost(f"{self.jid}: {self._lost}") from self._lost
+        if self._failure is not None:
+            raise Lost(f"{self.jid}: {self._failure}") from self._failure
         raise TimeoutError(f"{self.jid}: not within {seconds:g} s; received {self._summary()}")
 
     def _summary(self) -> str:

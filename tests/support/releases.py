@@ -1,4 +1,4 @@
-"""The releases of ejabberd that can be started here: the installed one, and unpacked ones."""
+"""The available releases of ejabberd: the installed one, and unpacked ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "ejabberd"
 
-#: Where Debian, and installers from elsewhere, put the compiled modules.
+#: The folders of compiled modules of Debian and of other installers.
 PLACES = (
     "usr/lib/*/ejabberd-*/ebin",
     "usr/lib/ejabberd*/ebin",
@@ -18,7 +18,7 @@ PLACES = (
 
 
 class Unavailable(Exception):
-    """A release of ejabberd cannot be had on this machine; the message says why."""
+    """A release of ejabberd is not available on this machine; the message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def versions() -> tuple[str, ...]:
 
 @cache
 def unpacked(version: str) -> Release:
-    """Return a release after unpacking it where this was not done before. Raises Unavailable."""
+    """Return a release, unpacked unless it was before. Raises Unavailable."""
     folder = Path(_run(version).strip())
     modules = _modules(folder)
     if modules is None:
@@ -62,7 +62,7 @@ def unpacked(version: str) -> Release:
 
 
 def installed_or_newest() -> Release:
-    """Return the installed release or else the newest that can be had. Raises Unavailable."""
+    """Return the installed release, or else the newest available one. Raises Unavailable."""
     modules = _modules(Path("/"))
     if modules is None:
         return unpacked(versions()[-1])

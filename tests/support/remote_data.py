@@ -1,4 +1,4 @@
-"""Archives as a program reads them: GET /api/archive, page after page."""
+"""Read archives over Remote Data: GET /api/archive, page after page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.muniment import Muniment
 
 
 def session(muniment: Muniment) -> ClientSession:
-    """Return an HTTP session that shows the secret."""
+    """Return an HTTP session that sends the secret."""
     return ClientSession(muniment.url, headers={"X-Api-Key": muniment.secret})
 
 

@@ -20,7 +20,7 @@ CONFIG = f"{NS_MUC}#roomconfig"
 
 @dataclass(frozen=True)
 class Room:
-    """Where alice and bob talk, under these nicknames."""
+    """A room in which alice and bob talk under these nicknames."""
 
     address: str
     archive: str  #: the address of its archive
@@ -28,7 +28,7 @@ class Room:
     bob: Client
 
     async def say(self, sender: Client, *bodies: str, extra: str = "") -> list[str]:
-        """Say something to all, and wait until it has come back; return the ids."""
+        """Send messages to the room, wait until they come back, and return their ids."""
         ids = []
         for body in bodies:
             ids.append(sender.say(self.address, body, type="groupchat", extra=extra))
@@ -41,7 +41,7 @@ class Room:
         return ids
 
     async def numbers(self, count: int) -> None:
-        """Say 1, 2, 3 and so on by turns."""
+        """Have both users send 1, 2, 3 and so on in turn."""
         for number in range(1, count + 1):
             await self.say(self.alice if number % 2 else self.bob, str(number))
 
@@ -50,7 +50,7 @@ class Room:
         return await mam.query(client, to=self.archive, **page)  # type: ignore[arg-type]
 
     async def leave(self, client: Client, nick: str) -> None:
-        """Leave, and wait until it is known."""
+        """Leave the room, and wait until the room confirms it."""
         address = f"{self.address}/{nick}"
         client.send(f"<presence type='unavailable' to='{address}'/>")
         await client.wait_for(
@@ -66,7 +66,7 @@ class Room:
 async def open_room(
     server: Server, address: str, alice: Client, bob: Client, configuration: Mapping[str, str]
 ) -> AsyncIterator[Room]:
-    """Open a room, and let both enter, bob unless its configuration keeps him out."""
+    """Open a room with alice in it, and with bob unless its configuration refuses him."""
     archive = archive_at(server.ejabberd.component, address)
     room = Room(address, archive, alice, bob)
     await alice.join(address, "alice")
@@ -89,7 +89,7 @@ def _configuration(fields: Mapping[str, str]) -> str:
 
 
 async def joined_anew(client: Client, room: str, nick: str) -> None:
-    """Enter a room that ended a moment ago: what meets it while it ends is lost."""
+    """Enter a room that has just ended; repeat it, because an ending room loses stanzas."""
     for _ in range(5):
         with suppress(TimeoutError):
             async with asyncio.timeout(2):

@@ -18,7 +18,7 @@ from support.releases import Release
 
 @dataclass(frozen=True)
 class Server:
-    """What an installation consists of."""
+    """An installation: ejabberd and Muniment."""
 
     ejabberd: Ejabberd
     muniment: Muniment
@@ -36,13 +36,13 @@ class Server:
             yield cls(ejabberd, muniment)
 
     def accounts(self, *names: str) -> list[Account]:
-        """Make accounts nobody has used before: "bob" on the first host, "bob@2" on the second."""
+        """Create accounts with new names: "bob" on the first host, "bob@2" on the second."""
         made = [self._account(*name.split("@")) for name in names]
         self.ejabberd.register(*made)
         return made
 
     def account(self, name: str) -> Account:
-        """Make one of them."""
+        """Create one account, as `accounts` does."""
         return self.accounts(name)[0]
 
     def client(self, account: Account, resource: str = "phone") -> Client:

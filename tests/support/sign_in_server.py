@@ -18,6 +18,9 @@ from support.ports import LOOPBACK, free_port
 from support.releases import Release
 from support.server import Server
 
+#: The origin of a page of a web client.
+PAGE = "https://chat.example"
+
 PERMISSIONS = """\
 api_permissions:
   "accounts for Muniment":
@@ -83,7 +86,12 @@ def sign_in_server(
         options = {
             "tokens": {"key_file": "key.json"},
             "accounts": {"api_url": f"http://{LOOPBACK}:{ejabberd.ports.http}/api"},
-            "public_http": {"enabled": True, "port": public},
+            "public_http": {
+                "enabled": True,
+                "port": public,
+                "cors_origins": [PAGE],
+                "trusted_proxies": [LOOPBACK],
+            },
             "sessions": {"port": ejabberd.ports.c2s},
         }
         with Muniment(folder / "muniment", ejabberd, http_port=http, options=options) as muniment:

@@ -1,4 +1,4 @@
-"""slixmpp as its users run it, logged in without TLS on loopback and put away without a trace."""
+"""A client with slixmpp, without TLS on loopback, which leaves no task after its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.server import Server
 PLUGINS = ("xep_0030", "xep_0059", "xep_0280", "xep_0313")
 SECONDS = 10.0
 
-#: TLS is not to be had on loopback, and slixmpp keeps passwords to itself without it.
+#: There is no TLS on loopback, without which slixmpp sends no passwords by default.
 ALLOWED = {"feature_mechanisms": {"unencrypted_plain": True, "unencrypted_scram": True}}
 
 
@@ -58,7 +58,7 @@ async def _started(client: ClientXMPP) -> None:
 async def _put_away(client: ClientXMPP) -> None:
     client.cancel_connection_attempt()
     await client.disconnect()
-    # It runs for ever, and disconnecting leaves it running.
+    # This task never ends, not even when slixmpp disconnects.
     sending = client._run_out_filters
     if sending is not None:
         sending.cancel()
@@ -67,7 +67,7 @@ async def _put_away(client: ClientXMPP) -> None:
 
 
 async def logs_in(server: Server, account: Account) -> bool:
-    """Whether slixmpp is let in."""
+    """Return whether slixmpp can log in."""
     try:
         async with slixmpp_client(account, server.ejabberd.ports.c2s):
             return True

@@ -1,4 +1,4 @@
-"""Stanzas as clients see them."""
+"""Stanzas from the view of clients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Refused(Exception):
 
 
 def parse(xml: str) -> Element:
-    """Return the element that stands in a text, alone. Raises ParseError."""
+    """Return the only element of a text. Raises ParseError."""
     parser = XMLPullParser(("end",))
     parser.feed(xml)
     parser.close()

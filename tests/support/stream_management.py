@@ -1,4 +1,4 @@
-"""Sessions that are resumed after the connection was lost (XEP-0198)."""
+"""Resume sessions after the loss of a connection (XEP-0198)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Session:
     """The state that resumes a session."""
 
     id: str
-    handled: int = 0  #: how many stanzas of the server have been acknowledged
+    handled: int = 0  #: number of acknowledged stanzas of the server
 
 
 class ResumingClient(Client):

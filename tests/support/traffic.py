@@ -1,4 +1,4 @@
-"""Conversations that note what was said, and so what each archive has to hold."""
+"""Conversations with a ledger of their messages, which each archive has to have."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from support.raw import Client
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """Messages of one sender to one recipient, each with a text that tells which it is."""
+    """Messages of one sender to one recipient, each with a text of its own."""
 
     name: str
     sender: Client
     to: str
     count: int
-    archives: Sequence[str]  #: bare JIDs of those who are to find the messages
-    readers: Sequence[Client] = ()  #: who receives each message at once
-    said_by: str = ""  #: the sender as recipients see it, unless that is its own JID
+    archives: Sequence[str]  #: bare JIDs of the archives that have to have the messages
+    readers: Sequence[Client] = ()  #: the clients that receive each message at once
+    said_by: str = ""  #: the sender's address in the messages, if it is not its JID
     type: str = "chat"
 
 
 class Ledger:
-    """What was sent: in which archives it belongs, and in which order it was sent."""
+    """The sent messages, with their archives and their order."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -44,11 +44,11 @@ class Ledger:
                 await reader.wait_for_bodies(bodies, seconds=60)
 
     def bodies(self, archive: str, flow: str) -> list[str]:
-        """Return what one flow brought to an archive so far."""
+        """Return the texts of one flow that an archive has to have so far."""
         return list(self._expected[archive][flow])
 
     def check(self, archive: str, results: Sequence[ArchiveResult]) -> None:
-        """Fail unless an archive holds what it has to, once, in order, and nothing else."""
+        """Fail unless an archive has exactly its messages, once each and in order."""
         flows = self._expected[archive]
         bodies = [message.body or "" for message in results]
         expected = [body for flow in flows.values() for body in flow]
@@ -68,7 +68,7 @@ class Ledger:
             sent.append(body)
             self._facts[body] = (flow.said_by or flow.sender.jid, flow.type)
             flow.sender.say(flow.to, body, type=flow.type)
-            # Let the other flows of this connection in between.
+            # Other flows of this connection may send in between.
             await asyncio.sleep(0)
         for archive in flow.archives:
             self._expected[archive][flow.name] += sent
@@ -87,7 +87,7 @@ def _difference(bodies: list[str], expected: list[str]) -> str:
 
 
 async def say_in_turn(hers: Client, his: Client, count: int) -> None:
-    """Have two come online and say "message 0" and so on to each other, he first."""
+    """Have two users come on line and send "message 0" and so on in turn; `his` begins."""
     await hers.be_available()
     await his.be_available()
     for n in range(count):

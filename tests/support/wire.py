@@ -60,13 +60,13 @@ NS_STREAMS = "urn:ietf:params:xml:ns:xmpp-streams"
 PRIVILEGE_1, PRIVILEGE_2 = "urn:xmpp:privilege:1", "urn:xmpp:privilege:2"
 DELEGATION_1, DELEGATION_2 = "urn:xmpp:delegation:1", "urn:xmpp:delegation:2"
 
-#: Making one takes a moment.
+#: Shared by all tests, because creating one takes a moment.
 PASSWORDS = Passwords()
 
 #: The longest wait of a test that fails, on a loaded machine.
 DEADLINE_SECONDS = 10.0
 
-#: Timeouts so long that no ping is sent in a test of something else.
+#: Long timeouts, so that the component sends no ping in tests of other features.
 PATIENCE = Timeouts(ping_interval=60.0, ping_timeout=60.0, reconnect_max=1.0, drain=5.0)
 
 HEADER = (
@@ -96,7 +96,7 @@ class Peer:
         self.received = bytearray()  #: all that the component has sent
 
     def send(self, data: str | bytes) -> None:
-        """Send these bytes as they are."""
+        """Send these bytes unchanged."""
         self.writer.write(data.encode() if isinstance(data, str) else data)
 
     async def next(self) -> ET.Element:
@@ -106,7 +106,7 @@ class Peer:
         return self._stanzas.popleft()
 
     async def welcome(self, secret: str = SECRET) -> None:
-        """Take the component's stream, if it knows the secret."""
+        """Accept the component's stream, if its digest of the secret is right."""
         await self.meet()
         handshake = await self.next()
         assert handshake.tag == f"{{{NS_COMPONENT}}}handshake"
@@ -119,7 +119,7 @@ class Peer:
             await self._read()
         self.send(header)
 
-    async def gone(self) -> None:
+    async def connection_closed(self) -> None:
         """Wait until the component has closed the connection."""
         try:
             while True:
@@ -216,7 +216,7 @@ class Reply:
     @property
     def results(self) -> list[ET.Element]:
         """The <result/> of each message."""
-        return [found(message, f"{{{NS_MAM}}}result") for message in self.messages]
+        return [element_at(message, f"{{{NS_MAM}}}result") for message in self.messages]
 
     @property
     def ids(self) -> list[str]:
@@ -232,12 +232,12 @@ class Reply:
     @property
     def fin(self) -> ET.Element:
         """The <fin/> of the page."""
-        return found(self.iq, f"{{{NS_MAM}}}fin")
+        return element_at(self.iq, f"{{{NS_MAM}}}fin")
 
     @property
     def metadata(self) -> dict[str, tuple[str | None, str | None]]:
         """The id and the time of each end of the archive, by its name."""
-        ends = found(self.iq, f"{{{NS_MAM}}}metadata")
+        ends = element_at(self.iq, f"{{{NS_MAM}}}metadata")
         return {
             end.tag.removeprefix(f"{{{NS_MAM}}}"): (end.get("id"), end.get("timestamp"))
             for end in ends
@@ -289,15 +289,15 @@ class Wire:
         self._writing: asyncio.Future[list[None]] | None = None
 
     def start(self) -> None:
-        """Begin to keep the stream up."""
+        """Start the connector, which keeps the stream up."""
         self.link = asyncio.create_task(self.connection.run())
 
     def answer(self, commands: Iterable[AdHocCommand] = ()) -> None:
-        """Begin to answer queries, with these commands beside our own."""
+        """Start to answer queries, with these commands beside our own."""
         self.queries = answer_queries(self._config, self.parts, commands)
 
     def write(self) -> None:
-        """Begin to write the messages taken."""
+        """Start to write the received messages."""
         self._writing = asyncio.gather(*self.parts.works().values())
 
     async def welcome(self) -> Peer:
@@ -326,9 +326,10 @@ class Wire:
         )
 
     def log_copy(self, stanza: str, host: str = HOST, *, is_delivered: bool = True) -> None:
-        """Send copies of a stanza, as mod_service_log does: of its recipient, too, if it has one.
+        """Send the copies of a stanza, as mod_service_log does.
 
-        That is what happens to messages between users; all others have one.
+        A message between users has two copies, that of the sender and, if `is_delivered`, that of
+        the recipient. Other stanzas have one.
         """
         self.peer.send(copy_of(stanza, host))
         if is_delivered and _is_between_users(stanza):
@@ -383,7 +384,7 @@ class Wire:
         return await self._reply(id)
 
     async def history(self, asker: str = ALICE_PHONE, **page: Any) -> Reply:
-        """Read the asker's own archive through delegation: fields and page as in `query`."""
+        """Query the requester's own archive by delegation, with a page of `archive_query`."""
         owner = asker.partition("/")[0]
         host = owner.rpartition("@")[2]
         return await self.delegated(query(**page), asker=asker, owner=owner, host=host)
@@ -393,7 +394,7 @@ class Wire:
         return await self.peer.next()
 
     async def caught_up(self) -> None:
-        """Return when the component has read everything that was sent before this call."""
+        """Return when the component has read all stanzas sent before this call."""
         id = self.peer.id()
         self.peer.send(
             f"<iq type='get' from='{HOST}' to='{COMPONENT}' id='{id}'>"
@@ -406,12 +407,12 @@ class Wire:
         assert (answer.tag, answer.get("id")) == (f"{{{NS_COMPONENT}}}iq", id), ET.tostring(answer)
 
     async def nothing_comes(self) -> None:
-        """Fail if the component answers anything that was sent before this call."""
+        """Fail if the component answers any stanza sent before this call."""
         reply = await self.history(f"nobody@{HOST}/x")
         assert (reply.refusal, reply.messages) == (None, [])
 
     async def archived(self, owner: str) -> list[ArchivedMessage]:
-        """Return a whole archive, with everything that was sent before this call."""
+        """Return a whole archive, with all messages sent before this call."""
         await self.caught_up()
         self.parts.deliveries.decide()
         await self.parts.preference_filter.wait_durable()
@@ -419,7 +420,7 @@ class Wire:
         return list(page.messages)
 
     async def bodies(self, owner: str) -> list[str]:
-        """Return the bodies in an archive, with everything that was sent before this call."""
+        """Return the bodies in an archive, with all messages sent before this call."""
         return [body_of(message.xml) for message in await self.archived(owner)]
 
     async def _reply(self, id: str) -> Reply:
@@ -527,7 +528,7 @@ def _end_sending(stream: Stream) -> None:
 
 
 def _is_between_users(stanza: str) -> bool:
-    """Whether a stanza is a message from a session of a user of HOST to another such user."""
+    """Return whether a stanza is a message from a session of a user of HOST to another one."""
     start = stanza.partition(">")[0]
     attributes = {name: value for name, _, value in re.findall(r"(\w+)=(['\"])(.*?)\2", start)}
     sender, recipient = attributes.get("from", ""), attributes.get("to", "")
@@ -612,7 +613,7 @@ def parsed(xml: str) -> ET.Element:
     return ET.fromstring(xml)  # noqa: S314
 
 
-def found(element: ET.Element, path: str) -> ET.Element:
+def element_at(element: ET.Element, path: str) -> ET.Element:
     """Return the element at a path, which must be there."""
     child = element.find(path)
     assert child is not None, f"no {path} in {ET.tostring(element, 'unicode')}"

@@ -175,13 +175,74 @@ def test_http_secret_is_required_for_secret_authentication_only(folder: Path) ->
     assert read(folder, f'{without}authentication = "network"').http.secret is None
 
 
-@pytest.mark.parametrize("everybody", ["0.0.0.0/0", "::/0"])
-def test_network_authentication_for_all_addresses_is_refused(folder: Path, everybody: str) -> None:
-    trusting = f'authentication = "network"\nallow_from = ["{everybody}"]\n'
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
+def test_network_authentication_for_all_addresses_is_refused(folder: Path, network: str) -> None:
+    trusting = f'authentication = "network"\nallow_from = ["{network}"]\n'
 
     assert problems(folder, REQUIRED + trusting) == [
         'http.allow_from: would give everybody all rights while http.authentication is "network"'
     ]
+
+
+@pytest.mark.parametrize("everybody", ["0.0.0.0/0", "::/0"])
+def test_trust_in_the_proxies_of_everybody_is_refused(folder: Path, everybody: str) -> None:
+    trusting = f'[public_http]\ntrusted_proxies = ["127.0.0.1", "{everybody}"]\n'
+
+    assert problems(folder, REQUIRED + trusting) == [
+        "public_http.trusted_proxies: would let everybody choose the address that limits count for"
+    ]
+
+
+def test_sign_in_without_a_way_to_check_passwords_is_warned_about(folder: Path) -> None:
+    signing_in = '[public_http]\nenabled = true\n[tokens]\nkey_file = "key.json"\n'
+
+    def warnings(more: str) -> str:
+        return "\n".join(read(folder, REQUIRED + signing_in + more).warnings)
+
+    assert "accounts.login_address" in warnings("")
+    for more in (
+        '[accounts]\nsource = "store"',
+        '[accounts]\nlogin_address = "127.0.0.1"',
+        '[handlers]\nmodule = "mine"',
+    ):
+        assert "tokens.key_file" not in warnings(more)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://chat.example",
+        "http://localhost:3000",
+        "https://[2001:db8::1]:8443",
+        "capacitor://localhost",
+        "https://xn--mller-kva.example",
+    ],
+)
+def test_origin_of_a_page_is_accepted(folder: Path, origin: str) -> None:
+    config = read(folder, f'{REQUIRED}[public_http]\ncors_origins = ["{origin}"]\n')
+
+    assert config.public_http.cors_origins == (origin,)
+
+
+@pytest.mark.parametrize(
+    ("origin", "problem"),
+    [
+        ("*", "expected an origin"),
+        ("null", "expected an origin"),
+        ("", "expected an origin"),
+        ("chat.example", "expected an origin"),
+        ("https://chat.example/", "expected an origin"),
+        ("https://Chat.example", "expected an origin"),
+        ("https://*.chat.example", "expected an origin"),
+        ("https://user@chat.example", "expected an origin"),
+        ("https://chat.example:443", "browsers leave out the default port"),
+        ("http://chat.example:80", "browsers leave out the default port"),
+    ],
+)
+def test_origin_that_no_browser_sends_is_refused(folder: Path, origin: str, problem: str) -> None:
+    (text,) = problems(folder, f'{REQUIRED}[public_http]\ncors_origins = ["{origin}"]\n')
+
+    assert text.startswith(f"public_http.cors_origins[0]: {problem}")
 
 
 def test_public_listener_is_off_until_it_is_enabled(folder: Path) -> None:

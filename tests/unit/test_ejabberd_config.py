@@ -68,7 +68,7 @@ def without_comments(lines: str) -> str:
 
 @pytest.mark.parametrize("release", versions())
 def test_example_has_the_printed_options(release: str) -> None:
-    """Line by line: the example is what a file with these options looks like."""
+    """The example equals the printed options, line by line."""
     toml = TOML.replace('"file:xmpp-secret"', '"s3cret"') + ROOMS
     Path("muniment.toml").write_text(toml)
     parts = blocks(version(release), Source(load(Path("muniment.toml"), {}), "nowhere"))
@@ -205,6 +205,19 @@ def test_external_authentication_is_printed_on_request(
     assert printed["extauth_program"].endswith(f"muniment extauth --config {folder}/muniment.toml")
     assert printed["auth_use_cache"] is False
     assert ("auth_external_user_exists_check" in printed) == has_check
+
+
+def test_access_tokens_are_mentioned_where_users_can_sign_in(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tokens = '[tokens]\nkey_file = "key.json"\n'
+    assert run("26.07", toml=TOML + tokens) == OK
+    assert "muniment token-key" in capsys.readouterr().out
+
+    # muniment extauth accepts access tokens already.
+    for arguments, toml in ((["26.07"], TOML), (["26.07", "--extauth"], TOML + STORE + tokens)):
+        assert run(*arguments, toml=toml) == OK
+        assert "token-key" not in capsys.readouterr().out
 
 
 def test_external_authentication_is_mentioned_where_accounts_are_in_the_store(

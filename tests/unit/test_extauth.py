@@ -193,7 +193,7 @@ async def test_question_is_answered_with_no_while_the_program_does_not_run(
     assert (registered, stopped, restarted) == (YES, NO, YES)
     log = [line.partition("extauth: ")[2] for line in lines]
     trouble = (
-        "all questions are answered with no until this is solved: "
+        "every answer is no until this is solved: "
         f"Muniment does not answer at {LOOPBACK}:{settings.port}: Connection refused."
     )
     assert log == [trouble, "Muniment answers again"] * 2

@@ -1,6 +1,6 @@
-"""Decide who may read which archive: its owner, occupants of a room, operators on record.
+"""Decide who may read which archive: its owner, users whom a room admits, operators.
 
-XMPP and HTTP ask here, and nowhere else. What is not about reading an archive goes by `roles`.
+XMPP and HTTP both ask this module. `roles` decides about all rights other than reading archives.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ class Action(StrEnum):
     CONVERSATIONS = "conversations"
     STREAM = "stream"
     EXPORT = "export"
-    PREFERENCES = "preferences"  #: read and set archiving preferences: for owners alone
+    PREFERENCES = "preferences"  #: read and set archiving preferences; only owners may
 
 
 class Authorizer:
     """Authorizes principals to read archives, and records each read by an operator or the server.
 
-    A user reads the own archive, and that of a room which would let the user in. Over XMPP
-    operators are users too: a user whose address is that of an operator acts as this operator
-    wherever a user may not read, or may not read everything.
+    Users read their own archives, and those of rooms that would admit them. Over XMPP operators
+    are users too: a user whose address is that of an operator acts as this operator if a user may
+    not read the archive, or not all of it.
     """
 
     def __init__(
@@ -55,17 +55,17 @@ class Authorizer:
         self._served = served
 
     def for_users(self) -> Authorizer:
-        """Return one that knows no operators: users read as users, and nothing else."""
+        """Return an authorizer without operators: every user has only the rights of a user."""
         return Authorizer(self._hosts, (), self._audit, self._rooms, self._served)
 
     async def authorize(
         self, principal: Principal, owner: str, action: Action, detail: str = ""
     ) -> int:
-        """Return the earliest time of which `principal` may read in the archive of `owner`.
+        """Return the time from which on `principal` may read the archive of `owner`.
 
-        The time is in microseconds, 0 means everything: occupants of a room do not read what was
-        said in a predecessor with the same name. A read by an operator or by the server is durable
-        in the audit log at the return. Raises Forbidden, ItemNotFound, BadRequest, Overloaded.
+        The time is in microseconds, 0 means everything: occupants of a room do not read messages
+        of a predecessor with the same name. A read by an operator or by the server is durable in
+        the audit log at the return. Raises Forbidden, ItemNotFound, BadRequest, Overloaded.
         """
         if action is Action.PREFERENCES:
             if not self._is_owner(principal, owner):

@@ -1,4 +1,4 @@
-"""Principals: every request over XMPP or HTTP is made by one."""
+"""Principals, which make the requests over XMPP and HTTP: the server, operators and users."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class Role(StrEnum):
-    """What an operator may do; an admin may do all that a reader may."""
+    """The rights of an operator; an admin has those of a reader too."""
 
     READER = "reader"  #: read, search, follow and export the archives of others
     ADMIN = "admin"  #: also erase, hold, purge, change accounts, and read the audit log
@@ -16,7 +16,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The XMPP server, or a program that is trusted like it: it shows `http.secret`."""
+    """The XMPP server, or a program with the same rights: both send `http.secret`."""
 
     name: ClassVar[str] = "server"  #: in the audit log
 
@@ -33,7 +33,7 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user of XMPP, identified by address alone: a query over XMPP has nothing else."""
+    """A user of XMPP. The address alone identifies the user, because the server checks it."""
 
     jid: str  #: bare, prepared
 

@@ -14,12 +14,12 @@ def has_role(principal: Principal, role: Role) -> bool:
 
 
 def require_role(principal: Principal, role: Role) -> None:
-    """Return if a principal has a role. Raises Forbidden."""
+    """Raise Forbidden if a principal does not have a role."""
     if not has_role(principal, role):
         raise Forbidden(f'This is for operators of the role "{role}".')
 
 
 def require_server(principal: Principal) -> None:
-    """Return if the principal is the server itself. Raises Forbidden."""
+    """Raise Forbidden if the principal is not the server itself."""
     if not isinstance(principal, Server):
         raise Forbidden("This is for the server itself, not for operators.")

@@ -2,12 +2,12 @@
 
 Rooms send us nothing, but we see copies of the presences that they send to our users: the
 affiliation of the user, and to moderators the removal of others. The store keeps these
-affiliations. At a query we ask the room whom it lets in now (XEP-0313 section 5.1.2). Occupants of
+affiliations. At a query we ask the room whom it admits now (XEP-0313 section 5.1.2). Occupants of
 a re-created room read nothing of its predecessor with the same name.
 
-While the connection is down we see nothing: a stranger may have re-created a room. We take it for
-the same room if it was persistent before and still is. We take any other for a room that was
-created when the connection came up.
+While the connection is down we see no copies, and a stranger may re-create a room. If a room was
+persistent before and still is, it counts as the same room. Any other room counts as created when
+the connection came up.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ AFFILIATIONS = _MEMBERS | {NONE, OUTCAST}
 #: XEP-0045 section 15.5: the room continues to exist without occupants.
 _PERSISTENT = "muc_persistent"
 
-#: At most so many rooms wait for our query; others are asked at their next presence.
+#: The maximum number of rooms that wait for our query; we ask others at their next presence.
 UNASKED_MAX = 1000
 
-#: For so many rooms we remember that they are the same, and whether they are persistent.
+#: The maximum number of rooms of which we remember that they are the same, and their persistence.
 REMEMBERED_MAX = 50_000
 
-#: At most so many changes of rooms and affiliations wait for the store.
+#: The maximum number of changes of rooms and affiliations that wait for the store.
 UNWRITTEN_MAX = 50_000
 
 
@@ -71,7 +71,7 @@ class _Changes:
     keeps_banned: bool = False
     is_persistent: bool | None = None
     occupants: dict[str, Occupant] = field(default_factory=dict)
-    #: users who lose the membership, if they had one
+    #: users who lose the membership if they had one
     removed: dict[str, Occupant] = field(default_factory=dict)
     version: int = 0  #: how often changes were added
 
@@ -128,7 +128,7 @@ class Rooms:
         return self._hosts.is_room(address)
 
     async def admits(self, requester: str, room: str) -> bool:
-        """Return whether a room would let a bare JID in now, which may then read its archive.
+        """Return whether a room would admit a bare JID now: then it may read the room's archive.
 
         Raises Overloaded.
         """
@@ -156,7 +156,7 @@ class Rooms:
             return (await self._store.get(room)).created_at
 
     def note_connected(self, at: int) -> None:
-        """Note that the connection came up at a time (microseconds): every room may be another."""
+        """Note that the connection came up at a time (microseconds): rooms may be re-created."""
         self._began = at
         self._settled.clear()
 
@@ -177,8 +177,8 @@ class Rooms:
     def note_absent(self, occupant: Occupant) -> None:
         """Note that a user who is not in a room has lost membership, or was banned.
 
-        Only losses count here: becoming a member, or being refused, does not prove that somebody
-        knows the room's password.
+        Only losses count here: a user who becomes a member, or is refused, may not know the room's
+        password.
         """
         jid = occupant.jid
         if occupant.affiliation == OUTCAST and jids.domain(jid) in self._hosts:
@@ -269,7 +269,7 @@ class Rooms:
         return (await self._store.get(room)).is_persistent
 
     def _learn(self, room: str, is_persistent: bool, was_persistent: bool) -> None:
-        """Note whether a room is persistent, and decide by that whether it is still the same.
+        """Note whether a room is persistent, and decide whether it is still the same room.
 
         `was_persistent` is from the store; it counts only for a room that is not compared yet.
         """
@@ -284,10 +284,10 @@ class Rooms:
                 changes.is_persistent = is_persistent
 
     def _replace(self, room: str) -> None:
-        """Take a room for one that was created when the connection came up.
+        """Treat a room as created when the connection came up.
 
-        Affiliations from before end, but bans stay: if it is the same room after all, it still
-        keeps these users out.
+        Earlier affiliations end, but bans stay: if the room is the same after all, it still bans
+        these users.
         """
         with self._changing(room) as changes:
             if changes.created_at is None:

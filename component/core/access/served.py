@@ -33,7 +33,7 @@ class ServedArchives:
         return any(domain == served or domain.endswith(f".{served}") for served in self._domains)
 
     async def has(self, owner: str) -> bool:
-        """Return whether an owner, or anybody on a domain, can have an archive.
+        """Return whether an owner, or any owner on a domain, can have an archive.
 
         Raises Overloaded.
         """
@@ -45,9 +45,9 @@ class ServedArchives:
             return bool(await self._retention.usage(domain=owner, limit=1))
 
     async def check(self, owner: str, principal: Principal) -> None:
-        """Return if an owner, or anybody on a domain, can have an archive.
+        """Raise ItemNotFound if no archive of an owner, or on a domain, can exist.
 
-        Raises ItemNotFound, Overloaded.
+        Raises Overloaded too.
         """
         if not await self.has(owner):
             raise self.refusal(jids.domain(owner), principal)
@@ -57,9 +57,9 @@ class ServedArchives:
         if not has_role(principal, Role.ADMIN):
             return ItemNotFound(f"{domain} is not served here")
         named = ", ".join(self._domains[:NAMED_MAX])
-        more = len(self._domains) - NAMED_MAX
-        unnamed = f" and {more} more" if more > 0 else ""
+        unnamed = len(self._domains) - NAMED_MAX
+        others = f" and {unnamed} more" if unnamed > 0 else ""
         return ItemNotFound(
             f"{domain} is not served here{did_you_mean(domain, self._domains) or '.'}"
-            f" Served are {named}{unnamed}."
+            f" Served are {named}{others}."
         )

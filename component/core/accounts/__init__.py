@@ -1,1 +1,1 @@
-"""Accounts: who may log in, where accounts are kept, and how guessing is slowed."""
+"""Accounts: the contract, our own source, passwords, and a limit on guesses."""

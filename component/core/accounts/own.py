@@ -23,7 +23,7 @@ _UNKNOWN = "There is no such account."
 
 
 class OwnAccounts:
-    """Asks and administers the accounts in our store."""
+    """Checks and administers the accounts in our store."""
 
     def __init__(self, store: interface.Accounts, passwords: Passwords, hosts: Hosts) -> None:
         self._store = store

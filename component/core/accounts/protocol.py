@@ -1,4 +1,4 @@
-"""The contract of accounts: who may log in, and how accounts are administered.
+"""The contract of accounts: the check of passwords, and the administration of accounts.
 
 Implementations are our own store (`core.accounts.own`), ejabberd (`clients.ejabberd_accounts`,
 `clients.ejabberd_login`) and the operator's module (`handlers.accounts`). Every `jid` is a
@@ -18,14 +18,14 @@ class AccountSummary:
     """An account in a list of accounts."""
 
     jid: str
-    is_enabled: bool | None = True  #: None: the source does not tell
-    created: int | None = None  #: microseconds since the epoch; None: the source does not tell
+    is_enabled: bool | None = True  #: None: not reported
+    created: int | None = None  #: microseconds since the epoch; None: not reported
 
 
 class Authenticator(Protocol):
-    """Tells who may log in to our virtual hosts.
+    """Decides who may log in to our virtual hosts.
 
-    A source that cannot be asked raises NotAllowed, whose message says where accounts live.
+    A source that cannot be asked raises NotAllowed, whose message says where the accounts are.
     """
 
     async def authenticate(self, jid: str, password: str) -> bool:
@@ -73,7 +73,7 @@ class AccountAdmin(Protocol):
         ...
 
     async def count(self, host: str) -> int:
-        """Return how many accounts a host has."""
+        """Return the number of accounts of a host."""
         ...
 
 
@@ -97,7 +97,7 @@ class UnknownAccounts:
     """An Authenticator without a source: every method raises NotAllowed."""
 
     def __init__(self, refusal: str) -> None:
-        """`refusal` says where the accounts live, and which option lets them be asked."""
+        """`refusal` says where the accounts are, and which option lets Muniment check them."""
         self._refusal = refusal
 
     async def authenticate(self, jid: str, password: str) -> bool:

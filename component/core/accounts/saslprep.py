@@ -2,7 +2,7 @@
 
 This is the only SASLprep of the program. It agrees with that of slixmpp, which logs in to
 ejabberd: unassigned code points are allowed as in queries (RFC 3454 section 7), so that a password
-may have characters younger than Unicode 3.2.
+may have characters newer than Unicode 3.2.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PROHIBITED = (
 
 
 def saslprep(text: str) -> str:
-    """Return prepared text, which may be empty. Raises ValueError, which says what is wrong."""
+    """Return prepared text, which may be empty. Raises ValueError, with a text for the user."""
     mapped = "".join(
         " " if stringprep.in_table_c12(character) else character
         for character in text
@@ -33,7 +33,7 @@ def saslprep(text: str) -> str:
     )
     prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)
     if any(is_prohibited(character) for character in prepared for is_prohibited in _PROHIBITED):
-        raise ValueError("has characters that nobody can type")
+        raise ValueError("has characters that SASLprep forbids, such as control characters")
     if not _is_bidirectional(prepared):
         raise ValueError("mixes text that is written from right to left with other text")
     return prepared

@@ -1,4 +1,4 @@
-"""A limit on guessing passwords: a burst of wrong ones for each account, then one at an interval.
+"""A limit on guesses of passwords: a burst for each account, then one guess at an interval.
 
 Right passwords cost nothing, and no account is ever locked: its owner logs in with the next
 attempt that is left. Attempts are counted by account, because all logins come from the XMPP
@@ -17,10 +17,10 @@ from cachetools import TTLCache
 from component.core.accounts.protocol import Authenticator
 from component.core.errors import Overloaded
 
-#: Attempts with a wrong password, or under way at the same time, that are answered at once.
+#: The number of attempts, wrong ones and pending ones, that are answered at once.
 BURST = 20
 
-#: Seconds until one more attempt is answered after those.
+#: Seconds after which one more attempt is answered.
 REFILL_SECONDS = 3.0
 
 #: Seconds that an attempt waits for others of its account; ejabberd gives up after 10.
@@ -78,7 +78,7 @@ class TokenBucket:
             self._missing.pop(key, None)
 
     def seconds(self, key: str) -> float:
-        """Return in how many seconds there is an attempt to take."""
+        """Return the number of seconds until an attempt is left."""
         return max(self._count(key) + 1 - self._burst, 0.0) * self._refill
 
     def _count(self, key: str) -> float:
@@ -108,7 +108,7 @@ class Throttled:
         self._no_seconds = no_seconds
         self._clock = clock
         self._sleep = sleep
-        #: Attempts under way by account; those that turn out to be right are put back.
+        #: The number of pending attempts by account. One that succeeds is put back.
         self._pending: Counter[str] = Counter()
 
     async def authenticate(self, jid: str, password: str) -> bool:
@@ -134,7 +134,7 @@ class Throttled:
         return await self._authenticator.exists(jid)
 
     async def _take(self, jid: str) -> None:
-        """Take an attempt, at once or when pending ones of this account turn out to be right.
+        """Take an attempt, at once or after a pending attempt of this account has succeeded.
 
         Never waits for the bucket to refill: ejabberd asks one question at a time, and other users
         would be blocked. Raises Overloaded.

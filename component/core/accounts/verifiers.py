@@ -1,4 +1,4 @@
-"""Password verifiers: strings that tell by themselves how a password is checked against them.
+"""Password verifiers: strings that have the format, the parameters and the hash of a password.
 
 `$argon2id$...` is the encoded form of Argon2id (RFC 9106). SCRAM (RFC 5802, RFC 7677) is written
 as in RFC 5803: `SCRAM-SHA-256$ITERATIONS:SALT$STORED-KEY:SERVER-KEY`. XMPP servers keep the same
@@ -70,7 +70,7 @@ def make(format_: str, password: str, iterations: int = ITERATIONS) -> str:
 
 
 def matches(verifier: str, password: str) -> bool:
-    """Return whether a verifier was made of a password. Raises ValueError if it is no verifier."""
+    """Return whether a verifier was made from a password. Raises ValueError if it is invalid."""
     if verifier.startswith(_ARGON2ID_PREFIX):
         try:
             return _hasher.verify(verifier, password)

@@ -1,8 +1,8 @@
-"""Which copies are one message, and by which key the store knows it.
+"""Recognise the copies of one message, and make the key by which the store recognises it.
 
-Copies are one message if they are alike and near in time, or if they tell the same time. An id is
-unique in one stream only (RFC 6120 section 8.1.3), so the same words with the same id may be sent
-again. Copies of one delivery follow each other within milliseconds.
+Copies are one message if they are alike and near in time, or if their delays have the same time.
+An id is unique in one stream only (RFC 6120 section 8.1.3), so a client may send the same content
+with the same id again. Copies of one delivery follow each other within milliseconds.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ from component.core.xml import jids
 from component.core.xml.stanza import ORIGIN_BYTES, Stanza, digest_of
 from component.core.xml.times import now
 
-#: After so much silence the same words are another message.
+#: If a stanza that is alike comes this long after the last copy, it is another message.
 NEAR = 2_000_000  # microseconds
 
-#: A presence of the sender so long after the last copy may have begun another session.
+#: If the sender sends a presence this long after the last copy, it may begin another session.
 APART = 50_000  # microseconds
 
-#: Messages that are alike are numbered within such a slot of time. The slot is part of the key in
-#: the store, by which a copy finds its message after a restart or, from the offline store, days
-#: later.
+#: The length of a slot of time. Messages that are alike are numbered within a slot. The slot is
+#: part of the key in the store, which recognises a copy after a restart or, if the copy comes from
+#: the offline store, days later.
 SLOT = 60_000_000  # microseconds
 
-#: How many messages each memory here holds.
+#: The maximum number of messages in each cache.
 REMEMBERED = 32_768
 
 
 @dataclass(slots=True, eq=False)
 class RecentMessage:
-    """One message as its copies tell it."""
+    """A message, as far as its copies show it."""
 
     sender: str
     recipient: str  #: of the first copy
-    key: bytes  #: what all copies have in common
+    key: bytes  #: the same for all copies
     first: int  #: when it was sent, microseconds
     last: int  #: when its last copy was seen
     number: int  #: counts the messages of this key in one slot
-    is_named_by_room: bool = False  #: then the key alone names it
+    is_named_by_room: bool = False  #: the room gave it an id, so the key alone identifies it
     is_delayed: bool = False  #: whether its first copy came out of an offline store
     delivery: Delivery | None = None  #: to a recipient whose own copy will prove the delivery
 
     @property
     def slot(self) -> int:
-        """The slot of time in which it is numbered."""
+        """The slot of time in which the message is numbered."""
         return self.first // SLOT
 
     @property
@@ -63,9 +63,9 @@ class RecentMessage:
 
     @property
     def alternative_keys(self) -> tuple[bytes, bytes] | None:
-        """Other keys under which the store may have it.
+        """Other keys under which the store may have the message.
 
-        A delayed copy tells its time by the server's clock, so the slots around its own count too.
+        A delayed copy has a time of the server's clock, so the neighbouring slots count too.
         """
         if not self.is_delayed:
             return None
@@ -80,7 +80,7 @@ _Memory = FIFOCache[bytes, RecentMessage]
 
 
 class Deduplicator:
-    """Remembers the last messages, and knows their copies again."""
+    """Remembers the last messages, and recognises their copies."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class Deduplicator:
         return is_log and self._is_copy(message, host, now(), message.recipient)
 
     def remember_bytes(self, raw: bytes, message: RecentMessage | None) -> None:
-        """Remember which message these bytes are; None: they are not archived."""
+        """Remember the message that has these bytes; None: such a stanza is not archived."""
         self._by_bytes[_digest(raw)] = message
 
     def identify(
@@ -126,7 +126,7 @@ class Deduplicator:
     ) -> tuple[RecentMessage, bool]:
         """Return the message that a stanza is a copy of, and whether it is the first copy.
 
-        The first copy is remembered as a new message. `host` made the copy at that time.
+        The first copy is remembered as a new message. `host` made the copy at the time `at`.
         """
         if candidate.is_for_room:
             if name := room_id(stanza):
@@ -140,25 +140,25 @@ class Deduplicator:
     def _identify_by_room_id(
         self, stanza: Stanza, name: str, at: int
     ) -> tuple[RecentMessage, bool]:
-        # A room gives each message an id of its own (XEP-0359). Where it gives none, an author can
+        # A room gives each message an id of its own (XEP-0359). If it gives none, an author can
         # forge the same id into several messages, so the content is part of the key too.
         key = digest_of([stanza.sender.encode(), name.encode(), stanza.key("")])
-        if known := self._named_by_room.get(key):
-            return known, False
+        if message := self._named_by_room.get(key):
+            return message, False
         return _add(self._named_by_room, None, key, stanza, at, at, is_named_by_room=True), True
 
     def _identify_live(
         self, stanza: Stanza, key: bytes, at: int, host: str
     ) -> tuple[RecentMessage, bool]:
-        known = self._live.get(key)
-        if known is not None and self._is_copy(known, host, at, stanza.recipient):
-            return known, False
-        return _add(self._live, known, key, stanza, at, at), True
+        message = self._live.get(key)
+        if message is not None and self._is_copy(message, host, at, stanza.recipient):
+            return message, False
+        return _add(self._live, message, key, stanza, at, at), True
 
     def _identify_delayed(
         self, stanza: Stanza, candidate: Candidate, key: bytes, since: int, at: int, host: str
     ) -> tuple[RecentMessage, bool]:
-        """Identify a copy of a message that the recipient's server took at `since`."""
+        """Identify a copy of a message that the recipient's server received at `since`."""
         live = self._live.get(key)
         if live is not None and abs(since - live.first) < SLOT:
             if live.delivery is not None and not self._router.awaits_delivery(
@@ -177,7 +177,7 @@ class Deduplicator:
         delivery = message.delivery
         if delivery is not None and delivery not in self._deliveries:
             delivery = None
-        # While a recipient on line has no copy, anything alike is that copy.
+        # While a recipient who is on line has no copy, the next stanza that is alike is that copy.
         is_expected = delivery is not None and self._sessions.reaches(
             delivery.recipient, delivery.at
         )
@@ -205,7 +205,7 @@ class Deduplicator:
 
 def _add(
     memory: _Memory,
-    before: RecentMessage | None,
+    previous: RecentMessage | None,
     key: bytes,
     stanza: Stanza,
     since: int,
@@ -214,13 +214,13 @@ def _add(
     is_named_by_room: bool = False,
     is_delayed: bool = False,
 ) -> RecentMessage:
-    """Remember a new message, sent at `since`, of which the first copy was seen at that time.
+    """Remember and return a new message, sent at `since`. Its first copy was made at `at`.
 
-    `before` is the message that the memory has of this key.
+    `previous` is the message that `memory` has under this key.
     """
     number = 0
-    if before is not None and before.slot == since // SLOT:
-        number = before.number + 1
+    if previous is not None and previous.slot == since // SLOT:
+        number = previous.number + 1
     message = memory[key] = RecentMessage(
         stanza.sender, stanza.recipient, key, since, at, number, is_named_by_room, is_delayed
     )
@@ -228,7 +228,7 @@ def _add(
 
 
 def _taken_at(stanza: Stanza, at: int) -> int:
-    """Return when the recipient's server says that it took a message, at the latest `at`."""
+    """Return when the recipient's server claims to have received a message, at most `at`."""
     if not stanza.delays:
         return at
     home = jids.domain(stanza.recipient)
@@ -240,6 +240,6 @@ def _is_senders_copy(host: str, message: RecentMessage) -> bool:
     return host == jids.domain(message.sender) != jids.domain(message.recipient)
 
 
-@lru_cache(1)  # `is_repeated` asks for it, and then `remember_bytes`
+@lru_cache(1)  # `is_repeated` needs it, and then `remember_bytes`
 def _digest(raw: bytes) -> bytes:
     return blake2b(raw, digest_size=ORIGIN_BYTES).digest()

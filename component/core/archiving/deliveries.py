@@ -40,7 +40,7 @@ INTERVAL_SECONDS = 0.5
 OPEN_MAX = 10_000
 OPEN_BYTES_MAX = 16 * 1024 * 1024
 
-#: The server is asked for at most so many accounts at once.
+#: The maximum number of accounts in one question to the server.
 ACCOUNTS_MAX = 500
 
 
@@ -115,7 +115,7 @@ class Deliveries:
             self._conclude([next(iter(self._open))], self._clock())
 
     def deliver(self, delivery: Delivery, at: int) -> None:
-        """Write a message that was delivered at that time, if its delivery is undecided."""
+        """Write a message that was delivered at the time `at`, if its delivery is undecided."""
         if delivery in self._open:
             self._write(self._close(delivery), at)
 
@@ -132,7 +132,7 @@ class Deliveries:
         return True
 
     def decide(self, owner: str | None = None) -> None:
-        """Decide all deliveries, or those to `owner`, at once by what is known."""
+        """Decide all deliveries, or those to `owner`, now, without asking the server."""
         due = [d for d in self._open if owner in (None, jids.bare(d.recipient))]
         self._conclude(due, self._clock())
 

@@ -1,9 +1,9 @@
-"""From one copy of a stanza to new messages in the right archives, once each.
+"""Turn a copy of a stanza into new messages, one for each archive that keeps it.
 
 One pipeline: route (`route`), judge (`policy`), identify and deduplicate (`dedup`), sanitise
-(`sanitise`), describe (`core.messages.describe`), put. The sender's side is written at once, that
-of the recipient when the delivery is known: ejabberd makes the first copy of a message of our user
-before that, so it waits in `deliveries`.
+(`sanitise`), describe (`core.messages.describe`), put. The sender's row is written at once. If
+ejabberd makes the first copy before it delivers the message, the recipient's row waits in
+`deliveries` until the delivery is decided.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from component.core.xml.namespaces import standalone
 from component.core.xml.stanza import GROUPCHAT, Stanza, digest_of
 from storage.rows import Direction, NewMessage
 
-#: An error does not tell the type of the message that it answers: the types in the order in which
-#: they are tried, those that a server never keeps offline first.
+#: An error does not have the type of the message that it answers, so these types are tried in this
+#: order: first those that a server never keeps offline.
 _ANSWERED_TYPES = (GROUPCHAT, "headline", "chat", "normal")
 
 
@@ -47,7 +47,7 @@ class Ingest:
         self._router = Router(hosts, sessions)
         self._dedup = Deduplicator(hosts, self._router, sessions, deliveries)
         self._deliveries = deliveries
-        #: messages that our users sent to rooms, which send them back as to all others
+        #: messages that our users sent to rooms, which send them back to all occupants
         self._sent_to_rooms: FIFOCache[bytes, None] = FIFOCache(REMEMBERED)
 
     def is_repeated(self, host: str, raw: bytes) -> bool:
@@ -58,7 +58,7 @@ class Ingest:
         return self._dedup.is_repeated(host, raw)
 
     def take(self, stanza: Stanza, at: int, host: str = "") -> None:
-        """Archive a stanza in a copy that `host` made at that time, unless it is archived.
+        """Archive a stanza in a copy that `host` made at the time `at`, unless it is archived.
 
         Raises Malformed.
         """
@@ -66,7 +66,7 @@ class Ingest:
             self._refuse(stanza)
             return
         if not stanza.recipient:
-            # It is for the sender's own account (RFC 6120 section 10.3.1).
+            # Without `to` a stanza is for the sender's own account (RFC 6120 section 10.3.1).
             stanza = stanza._replace(recipient=jids.bare(stanza.sender))
         is_from_user = self._hosts.is_user(stanza.sender)
         if is_from_user and stanza.type == GROUPCHAT and stanza.id:
@@ -114,13 +114,13 @@ class Ingest:
     def _rows(
         self, stanza: Stanza, candidate: Candidate, message: RecentMessage, xml: str, time: int
     ) -> list[NewMessage]:
-        """Describe a stanza, once for each side."""
+        """Return the rows of a message, one for each side."""
         description = describe(stanza)
         stanza_id = description.public_id if candidate.is_for_room else ""
         dedup_key, alternative_keys = message.dedup_key, message.alternative_keys
         rows = []
-        for owner, other, direction in candidate.sides:
-            peer, resource = jids.bare(other), jids.resource(other)
+        for owner, peer_jid, direction in candidate.sides:
+            peer, resource = jids.bare(peer_jid), jids.resource(peer_jid)
             name_hashes, refers_to = description.name_hashes(
                 peer, resource, stanza.type, direction
             )

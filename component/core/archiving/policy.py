@@ -58,7 +58,7 @@ class Policy:
 
     def _judge(self, stanza: Stanza) -> tuple[bool, str]:
         payloads = stanza.payloads
-        # A hint in an error asks for nothing (XEP-0334 section 5).
+        # A hint in an error has no effect (XEP-0334 section 5).
         if stanza.type == "error":
             return False, "error"
         if not payloads.isdisjoint(_COPIES):

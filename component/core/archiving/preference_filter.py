@@ -1,7 +1,7 @@
-"""The filter before the writer: messages that their owner does not want archived (XEP-0441).
+"""The filter before the writer drops messages that an owner does not want archived (XEP-0441).
 
-If the decision needs preferences or a roster that are not known yet, the messages of that owner
-wait here, in their order, until these were read. Messages of all other owners go on.
+If the decision needs preferences or a roster that are not cached, the messages of that owner wait
+here, in order, until Muniment has read them. Messages of other owners do not wait.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class PreferenceFilter:
         self._preferences = preferences
         self._rosters = rosters
         self._pressure = pressure or Backpressure()
-        #: by owner: each message with the preferences that apply to it, None if not known
+        #: by owner: each message with the preferences that apply to it, None if not cached
         self._held: dict[str, list[tuple[NewMessage, EffectivePreferences | None]]] = {}
         self._bytes = 0
         self._readers: dict[asyncio.Task[None], str] = {}  # values: owners
@@ -51,7 +51,7 @@ class PreferenceFilter:
             released = self.release()
             if released:
                 log.warning(
-                    "too many messages wait for rosters: %d are archived without", released
+                    "too many messages wait for rosters: %d are archived without them", released
                 )
 
     async def wait_durable(self, owner: str | None = None) -> None:
@@ -94,7 +94,7 @@ class PreferenceFilter:
         return False
 
     def _verdict(self, message: NewMessage, applied: EffectivePreferences | None) -> bool | None:
-        """Return whether a message is wanted, None if preferences or roster are not known yet."""
+        """Return whether a message passes, None if preferences or roster are not cached."""
         if applied is None:
             return None
         verdict = applied.wants(message.owner, message.peer, message.resource)
@@ -106,11 +106,11 @@ class PreferenceFilter:
         """Read preferences, and the roster if they need it; then judge the held messages."""
         applied = await self._preferences.read(owner)
         held, contacts = self._held.get(owner, []), None
-        held[:] = [(message, known or applied) for message, known in held]
-        if any(_verdict_of_lists(message, known or applied) is None for message, known in held):
+        held[:] = [(message, own or applied) for message, own in held]
+        if any(_verdict_of_lists(message, own or applied) is None for message, own in held):
             contacts = await self._contacts(owner)
         held = self._held.pop(owner, [])
-        allowed = [m for m, known in held if _is_allowed(m, known or applied, contacts)]
+        allowed = [m for m, own in held if _is_allowed(m, own or applied, contacts)]
         self._pass_on([message for message, _ in held], allowed)
 
     async def _contacts(self, owner: str) -> Contacts:
@@ -119,15 +119,15 @@ class PreferenceFilter:
         try:
             return await self._rosters.read(owner)
         except Exception:
-            # Whatever went wrong, the messages must not wait for ever.
-            log.exception("the roster of %s was not read", owner)
+            # After any error, the messages must not wait for ever.
+            log.exception("the roster of %s cannot be read", owner)
             return None
 
     def release(self, *, is_last: bool = False) -> int:
         """Archive all messages that wait for rosters, and return their number.
 
-        Messages that wait for preferences stay, because the store has those; except at the end
-        of the program (`is_last`).
+        Messages that wait for preferences stay, because the store will answer. At the end of the
+        program (`is_last`) they are archived as well.
         """
         released = 0
         for owner, held in [*self._held.items()]:
@@ -146,12 +146,12 @@ class PreferenceFilter:
 
 
 def _verdict_of_lists(message: NewMessage, applied: EffectivePreferences) -> bool | None:
-    """Return whether a message is wanted, None if the roster decides."""
+    """Return whether a message passes, None if the roster decides."""
     return applied.wants(message.owner, message.peer, message.resource)
 
 
 def _is_allowed(message: NewMessage, applied: EffectivePreferences, contacts: Contacts) -> bool:
-    """Return whether a message is wanted, given the roster."""
+    """Return whether a message passes, with the contacts of the owner's roster."""
     verdict = _verdict_of_lists(message, applied)
     return _is_in_roster(message, contacts) if verdict is None else verdict
 

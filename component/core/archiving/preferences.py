@@ -191,10 +191,10 @@ class Preferences:
         """Return the preferences that apply to an owner, None if they have to be read."""
         if not self._hosts.is_user(owner):
             return _EVERYTHING
-        known = self._memory.get(owner)
-        return (
-            self._effective(owner, None) if known is None and self._memory.is_complete else known
-        )
+        applied = self._memory.get(owner)
+        if applied is None and self._memory.is_complete:
+            return self._effective(owner, None)
+        return applied
 
     async def read(self, owner: str) -> EffectivePreferences:
         """Read the preferences that apply to an owner; retry until the store answers."""
@@ -207,9 +207,9 @@ class Preferences:
 
     async def _read(self, owner: str) -> EffectivePreferences:
         """Return the preferences that apply to a user. Raises StorageError."""
-        known = self.remembered(owner)
-        if known is not None:
-            return known
+        applied = self.remembered(owner)
+        if applied is not None:
+            return applied
         changes = self._changes
         row = await self._store.get(owner)
         # If preferences changed during the read, the row may be stale.
@@ -230,14 +230,14 @@ class Preferences:
 
     def _default(self, owner: str, default: str) -> str:
         if default not in DEFAULTS:
-            raise BadRequest(f"default: one of {', '.join(DEFAULTS)} is expected")
+            raise BadRequest(f"default: expected one of {', '.join(DEFAULTS)}")
         if not self.can_use(owner, default):
             raise NotImplementedHere("default: your server does not let its archive read rosters")
         return default
 
     def _prepared(self, addresses: Iterable[str]) -> tuple[str, ...]:
         """Return the addresses prepared as in archives, each once."""
-        given = tuple(addresses)
-        if len(given) > LIST_MAX:
-            raise TooLarge(f"a list may have {LIST_MAX} addresses")
-        return tuple(dict.fromkeys(self._addresses.prepare(address.strip()) for address in given))
+        listed = tuple(addresses)
+        if len(listed) > LIST_MAX:
+            raise TooLarge(f"a list may have {LIST_MAX} addresses at most")
+        return tuple(dict.fromkeys(self._addresses.prepare(address.strip()) for address in listed))

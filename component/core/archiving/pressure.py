@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 #: Default of the configuration, too; bytes.
 CAPACITY = 64 * 1024 * 1024
 
-#: About the memory that a message takes beside its texts.
+#: The approximate memory that a message takes beside its texts, in bytes.
 WORK_BYTES = 2048
 
 
@@ -34,7 +34,7 @@ class Backpressure:
         self.bytes += size_of(work)
         if not self.is_high and self.bytes >= self.capacity:
             self.is_high = True
-            log.warning("%d bytes wait to be written: the server is read no further", self.bytes)
+            log.warning("%d bytes wait to be written: Muniment stops reading", self.bytes)
             self._on_change(True)
 
     def remove(self, work: Iterable[NewMessage]) -> None:
@@ -42,10 +42,10 @@ class Backpressure:
         self.bytes -= size_of(work)
         if self.is_high and self.bytes <= self.capacity // 2:
             self.is_high = False
-            log.warning("the queue has room again: the server is read")
+            log.warning("the queue has room again: Muniment continues reading")
             self._on_change(False)
 
 
 def size_of(work: Iterable[NewMessage]) -> int:
-    """Return about how many bytes of memory messages take."""
+    """Return the approximate number of bytes of memory that messages take."""
     return sum(WORK_BYTES + sys.getsizeof(m.xml) + sys.getsizeof(m.text) for m in work)

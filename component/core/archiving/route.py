@@ -1,8 +1,8 @@
-"""Whose archives a stanza belongs to, and what its copies have in common.
+"""Find the archives that a stanza belongs to, and the key that its copies share.
 
-ejabberd copies a stanza for every hook and session that it passes, and no copy says which way it
-went: the addresses alone decide. One stanza has two candidates at most: the archives of the users
-who sent and received it, and the archive of the room that sent it.
+ejabberd copies a stanza for every hook and session that it passes. No copy shows whether the
+stanza was sent or received, so the addresses alone decide. A stanza has two candidates at most:
+the archives of the users who sent and received it, and the archive of the room that sent it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from storage.rows import Direction
 _MUC_USER = (NS_MUC_USER, "x")
 
 
-#: One archive that keeps a stanza: the bare JID of its owner, the full JID of the other side, and
-#: which way the stanza went. A plain tuple, because one is made for each message.
+#: An archive that keeps a stanza: the bare JID of its owner, the full JID of the peer, and the
+#: direction. A plain tuple, because each message makes one.
 Side = tuple[str, str, Direction]
 
 
@@ -48,7 +48,7 @@ class Router:
                 yield Candidate([(room, stanza.sender, Direction.RECEIVED)], True)
 
     def key(self, stanza: Stanza) -> bytes:
-        """Return what copies of a stanza in archives of users have in common.
+        """Return the key that all copies of a stanza have in archives of users.
 
         A room sends a message to each session of an occupant, so there the resource of the
         recipient does not count.
@@ -62,26 +62,26 @@ class Router:
     def awaits_delivery(
         self, stanza: Stanza, sides: list[Side], since: int, at: int, host: str
     ) -> bool:
-        """Return whether this first copy, made by `host`, proves no delivery to a user of ours.
+        """Return whether the first copy, made by `host`, does not prove a delivery to our user.
 
-        `since` is when the recipient's server says that it took the message, `at` when the copy
-        was made.
+        `since` is when the recipient's server claims to have received the message, `at` when the
+        copy was made.
         """
         if not self._hosts.is_user(stanza.sender) or sides[-1][2] is Direction.SENT:
             return False
         if jids.bare(stanza.sender) == jids.bare(stanza.recipient):
             return False
         if since < at:
-            return not self._is_given_out(stanza, since, at)
+            return not self._is_from_offline_store(stanza, since, at)
         return not _is_recipients_copy(stanza, host)
 
     def time_of(self, stanza: Stanza, since: int, at: int) -> int:
         """Return the time of a message in the recipient's archive, microseconds.
 
-        `since` is the time that its delay claims. Anybody can write a delay, and ejabberd adds
-        none where the stanza has one of its domain. So a delay is believed only if the recipient
-        was away at that time and has just come back. It is never believed in a message of a room
-        to an occupant, nor in one of our own users, whose message was seen when it was sent.
+        `since` is the time that its delay claims. Any sender can write a delay, and ejabberd adds
+        none if the stanza has one of its domain. So a delay counts only if the recipient was away
+        at that time and has just come back. It never counts in a message of a room to an occupant,
+        or in a message of our own user, which was copied when it was sent.
         """
         if since == at or self._hosts.is_user(stanza.sender):
             return at
@@ -101,13 +101,13 @@ class Router:
                 sides.append((owner, stanza.sender, Direction.RECEIVED))
         return sides
 
-    def _is_given_out(self, stanza: Stanza, since: int, at: int) -> bool:
-        """Return whether the recipient has come lately: then offline messages are delivered.
+    def _is_from_offline_store(self, stanza: Stanza, since: int, at: int) -> bool:
+        """Return whether the recipient came on line shortly before, and so gets offline messages.
 
-        The delay alone proves nothing: a user can write one to a recipient who blocks that user.
+        The delay alone proves nothing: a user who is blocked by the recipient can write one.
         """
-        came = self._sessions.last_announced(jids.bare(stanza.recipient))
-        return since <= came and at - came < OFFLINE_DELIVERY
+        online_since = self._sessions.last_announced(jids.bare(stanza.recipient))
+        return since <= online_since and at - online_since < OFFLINE_DELIVERY
 
 
 def _is_recipients_copy(stanza: Stanza, host: str) -> bool:

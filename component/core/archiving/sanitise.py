@@ -34,7 +34,7 @@ def for_user(stanza: Stanza, hosts: Collection[str]) -> bytes:
 
     Only a server gives ids in the name of its users (XEP-0359 section 6), and ejabberd's copies
     have none, so each id that could be taken for one is removed. The real addresses of occupants
-    are removed, because only those may see them to whom the room shows them.
+    are removed, because the room may show them to moderators only.
     """
     if stanza.payloads.isdisjoint(_CHECKED):
         return stanza.raw
@@ -73,14 +73,14 @@ def _is_by_another(by: str, stanza: Stanza, hosts: Collection[str]) -> bool:
 
 
 def _occupants(stanza: Stanza) -> list[_Range]:
-    found = []
+    places = []
     for x in stanza.element.elements:
         raw = cut(stanza.raw, stanza.element, x)
         if (x.ns, x.name) == MUC_USER and b"item" in raw:
             start, _ = _place(stanza, x)
             items = (child for child in parse(raw, keep_depth=1).elements if child.name == "item")
-            found += [(start + item.start, start + item.end) for item in items]
-    return found
+            places += [(start + item.start, start + item.end) for item in items]
+    return places
 
 
 def _addressee(raw: bytes) -> Iterable[_Range]:
@@ -98,9 +98,9 @@ def _place(stanza: Stanza, child: Element) -> _Range:
 
 
 def _without(raw: bytes, places: Iterable[_Range]) -> bytes:
-    kept, behind = [], 0
+    pieces, behind = [], 0
     for start, end in sorted(places):
-        kept.append(raw[behind:start])
+        pieces.append(raw[behind:start])
         behind = end
-    kept.append(raw[behind:])
-    return b"".join(kept)
+    pieces.append(raw[behind:])
+    return b"".join(pieces)

@@ -15,7 +15,7 @@ from storage.spill import Spill, Spilled
 
 log = logging.getLogger(__name__)
 
-#: Spilled messages wait so long for rosters, by which their owners may not want them.
+#: Seconds that spilled messages wait for rosters, which may decide that they are not archived.
 PUT_SECONDS = 10.0
 
 
@@ -29,7 +29,7 @@ class SpillRecovery:
     def __init__(
         self, spill: Spill | None, queue: Queue, *, put_seconds: float = PUT_SECONDS
     ) -> None:
-        """`queue` filters by preferences: no decision may have been made for spilled messages.
+        """`queue` filters by preferences, because spilled messages may not be filtered yet.
 
         `put_seconds` is how long `run` waits for `put`.
         """
@@ -48,17 +48,18 @@ class SpillRecovery:
         self._spilled = await asyncio.to_thread(self._spill.read)
         if self._spilled.damaged:
             log.error(
-                "%d rows of %s are damaged and left out", self._spilled.damaged, self._spill.path
+                "%d rows of %s are damaged: Muniment skips them",
+                *(self._spilled.damaged, self._spill.path),
             )
             # A later spill overwrites the file.
             await asyncio.to_thread(self._spill.copy_damaged)
 
     def put(self) -> None:
         """Queue the spilled messages, unless they are queued already."""
-        kept, self._spilled = self._spilled, Spilled()
-        if kept.messages and self._spill is not None:
-            log.warning("%d rows of %s are written now", len(kept.messages), self._spill.path)
-            self._queue.put(kept.messages)
+        messages, self._spilled = self._spilled.messages, Spilled()
+        if messages and self._spill is not None:
+            log.warning("writing %d rows of %s", len(messages), self._spill.path)
+            self._queue.put(messages)
         self._is_put.set()
 
     async def run(self) -> None:
@@ -79,9 +80,9 @@ class SpillRecovery:
             if self._spill is not None:
                 await asyncio.to_thread(self._spill.reserve_space)
         except Overloaded:
-            return  # They are spilled again, with all that came since.
+            return  # They are spilled again, with all later messages.
         except StorageError as error:
-            log.warning("on a full disk messages may be lost at the end: %s", error)
+            log.warning("the spill file cannot be prepared, so messages may be lost: %s", error)
 
     async def wait_removed(self) -> None:
         """Wait until no spilled message can come back. Raises StorageError."""

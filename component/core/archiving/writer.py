@@ -43,17 +43,17 @@ class Queue(Protocol):
         ...
 
     async def wait_durable(self, owner: str | None = None) -> None:
-        """Wait until all that was put before this call is durable, for `owner` or for everybody.
+        """Wait until all messages put before this call are durable, of `owner` or of all owners.
 
         Raises Overloaded if nothing will be written any more.
         """
         ...
 
     async def wait_readable(self, owner: str) -> None:
-        """Wait until a read of an archive sees all that was put for its owner before this call.
+        """Wait until a read of an archive sees all messages put for its owner before this call.
 
-        While the store cannot be written it returns at once, and a read sees what was written
-        before. Raises Overloaded if nothing will be written any more.
+        While the store cannot be written, it returns at once, and a read sees only the messages
+        that are written. Raises Overloaded if nothing will be written any more.
         """
         ...
 
@@ -98,12 +98,12 @@ class Writer:
         #: By place in the queue, for each entry that a caller waits for: the error with which the
         #: entry was refused, None if it was not.
         self._refused: dict[int, Refused | None] = {}
-        self._refused_lines: set[int] = set()  # places of audit log entries not to write
+        self._refused_audit_entries: set[int] = set()  # places of audit log entries not to write
         self._wake = asyncio.Event()
         self._progress = asyncio.Condition()
         self._stopping = asyncio.Event()
         self._pauses = 0  # contexts in which the store cannot be written
-        self._is_dead = False
+        self._has_ended = False
         self.is_healthy = True
 
     @property
@@ -128,7 +128,7 @@ class Writer:
         await self._wait_for_place(self._place(owner))
 
     async def wait_readable(self, owner: str) -> None:
-        await self._wait_for_place(self._place(owner), or_=lambda: not self._is_writing)
+        await self._wait_for_place(self._place(owner), is_settled=lambda: not self._is_writing)
 
     @asynccontextmanager
     async def writes_paused(self) -> AsyncIterator[None]:
@@ -166,7 +166,7 @@ class Writer:
         await self._wait_written(range(place, place + 1))
 
     async def run(self) -> None:
-        """Write until `stop` was called and the queue is empty, or the store fails then."""
+        """Write until `stop` was called and then the queue is empty or the store fails."""
         # An earlier run may have ended between a retraction and its tombstones.
         has_unfinished = True
         try:
@@ -189,7 +189,7 @@ class Writer:
                     return
                 await self._wait_for_work()
         finally:
-            self._is_dead = True
+            self._has_ended = True
             await self._notify()
 
     def stop(self) -> None:
@@ -218,7 +218,7 @@ class Writer:
         self._refused.update(dict.fromkeys(places))
         try:
             await self._wait_for_place(
-                places.stop, or_=lambda: any(map(self._refused.get, places))
+                places.stop, is_settled=lambda: any(map(self._refused.get, places))
             )
             if refused := next(filter(None, map(self._refused.get, places)), None):
                 raise refused
@@ -232,18 +232,18 @@ class Writer:
             self._refused[place] = refused
 
     async def _wait_for_place(
-        self, place: int, *, or_: Callable[[], bool] = lambda: False
+        self, place: int, *, is_settled: Callable[[], bool] = lambda: False
     ) -> None:
-        """Wait until all entries before a place are durable, or until `or_` returns True."""
+        """Wait until all entries before a place are durable, or `is_settled` returns True."""
 
         def is_over() -> bool:
-            return self._done_count >= place or self._is_dead or or_()
+            return self._done_count >= place or self._has_ended or is_settled()
 
         if not is_over():
             async with self._progress:
                 await self._progress.wait_for(is_over)
-        if self._is_dead and self._done_count < place:
-            raise Overloaded("The archive is not written any more: try again later.")
+        if self._has_ended and self._done_count < place:
+            raise Overloaded("Muniment is stopping: try again later.")
 
     async def _notify(self) -> None:
         async with self._progress:
@@ -255,7 +255,9 @@ class Writer:
         `place` is that of the first entry of the batch.
         """
         pause = self._first_retry_seconds
-        while entries := [e for at, e in enumerate(batch, place) if self._is_wanted(e, at)]:
+        while entries := [
+            e for at, e in enumerate(batch, place) if self._has_to_be_written(e, at)
+        ]:
             try:
                 await self._archive.append(entries)
             except Rejected:
@@ -270,7 +272,7 @@ class Writer:
                 continue
             break
         if not self.is_healthy:
-            log.warning("archive can be written again")
+            log.warning("the archive can be written again")
         self.is_healthy = True
         return True
 
@@ -284,8 +286,10 @@ class Writer:
         self.is_healthy = False
         # Any other error is a fault of this program: the log gets its traceback.
         fault = None if isinstance(error, StorageError) else error
-        log.error("archive cannot be written, %d waiting: %s", self.backlog, error, exc_info=fault)
-        await self._refuse_lines(batch, place)
+        log.error(
+            "the archive cannot be written: %s; %d wait", error, self.backlog, exc_info=fault
+        )
+        await self._refuse_audit_entries(batch, place)
 
     async def _carry_out_retractions(self) -> bool:
         """Do one step of each unfinished retraction; return whether another step is left.
@@ -327,20 +331,20 @@ class Writer:
             )
             return None
 
-    def _is_wanted(self, entry: NewMessage | AuditEntry, place: int) -> bool:
-        """Return whether to write an entry: not if it is an audit log entry that was refused."""
-        return place not in self._refused_lines if isinstance(entry, AuditEntry) else True
+    def _has_to_be_written(self, entry: NewMessage | AuditEntry, place: int) -> bool:
+        """Return whether to write an entry: everything except refused audit log entries."""
+        return place not in self._refused_audit_entries if isinstance(entry, AuditEntry) else True
 
-    async def _refuse_lines(self, batch: Batch, place: int) -> None:
+    async def _refuse_audit_entries(self, batch: Batch, place: int) -> None:
         """Refuse the audit log entries that wait, in the batch and behind it."""
         waiting = [
             *enumerate(batch, place),
             *enumerate(self._queue, self._put_count - len(self._queue)),
         ]
         for at, entry in waiting:
-            if isinstance(entry, AuditEntry) and at not in self._refused_lines:
+            if isinstance(entry, AuditEntry) and at not in self._refused_audit_entries:
                 self._refuse(at, Overloaded())
-                self._refused_lines.add(at)
+                self._refused_audit_entries.add(at)
         await self._notify()
 
     async def _write_halves(self, batch: list[NewMessage | AuditEntry], place: int) -> bool:
@@ -359,7 +363,9 @@ class Writer:
 
     async def _advance(self, batch: Batch) -> None:
         self._done_count += len(batch)
-        self._refused_lines = {place for place in self._refused_lines if place >= self._done_count}
+        self._refused_audit_entries = {
+            place for place in self._refused_audit_entries if place >= self._done_count
+        }
         messages = [entry for entry in batch if not isinstance(entry, AuditEntry)]
         for message in messages:
             if self._last_places.get(message.owner, self._put_count + 1) <= self._done_count:

@@ -1,4 +1,4 @@
-"""The connection to the XMPP server, as far as commands and readiness ask about it."""
+"""The connection to the XMPP server: the part that commands and readiness read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Link(Protocol):
-    """The stream to the XMPP server, as far as others ask about it."""
+    """The stream to the XMPP server."""
 
     @property
     def is_up(self) -> bool:

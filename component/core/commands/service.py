@@ -36,9 +36,7 @@ async def _statistics(context: CommandContext, _: Principal, __: Arguments) -> O
 
 async def _reconnect(context: CommandContext, _: Principal, __: Arguments) -> Outcome:
     if not context.connection.is_up:
-        raise Conflict(
-            "There is no connection to ejabberd: Muniment is trying to connect already."
-        )
+        raise Conflict("There is no connection to ejabberd: Muniment tries to connect already.")
     context.connection.restart()
     return Outcome(message="The connection to ejabberd will be closed and opened again.")
 

@@ -15,7 +15,7 @@ SIGN_IN = Field(name="sign-in", label="ID of one sign-in (default: all of the ac
 
 
 def _sign_ins_of(context: CommandContext) -> SignIns:
-    """Return the sign-ins. Raises NotAllowed where nobody can sign in."""
+    """Return the sign-ins. Raises NotAllowed if users cannot sign in."""
     if context.sign_ins is None:
         raise NotAllowed("Users cannot sign in: tokens.key_file is not set.")
     return context.sign_ins

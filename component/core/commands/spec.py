@@ -109,7 +109,7 @@ class Command:
 
     name: str  #: over HTTP and on the command line
     title: str  #: one line, in the imperative
-    help: str = ""  #: advice to the operator before running it
+    help: str = ""  #: advice for the operator before the command runs
     node: str  #: over XMPP (XEP-0050)
     role: Role
     fields: Sequence[Field] = ()

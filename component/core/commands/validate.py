@@ -17,13 +17,13 @@ from component.core.wording import did_you_mean
 from component.core.xml import jids
 from component.core.xml.jids import Jids
 
-#: Most values of a field: more would take longer than a caller waits.
+#: The maximum number of values of a field: more would take longer than a caller waits.
 VALUES_MAX = 100
 
 #: Lexical forms of xs:boolean, as in XEP-0004 section 3.3.
 _FLAGS = {TRUE: TRUE, "1": TRUE, FALSE: FALSE, "0": FALSE}
 
-#: Longer than any JID, and than any password that a person types.
+#: The maximum length of a value, in characters: no JID and no typed password is longer.
 VALUE_LENGTH_MAX = 4096
 
 
@@ -37,7 +37,7 @@ def validate(
             raise BadRequest(f"{name[:40]}: there is no such field{did_you_mean(name, fields)}")
     values = {}
     for name, field in fields.items():
-        # Clients submit fields that were left out as empty values.
+        # Clients submit omitted fields as empty values.
         texts = [value for value in submitted.get(name, ()) if value]
         values[name] = tuple(dict.fromkeys(_values(field, texts, prepare, hosts)))
     return Arguments(values)

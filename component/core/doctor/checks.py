@@ -52,8 +52,8 @@ IDS = (*LOCAL, *SERVER)
 def examine(facts: ServerFacts) -> tuple[Finding, ...]:
     """Return the finding of each check about ejabberd.
 
-    While another connection receives a part of our stanzas, a fault that another check sees may
-    be none.
+    While another connection receives a part of our stanzas, other checks may report faults that do
+    not exist.
     """
     findings = {id: _finding(id, facts) for id in SERVER}
     if findings[global_routes.ID].is_fault:

@@ -1,4 +1,4 @@
-"""What is known of ejabberd on the present connection."""
+"""Facts about ejabberd on the present connection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
-    """What is known of one virtual host of xmpp.hosts."""
+    """Facts about a virtual host of xmpp.hosts."""
 
     host: str
     is_served: bool = True  #: whether this ejabberd has the virtual host
@@ -21,7 +21,7 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomServiceFacts:
-    """What is known of one domain of archive.room_services."""
+    """Facts about a domain of archive.room_services."""
 
     service: str
     is_answering: bool
@@ -30,7 +30,7 @@ class RoomServiceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What the configuration needs of ejabberd."""
+    """The grants that the configuration needs from ejabberd."""
 
     rosters: bool = True  #: whether rosters are read by privilege
     roster_default: bool = False  #: whether a roster decides what is archived by default
@@ -39,7 +39,7 @@ class Needs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
-    """What is known of ejabberd."""
+    """Facts about ejabberd."""
 
     component: str  #: our domain
     needs: Needs

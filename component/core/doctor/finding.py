@@ -1,4 +1,4 @@
-"""The finding of a check: what it saw, how serious that is, and what to change."""
+"""The finding of a check: an observation, its severity, and a change that mends a fault."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from component.core.ejabberd_options import Options, in_one_line
 
 
 class Severity(StrEnum):
-    """How serious a finding is."""
+    """The severity of a finding."""
 
     OK = "ok"
     SKIPPED = "skipped"  #: the check was not needed, or could not be made
@@ -21,7 +21,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one check saw."""
+    """The result of one check."""
 
     id: str  #: the stable name of the check
     severity: Severity
@@ -32,7 +32,7 @@ class Finding:
 
     @property
     def is_fault(self) -> bool:
-        """Whether something has to change."""
+        """Whether an operator has to change something."""
         return self.severity in (Severity.WARNING, Severity.ERROR)
 
     @property
@@ -50,7 +50,7 @@ def ok(id: str, seen: str) -> Finding:
 
 
 def skipped(id: str, seen: str) -> Finding:
-    """Return the finding of a check that was not made; `seen` says why."""
+    """Return the finding of a check that was not made; `seen` is the reason."""
     return Finding(id=id, severity=Severity.SKIPPED, seen=seen)
 
 

@@ -1,4 +1,4 @@
-"""What others ask about the grants of ejabberd; `component.xmpp.grants` answers."""
+"""The grants of ejabberd, for other parts; `component.xmpp.grants` implements the Protocol."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from component.core.doctor.finding import Finding
 
 
 class Grants(Protocol):
-    """What ejabberd grants and does, as checks see it."""
+    """Examines the grants and the behaviour of ejabberd."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:

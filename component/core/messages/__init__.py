@@ -1,1 +1,1 @@
-"""What a message says: its payloads, its author, what it refers to, how it is found."""
+"""Messages: their payloads, authors and references, and the words that a search finds."""

@@ -1,7 +1,7 @@
 """XEP-0421: Occupant identifiers for semi-anonymous MUCs, version 1.0.0.
 
-The right of a message's author to annotate another message. In a room the occupant id says who
-wrote a message; where the message has none, the nickname does.
+The right of a message's author to annotate another message. In a room the occupant id identifies
+the author of a message; if the message has none, the nickname does.
 
 A store finds the other message by its name hash, which two messages may share: so the authors of
 both messages have to be compared.
@@ -15,7 +15,7 @@ from component.core.xml.stanza import GROUPCHAT
 
 
 def may_annotate(annotation: Message, reference: Reference, message: Message) -> bool:
-    """Return whether the author of `annotation` may do to `message` what `reference` says."""
+    """Return whether the author of `annotation` has the right to `reference` to `message`."""
     if reference.kind is ReferenceKind.MODERATE:
         # XEP-0425 section 5: only the room itself moderates.
         by, type = annotation.stored, message.stored.type

@@ -1,4 +1,4 @@
-"""The description of a new message: its kind, its words, its ids, and the message it refers to."""
+"""Describe a new message: its kind, its words, its ids, and the message that it refers to."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _PUBLIC_ID = re.compile(r"[A-Za-z0-9._~-]{8,128}")
 
 
 class Description(NamedTuple):
-    """What a stanza means to its readers; a tuple for speed, as a stanza is."""
+    """The values of a stanza that the archive indexes; a tuple for speed, as a stanza is."""
 
     kind: Kind
     text: str  #: folded words
     ids: tuple[str, ...]  #: given by its author
     room_id: str | None  #: given by the room that sends it
-    reference_kind: ReferenceKind | None  #: what it does to the message that it refers to
+    reference_kind: ReferenceKind | None  #: the relation to the message that it refers to
     reference_id: str | None  #: the id of that message
     shows_seen: bool  #: its author has seen the conversation
     occupant_id: str | None
@@ -51,12 +51,12 @@ class Description(NamedTuple):
 
     @property
     def public_id(self) -> str:
-        """The id of the message in the archive of its room: the one that the room gave, or ""."""
+        """The id that the room gave, and so the id of the message in the room's archive, or ""."""
         return self.room_id if self.room_id and _PUBLIC_ID.fullmatch(self.room_id) else ""
 
     @property
     def relation(self) -> Relation:
-        """Its relation to the message that it refers to."""
+        """The relation of the message to the one that it refers to."""
         return _RELATIONS.get(self.reference_kind, Relation.OTHER)
 
     def name_hashes(
@@ -64,7 +64,7 @@ class Description(NamedTuple):
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the name hashes of a message in an archive, and those of its target."""
         side = Side(peer, resource, type, direction, self.occupant_id, self.is_from_occupant)
-        # Nobody refers to a message that only annotates another one, except to a correction.
+        # No message refers to one that only annotates another, except to a correction.
         is_named = self.kind is Kind.MESSAGE or self.reference_kind is ReferenceKind.CORRECT
         names = side.name_hashes(self.ids, self.room_id) if is_named else ()
         return names, side.target_hashes(
@@ -78,7 +78,7 @@ def describe(stanza: Stanza) -> Description:
     purposes = {PURPOSES[name] for name in payloads & _NAMES}
     kind = _kind(stanza, purposes)
     # The body beside an encrypted payload, a retraction or a reaction is a fallback for clients
-    # that do not know the payload (XEP-0428): nobody wrote it.
+    # that do not know the payload (XEP-0428): the user did not write it.
     is_text = BODY in payloads and (kind is Kind.MESSAGE or Purpose.CORRECTION in purposes)
     is_open = Purpose.ENCRYPTED not in purposes and (is_text or kind is Kind.MESSAGE)
     reference_kind, reference_id = _reference(stanza)
@@ -122,8 +122,8 @@ def _text(stanza: Stanza) -> str:
 
 def _ids(stanza: Stanza) -> tuple[str, ...]:
     origin = stanza.element.child(NS_STANZA_ID, "origin-id")
-    given = (stanza.id, "" if origin is None else origin.get("id"))
-    return tuple(dict.fromkeys(id for id in given if id))
+    ids = (stanza.id, "" if origin is None else origin.get("id"))
+    return tuple(dict.fromkeys(id for id in ids if id))
 
 
 def _reference(stanza: Stanza) -> tuple[ReferenceKind | None, str]:

@@ -27,7 +27,7 @@ PREFIX_MIN = 3
 WORDS_MAX = 64
 
 #: Normalisation sorts marks in a row in quadratic time. So a text is folded in pieces of at most
-#: so many characters, which end at a blank if there is one, and never before a mark.
+#: this many characters, which end at a blank if there is one, and never before a mark.
 PIECE_MAX = 256
 
 # Ignored characters: marks that several scripts share (accents of Latin, Greek and Cyrillic
@@ -62,7 +62,7 @@ def fold(text: str) -> str:
 
 
 def parse(query: str) -> tuple[Phrase, ...]:
-    """Return the phrases of a search, which a message must contain all. Raises BadRequest.
+    """Return the phrases of a search; a message must contain all of them. Raises BadRequest.
 
     Words between quotation marks form a phrase, and so do words without blanks between them. A
     star behind a word of three characters or more matches any word that begins with it. No other

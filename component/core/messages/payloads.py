@@ -1,7 +1,7 @@
-"""The payloads of messages that mean something here: one table, in the order in which they count.
+"""The payloads of messages that Muniment interprets: one table, in the order of precedence.
 
-The archiving policy, the description of a new message and the reader of stored ones take from it
-which elements they look for. Another XEP is another entry.
+The archiving policy, the description of a new message and the parser of stored messages look for
+the elements in it. A new XEP needs a new entry.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NS_JINGLE_MESSAGE = "urn:xmpp:jingle-message:0"
 #: The longest occupant id, in characters (XEP-0421 section 4.1).
 OCCUPANT_ID_MAX = 128
 
-#: COMPAT: how messages were retracted and moderated before 2023 (XEP-0422).
+#: COMPAT: the payloads of retractions and moderations before 2023 (XEP-0422).
 NS_FASTEN = "urn:xmpp:fasten:0"
 NS_RETRACT_0 = "urn:xmpp:message-retract:0"
 NS_MODERATE_0 = "urn:xmpp:message-moderate:0"
@@ -106,19 +106,19 @@ def _retracted(
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A child element of messages and its meaning; without more, it is only known."""
+    """A child element of messages, and its meaning if it has one here."""
 
     ns: str
     name: str
     xep: str
-    #: why a message with it is archived without a body, None: it is not
+    #: why a message with it is archived even without a body; None: it is not
     purpose: Purpose | None = None
-    #: what the message does to the one that the payload names, None: it names none. In a new
-    #: message that comes without a look inside: a moderation counts as a retraction there.
+    #: the relation to the message that the payload names; None: it names none. The description of
+    #: a new message does not read inside the payload, so a moderation counts as a retraction.
     reference: ReferenceKind | None = None
-    #: Its author has seen the conversation.
+    #: whether its author has seen the conversation
     shows_seen: bool = False
-    #: Reads the reference in a stored message.
+    #: reads the reference in a stored message
     read: Reader = _by_id
 
 
@@ -194,7 +194,7 @@ PURPOSES: dict[Name, Purpose] = {
     (payload.ns, payload.name): payload.purpose for payload in PAYLOADS if payload.purpose
 }
 
-#: What payloads do to the message that they name, in the order of the table.
+#: The relations of payloads to the message that they name, in the order of the table.
 REFERENCES: dict[Name, ReferenceKind] = {
     (payload.ns, payload.name): payload.reference for payload in PAYLOADS if payload.reference
 }
@@ -204,7 +204,7 @@ SHOW_SEEN: frozenset[Name] = frozenset((p.ns, p.name) for p in PAYLOADS if p.sho
 
 
 def reference_of(message: Element) -> Reference | None:
-    """Return how a message is about another one, None if it is not."""
+    """Return the reference of a message to another one, None if it has none."""
     for payload in PAYLOADS:
         if payload.reference is None:
             continue

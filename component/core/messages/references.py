@@ -1,8 +1,8 @@
 """References between messages, and the name hashes by which a store finds their targets.
 
-Clients make up ids, which are unique in one stream only (RFC 6120 section 8.1.3). So a name hash
-covers an id, the conversation, and the author of the id: no message is taken for the message of
-another author that has the same id.
+Clients choose ids, which are unique in one stream only (RFC 6120 section 8.1.3). So a name hash
+covers an id, the conversation, and the author of the id: messages of two authors with the same id
+have different name hashes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ROOM = "room"
 
 
 class ReferenceKind(StrEnum):
-    """What one message does to another."""
+    """The relation of a message to the message that it names."""
 
     CORRECT = "correct"
     RETRACT = "retract"
@@ -34,7 +34,7 @@ class ReferenceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """How a message is about another one."""
+    """The reference of a message to another one."""
 
     kind: ReferenceKind
     id: str  #: the id by which it names the other message
@@ -44,16 +44,16 @@ class Reference:
     reason: str | None = None  #: given by the moderator
 
 
-#: Kinds that only the other side of a conversation can send.
+#: Kinds that only the recipient of the named message can send.
 RECEIPTS = frozenset({ReferenceKind.RECEIVED, ReferenceKind.DISPLAYED})
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The author of a message, as far as an archive can tell."""
+    """The author of a message, as far as an archive can identify one."""
 
-    peer: str  #: bare JID of the other side, or of the room
-    resource: str  #: of that side: in a room the nickname of the author
+    peer: str  #: bare JID of the peer, which may be a room
+    resource: str  #: of the peer; in a room the nickname of the author
     type: str
     direction: Direction
     occupant_id: str | None = None  #: XEP-0421
@@ -61,7 +61,7 @@ class Side:
 
     @property
     def author(self) -> str:
-        """A name of the author that nobody else in the conversation can claim."""
+        """A name of the author that no other author in the conversation can have."""
         if self.type == GROUPCHAT and self.occupant_id:
             return f"{_ROOM} occupant-id {self.occupant_id}"
         if self.type == GROUPCHAT:
@@ -74,8 +74,8 @@ class Side:
     def authors(self) -> tuple[str, ...]:
         """The names of the authors whose messages this side may correct or retract.
 
-        A message to which the room gave no occupant id has no other name of its author than the
-        nickname, as before an upgrade of the server. A message with an occupant id has that alone.
+        The nickname is the only name of the author of a message without an occupant id, such as
+        one from before an upgrade of the server. With an occupant id a message has no other name.
         """
         if self.type == GROUPCHAT and self.occupant_id:
             return self.author, self._nickname
@@ -91,16 +91,16 @@ class Side:
         In a room all references but corrections use the id given by the room (XEP-0308 section 4,
         XEP-0424 section 4.1, XEP-0444 section 4.1), so a forged id imitates no message.
         """
-        given = list(dict.fromkeys(ids))
+        unique = list(dict.fromkeys(ids))
         if self.type == GROUPCHAT:
-            others = [name_hash(self.peer, _ROOM, id) for id in ([room_id] if room_id else given)]
+            public = [name_hash(self.peer, _ROOM, id) for id in ([room_id] if room_id else unique)]
         else:
-            others = [name_hash(self.peer, self.direction, id) for id in given]
+            public = [name_hash(self.peer, self.direction, id) for id in unique]
         author = self.author
         own = (
-            [] if author == self.direction else [name_hash(self.peer, author, id) for id in given]
+            [] if author == self.direction else [name_hash(self.peer, author, id) for id in unique]
         )
-        return tuple(dict.fromkeys(own + others))
+        return tuple(dict.fromkeys(own + public))
 
     def target_hashes(self, kind: ReferenceKind, id: str) -> tuple[int, ...]:
         """Return the name hashes that the target of a reference from this side may have."""
@@ -127,8 +127,8 @@ def room_name_hash(room: str, id: str) -> int:
 def name_hash(peer: str, author: str, id: str) -> int:
     """Return the name hash of a message with an id, in the conversation with a bare JID.
 
-    It is a signed number of 64 bits. Two messages may share it, so compare the authors of the
-    messages that are found by it.
+    The hash is a signed number of 64 bits. Two messages may share it, so callers compare the
+    authors of the messages that a store finds.
     """
     name = f"{peer}\n{len(author)}\n{author}{id}".encode()
     return int.from_bytes(blake2b(name, digest_size=HASH_BYTES).digest(), "big", signed=True)

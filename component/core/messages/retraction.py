@@ -57,7 +57,7 @@ def outcome(retraction: UnfinishedRetraction, *, is_held: bool = False) -> Retra
 
 
 def _reference(annotation: Message) -> Reference | None:
-    """Return the reference by which a message retracts another, None if it retracts nothing."""
+    """Return the reference of a retraction, None if a message retracts nothing."""
     reference, stored = annotation.payloads.reference, annotation.stored
     if stored.kind is not Kind.ANNOTATION:
         return None
@@ -72,15 +72,15 @@ def _reference(annotation: Message) -> Reference | None:
 def tombstone(annotation: Message, reference: Reference, stored: ArchivedMessage) -> str | None:
     """Return the XML of the tombstone of a stored message, None if it may not be retracted.
 
-    Only the author of a message retracts it, or the room (XEP-0424 section 5). The tombstone of a
-    correction (XEP-0308) names the corrected message, so that no client takes it for a message of
-    its own.
+    Only the author of a message, or the room, may retract it (XEP-0424 section 5). The tombstone
+    of a correction (XEP-0308) names the corrected message, so that clients do not show it as a
+    separate message.
     """
     if stored.kind not in _WITH_CONTENT:
         return None
     message = Message.of(stored)
     about = message.payloads.reference
-    # The retraction itself has to stay.
+    # A retraction does not retract itself.
     if about and about.kind in _RETRACTING:
         return None
     if not authorship.may_annotate(annotation, reference, message):
@@ -89,7 +89,7 @@ def tombstone(annotation: Message, reference: Reference, stored: ArchivedMessage
 
 
 def _xml(message: Message, annotation: Message, reference: Reference) -> str:
-    """Return a tombstone: addresses, the ids that others refer to, and the retraction."""
+    """Return a tombstone: addresses, the ids that other messages refer to, and the retraction."""
     payloads = message.payloads
     addresses = {"type": message.stored.type, "from": payloads.sender, "to": payloads.recipient}
     names = [("stanza-id", NS_STANZA_ID, {"by": by, "id": id}) for by, id in payloads.stanza_ids]
@@ -99,15 +99,15 @@ def _xml(message: Message, annotation: Message, reference: Reference) -> str:
         names.append(("occupant-id", NS_OCCUPANT, {"id": payloads.occupant_id}))
     if payloads.reference and payloads.reference.kind is ReferenceKind.CORRECT:
         names.append(("replace", NS_CORRECT, {"id": payloads.reference.id}))
-    kept = "".join(_element(name, ns, attributes) for name, ns, attributes in names)
+    content = "".join(_element(name, ns, attributes) for name, ns, attributes in names)
     attributes = {"id": annotation.payloads.id or "", "stamp": format_time(annotation.stored.at)}
     moderated = _moderated(reference) if reference.kind is ReferenceKind.MODERATE else ""
-    kept += _element("retracted", NS_RETRACT, attributes, moderated)
-    return _element("message", NS_CLIENT, addresses | {"id": payloads.id}, kept)
+    content += _element("retracted", NS_RETRACT, attributes, moderated)
+    return _element("message", NS_CLIENT, addresses | {"id": payloads.id}, content)
 
 
 def _moderated(reference: Reference) -> str:
-    """Return who moderated a message, and the reason (XEP-0425 section 4)."""
+    """Return the elements that name the moderator and the reason (XEP-0425 section 4)."""
     occupant = (
         ""
         if reference.moderator_id is None

@@ -1,4 +1,4 @@
-"""A stored message as it is read: its XML, parsed for readers that are not XMPP clients."""
+"""Stored messages, parsed for readers that are not XMPP clients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from component.core.xml.stanza import NS_MUC_USER, NS_STANZA_ID
 from component.core.xml.stream_parser import Element, Malformed
 from storage.rows import ArchivedMessage
 
-#: The deepest element that is read: message, apply-to, moderated, reason.
+#: The depth of the deepest element that is read: message, apply-to, moderated, reason.
 _KEEP_DEPTH = 3
 
 
@@ -65,7 +65,7 @@ class Message:
 
     @property
     def side(self) -> Side:
-        """Its author."""
+        """The author of the message."""
         row, payloads = self.stored, self.payloads
         return Side(
             row.peer,

@@ -1,4 +1,4 @@
-"""Conversations of an archive: with whom its owner has messages, and how many are unread."""
+"""Conversations of an archive: each peer of its owner, and the number of unread messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from storage.rows import ArchivedMessage, Conversation, Direction, Filter, Kind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationQuery:
-    """Which conversations of an archive are asked for."""
+    """The conversations of an archive that a request selects."""
 
     limit: int | None = None  #: None: the default size of a page
     before: str | None = None  #: only those whose newest message came before this id
@@ -45,7 +45,7 @@ class ConversationPage:
     """Conversations, the one with the newest message first."""
 
     conversations: tuple[ConversationSummary, ...]
-    complete: bool  #: no older ones behind these
+    complete: bool  #: there are no older conversations
 
 
 class Conversations:
@@ -59,7 +59,7 @@ class Conversations:
         views: Views,
         displayed: DisplayedMarkers | None = None,
     ) -> None:
-        """Without `displayed` only messages tell what their owner has displayed."""
+        """Without `displayed` only the owner's messages move the read marks of conversations."""
         self._archive = archive
         self._displayed = displayed
         self._queue = queue
@@ -95,10 +95,10 @@ class Conversations:
         )
 
     async def _since(self, owner: str, since: str | int | None) -> tuple[str | None, str | None]:
-        """Return the id behind which messages are unread, and the peer who has one more unread.
+        """Return the id behind which messages are unread, and the peer with one more unread.
 
-        The store counts behind an id. If all messages came after a time, the first one is unread
-        too, and is not behind itself.
+        The store counts messages behind an id. If all messages are from after a time, the first
+        one is unread too, but it is not behind its own id.
         """
         if not isinstance(since, int):
             return since, None

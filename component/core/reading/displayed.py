@@ -1,7 +1,7 @@
-"""What users have displayed (XEP-0490): noted from copies, and asked for at the first look.
+"""The messages that users have displayed (XEP-0490), from copies and from queries to the server.
 
-Clients keep these markers on the user's own server. All that passes between a user's clients and
-that server is copied to us; what passed while we were away is asked for where the server lets us.
+Clients keep these markers on the user's own server, which copies to us all stanzas between it and
+the clients. If the server permits it, we query the markers that changed while we were away.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from cachetools import FIFOCache, TTLCache
+from cachetools import TTLCache
 
 from component.core.archiving.writer import Queue
 from component.core.errors import Overloaded
@@ -25,21 +25,25 @@ from storage.rows import DisplayedMarker
 
 log = logging.getLogger(__name__)
 
-#: How long a read of conversations waits at most for markers.
+#: Maximum number of seconds that a read of conversations waits for markers.
 WAIT_SECONDS = 2.0
 
-#: How long a user is not asked for again, and how many users that is remembered of. The copies
-#: tell what is new meanwhile.
+#: Seconds until the markers of a user are queried again, and the maximum number of users for whom
+#: this is remembered. Copies have the markers that change meanwhile.
 FRESH_SECONDS = 600.0
 ASKED_MAX = 10_000
 
-#: How many users are asked for at once.
+#: The number of concurrent queries.
 ASKING_MAX = 50
 
-#: How many markers wait to be written; the oldest are dropped first.
+#: Maximum number of markers that wait for the store. If there are more, Muniment drops those of
+#: the user with the most, so that nobody crowds out the markers of others.
 PENDING_MAX = 10_000
 
-#: How long markers are gathered for one transaction.
+#: Maximum number of waiting markers of one user; the oldest are dropped first.
+PENDING_OF_USER_MAX = 1000
+
+#: Seconds during which markers are gathered for one transaction.
 GATHER_SECONDS = 1.0
 
 
@@ -47,16 +51,16 @@ class DisplayedSource(Protocol):
     """The server that keeps the markers of users."""
 
     def is_askable(self, host: str) -> bool:
-        """Whether the server lets us ask for the markers of users of a virtual host."""
+        """Return whether we may query the markers of users of a virtual host."""
         ...
 
     async def displayed(self, owner: str) -> tuple[DisplayedMarker, ...]:
-        """Return the markers of a user, () where the server does not give them."""
+        """Return the markers of a user, () if the server does not answer or refuses."""
         ...
 
 
 class DisplayedMarkers:
-    """Writes markers into the store, and asks for those of users whose conversations are read."""
+    """Writes markers into the store, and queries those of users whose conversations are read."""
 
     def __init__(
         self,
@@ -73,10 +77,9 @@ class DisplayedMarkers:
         self._hosts = hosts
         self._source = source
         self._wait_seconds = wait_seconds
-        #: markers that wait, by owner
-        self._pending: FIFOCache[str, frozenset[DisplayedMarker]] = FIFOCache(
-            PENDING_MAX, getsizeof=len
-        )
+        #: markers that wait, by owner, as keys in the order in which they came
+        self._pending: dict[str, dict[DisplayedMarker, None]] = {}
+        self._pending_count = 0
         self._asked: TTLCache[str, None] = TTLCache(ASKED_MAX, FRESH_SECONDS, time.monotonic)
         self._refreshing: dict[str, asyncio.Task[None]] = {}  # by owner
         self._writing = asyncio.Lock()
@@ -85,20 +88,16 @@ class DisplayedMarkers:
         self._is_failing = False
 
     def note(self, markers: Sequence[DisplayedMarker]) -> None:
-        """Take markers. Only the store knows which of two messages is the newer one."""
-        by_owner: dict[str, set[DisplayedMarker]] = {}
+        """Queue markers for the store, which alone can tell the newer one of two messages."""
         for marker in markers:
-            by_owner.setdefault(marker.owner, set()).add(marker)
-        for owner, added in by_owner.items():
-            with suppress(ValueError):  # There are more than may wait.
-                self._pending[owner] = self._pending.get(owner, frozenset()) | added
+            self._hold(marker)
+        if markers:
             self._wake.set()
 
     async def refresh(self, owner: str) -> None:
-        """Let the next read of conversations see the markers of a user.
+        """Query the markers of a user, so that the next read of conversations sees them.
 
-        It returns after `wait_seconds` at the latest; markers that come later count in the next
-        read.
+        Return after `wait_seconds` at the latest; the next read sees markers that come later.
         """
         task = self._refreshing.get(owner)
         if task is None:
@@ -112,12 +111,12 @@ class DisplayedMarkers:
         await asyncio.wait([task], timeout=self._wait_seconds)
 
     def reconnected(self) -> None:
-        """Ask for all users again: what they displayed meanwhile was not copied."""
+        """Query all users again, because markers from before the connection were not copied."""
         self._asked.clear()
 
     def forget(self, owner: str) -> None:
         """Discard the markers of a user whose archive was erased."""
-        self._pending.pop(owner, None)
+        self._release(owner)
 
     async def run(self) -> None:
         """Write markers until `stop` is called, or nothing will be written any more."""
@@ -135,9 +134,25 @@ class DisplayedMarkers:
             await self._write(None)
 
     def stop(self) -> None:
-        """Let `run` return once what waits is written, or cannot be."""
+        """Let `run` return once no marker waits, or the store fails."""
         self._stopping.set()
         self._wake.set()
+
+    def _hold(self, marker: DisplayedMarker) -> None:
+        held = self._pending.setdefault(marker.owner, {})
+        self._pending_count += marker not in held
+        held[marker] = None
+        if len(held) > PENDING_OF_USER_MAX:
+            del held[next(iter(held))]
+            self._pending_count -= 1
+        if self._pending_count > PENDING_MAX:
+            self._release(max(self._pending, key=lambda owner: len(self._pending[owner])))
+
+    def _release(self, owner: str) -> Sequence[DisplayedMarker]:
+        """Return the markers of an owner that have waited; they wait no more."""
+        markers = [*self._pending.pop(owner, ())]
+        self._pending_count -= len(markers)
+        return markers
 
     def _is_to_be_asked(self, owner: str) -> bool:
         is_known = owner in self._asked or not self._hosts.is_user(owner)
@@ -153,7 +168,7 @@ class DisplayedMarkers:
         """Write the markers of an owner, or of all owners."""
         async with self._writing:
             owners = list(self._pending) if owner is None else [owner]
-            markers = [m for owner in owners for m in self._pending.pop(owner, ())]
+            markers = [m for owner in owners for m in self._release(owner)]
             if not markers:
                 return
             try:

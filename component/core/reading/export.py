@@ -1,8 +1,8 @@
 """Export archives, by XEP-0227 (Portable Import/Export Format, version 1.1) or as JSON lines.
 
-An export is made page by page, from the message that was the oldest at its beginning to the one
-that was the newest then. Messages that retention removes meanwhile are left out. An erasure of the
-archive ends the export with an error.
+An export reads page by page, from the message that was the oldest at its beginning to the one that
+was the newest then. It has no messages that retention deletes meanwhile. An erasure of the archive
+ends the export with an error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from storage.errors import NotFound
 from storage.interface import Storage
 from storage.rows import ArchivedMessage, Direction, Page, PreferencesRow
 
-#: So many messages are held in memory at once.
+#: The number of messages in memory at once.
 PAGE = 200
 
 _ERASED = "The archive was erased during its export: the export is not complete."
@@ -121,19 +121,19 @@ class Export:
 
 
 def _refuse_if_erased(follower: Follower) -> None:
-    """Return if the archive was not erased since the follower began. Raises Conflict."""
+    """Raise Conflict if the archive was erased since the follower began."""
     if follower.is_erased:
         raise Conflict(_ERASED)
 
 
 def _line(owner: str, message: ArchivedMessage) -> bytes:
-    other = f"{message.peer}/{message.resource}" if message.resource else message.peer
+    peer = f"{message.peer}/{message.resource}" if message.resource else message.peer
     is_sent = message.direction is Direction.SENT
     fields = {
         "id": message.id,
         "time": format_time(message.at),
-        "from": owner if is_sent else other,
-        "to": other if is_sent else owner,
+        "from": owner if is_sent else peer,
+        "to": peer if is_sent else owner,
         "direction": message.direction.value,
         "type": message.type,
         "kind": message.kind.value,

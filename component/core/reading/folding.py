@@ -1,8 +1,8 @@
 """Fold later messages into the message that they are about, as clients show it.
 
 XEP-0308 (corrections), XEP-0424 and XEP-0425 (retractions), XEP-0444 (reactions), XEP-0184 and
-XEP-0333 (receipts). Pure functions. A message about another one counts only if its author may do
-what it does.
+XEP-0333 (receipts). Pure functions. A message about another one counts only if its author has the
+right to it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Retraction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The proof that somebody has received or displayed a message."""
+    """The proof that a recipient has received or displayed a message."""
 
     by: str
     state: ReferenceKind  #: received or displayed
@@ -56,26 +56,26 @@ class Folded:
     body: str | None  #: of the last correction; None once the message was retracted
     edited: Edit | None
     retracted: Retraction | None
-    reactions: dict[str, tuple[str, ...]]  #: the JIDs of its senders by emoji
+    reactions: dict[str, tuple[str, ...]]  #: by emoji the JIDs of its senders
     receipts: tuple[Receipt, ...]
-    left_out: int  #: how many older messages about it were not read
+    left_out: int  #: the number of older messages about it that were not read
 
 
 @dataclass(slots=True)
 class _State:
-    """A message while it is folded."""
+    """A message and the messages that are folded into it so far."""
 
     message: Message
     body: str | None
     edited: Edit | None = None
     retracted: Retraction | None = None
-    #: by author the JID to show, and the author's last set
+    #: by author the JID to show, and the author's last set of emojis
     reactions: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
 
 
 class Folding:
-    """Folds messages into one message of an archive, some at a time."""
+    """Folds the messages about one message into it, some at a time."""
 
     def __init__(self, owner: str, message: Message) -> None:
         self._owner = owner
@@ -89,7 +89,7 @@ class Folding:
                 _apply(self._owner, annotation, reference, self._state)
 
     def folded(self, left_out: int) -> Folded:
-        """Return the folded message; `left_out` is how many messages were not folded in."""
+        """Return the folded message; `left_out` is the number of messages that are not in it."""
         return _folded(self._state, left_out)
 
 

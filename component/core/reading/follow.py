@@ -1,8 +1,8 @@
-"""Follow an archive: every message that comes into it, once each, in the order of arrival.
+"""Follow an archive: read every message that arrives in it, once, in the order of arrival.
 
-A follower hears only that something is new, once it is durable, and reads on from where it is. So
-no message is missed or comes twice, however slow the follower is, and after a restart it goes on
-behind the last id that it has.
+A follower is only woken when something new is durable, and reads on from its own position. So it
+misses no message and gets none twice, even if it is slow. After a restart it continues behind the
+last id that it has.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from component.core.xml.stanza import GROUPCHAT
 from storage.interface import Archive
 from storage.rows import ANY, ArchivedMessage, Filter, Page
 
-#: Stands for the place before all messages, as no id does.
+#: The position before all messages; it equals no id.
 FROM_START = "start"
 
-#: Messages that a stream reads at once.
+#: The number of messages that a stream reads at once.
 _PAGE = 100
 
 
 class Follower:
-    """What one follower of an archive hears."""
+    """The signals to one follower of an archive."""
 
     def __init__(self) -> None:
         self.changed = asyncio.Event()  #: set at each change; clear it before reading
-        self.is_over = False  #: later messages are another owner's, and may not be read
+        self.is_over = False  #: later messages belong to another owner, and may not be read
         self.is_erased = False  #: messages of this archive were erased, or are being erased
 
 
@@ -53,7 +53,7 @@ class Followers:
                 follower.changed.set()
 
     def end(self, owner: str) -> None:
-        """End every follower of an archive: later messages are another owner's."""
+        """End every follower of an archive: later messages belong to another owner."""
         for follower in self._followers.get(owner, ()):
             follower.is_over = True
             follower.changed.set()
@@ -89,12 +89,12 @@ class Followers:
 
 
 class ArchiveStream:
-    """The messages of one archive from a position on, as they come."""
+    """The messages of one archive from a position on, as they arrive."""
 
     def __init__(
         self, archive: Archive, followers: Followers, owner: str, filter: Filter, position: str
     ) -> None:
-        """Of the filter only peer, resource, groupchat, kinds and since count."""
+        """Only peer, resource, groupchat, kinds and since of the filter have an effect."""
         self._archive = archive
         self._followers = followers
         self._owner = owner
@@ -104,8 +104,8 @@ class ArchiveStream:
     async def messages(self, *, pause: float) -> AsyncGenerator[list[ArchivedMessage], None]:
         """Yield the messages that match, and an empty list after `pause` seconds of silence.
 
-        The position moves along. Ends when the archive is erased, for later messages are another
-        owner's. Raises Overloaded when the store cannot be read.
+        The position moves along. Ends when the archive is erased, because later messages belong to
+        another owner. Raises Overloaded when the store cannot be read.
         """
         with self._followers.follow(self._owner) as follower:
             while not follower.is_over:
@@ -125,7 +125,7 @@ class ArchiveStream:
 
     async def _next(self) -> Page:
         if self.position != FROM_START:
-            # The message itself may be gone by now: its recipient may not exist.
+            # The store may have deleted the message already: its recipient may not exist.
             return await self._archive.page_after(
                 self._owner, self.position, limit=_PAGE, max_bytes=PAGE_MAX_BYTES
             )
@@ -145,8 +145,8 @@ class ArchiveStreams:
     ) -> ArchiveStream:
         """Return a stream of the messages behind the id `after`, or behind FROM_START.
 
-        None: of the messages that come from now on. No message from before `since` (microseconds)
-        is in it. Raises ItemNotFound, Overloaded.
+        With `after` None, return a stream of the messages that arrive after this call. No message
+        from before `since` (microseconds) is in it. Raises ItemNotFound, Overloaded.
         """
         position = await self._position(owner, after)
         if since:

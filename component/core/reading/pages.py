@@ -12,29 +12,29 @@ from component.core.store_errors import translated
 from storage.interface import Archive
 from storage.rows import ANY, ArchivedMessage, Filter, Page
 
-#: How many bytes of XML a page has at most, if nothing else is configured.
+#: The default of the maximum number of bytes of XML on a page.
 PAGE_MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageQuery:
-    """Which page of which messages of an archive is asked for."""
+    """The page that a query asks for."""
 
     filter: Filter = ANY
-    limit: int | None = None  #: how many messages at most; None: the default size of a page
+    limit: int | None = None  #: maximum number of messages; None: the default size of a page
     after: str | None = None  #: only messages behind this id
     before: str | None = None  #: only messages before this id
-    backwards: bool = False  #: the last of them rather than the first
-    index: int | None = None  #: skip so many of the messages that match; excludes the three above
-    counted: bool = False  #: also return how many messages match in all
+    backwards: bool = False  #: the last messages of the range instead of the first ones
+    index: int | None = None  #: number of matching messages to skip; excludes the three above
+    counted: bool = False  #: also return the number of all messages that match
 
     @property
     def action(self) -> Action:
-        """What a principal does who reads this page."""
+        """The action of a principal that reads this page."""
         return Action.READ if self.filter.phrases is None else Action.SEARCH
 
     def described(self) -> str:
-        """Return the query as the audit log has it. Raises BadRequest."""
+        """Return the query as text for the audit log. Raises BadRequest."""
         with translated():
             return audit.describe_filter(self.filter, after=self.after, before=self.before)
 
@@ -65,7 +65,7 @@ class Pager:
         self.max_bytes = max_bytes  #: of XML on a page
 
     def size(self, limit: int | None) -> int:
-        """Return how many messages a page has for a limit; None: the default."""
+        """Return the number of messages of a page for a limit; None: the default."""
         return self._default_size if limit is None else min(limit, self._max_size)
 
     async def read(self, owner: str, query: PageQuery, *, since: int = 0) -> Page:

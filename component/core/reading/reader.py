@@ -1,4 +1,4 @@
-"""The one reader of archives, for XMPP and for HTTP: authorize who asks, then read."""
+"""The one reader of archives, for XMPP and HTTP: authorize the principal, then read."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class ReadablePage:
     """One page of parsed messages, the newest first if it was read backwards."""
 
     items: tuple[ReadableMessage, ...]
-    complete: bool  #: nothing more in that order
-    index: int | None  #: how many match before the oldest of the page; None: not asked or costly
-    count: int | None  #: how many match in all
+    complete: bool  #: there are no further messages in that order
+    index: int | None  #: number of matches before the oldest message; None: not asked or costly
+    count: int | None  #: number of all matches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The size of an archive, and where it begins and ends."""
+    """The size of an archive, and its first and last message."""
 
     count: int
     bytes: int | None  #: None: not known, since only a part of the archive may be read
@@ -61,7 +61,7 @@ class ArchiveReader:
     ) -> None:
         """`queue` has the messages of users on their way to the writer: reads wait for them.
 
-        `displayed` tells what users have displayed beside what their messages tell.
+        `displayed` has the messages that users have displayed, beside those that they answered.
         """
         self._authorizer = authorizer
         self._archive = storage.archive
@@ -143,7 +143,7 @@ class ArchiveReader:
     ) -> ArchiveStream:
         """Return a stream of the messages behind the id `after`, or behind FROM_START.
 
-        None: of the messages that come from now on.
+        With `after` None, return a stream of the messages that arrive after this call.
         """
         since = await self._authorizer.authorize(
             principal, owner, Action.STREAM, describe_filter(filter, after=after)

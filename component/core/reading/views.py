@@ -1,4 +1,4 @@
-"""Messages as callers read them: each alone, or folded with the later messages about it."""
+"""Views of messages: each message alone, or folded with the later messages about it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from storage.rows import ArchivedMessage, Kind, References
 #: The kinds of messages on a folded page; other kinds appear as parts of these.
 FOLDED_KINDS = frozenset({Kind.MESSAGE, Kind.TOMBSTONE})
 
-#: At most so many messages about one message are folded into it, and about all messages of a page,
-#: of which each has its share. The bound holds for corrections and retractions, and again for
+#: Maximum number of messages that are folded into one message, and into all messages of a page, of
+#: which each has its share. The maximum holds for corrections and retractions, and again for
 #: reactions, receipts and markers.
 ABOUT_MESSAGE_MAX = 1000
 ABOUT_PAGE_MAX = 10_000
 
-#: At most so many bytes of XML are read about all messages of a page; each has its share.
+#: Maximum number of bytes of XML that are folded into all messages of a page; each has its share.
 ABOUT_PAGE_BYTES_MAX = 8 * 1024 * 1024
 
-#: So many messages are parsed before other tasks have their turn: some milliseconds of work.
+#: The number of messages that are parsed before other tasks may run: some milliseconds of work.
 _PARSED_AT_ONCE = 25
 
 
@@ -37,7 +37,7 @@ class ReadableMessage:
 
 
 class Views:
-    """Makes readable messages of rows."""
+    """Makes readable messages from rows."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -45,7 +45,7 @@ class Views:
     async def of(
         self, owner: str, rows: Sequence[ArchivedMessage], *, folded: bool
     ) -> tuple[ReadableMessage, ...]:
-        """Return rows of one archive as callers read them. Raises Overloaded."""
+        """Return the readable messages of rows of one archive. Raises Overloaded."""
         messages = [message async for some in _parsed(rows) for message in some]
         if not folded or not messages:
             return tuple(map(ReadableMessage, messages))

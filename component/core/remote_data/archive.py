@@ -22,9 +22,9 @@ from component.core.xml.times import format_time, now, parse_time
 from storage.interface import Archive
 from storage.rows import ANY, READABLE, ArchivedMessage, Filter, NewMessage, Page
 
-#: By how many microseconds a message may be older than one that was posted before it, or newer
-#: than our clock. Servers post over many connections and repeat unanswered posts for a minute, and
-#: clocks differ.
+#: The maximum number of microseconds by which a message may be older than one that was posted
+#: before it, or newer than our clock. Servers post over many connections and repeat unanswered
+#: posts for a minute, and clocks differ.
 TOLERANCE = 5 * 60 * 1_000_000
 
 #: A `before` that asks for the newest messages.
@@ -33,7 +33,7 @@ LAST = "last"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteQuery:
-    """Which messages of an archive a request asks for; None: the parameter is missing."""
+    """The parameters of a request for messages of an archive; None: the parameter is missing."""
 
     username: str  #: local part of the owner, or a bare JID
     type: str | None = None
@@ -41,7 +41,7 @@ class RemoteQuery:
     after: str | None = None  #: time, exclusive
     before: str | None = None  #: time, exclusive, or LAST
     limit: int | None = None
-    page: int | None = None  #: how many of the oldest to skip (the index of XEP-0059)
+    page: int | None = None  #: number of the oldest messages to skip (the index of XEP-0059)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +50,12 @@ class RemotePage:
 
     username: str  #: local part of the owner, or the JID of an owner on another host
     messages: tuple[ArchivedMessage, ...]
-    count: int  #: how many messages match, on this page or not
-    complete: bool  #: no further messages in the direction of the query
+    count: int  #: number of matching messages, on all pages
+    complete: bool  #: there are no further messages in the direction of the query
 
 
 class RemoteArchive:
-    """Stores and reads messages for a server, which may do so for its whole virtual host."""
+    """Stores and reads messages for a server, which has access to a whole virtual host."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class RemoteArchive:
     async def store(self, host: str, post: Post) -> None:
         """Store one message durably; a repeated message changes nothing.
 
-        Preferences do not apply: the server has applied its own, and reads back all that it posts.
+        Preferences do not apply: the server has applied its own, and reads back all its posts.
         Raises BadRequest, Conflict, Overloaded.
         """
         message = new_message_of(post, host, self._jids)
@@ -112,7 +112,7 @@ class RemoteArchive:
                 return
             same_time = Filter(peer=message.peer, since=message.at, until=message.at)
             if await self._archive.count(message.owner, same_time):
-                # Most likely a repeated message; the store will know.
+                # Most likely this is a repeated message, which the store recognises.
                 return
         raise Conflict(
             f"timestamp: the archive of {message.owner} has newer messages already (of"
@@ -120,7 +120,7 @@ class RemoteArchive:
         )
 
     async def read(self, host: str, query: RemoteQuery) -> RemotePage:
-        """Return one page, with the number of messages that match in all.
+        """Return one page, with the number of all messages that match.
 
         Raises BadRequest, Overloaded.
         """
@@ -137,7 +137,7 @@ class RemoteArchive:
         )
 
     async def count(self, host: str, query: RemoteQuery) -> int:
-        """Return how many messages match. Raises BadRequest, Overloaded."""
+        """Return the number of messages that match. Raises BadRequest, Overloaded."""
         owner, filter = self._filter(host, query)
         await self._check_served(host, owner, query)
         with translated():
@@ -145,7 +145,7 @@ class RemoteArchive:
             return await self._archive.count(owner, filter)
 
     async def _check_served(self, host: str, owner: str, query: RemoteQuery) -> None:
-        """Return if the owner can have an archive; a room may be anywhere. Raises BadRequest."""
+        """Raise BadRequest if the owner cannot have an archive. Any domain may have rooms."""
         if self._served is None or query.type == GROUPCHAT:
             return
         with naming("username"):

@@ -1,4 +1,4 @@
-"""Offline stanzas: those that wait for users, if the XMPP server leaves their storage to us."""
+"""Offline stanzas, which wait for users: an XMPP server may have us store them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from storage.rows import Direction, NewMessage
 CHAT = "chat"
 GROUPCHAT = "groupchat"
 
-#: Before the name of a virtual host: the domain of its rooms in ejabberd, by default.
+#: The prefix that makes the domain of rooms from a virtual host; ejabberd's default.
 ROOMS = "conference."
 
 _TEXT = "<body>([^<]*)</body>"
@@ -32,11 +32,11 @@ _QUOTES = {"&quot;": '"', "&apos;": "'"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """One message for one archive, as it was posted; None: the field is missing."""
+    """The fields of a posted message for one archive; None: the field is missing."""
 
     username: str  #: local part of the owner, or a bare JID
     timestamp: str
-    peer: str | None = None  #: local part of the other side, or a JID
+    peer: str | None = None  #: local part of the peer, or a JID
     type: str | None = None
     nick: str = ""
     xml: str | None = None
@@ -46,12 +46,12 @@ class Post:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Message:
-    """The parts of a posted message, with the missing ones filled in."""
+    """The parts of a posted message, with values for the missing ones."""
 
     owner: str
     kind: str
     direction: Direction
-    other: str  #: full JID of the other side
+    peer_jid: str  #: full
 
 
 def new_message_of(post: Post, host: str, jids: Jids) -> NewMessage:
@@ -67,22 +67,22 @@ def new_message_of(post: Post, host: str, jids: Jids) -> NewMessage:
     else:
         raise BadRequest("xml: missing, and so is body: one of them has to be there")
     content = post.body if post.xml is None else post.xml
-    room, peer = message.kind == GROUPCHAT, bare(message.other)
+    room, peer = message.kind == GROUPCHAT, bare(message.peer_jid)
     meaning = describe(stanza)
     type = stanza.type if not room and stanza.type in ("normal", "headline") else message.kind
     name_hashes, refers_to = meaning.name_hashes(
-        peer, resource(message.other), type, message.direction
+        peer, resource(message.peer_jid), type, message.direction
     )
     return NewMessage(
         owner=message.owner,
         at=at,
         peer=peer,
-        resource=resource(message.other),
+        resource=resource(message.peer_jid),
         type=type,
         direction=message.direction,
         xml=stanza.xml,
         dedup_key=_dedup_key(message, at, content or ""),
-        nick=post.nick or (resource(message.other) if room else ""),
+        nick=post.nick or (resource(message.peer_jid) if room else ""),
         kind=meaning.kind,
         text=meaning.text,
         name_hashes=name_hashes,
@@ -148,14 +148,14 @@ def _from_xml(post: Post, stanza: Stanza, host: str, jids: Jids) -> _Message:
         sender = jids.prepare(stanza.sender) if stanza.sender else ""
         recipient = jids.prepare(stanza.recipient) if stanza.recipient else ""
     if kind == GROUPCHAT:
-        other = _occupant(post, owner, sender, host, jids)
+        peer_jid = _occupant(post, owner, sender, host, jids)
         # The messages of a room are those that its occupants sent to it.
         direction = post.direction or Direction.RECEIVED
     else:
         direction = _direction(owner, bare(sender), bare(recipient), post.direction)
-        other = recipient if direction is Direction.SENT else sender
-        other = other or _peer(post, host, jids)
-    return _Message(owner=owner, kind=kind, direction=direction, other=other)
+        peer_jid = recipient if direction is Direction.SENT else sender
+        peer_jid = peer_jid or _peer(post, host, jids)
+    return _Message(owner=owner, kind=kind, direction=direction, peer_jid=peer_jid)
 
 
 def _from_body(post: Post, host: str, jids: Jids) -> _Message:
@@ -164,10 +164,10 @@ def _from_body(post: Post, host: str, jids: Jids) -> _Message:
     if post.direction is None:
         raise BadRequest('direction: missing, and there is no xml: send "send" or "recv"')
     if kind == GROUPCHAT:
-        other = _occupant(post, owner, "", host, jids)
+        peer_jid = _occupant(post, owner, "", host, jids)
     else:
-        other = _peer(post, host, jids)
-    return _Message(owner=owner, kind=kind, direction=post.direction, other=other)
+        peer_jid = _peer(post, host, jids)
+    return _Message(owner=owner, kind=kind, direction=post.direction, peer_jid=peer_jid)
 
 
 def _direction(owner: str, sender: str, recipient: str, posted: Direction | None) -> Direction:
@@ -184,7 +184,7 @@ def _direction(owner: str, sender: str, recipient: str, posted: Direction | None
 
 
 def _occupant(post: Post, room: str, sender: str, host: str, jids: Jids) -> str:
-    """Return the author of a message in a room: the real JID if known, with the nickname."""
+    """Return the author of a message in a room: the bare JID if it is known, and the nickname."""
     nick = post.nick or resource(sender)
     if sender and bare(sender) != room:
         return sender
@@ -200,9 +200,9 @@ def _peer(post: Post, host: str, jids: Jids) -> str:
 
 def _stanza_from_body(message: _Message, body: str) -> Stanza:
     """Return a stanza for a message that was posted with its body only. Raises BadRequest."""
-    sender, recipient = message.other, message.owner
+    sender, recipient = message.peer_jid, message.owner
     if message.kind == GROUPCHAT:
-        sender = f"{message.owner}/{resource(message.other)}"
+        sender = f"{message.owner}/{resource(message.peer_jid)}"
     elif message.direction is Direction.SENT:
         sender, recipient = recipient, sender
     xml = (
@@ -219,6 +219,6 @@ def _stanza_from_body(message: _Message, body: str) -> Stanza:
 
 def _dedup_key(message: _Message, at: int, content: str) -> bytes:
     """Return the key by which a repeated request is recognised as the same message."""
-    peer = bare(message.other)
+    peer = bare(message.peer_jid)
     parts = ("remote-data", peer, str(at), message.kind, message.direction.value, content)
     return digest_of(part.encode() for part in parts)

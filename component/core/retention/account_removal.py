@@ -26,10 +26,10 @@ async def remove_account(
 ) -> None:
     """Remove an account and erase its archive.
 
-    Where the source of accounts can disable one, the account is disabled first and removed after
-    its archive: after an error nobody can log in or register that JID, and a second call goes on.
+    If the source of accounts can disable one, the account is disabled first and removed after its
+    archive: after an error nobody can log in or register that JID, and a second call continues.
 
-    Waits at most `wait_seconds` for the erasure, which then goes on. Raises Overloaded in that
+    Waits at most `wait_seconds` for the erasure, which then continues. Raises Overloaded in that
     case; its message says whether to call again or, if the account is removed already, to erase
     the archive. Raises Conflict under a legal hold, and the errors of `AccountAdmin.remove`.
     """
@@ -52,7 +52,7 @@ async def remove_account(
 async def _erase_of_removed(archives: ArchiveAdmin, jid: str, wait_seconds: float) -> None:
     """Erase the archive of an account that is removed already.
 
-    Raises Refused with a message that says so.
+    Raises Refused, whose message says that the account is removed.
     """
     try:
         removed = await archives.erasure.erase(jid, wait_seconds=wait_seconds, scrub=False)

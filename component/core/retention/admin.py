@@ -1,4 +1,4 @@
-"""What operators do with archives apart from reading them, and the janitor that purges them."""
+"""The operations on archives other than reading them, and the janitor that purges archives."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ArchiveAdmin:
     followers: Followers
 
     async def usage(self, domain: str | None, after: str, limit: int) -> tuple[Usage, ...]:
-        """Return the size of each archive, ordered by owner, from the one that follows `after`.
+        """Return the sizes of archives, ordered by owner, from the first one after `after`.
 
         Raises BadRequest, Overloaded.
         """
@@ -57,7 +57,7 @@ class ArchiveAdmin:
             return await self.retention.usage_of(owner)
 
     async def totals(self) -> Totals:
-        """Return the number and size of all archives together. Raises Overloaded."""
+        """Return the number of archives and their total size. Raises Overloaded."""
         with translated():
             return await self.retention.totals()
 
@@ -77,7 +77,7 @@ async def open_archive_admin(
     start: StartTask = start_alone,
     wait_for_spill: Callable[[], Awaitable[None]] = no_spill,
 ) -> AsyncIterator[ArchiveAdmin]:
-    """Yield the parts, with the janitor running; at the end cancel the tasks that still run.
+    """Yield the parts while the janitor runs; at the end cancel all running tasks.
 
     `before_erase`, `after_erase` and `wait_for_spill` are those of `Erasure`. Raises StorageError.
     """

@@ -3,8 +3,8 @@
 The store keeps the limits that were confirmed last. If those of the configuration differ, the
 first purge forecasts what they would delete. If no archive would lose more than a tenth of its
 messages, that purge confirms them; otherwise it deletes nothing until an operator confirms them.
-Under confirmed limits every message over them is deleted, however many there are. A rule for one
-archive is confirmed when it is set or removed.
+Once limits are confirmed, a purge deletes all messages over them. A rule for one archive is
+confirmed when it is set or removed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OTHERS = ""
 
 
 def describe_unconfirmed(forecast: Forecast) -> str:
-    """Return why nothing is purged and how to go on, for the log and `check-config`."""
+    """Return the reason why nothing is purged and the remedy, for the log and `check-config`."""
     return (
         f"the retention limits would delete {forecast}, and nobody has confirmed them:"
         " run `muniment purge`, which asks, or change them"
@@ -45,7 +45,7 @@ class Approval:
         self._forecasts = forecasts
         self._defaults = defaults
         self._forecasting = SharedTasks[str | None, Forecast](_log_failure)
-        #: What the limits would delete that nobody has confirmed yet; None: nothing.
+        #: the forecast of unconfirmed limits, None without any
         self.unconfirmed: Forecast | None = None
 
     async def is_granted(self) -> bool:
@@ -84,9 +84,9 @@ class Approval:
             return await self._confirmed_limits() == self._defaults
 
     async def require(self, owner: str | None) -> None:
-        """Return if one archive may be purged, or all archives if `owner` is None.
+        """Raise Conflict if one archive, or all if `owner` is None, may not be purged.
 
-        Raises Conflict, Overloaded.
+        Raises Overloaded too.
         """
         with translated():
             if await self.is_granted():
@@ -101,10 +101,10 @@ class Approval:
             )
 
     async def require_rules(self, owner: str, rules: Mapping[str, Rule]) -> None:
-        """Return if an archive may have these rules in the place of its present ones.
+        """Raise Conflict if an archive may not have these rules in the place of its present ones.
 
         They need confirmation if they would delete much, and more than the present ones do.
-        Raises Conflict, Overloaded.
+        Raises Overloaded too.
         """
         with translated():
             before = await self._forecasts.of_archive(owner, self._defaults)
@@ -128,7 +128,7 @@ class Approval:
     async def forecast(self, owner: str | None, *, wait_seconds: float) -> Forecast:
         """Return the forecast of a purge of one archive, or of all if `owner` is None.
 
-        Raises Overloaded after `wait_seconds`: counting goes on, and a second call waits for it.
+        Raises Overloaded after `wait_seconds`: counting continues, and a second call waits for it.
         """
         with translated():
             forecast = await self._forecasting.run(

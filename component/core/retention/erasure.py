@@ -18,13 +18,13 @@ from storage.rows import Removed
 
 log = logging.getLogger(__name__)
 
-#: Share of the time that a caller waits for an answer in which an erasure has to be finished, so
-#: that there is time left to answer that it is under way.
+#: The part of a caller's time limit that an erasure may take, so that there is time left to answer
+#: that the erasure continues.
 TIMEOUT_SHARE = 0.8
 
 
 async def no_spill() -> None:
-    """Return at once: no spilled messages are to be recovered."""
+    """Return at once: there is no spill file."""
 
 
 async def scrub(retention: Retention, queue: Queue) -> None:
@@ -69,16 +69,16 @@ class Erasure:
         self._after_erase = tuple(after_erase)
         self._wait_for_spill = wait_for_spill
         self._running = SharedTasks[str, Removed](_log_failure)
-        #: Calls that came during a running erasure, by owner: whether any of them asked to scrub.
+        #: By owner whose erasure was called for again while it runs: whether to scrub then.
         self._repeat: dict[str, bool] = {}
 
     async def erase(self, owner: str, *, wait_seconds: float, scrub: bool = True) -> Removed:
-        """Erase an archive and all else that names its owner.
+        """Erase an archive and all other data that names its owner.
 
         Messages that were received before this call are erased with it. Returns the number of
-        erased messages, or `done=False` after `wait_seconds`; the erasure then goes on. Calls
-        that come meanwhile share one repetition and wait for its end. Without `scrub` traces
-        remain in unused parts of the files until the store is rewritten the next time.
+        erased messages, or `done=False` after `wait_seconds`; the erasure then continues. Calls
+        during an erasure share one repetition and wait for its end. Without `scrub` traces remain
+        in unused parts of the files until the store is rewritten the next time.
 
         Raises Conflict, Overloaded.
         """
@@ -110,7 +110,7 @@ class Erasure:
         await self._running.close()
 
     async def _run(self, owner: str, is_scrubbed: bool) -> Removed:
-        """Erase, and repeat it once for all calls that came meanwhile."""
+        """Erase, and erase once more if there were calls meanwhile."""
         try:
             total = await self._erase(owner, is_scrubbed)
             while owner in self._repeat:
@@ -136,7 +136,7 @@ class Erasure:
     async def _erase_batches(self, owner: str) -> Removed:
         total = Removed(done=False)
         while not total.done:
-            # A hold may have been set since the last batch.
+            # An operator may have set a hold meanwhile.
             self._holds.refuse_if_held(owner)
             total = _sum(total, await self._retention.erase(owner, limit=self._batch))
         return total

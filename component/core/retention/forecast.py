@@ -19,13 +19,13 @@ from component.core.xml.times import format_time, now
 from storage.interface import Storage
 from storage.rows import Cutoff, OverLimit, Rule, Usage
 
-#: An archive that would lose more than one message in so many needs confirmation.
+#: An archive that would lose more than one message in this many needs confirmation.
 UNCONFIRMED_SHARE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What a purge would delete. Rules for peers may count a message twice: never too few."""
+    """The deletions of a future purge: never too few, but rules for peers may count some twice."""
 
     archives: int = 0  #: archives that would lose messages
     over_limit: OverLimit = field(default_factory=OverLimit)  #: the messages of all of them
@@ -55,7 +55,7 @@ class Forecast:
         )
 
     def __str__(self) -> str:
-        """Return the forecast in words: "3 messages of 2 archives, from ... to ... (...)"."""
+        """Return the forecast as text: "3 messages of 2 archives, from ... to ... (...)"."""
         oldest, newest = self.over_limit.oldest, self.over_limit.newest
         if oldest is None or newest is None:
             return "no messages"

@@ -40,7 +40,7 @@ class Holds:
         return any(".".join(labels[place:]) in self._holds for place in range(len(labels)))
 
     def refuse_if_held(self, owner: str) -> None:
-        """Return if messages of an archive may be deleted. Raises Conflict."""
+        """Raise Conflict if there is a legal hold on an archive."""
         if self.is_held(owner):
             raise Conflict("There is a legal hold on this archive: nothing of it may be deleted.")
 
@@ -54,7 +54,7 @@ class Holds:
             raise Conflict(
                 f"There are {self._limit} legal holds already: set one on a whole host instead."
             )
-        # In memory first: the store writes in order, so nothing is deleted after this returns.
+        # Memory first: the store writes in order, so nothing is deleted after this method returns.
         self._holds[hold.subject] = hold
         try:
             with translated():

@@ -21,13 +21,13 @@ from storage.interface import Storage
 
 log = logging.getLogger(__name__)
 
-#: Stands for the operator of purges by the schedule.
+#: The operator's name in purges by the schedule.
 SCHEDULE = "schedule"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """When a janitor purges, and how many messages it deletes at once."""
+    """The interval of a janitor's purges, and the number of messages per transaction."""
 
     sweep_seconds: float = 3600.0  #: between two purges
     batch: int = 1000  #: messages per transaction
@@ -67,7 +67,7 @@ class Janitor:
     ) -> Progress:
         """Start a purge of one archive, or of all if `owner` is None.
 
-        With `is_confirmed` the operator confirms the limits, however much they delete. Raises
+        With `is_confirmed` the operator confirms the limits, even if they delete much. Raises
         Conflict, Overloaded.
         """
         self._refuse_if_busy()

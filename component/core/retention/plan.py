@@ -1,4 +1,4 @@
-"""How long messages stay: limits of the configuration, and rules for an archive or for one peer.
+"""Plan a purge from the limits of the configuration, and the rules for archives and single peers.
 
 Limits apply to an archive as a whole, and its oldest messages are deleted first. A rule for a peer
 may be stricter, or keep its messages longer than others; the number and size of all messages
@@ -45,7 +45,7 @@ class RetentionDefaults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How an archive is brought within its limits."""
+    """The cutoffs that bring an archive within its limits."""
 
     archive: Cutoff  #: for `delete_oldest` of the whole archive
     peers: Mapping[str, Cutoff]  #: for `blank_oldest`, by peer that has a rule

@@ -85,7 +85,7 @@ class Purge:
             self._count(archives_done=1)
 
     def finish(self, state: State, error: str = "") -> None:
-        """Record how the purge has ended."""
+        """Record the state in which the purge ended."""
         self.progress = replace(self.progress, state=state, finished=now(), error=error)
 
     async def _archives(self) -> AsyncIterator[Usage]:

@@ -10,7 +10,7 @@ from component.core.store_errors import translated
 from storage.interface import RulesStore
 from storage.rows import Rule
 
-#: All rules are in memory: so many take some tens of megabytes.
+#: The maximum number of rules. All are in memory, where this number takes tens of megabytes.
 RULES_MAX = 100_000
 
 

@@ -1,4 +1,4 @@
-"""Remembers rosters for the archive, so that not every message costs a query to the server."""
+"""Remembers rosters for decisions about archiving, so that few messages cost a query."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from component.core.xml import jids
 
 log = logging.getLogger(__name__)
 
-#: The size of the rosters that are remembered, in bytes as `_size` counts them, and for how long:
-#: the push of a change may be lost.
+#: The size of the cache in bytes as `_size` counts them, and the seconds after which a roster is
+#: read again, because the push of a change may be lost.
 REMEMBERED_SIZE = 32 * 1024 * 1024
 FRESH_SECONDS = 600.0
 
-#: The size of an empty roster, and of a contact beside the characters of its JID.
+#: The bytes of an empty roster, and of a contact without the characters of its JID.
 _SIZE, _SIZE_PER_CONTACT = 512, 128
 
-#: How long a roster that could not be read is not read again.
+#: Seconds until a roster that could not be read is tried again.
 UNREADABLE_SECONDS = 60.0
 
-#: How often a roster is read that changes while it is read: a user who changes a roster all the
-#: time must not keep messages waiting.
+#: The maximum number of reads of a roster that changes while it is read: a user who changes a
+#: roster all the time must not keep messages waiting.
 READS_MAX = 3
 
 #: The bare JIDs on a roster, None if it cannot be read.
@@ -47,27 +47,27 @@ class RosterCache:
         """`size` is in bytes, like REMEMBERED_SIZE."""
         self._rosters = rosters
         self._clock = clock
-        #: until when it is remembered, and its contacts, by owner
+        #: by owner: the time until which a roster is remembered, and its contacts
         self._remembered: FIFOCache[str, tuple[float, Contacts]] = FIFOCache(size, getsizeof=_size)
         #: owners whose roster is being read, and has not changed since
         self._reading: set[str] = set()
         self._unreadable: set[str] = set()  # hosts of which a warning was logged
 
     def is_known(self, owner: str) -> bool:
-        """Whether `remembered` can be called."""
+        """Return whether the roster of an owner is in the cache."""
         return owner in self._remembered and self._remembered[owner][0] > self._clock()
 
     def remembered(self, owner: str) -> Contacts:
-        """Return the contacts on a roster for which `is_known` is true."""
+        """Return the contacts on a roster in the cache."""
         return self._remembered[owner][1]
 
     def changed(self, owner: str) -> None:
-        """Forget a roster: it has changed."""
+        """Forget a roster, because it has changed."""
         self._remembered.pop(owner, None)
         self._reading.discard(owner)
 
     def readable(self, host: str) -> None:
-        """Forget which rosters of a host could not be read: now they can be."""
+        """Forget the failed reads of a host's rosters, because the host permits reads now."""
         failed = [owner for owner, (_, contacts) in self._remembered.items() if contacts is None]
         for owner in (*failed, *self._reading):
             if jids.domain(owner) == host:

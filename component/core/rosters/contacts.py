@@ -1,13 +1,13 @@
-"""Contacts of rosters (RFC 6121 section 2.1.2): how they change, and which are shown."""
+"""Contacts of rosters (RFC 6121 section 2.1.2): changes of them, and which are shown."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from component.core.errors import BadRequest
+from component.core.xml.characters import can_be_shown
 from storage.rows import Contact
 
 SUBSCRIPTIONS = ("none", "to", "from", "both")
@@ -15,18 +15,17 @@ SUBSCRIPTIONS = ("none", "to", "from", "both")
 #: The subscription that removes a contact from the roster (section 2.5).
 REMOVE = "remove"
 
-#: Characters in the name of a contact or a group; the RFC leaves it to servers (section 2.1.2).
+#: Maximum number of characters in the name of a contact or a group, which the RFC leaves to
+#: servers (section 2.1.2).
 LENGTH_MAX = 1023
 
-#: Groups that one contact may be in.
+#: Maximum number of groups of one contact.
 GROUPS_MAX = 100
-
-_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A change of a contact; None leaves that part of it as it is."""
+    """A change of a contact; a part that is None does not change."""
 
     jid: str  #: prepared
     name: str | None = None
@@ -36,22 +35,23 @@ class Change:
     groups: tuple[str, ...] | None = None
 
     def check(self) -> None:
-        """Raise BadRequest unless a roster can hold it."""
+        """Raise BadRequest if a roster cannot have such a contact."""
         if self.subscription not in (None, REMOVE, *SUBSCRIPTIONS):
-            raise BadRequest(f"subscription: one of {', '.join(SUBSCRIPTIONS)} or {REMOVE}")
+            names = ", ".join([*SUBSCRIPTIONS, REMOVE])
+            raise BadRequest(f"subscription: expected one of {names}")
         groups = self.groups or ()
         if "" in groups:
             raise BadRequest("groups: a group needs a name")
         if len(groups) > GROUPS_MAX:
-            raise BadRequest(f"groups: a contact may be in {GROUPS_MAX}")
+            raise BadRequest(f"groups: a contact may be in {GROUPS_MAX} groups at most")
         texts = (self.name or "", self.ask_message or "", *groups)
         if any(len(text) > LENGTH_MAX for text in texts):
-            raise BadRequest(f"a name or a group may have {LENGTH_MAX} characters")
+            raise BadRequest(f"a name or a group may have {LENGTH_MAX} characters at most")
         if not all(map(can_be_shown, texts)):
-            raise BadRequest("a name or a group has a character that XML does not")
+            raise BadRequest("a name or a group has a character that XML does not allow")
 
     def applied(self, before: Contact | None) -> Contact:
-        """Return the contact after the change; `before` is None if there is none yet."""
+        """Return the contact after the change; `before` is the present contact, if any."""
         parts = {
             "name": self.name,
             "subscription": self.subscription,
@@ -63,23 +63,18 @@ class Change:
         return replace(before or Contact(jid=self.jid), **changed)  # type: ignore[arg-type]
 
 
-def can_be_shown(text: str) -> bool:
-    """Whether XML allows all characters of a text: any other ends the stream."""
-    return _NO_XML.search(text) is None
-
-
 def is_shown(contact: Contact) -> bool:
-    """Whether it is shown on the roster: one that only asks for a subscription is not (3.1.3)."""
+    """Return whether a roster shows a contact, which needs more than its own request (3.1.3)."""
     return contact.subscription != "none" or contact.ask != "in"
 
 
 def is_asked(contact: Contact) -> bool:
-    """Whether the owner asked for its presence and it has not answered (section 2.1.2.2)."""
+    """Return whether the owner's subscription request is pending (section 2.1.2.2)."""
     return contact.ask in ("subscribe", "both")
 
 
 def version_of(contacts: Iterable[Contact]) -> str:
-    """Return the version of a roster (section 2.6): a digest of everything that is shown."""
+    """Return the version of a roster (section 2.6): a digest of all shown contacts."""
     digest = sha256()
     for contact in sorted(contacts, key=lambda contact: contact.jid):
         flags = (is_asked(contact), contact.is_approved)

@@ -1,4 +1,4 @@
-"""Rosters in our own store, for a server that has none.
+"""Rosters in our own store, for a server that asks us for them.
 
 Implements `core.rosters.protocol.EditableRosters`.
 """
@@ -26,7 +26,7 @@ class OwnRosters:
         self._changing = asyncio.Lock()
 
     def are_readable(self, host: str) -> bool:
-        """Whether the rosters of a host can be read: always."""
+        """Return True: the rosters of every host can be read."""
         return True
 
     async def roster(self, owner: str) -> tuple[Contact, ...] | None:

@@ -1,4 +1,4 @@
-"""Where rosters live, as Protocols: each source of them implements one."""
+"""The contract of rosters: each source of rosters implements one of these Protocols."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from storage.rows import Contact
 
 
 class Rosters(Protocol):
-    """Rosters of the users of our virtual hosts, as they are now, wherever they live."""
+    """The current rosters of the users of our virtual hosts, from one source."""
 
     async def roster(self, owner: str) -> tuple[Contact, ...] | None:
         """Return the contacts on a user's roster, None if it cannot be read.
 
-        Raises ItemNotFound where there is known to be no such user, and Failed.
+        Raises ItemNotFound if the source knows that there is no such user, and Failed.
         """
         ...
 
     def are_readable(self, host: str) -> bool:
-        """Whether the rosters of the users of a virtual host can be read."""
+        """Return whether the rosters of the users of a virtual host can be read."""
         ...
 
 
 class EditableRosters(Rosters, Protocol):
     """Rosters that can be changed as well.
 
-    Where a source cannot do that it raises NotAllowed, which says where rosters live. Each raises
-    Overloaded where the source does not answer.
+    A source that cannot change rosters raises NotAllowed, whose message says where the rosters
+    are. Each method raises Overloaded if the source does not answer.
     """
 
     async def change(self, owner: str, change: Change) -> None:
@@ -35,9 +35,9 @@ class EditableRosters(Rosters, Protocol):
         ...
 
     async def remove(self, owner: str, jid: str) -> None:
-        """Take a contact off, if it is there. Raises NotAllowed, Overloaded."""
+        """Remove a contact if it is there. Raises NotAllowed, Overloaded."""
         ...
 
     async def clear(self, owner: str) -> None:
-        """Take off all contacts. Raises NotAllowed, Overloaded."""
+        """Remove all contacts. Raises NotAllowed, Overloaded."""
         ...

@@ -1,7 +1,7 @@
-"""Reads and changes current rosters (RFC 6121 section 2), wherever they live.
+"""Reads and changes current rosters (RFC 6121 section 2) in the configured source.
 
-Every part that shows a roster reads it here, so that all show the same. `cache` remembers rosters
-for the archive and is told of the changes made here.
+Every part that shows a roster reads it here, so that all parts show the same. `cache` has rosters
+for decisions about archiving, and learns of the changes made here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from storage.rows import Contact
 
 
 async def anybody(_: str) -> bool:
-    """Whether a bare JID has an account, for servers that cannot be asked: always."""
+    """Return True for every bare JID, for servers that cannot be asked about accounts."""
     return True
 
 
@@ -49,9 +49,9 @@ class RosterService:
         return tuple(sorted(roster, key=lambda contact: contact.jid))
 
     async def find(self, owner: str) -> tuple[Contact, ...]:
-        """Return the roster of a user who need not exist.
+        """Return the roster of a user who may not exist.
 
-        Everybody with contacts exists, wherever accounts live. Raises ItemNotFound, Overloaded.
+        A user with contacts counts as existing. Raises ItemNotFound, Overloaded.
         """
         roster = await self.read(owner)
         if not roster and not await self._exists(owner):
@@ -66,7 +66,7 @@ class RosterService:
         self._require_host(owner)
         change.check()
         if change.jid == owner:
-            raise NotAllowed("nobody is on their own roster")
+            raise NotAllowed("a user cannot be a contact of the same user")
         if change.subscription == REMOVE:
             await self.remove(owner, change.jid)
             return

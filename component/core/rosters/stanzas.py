@@ -1,4 +1,4 @@
-"""Rosters in stanzas (RFC 6121 section 2, `jabber:iq:roster`): built, and read from elements."""
+"""Build and read rosters in stanzas (RFC 6121 section 2, `jabber:iq:roster`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NS = "jabber:iq:roster"
 
 
 def roster_xml(contacts: Iterable[Contact], version: str | None = None) -> str:
-    """Return a roster as its owner is shown it, with its version (section 2.6) if there is one."""
+    """Return the roster that its owner sees, with its version (section 2.6) if there is one."""
     ver = "" if version is None else f" ver={quoteattr(version)}"
     return f"<query xmlns='{NS}'{ver}>{''.join(map(_item_xml, contacts))}</query>"
 
@@ -22,7 +22,7 @@ def roster_xml(contacts: Iterable[Contact], version: str | None = None) -> str:
 def set_xml(contact: Contact) -> str:
     """Return the query of a roster set that adds or replaces a contact (section 2.3).
 
-    It has the name and the groups: states of subscriptions are not set, but follow from presence.
+    It has the name and the groups. It cannot set subscriptions, which follow from presence.
     """
     return _query_xml({"jid": contact.jid, "name": contact.name}, contact.groups)
 
@@ -33,7 +33,7 @@ def remove_xml(jid: str) -> str:
 
 
 def contacts_in(iq: Element) -> Iterator[Contact]:
-    """Yield the contacts in a roster result, their JIDs prepared."""
+    """Yield the contacts in a roster result, with prepared JIDs."""
     query = iq.child(NS, "query")
     for item in query.elements if query else ():
         if (item.ns, item.name) != (NS, "item"):

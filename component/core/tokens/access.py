@@ -12,6 +12,7 @@ import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
+from typing import Any
 
 import jwt
 
@@ -25,7 +26,9 @@ KEY_BYTES = 32
 #: A longer token is not one of ours.
 MAX_LENGTH = 8192
 
-_SHAPE = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+_BASE64URL = re.compile(r"[\w-]*", re.ASCII)
+
+_SHAPE = re.compile(r"[\w-]+\.[\w-]*\.[\w-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,17 @@ class Key:
         try:
             jwk = json.loads(text)
             kind, encoded = jwk["kty"], jwk["k"]
+            algorithm = jwk.get("alg", ALGORITHM)
+            # Python ignores other characters, and ejabberd does not.
+            if _BASE64URL.fullmatch(encoded) is None:
+                raise ValueError("is not base64url")
             secret = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError('is no JSON Web Key with "kty" and "k"') from error
         if kind != "oct":
             raise ValueError('is no symmetric key ("kty" has to be "oct")')
+        if algorithm != ALGORITHM:
+            raise ValueError(f'is a key for another algorithm ("alg" has to be "{ALGORITHM}")')
         if len(secret) < KEY_BYTES:
             raise ValueError(f"has a key of {len(secret)} bytes, and {KEY_BYTES} are required")
         return cls(secret)
@@ -101,15 +110,7 @@ class AccessTokens:
     def verify(self, token: str) -> AccessToken:
         """Return the claims of a token. Raises NotAuthorized, ExpiredToken."""
         try:
-            if len(token) > MAX_LENGTH:
-                raise jwt.InvalidTokenError
-            claims = jwt.decode(
-                token,
-                self._key.secret,
-                [ALGORITHM],
-                # The clock of the process that issued it may be ahead of ours.
-                options={"require": ["exp", "iat", "jid", "sid"], "verify_iat": False},
-            )
+            claims = self._claims(token)
             return AccessToken(
                 jid=str(claims["jid"]), sign_in=str(claims["sid"]), expires_at=int(claims["exp"])
             )
@@ -118,18 +119,39 @@ class AccessTokens:
         except (jwt.InvalidTokenError, ValueError):
             raise NotAuthorized("This is no valid access token: sign in.") from None
 
-    def is_valid(self, text: str) -> bool:
-        """Return whether a text is an access token that has not expired."""
+    def is_own(self, text: str) -> bool:
+        """Return whether a text is an access token with our signature, expired or not."""
         try:
-            self.verify(text)
-        except NotAuthorized:
+            self._claims(text, verify_exp=False)
+        except (jwt.InvalidTokenError, ValueError):
             return False
         return True
 
+    def _claims(self, token: str, *, verify_exp: bool = True) -> dict[str, Any]:
+        """Return the claims of a token. Raises jwt.InvalidTokenError, ValueError."""
+        if len(token) > MAX_LENGTH:
+            raise jwt.InvalidTokenError
+        return jwt.decode(
+            token,
+            self._key.secret,
+            [ALGORITHM],
+            options={
+                "require": ["exp", "iat", "jid", "sid"],
+                "verify_exp": verify_exp,
+                # The clock of the process that issued it may be ahead of ours.
+                "verify_iat": False,
+            },
+        )
 
-def looks_like_token(password: str) -> bool:
-    """Return whether a password has the form of a JSON Web Token."""
-    return len(password) <= MAX_LENGTH and _SHAPE.fullmatch(password) is not None
+
+def is_token(text: str) -> bool:
+    """Return whether a text is a JSON Web Token of any issuer, as no password is by chance."""
+    if _SHAPE.fullmatch(text) is None:
+        return False
+    try:
+        return "alg" in jwt.get_unverified_header(text)
+    except (jwt.InvalidTokenError, ValueError):
+        return False
 
 
 def base64url(value: bytes) -> str:

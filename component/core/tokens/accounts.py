@@ -10,8 +10,7 @@ from component.core.accounts.protocol import (
     AccountSummary,
     Authenticator,
 )
-from component.core.errors import NotAuthorized
-from component.core.tokens.access import looks_like_token
+from component.core.errors import ItemNotFound, NotAuthorized
 from component.core.tokens.sign_ins import SignIns
 
 
@@ -33,12 +32,12 @@ class TokenAuthenticator:
         self._sign_ins = sign_ins
 
     async def authenticate(self, jid: str, password: str) -> bool:
-        if looks_like_token(password):
+        if self._sign_ins.is_access_token(password):
             try:
                 return (await self._sign_ins.verify(password)).jid == jid
             except NotAuthorized:
-                # A password may have the form of a token.
-                pass
+                # ejabberd accepts it even if it was revoked, so ejabberd is not asked.
+                return False
         return await self._authenticator.authenticate(jid, password)
 
     async def exists(self, jid: str) -> bool:
@@ -54,13 +53,21 @@ class RevokingAdmin:
 
     async def register(self, jid: str, password: str) -> None:
         await self._admin.register(jid, password)
+        # An account of this JID may have been removed in ejabberd itself.
+        if await self._sign_ins.list(jid):
+            await self._sign_ins.revoke_all(jid)
 
     async def set_password(self, jid: str, password: str) -> None:
         await self._admin.set_password(jid, password)
         await self._sign_ins.revoke_all(jid)
 
     async def remove(self, jid: str) -> None:
-        await self._admin.remove(jid)
+        try:
+            await self._admin.remove(jid)
+        except ItemNotFound:
+            # A call before may have removed the account alone, because the store failed then.
+            await self._sign_ins.revoke_all(jid)
+            raise
         await self._sign_ins.revoke_all(jid)
 
     async def set_enabled(self, jid: str, is_enabled: bool) -> None:

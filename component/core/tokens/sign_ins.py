@@ -8,11 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from component.core.accounts.protocol import Authenticator
-from component.core.errors import ItemNotFound, NotAllowed, NotAuthorized
+from component.core.accounts.throttle import TokenBucket
+from component.core.errors import (
+    ItemNotFound,
+    NotAllowed,
+    NotAuthorized,
+    Overloaded,
+    RateLimited,
+)
 from component.core.hosts import Hosts
 from component.core.store_errors import translated
-from component.core.tokens.access import AccessToken, AccessTokens
+from component.core.tokens.access import AccessToken, AccessTokens, ExpiredToken, is_token
 from component.core.tokens.refresh import RefreshToken, new_salt
+from component.core.tokens.tickets import Tickets
 from component.core.xml.times import now
 from storage import interface
 from storage.rows import SignIn
@@ -25,6 +33,16 @@ GRACE_SECONDS = 60
 
 #: Sign-ins of one account. With one more, the one that was not used for longest is revoked.
 PER_ACCOUNT_MAX = 50
+
+#: Passwords of sign-ins that are checked at once. The check is slow, and logins to ejabberd wait
+#: for the same threads.
+PENDING_MAX = 32
+
+#: Sign-ins and refreshes of one account that are answered at once, and seconds until one more is.
+#: Each costs a write, and a sign-in costs the check of a password. An account has PER_ACCOUNT_MAX
+#: programs, and all of them may refresh at once after an interruption.
+GRANTS_BURST = 2 * PER_ACCOUNT_MAX
+GRANTS_REFILL_SECONDS = 1.0
 
 MICROSECONDS = 1_000_000
 
@@ -55,11 +73,13 @@ class SignIns:
         *,
         refresh_days: int,
         clock: Callable[[], int] = now,
+        grants: TokenBucket | None = None,
         on_password: Callable[[str, str], None] | None = None,
     ) -> None:
         """`authenticator` checks passwords; `clock` returns microseconds since the epoch.
 
-        `on_password` is called with the JID and the right password of each sign-in.
+        `grants` limits how often an account gets tokens. `on_password` is called with the JID and
+        the right password of each sign-in.
         """
         self._store = store
         self._access = access
@@ -67,6 +87,9 @@ class SignIns:
         self._hosts = hosts
         self._clock = clock
         self._on_password = on_password
+        self._grants = grants or TokenBucket(GRANTS_BURST, GRANTS_REFILL_SECONDS)
+        self._tickets = Tickets()
+        self._pending = 0  # passwords of sign-ins that are checked at the moment
         self._refresh_micros = refresh_days * 24 * 3600 * MICROSECONDS
 
     async def sign_in(self, jid: str, password: str, label: str = "") -> Tokens:
@@ -76,10 +99,14 @@ class SignIns:
         """
         token, at = RefreshToken.generate(), self._clock()
         is_user = self._hosts.is_user(jid)
-        # ejabberd takes access tokens for passwords. Whoever has one for minutes gets no more.
-        if not is_user or self._access.is_valid(password):
+        # ejabberd takes access tokens for passwords, even one that was revoked or, by its own
+        # clock, has not expired. An access token gives nothing that lasts longer.
+        if not is_user or is_token(password):
             raise NotAuthorized(WRONG_PASSWORD)
-        if not await self._authenticator.authenticate(jid, password):
+        self._check_grants(jid)
+        with translated():
+            revocations = await self._store.revocations(jid)
+        if not await self._is_right(jid, password):
             raise NotAuthorized(WRONG_PASSWORD)
         row = SignIn(
             id=token.sign_in,
@@ -91,10 +118,11 @@ class SignIns:
             token_hash=token.hash,
         )
         with translated():
-            is_added = await self._store.add(row, limit=PER_ACCOUNT_MAX)
+            is_added = await self._store.add(row, limit=PER_ACCOUNT_MAX, revocations=revocations)
         if not is_added:
             # The password has changed, or the account has gone, while it was checked.
             raise NotAuthorized(WRONG_PASSWORD)
+        self._grants.take(jid)
         if self._on_password is not None:
             self._on_password(jid, password)
         return self._tokens(row, token)
@@ -113,7 +141,8 @@ class SignIns:
         """Return new tokens for a refresh token, which is used up.
 
         A token that was used up before revokes its sign-in: somebody else has a copy of it. Within
-        GRACE_SECONDS the same next token is returned instead. Raises NotAuthorized, Overloaded.
+        GRACE_SECONDS the same next token is returned instead. Raises NotAuthorized, RateLimited,
+        Overloaded.
         """
         token = RefreshToken.parse(text)
         if token is None:
@@ -121,18 +150,33 @@ class SignIns:
         row = await self._live(token.sign_in)
         if hmac.compare_digest(token.hash, row.token_hash):
             return await self._rotate(row, token)
-        return await self._repeat(row, token)
+        return await self._reused(row, token)
 
     async def verify(self, access_token: str) -> AccessToken:
         """Return the claims of an access token whose sign-in is not revoked.
 
         Raises NotAuthorized, Overloaded.
         """
-        claims = self._access.verify(access_token)
-        row = await self._live(claims.sign_in)
-        if row.jid != claims.jid:
-            raise NotAuthorized(_REVOKED)
-        return claims
+        return await self._unrevoked(self._access.verify(access_token))
+
+    def ticket(self, token: AccessToken) -> str:
+        """Return a ticket for one request of a user who has shown an access token."""
+        return self._tickets.issue(token)
+
+    async def redeem(self, ticket: str) -> AccessToken:
+        """Return the access token that a ticket stands for; the ticket is used up.
+
+        Raises NotAuthorized if it is not valid, or if the access token is not valid any more,
+        Overloaded.
+        """
+        token = self._tickets.redeem(ticket)
+        if token.expires_at * MICROSECONDS <= self._clock():
+            raise ExpiredToken
+        return await self._unrevoked(token)
+
+    def is_access_token(self, text: str) -> bool:
+        """Return whether a text is an access token of ours, expired or revoked or not."""
+        return self._access.is_own(text)
 
     async def list(self, jid: str) -> tuple[SignIn, ...]:
         """Return the sign-ins of a user, the latest first. Raises Overloaded."""
@@ -151,7 +195,7 @@ class SignIns:
     async def revoke_all(self, jid: str) -> int:
         """Revoke all sign-ins of a user, and return their number. Raises Overloaded."""
         with translated():
-            return await self._store.remove_all(jid, at=self._clock())
+            return await self._store.remove_all(jid)
 
     async def _live(self, id: str) -> SignIn:
         """Return a sign-in that was neither revoked nor has expired. Raises NotAuthorized."""
@@ -161,6 +205,23 @@ class SignIns:
             raise NotAuthorized(_REVOKED)
         return row
 
+    async def _unrevoked(self, token: AccessToken) -> AccessToken:
+        """Return a token whose sign-in is not revoked. Raises NotAuthorized, Overloaded."""
+        row = await self._live(token.sign_in)
+        if row.jid != token.jid:
+            raise NotAuthorized(_REVOKED)
+        return token
+
+    async def _is_right(self, jid: str, password: str) -> bool:
+        """Return whether a password is right. Raises Overloaded, RateLimited, NotAllowed."""
+        if self._pending >= PENDING_MAX:
+            raise Overloaded("Too many sign-ins are under way: try again shortly.")
+        self._pending += 1
+        try:
+            return await self._authenticator.authenticate(jid, password)
+        finally:
+            self._pending -= 1
+
     async def _may_stay(self, jid: str) -> bool:
         """Return whether an account exists, as far as its source tells."""
         try:
@@ -168,7 +229,20 @@ class SignIns:
         except NotAllowed:
             return True
 
+    def _check_grants(self, jid: str) -> None:
+        """Raise RateLimited if an account has got too many tokens.
+
+        Only its owner uses them up, so a stranger cannot lock the account.
+        """
+        seconds = self._grants.seconds(jid)
+        if seconds:
+            raise RateLimited(
+                "This account signs in or refreshes too often: try again later.",
+                retry_seconds=seconds,
+            )
+
     async def _rotate(self, row: SignIn, token: RefreshToken) -> Tokens:
+        self._check_grants(row.jid)
         if not await self._may_stay(row.jid):
             await self.revoke_all(row.jid)
             raise NotAuthorized(_REVOKED)
@@ -185,15 +259,31 @@ class SignIns:
         with translated():
             is_rotated = await self._store.rotate(rotated)
         if is_rotated:
+            self._grants.take(row.jid)
             return self._tokens(rotated, following)
         # Another request, perhaps in another process, has used the same token at the same moment.
-        return await self._repeat(await self._live(row.id), token)
+        repeated = self._repeated(await self._live(row.id), token)
+        if repeated is None:
+            # The token was in use when this request came, so it is no sign of a copy.
+            raise NotAuthorized(_WRONG_TOKEN)
+        return repeated
 
-    async def _repeat(self, row: SignIn, token: RefreshToken) -> Tokens:
-        """Return the tokens that replaced a token just now. Raises NotAuthorized."""
-        is_previous = hmac.compare_digest(token.hash, row.previous_hash)
-        if is_previous and self._clock() - row.refreshed_at <= GRACE_SECONDS * MICROSECONDS:
+    def _repeated(self, row: SignIn, token: RefreshToken) -> Tokens | None:
+        """Return the tokens that replaced a token just now, None if they did not."""
+        # If the clock was set back, the time since then is not known.
+        seconds = abs(self._clock() - row.refreshed_at) / MICROSECONDS
+        if hmac.compare_digest(token.hash, row.previous_hash) and seconds <= GRACE_SECONDS:
             return self._tokens(row, token.next(row.salt))
+        return None
+
+    async def _reused(self, row: SignIn, token: RefreshToken) -> Tokens:
+        """Return the tokens that replaced a token just now, or revoke the sign-in.
+
+        Raises NotAuthorized.
+        """
+        repeated = self._repeated(row, token)
+        if repeated is not None:
+            return repeated
         with translated():
             await self._store.remove(row.jid, row.id)
         log.warning(

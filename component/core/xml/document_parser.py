@@ -1,6 +1,6 @@
-"""Reads documents of one element at once, by an expat that resolves their namespaces.
+"""Reads a whole document of one element by an expat that resolves namespaces.
 
-This is faster than the parser of streams, which reads what is refused here and tolerates more.
+This is faster than the parser of streams, which reads the documents that this parser refuses.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def parse(text: bytes, *, keep_depth: int = 8) -> Element:
 def read(text: bytes, *, keep_depth: int, max_depth: int) -> Element | None:
     """Return the root of a document, None if only the parser of streams may read it.
 
-    That is a document with an undeclared prefix, with children deeper than `max_depth`, with
-    anything before its root, with CDATA, or with anything that XMPP does not allow.
+    Only the parser of streams reads a document with an undeclared prefix, children deeper than
+    `max_depth`, anything before its root, CDATA, or anything that XMPP forbids.
     """
     # Texts and values have no unescaped "<". A NUL would let expat take the bytes for UTF-16.
     if not text.startswith(b"<") or b"<!" in text or b"<?" in text or b"\0" in text:

@@ -1,4 +1,4 @@
-"""JIDs (RFC 7622): how they are prepared, and the parts of prepared ones."""
+"""JIDs (RFC 7622): the Protocol that prepares them, and the parts of prepared JIDs."""
 
 from __future__ import annotations
 

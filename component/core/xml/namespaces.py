@@ -1,7 +1,7 @@
 """Stanzas outside of the stream that declared their namespaces.
 
-A copy of a stanza lacks what the sender's stream declared around it, and an archived stanza stands
-inside other XML whose namespace is not its own.
+A copy of a stanza lacks the declarations of the sender's stream around it, and an archived stanza
+is sent inside other XML, whose namespace is different.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from component.core.xml.stream_parser import Malformed, declared
 
 NS_CLIENT = "jabber:client"
 
-#: What expat puts between namespace and name, so no namespace may contain it. ejabberd's parser
-#: uses the same: what ejabberd would refuse is refused here, and nothing else is.
+#: The character that expat puts between namespace and name, so no namespace may contain it.
+#: ejabberd's parser uses the same character, and so refuses the same namespaces.
 SEPARATOR = "\n"
 
 _NAME = re.compile(rb"<[^\s/>?!][^\s/>]*")
@@ -34,7 +34,7 @@ _NAMESPACED = re.compile(
 def in_client_namespace(xml: str) -> str:
     """Return a message with its namespace declared, so that other XML can contain it.
 
-    Old servers do not declare it in the messages that they post, and those are stored as posted.
+    Old servers post messages without this declaration, and the store has them as posted.
     """
     tag = xml[: xml.find(">")]
     is_declared = _DECLARATION in tag and '"' not in tag
@@ -44,14 +44,14 @@ def in_client_namespace(xml: str) -> str:
 
 
 def standalone(raw: bytes) -> bytes:
-    """Return an element as a well-formed document, with the prefixes declared that it lacks.
+    """Return an element as a well-formed document, with declarations of its undeclared prefixes.
 
     Raises Malformed if anything else is wrong with it.
     """
     code = _error_code(raw)
     if code == _UNBOUND:
         raw = _with_declarations(raw, _undeclared(raw))
-        # expat stops at the first error: there may be others behind the prefix.
+        # expat stops at the first error: there may be more errors behind the prefix.
         code = _error_code(raw)
     if code is not None:
         raise Malformed(expat.errors.messages[code])

@@ -1,9 +1,9 @@
-"""Preparation of addresses for archives: as ejabberd prepares them (RFC 6122), or unchanged.
+"""Prepare addresses for archives as ejabberd prepares them (RFC 6122), or leave them unchanged.
 
-ejabberd passes on some addresses as users typed them and others prepared (those of rooms and
-contacts), and does not mark which. So an address is prepared here only if preparing it again, here
-or in ejabberd, changes nothing. Any other address stays as it is: one user may then have two names
-in the archives, but two users never share a name.
+ejabberd passes on some addresses as users typed them and prepares others (those of rooms and
+contacts), and does not mark the difference. So this module prepares an address only if a second
+preparation, here or in ejabberd, would change nothing. Any other address stays unchanged: then one
+user may have two names in the archives, but two users never share a name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _UNICODE = unicodedata.ucd_3_2_0
 _UNFOLDED = "\u33c6"
 _AMBIGUOUS = (_UNFOLDED, _UNICODE.normalize("NFKC", _UNFOLDED))
 
-#: Addresses in the cache, of at most 3 KiB each.
+#: The number of addresses in the cache; each has at most 3 KiB.
 CACHE_SIZE = 2000
 
 

@@ -24,7 +24,7 @@ ORIGIN_BYTES = 16
 #: RFC 6121 section 5.2.2; any other type counts as normal.
 _TYPES = frozenset({"chat", "error", GROUPCHAT, "headline", "normal"})
 
-#: Payloads that servers add on the way, so that one copy of a message has them and another not.
+#: Payloads that servers add on the way, so that some copies of a message lack them.
 _ADDED = frozenset(
     {
         (NS_DELAY, "delay"),
@@ -36,7 +36,7 @@ _ADDED = frozenset(
 
 
 class Stanza(NamedTuple):
-    """One message stanza; a named tuple, as each copy is one and dataclasses are made slower."""
+    """A message stanza; a named tuple, because each copy makes one and a dataclass is slower."""
 
     sender: str  #: `from`, usually a full JID
     recipient: str  #: `to`
@@ -48,11 +48,11 @@ class Stanza(NamedTuple):
     #: each <delay/> (XEP-0203): the server or room that stored it, and when, microseconds
     delays: tuple[tuple[str, int], ...]
     digest: bytes  #: the same in all copies of one message
-    raw: bytes  #: its bytes
+    raw: bytes  #: the bytes of the stanza
     element: Element  #: the same bytes, parsed
 
     def key(self, recipient: str) -> bytes:
-        """Return the key that all copies of this message to that recipient have in common."""
+        """Return the key that all copies of this message to `recipient` have in common."""
         parts = (self.sender, recipient, self.id, self.type)
         return digest_of([part.encode() for part in parts], self.digest)
 
@@ -93,12 +93,12 @@ def parse(text: str) -> Stanza:
         raise BadRequest(f"xml: {error}") from error
     if element.name != "message":
         raise BadRequest("xml: one <message/> element is expected")
-    # Without a declaration or white space around it, which cannot stand inside another element.
+    # Without an XML declaration or white space, which cannot stand inside another element.
     return read(element, raw[element.start : element.end])
 
 
 def digest_of(parts: Iterable[bytes], before: bytes = b"") -> bytes:
-    """Return a digest of `before` and these parts in their order, of ORIGIN_BYTES."""
+    """Return a digest of ORIGIN_BYTES bytes of `before` and then the parts, in their order."""
     content = before + b"".join([b"%d:%b" % (len(part), part) for part in parts])
     return blake2b(content, digest_size=ORIGIN_BYTES).digest()
 
@@ -107,7 +107,7 @@ def _payloads(element: Element, children: list[Element], raw: bytes) -> frozense
     payloads = {(child.ns, child.name) for child in children}
     if (NS_MUC_USER, "x") in payloads:
         x = element.child(NS_MUC_USER, "x")
-        # The stream's parser keeps nothing below it.
+        # The stream's parser keeps no element below this one.
         inner = b"" if x is None else cut(raw, element, x)
         if b"invite" in inner or b"decline" in inner:
             payloads |= {

@@ -19,11 +19,11 @@ _PREDECLARED = ({"xml": "http://www.w3.org/XML/1998/namespace"},)
 
 
 class Malformed(Exception):
-    """The bytes are not XML as XMPP allows it (RFC 6120 section 11)."""
+    """The bytes are not XML that XMPP allows (RFC 6120 section 11)."""
 
 
 class Element:
-    """An element: its names, attributes, text and children, and where its bytes are."""
+    """An element: its names, attributes, text and children, and the place of its bytes."""
 
     __slots__ = ("attributes", "children", "end", "name", "ns", "start")
 
@@ -56,7 +56,7 @@ class Element:
 
     @property
     def text(self) -> str:
-        """The text directly inside it, without that of its children."""
+        """The text of the element itself, without that of its children."""
         return "".join(child for child in self.children if isinstance(child, str))
 
 
@@ -106,10 +106,10 @@ class Parser:
         """`on_element` is called with each complete element and its bytes.
 
         An element of more than `max_bytes`, or with children deeper than `max_depth`, is skipped
-        and counted in `skipped`: users send them, and must not be able to end the stream.
-        `on_skipped` is called with it, of which perhaps not everything was read. Children deeper
-        than `keep_depth` are read, but only their bytes are kept. An element with a child at that
-        depth whose namespace and name are `unwanted` is skipped without a call.
+        and counted in `skipped`, because a user who sends one must not be able to end the stream.
+        `on_skipped` is called with such an element, which may be incomplete. Children deeper than
+        `keep_depth` are read, but only their bytes are kept. An element with a child at that depth
+        whose namespace and name are in `unwanted` is skipped without a call.
         """
         self._on_element = on_element
         self._on_skipped = on_skipped
@@ -152,7 +152,7 @@ class Parser:
         return parser
 
     def feed(self, data: bytes, *, final: bool = False) -> None:
-        """Read on. Raises Malformed; nothing can be read after that."""
+        """Read more bytes. Raises Malformed, after which the parser cannot be used."""
         if b"\0" in data or b"\xfe" in data or b"\xff" in data:
             # XML in UTF-8 has none of these bytes; expat would take it for UTF-16.
             raise Malformed("not UTF-8")
@@ -241,15 +241,15 @@ class Parser:
 def end_of(element: Element, text: bytes | bytearray, index: int, *, is_newest: bool) -> int:
     """Return the index behind an element whose end expat reports at `index`.
 
-    For <a></a> that is where the end tag begins, for <a/> behind all of it. Only an element
-    without children can be written like the latter: the one that began last.
+    For <a></a> expat reports the beginning of the end tag, for <a/> the end of the element. Only
+    an element without children can be written as <a/>: the one that began last.
     """
     is_empty_tag = is_newest and not element.children and text.endswith(b"/>", 0, index)
     return index if is_empty_tag else text.index(b">", index) + 1
 
 
 def cut(raw: bytes, outer: Element, inner: Element) -> bytes:
-    """Return the bytes of an element, given those of one around it."""
+    """Return the bytes of `inner`; `raw` has those of `outer`, which contains `inner`."""
     return raw[inner.start - outer.start : inner.end - outer.start]
 
 

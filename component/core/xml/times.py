@@ -1,4 +1,4 @@
-"""Times as XMPP writes them (XEP-0082), and as the store keeps them: microseconds in UTC."""
+"""Convert times between the form of XMPP (XEP-0082) and that of the store: microseconds in UTC."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def format_if_known(at: int | None) -> str | None:
     return None if at is None else format_time(at)
 
 
-# A time takes 0.9 microseconds where its second is cached and 4 otherwise; a page has fifty times,
-# often of few seconds.
+# A time takes 0.9 microseconds if its second is cached and 4 if not. A page has fifty times, often
+# of few different seconds.
 @lru_cache(maxsize=4096)
 def _format_second(seconds: int) -> str:
     """Return a time in seconds as a DateTime without fraction and zone."""

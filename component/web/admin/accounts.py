@@ -82,9 +82,10 @@ async def listed(request: web.Request) -> web.Response:
 
 
 async def put(request: web.Request) -> web.Response:
-    """PUT {prefix}/v1/accounts/{jid}: make an account, or set the password of an existing one.
+    """PUT {prefix}/v1/accounts/{jid}: create an account, or set the password of an existing one.
 
-    With `If-None-Match: *` it only makes, with `If-Match: *` it only sets (RFC 9110 section 13.1).
+    With `If-None-Match: *` it only creates an account, with `If-Match: *` it only sets a password
+    (RFC 9110 section 13.1).
     """
     caller, jid = authenticate.require(request, Role.ADMIN), _account(request)
     checked(NoParameters, body.parameters(request))
@@ -147,7 +148,7 @@ def _host(request: web.Request, named: str | None) -> str:
 
 
 def _has_condition(request: web.Request, header: str) -> bool:
-    """Return whether the header is `*`, the only condition taken. Raises BadRequest otherwise."""
+    """Return whether the header is there. Raises BadRequest if its value is not `*`."""
     value = request.headers.get(header)
     if value is not None and value.strip() != "*":
         raise BadRequest(f"{header}: write *, or leave it out")

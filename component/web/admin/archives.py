@@ -1,4 +1,4 @@
-"""Sizes of archives, deleting and purging, for admins: {prefix}/v1/archives, /v1/purges."""
+"""Sizes, erasures and purges of archives, for admins: {prefix}/v1/archives, /v1/purges."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def usage(request: web.Request) -> web.Response:
 
 
 async def erase(request: web.Request) -> web.Response:
-    """DELETE {prefix}/v1/archives/{owner}: 200 when it is done, 202 while it is under way."""
+    """DELETE {prefix}/v1/archives/{owner}: erase an archive; 202 if the erasure continues."""
     caller, owner = authenticate.require(request, Role.ADMIN), await owner_of(request)
     checked(NoParameters, body.parameters(request))
     administration = request.app[keys.administration]
@@ -88,7 +88,7 @@ async def purge(request: web.Request) -> web.Response:
 
 
 async def progress(request: web.Request) -> web.Response:
-    """GET {prefix}/v1/purges: the purge that is under way, and the last one."""
+    """GET {prefix}/v1/purges: the running purge, and the last one."""
     authenticate.require(request, Role.ADMIN)
     checked(NoParameters, body.parameters(request))
     janitor = request.app[keys.administration].janitor

@@ -34,7 +34,7 @@ async def commands(request: web.Request) -> web.Response:
 
 
 async def run(request: web.Request) -> web.Response:
-    """POST {prefix}/v1/commands/{name}: run a command, or preview what it would remove."""
+    """POST {prefix}/v1/commands/{name}: run a command, or preview its deletions."""
     service = request.app[keys.commands]
     command = service.find(request.match_info["name"])
     caller = authenticate.principal(request)
@@ -46,7 +46,10 @@ async def run(request: web.Request) -> web.Response:
 
 
 def _strings(fields: Mapping[str, object]) -> dict[str, list[str]]:
-    """Return the fields of a body in the form that commands take. Raises BadRequest."""
+    """Return the fields of a body as the lists of strings that commands take.
+
+    Raises BadRequest.
+    """
     return {name: _values(name, value) for name, value in fields.items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""What ejabberd grants, for admins: {prefix}/v1/doctor."""
+"""The grants of ejabberd, for admins: {prefix}/v1/doctor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 
 async def examine(request: web.Request) -> web.Response:
-    """POST {prefix}/v1/doctor: test what ejabberd grants and does; this takes some seconds."""
+    """POST {prefix}/v1/doctor: examine ejabberd, which takes some seconds."""
     authenticate.require(request, Role.ADMIN)
     parameters = checked(DoctorParameters, body.parameters(request))
     findings = await request.app[keys.grants].examine(reconnect=parameters.reconnect)

@@ -34,7 +34,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 
 async def export(request: web.Request) -> web.StreamResponse:
-    """GET {prefix}/v1/archives/{owner}/export: all of an archive, as it is now."""
+    """GET {prefix}/v1/archives/{owner}/export: a whole archive, as it is now."""
     principal, owner = authenticate.principal(request), await owner_of(request)
     parameters = checked(ExportParameters, body.parameters(request))
     with request.config_dict[keys.stream_limit].slot(principal.name):
@@ -50,7 +50,7 @@ async def _answer(
     write = source.json_lines if format == "jsonl" else source.portable
     async with aclosing(write(owner, since=since)) as parts:
         async with time_limit(request):
-            # A refusal can only be answered before the head of the answer is sent.
+            # Once the head of the answer is sent, the answer cannot be a refusal any more.
             first = await anext(parts, b"")
         answer = web.StreamResponse(headers=_headers(format))
         answer.force_close()
@@ -74,9 +74,9 @@ async def _send(
                 await answer.write(part)
         await answer.write_eof()
     except ConnectionError:
-        log.info("an export was not finished: its caller closed the connection")
+        log.info("an export was not finished: the caller closed the connection")
     except (TimeoutError, Refused) as error:
-        log.warning("an export was cut off: %s", str(error) or "its caller does not take it")
+        log.warning("an export was cut off: %s", str(error) or "the caller does not read it")
         if request.transport is not None:
             request.transport.abort()
 

@@ -9,7 +9,7 @@ from pydantic import Field, StrictBool, model_validator
 from component.web.archive.models import ADDRESS_MAX, Address, Flag, Limit, Parameters
 from storage.rows import Rule
 
-#: A hundred years: more than anybody needs, and the resulting dates can still be written.
+#: A hundred years: long enough for any rule, and the resulting dates can still be written.
 MAX_DAYS = 36_500
 
 #: The largest whole number that every reader of JSON accepts.
@@ -56,7 +56,7 @@ class RetentionFields(Parameters):
     def _is_a_rule(self) -> RetentionFields:
         """Refuse a rule without any limit."""
         if self.days is None and self.messages is None and self.bytes is None:
-            raise ValueError("say at least one of days, messages and bytes")
+            raise ValueError("expected at least one of days, messages and bytes")
         return self
 
     def rule(self, owner: str, peer: str) -> Rule:

@@ -78,14 +78,13 @@ async def set_retention(request: web.Request) -> web.Response:
 
 
 async def drop_retention(request: web.Request) -> web.Response:
-    """DELETE {prefix}/v1/archives/{owner}/retention: drop a rule: defaults hold again."""
+    """DELETE {prefix}/v1/archives/{owner}/retention: remove a rule, so that the defaults apply."""
     caller, owner = authenticate.require(request, Role.ADMIN), named_owner(request)
     change, peer = _change(request)
     administration = request.app[keys.administration]
     if not change.confirm:
-        rules = {
-            other: rule for other, rule in administration.rules.of(owner).items() if other != peer
-        }
+        rules = dict(administration.rules.of(owner))
+        rules.pop(peer, None)
         await administration.approval.require_rules(owner, rules)
     await request.app[keys.audit].record(
         caller.name, "drop retention", owner, _with(peer).removeprefix(", ")
@@ -124,7 +123,7 @@ async def release(request: web.Request) -> web.Response:
 
 
 def _change(request: web.Request) -> tuple[RetentionChange, str]:
-    """Return the parameters of a change, and the peer; "" means all of the archive."""
+    """Return the parameters of a change, and the peer; "" means the whole archive."""
     parameters = checked(RetentionChange, body.parameters(request))
     return parameters, "" if parameters.peer is None else bare_jid(request, parameters.peer)
 

@@ -19,7 +19,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 
 async def conversations(request: web.Request) -> web.Response:
-    """GET {prefix}/v1/archives/{owner}/conversations: with whom the owner has messages."""
+    """GET {prefix}/v1/archives/{owner}/conversations: the conversations of the owner."""
     principal, owner = authenticate.principal(request), await owner_of(request)
     parameters = checked(ConversationsParameters, body.parameters(request))
     page = await request.app[keys.reader].conversations(principal, owner, parameters.query())

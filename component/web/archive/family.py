@@ -56,7 +56,7 @@ ARCHIVE = Family(
     make_app=_operators,
 )
 
-#: A user reads the own archive, and those of rooms that would let the user in.
+#: Users read their own archives, and those of rooms that would admit them.
 OWN_ARCHIVE = Family(
     name="own archive",
     listener=Listener.PUBLIC,

@@ -1,4 +1,4 @@
-"""Messages in the JSON of the archive API: every key is always there, null if it has no value."""
+"""Messages in the JSON of the archive API: an object has all keys, null for missing values."""
 
 from __future__ import annotations
 

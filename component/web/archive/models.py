@@ -19,7 +19,7 @@ from component.core.xml.jids import Jids, bare, resource
 from component.core.xml.times import parse_time
 from storage.rows import Filter, Kind
 
-#: Numbers are cut to so many digits: no number here has more.
+#: Numbers are cut to this many digits: no number here has more.
 DIGITS = 18
 
 #: The greatest length of an id, of an address and of a text, and the greatest number of ids. An
@@ -82,14 +82,14 @@ class NoParameters(Parameters):
 
 
 class ViewParameters(Parameters):
-    """How messages are shown: raw or folded, with or without XML."""
+    """The view of messages: raw or folded, with or without XML."""
 
     view: View = "raw"
     xml: Flag = True
 
     @property
     def is_folded(self) -> bool:
-        """Whether messages are shown with everything that is about them."""
+        """Whether later messages are folded into the messages that they are about."""
         return self.view == "folded"
 
 
@@ -98,7 +98,7 @@ class MessageParameters(ViewParameters):
 
 
 class FilterParameters(Parameters):
-    """Which messages of an archive to read or to follow."""
+    """The messages of an archive that a request selects."""
 
     with_: Annotated[str | None, Field(alias="with", max_length=ADDRESS_MAX)] = None
     groupchat: Flag | None = None

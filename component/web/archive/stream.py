@@ -18,6 +18,7 @@ from component.web import keys
 from component.web.archive.messages_json import message
 from component.web.archive.models import ID_MAX, StreamParameters
 from component.web.auth import authenticate
+from component.web.auth.bearer import TICKET
 from component.web.server import body
 from component.web.server.limits import on_disconnect, time_limit
 from component.web.server.parameters import checked
@@ -26,7 +27,7 @@ from storage.rows import ArchivedMessage
 
 log = logging.getLogger(__name__)
 
-#: After how long a client reconnects that has lost its connection.
+#: Milliseconds until a client that has lost its connection reconnects.
 RETRY_MILLISECONDS = 2000
 
 HEADERS = {
@@ -45,7 +46,11 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def follow(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/stream: messages as they arrive, without end."""
     principal, owner = authenticate.principal(request), await owner_of(request)
-    parameters = checked(StreamParameters, body.parameters(request, "kind"))
+    values = body.parameters(request, "kind")
+    if keys.access_token in request:
+        # A user has shown it already.
+        values.pop(TICKET, None)
+    parameters = checked(StreamParameters, values)
     filter = parameters.filter(request.app[keys.jids])
     # A browser that reconnects repeats the query of its first request.
     after = request.headers.get("Last-Event-ID") or parameters.after
@@ -66,13 +71,13 @@ async def follow(request: web.Request) -> web.StreamResponse:
 
 
 def _seconds_left(request: web.Request) -> float | None:
-    """Return for how long a request is authenticated, None: for ever."""
+    """Return the number of seconds for which a request is authenticated; None: for ever."""
     token = request.get(keys.access_token)
     return None if token is None else max(0.0, token.expires_at - time())
 
 
 class _Events:
-    """The response of one stream, while it is sent."""
+    """Sends the response of one stream."""
 
     def __init__(self, request: web.Request, *, xml: bool) -> None:
         self.response = web.StreamResponse(headers=HEADERS)
@@ -84,7 +89,7 @@ class _Events:
         self._written_at = 0.0
 
     async def send(self, owner: str, stream: ArchiveStream) -> None:
-        """Send events until the client has gone or does not read them."""
+        """Send events until the client disconnects or does not read them."""
         pause = self._settings.stream_heartbeat_seconds
         messages = stream.messages(pause=pause)
         try:
@@ -99,7 +104,7 @@ class _Events:
         except ConnectionError:
             return
         except TimeoutError:
-            log.warning("a client did not read its stream of %s: connection closed", owner)
+            log.warning("a client does not read its stream of %s: its connection is closed", owner)
             if self._request.transport is not None:
                 self._request.transport.abort()
         except Refused as refused:
@@ -120,8 +125,8 @@ class _Events:
     def _progress(self, stream: ArchiveStream) -> str:
         """Return the id of the last message that was read, if the client does not have it yet.
 
-        Messages outside of the filter are not sent. An id without data is no event either, but the
-        client reconnects with it.
+        Messages outside of the filter are not sent. An id without data is not an event either, but
+        the client reconnects with it.
         """
         if stream.position == self._last_event_id:
             return "\n"

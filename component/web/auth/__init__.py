@@ -1,1 +1,1 @@
-"""Who calls over HTTP: secrets, trusted networks, and slowing of wrong secrets."""
+"""Authentication over HTTP: secrets, access tokens, trusted networks, and a limit on guesses."""

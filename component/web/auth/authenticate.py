@@ -14,7 +14,6 @@ from component.core.access.principals import SERVER, Operator, Principal, Role, 
 from component.core.errors import NotAuthorized
 from component.web import keys
 from component.web.auth import trust
-from component.web.server.addresses import party_of
 from component.web.server.settings import WebSettings
 
 log = logging.getLogger(__name__)
@@ -27,7 +26,7 @@ _SECRET_HEADERS = ("Authorization", "X-Api-Key")
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Pass on requests that show a secret or may be trusted without one, with their principal."""
+    """Pass on requests with a secret, and trusted ones without, with their principal."""
     try:
         request[keys.principal] = _authenticated(request, request.app[keys.settings])
     except NotAuthorized as refused:
@@ -49,7 +48,7 @@ def require(request: web.Request, role: Role) -> Principal:
 
 
 def require_server(request: web.Request) -> None:
-    """Return if the server sent a request. Raises Forbidden."""
+    """Raise Forbidden if the sender of a request is not the server."""
     roles.require_server(principal(request))
 
 
@@ -60,13 +59,13 @@ def _authenticated(request: web.Request, settings: WebSettings) -> Principal:
             raise NotAuthorized(f"No secret was shown: send a header {_HOW}.")
         trust.check(request, settings)
         return SERVER
-    # A wrong secret is a mistake: the request does not count as one without a secret.
+    # A request with a wrong secret never counts as one without a secret.
     secrets = _secrets(request)
     if len(secrets) != 1:
         raise NotAuthorized(f"Show one secret, in a header {_HOW}.")
     caller = _owner_of(secrets[0].encode(errors="surrogateescape"), settings)
     name = caller.name if caller else None
-    request.config_dict[keys.guess_limit].check(party_of(request.transport), name)
+    request.config_dict[keys.guess_limit].check(request[keys.party], name)
     if caller is None:
         raise NotAuthorized(
             "The secret that was shown is not known here: compare it with http.secret, or with"
@@ -76,14 +75,14 @@ def _authenticated(request: web.Request, settings: WebSettings) -> Principal:
 
 
 def _log_refusal(request: web.Request, refused: NotAuthorized) -> None:
-    """Log from where a request was refused, and why; the sender may not show its answer."""
-    party = party_of(request.transport)
+    """Log the address and the reason of a refusal, because the sender may not show its answer."""
+    party = request[keys.party]
     if request.config_dict[keys.refusal_log].is_new(f"{party} {refused.message}"):
-        log.warning("refused over HTTP, from %s: %s", party, refused.message)
+        log.warning("an HTTP request from %s is refused: %s", party, refused.message)
 
 
 def _owner_of(secret: bytes, settings: WebSettings) -> Server | Operator | None:
-    """Return the principal that has a secret, None if nobody has it."""
+    """Return the principal that has a secret, None without one."""
     principals: list[tuple[Server | Operator, str | None]] = [
         (operator, operator.secret) for operator in settings.operators
     ]

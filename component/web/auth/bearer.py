@@ -1,4 +1,4 @@
-"""Authenticate requests of users: by the access token of a sign-in (RFC 6750)."""
+"""Authenticate requests of users: by the access token of a sign-in (RFC 6750), or by a ticket."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from component.core.access.principals import User
 from component.core.errors import NotAuthorized
 from component.core.tokens.access import AccessToken, ExpiredToken
 from component.web import keys
-from component.web.server.addresses import party_of
+
+#: The parameter of a query that has a ticket.
+TICKET = "ticket"
 
 _HOW = "Authorization: Bearer ACCESS-TOKEN"
 
 
 @web.middleware
 async def authenticate_user(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Pass on requests that show the access token of a user, with the user as principal."""
-    token = await _verified(request)
+    """Pass on requests with the access token of a user, with the user as principal.
+
+    A live stream accepts a ticket instead of the token, because EventSource of browsers sends no
+    header.
+    """
+    token = await (_redeemed(request) if _has_ticket(request) else _verified(request))
     request[keys.principal] = User(token.jid)
     request[keys.access_token] = token
     return await handler(request)
@@ -26,6 +32,23 @@ async def authenticate_user(request: web.Request, handler: Handler) -> web.Strea
 def access_token(request: web.Request) -> AccessToken:
     """Return the access token of a request."""
     return request[keys.access_token]
+
+
+def _has_ticket(request: web.Request) -> bool:
+    is_streaming = request.match_info.handler in request.app[keys.streaming_handlers]
+    return is_streaming and TICKET in request.query
+
+
+async def _redeemed(request: web.Request) -> AccessToken:
+    """Return the claims of the token that a ticket stands for. Raises NotAuthorized, Overloaded.
+
+    A wrong ticket is no guess: it is too long to be guessed, and a browser that has lost a stream
+    repeats the used ticket by itself.
+    """
+    tickets = request.query.getall(TICKET)
+    if len(tickets) != 1 or "Authorization" in request.headers:
+        raise NotAuthorized("Show one ticket, or one access token in a header.")
+    return await request.app[keys.sign_ins].redeem(tickets[0])
 
 
 async def _verified(request: web.Request) -> AccessToken:
@@ -42,5 +65,5 @@ async def _verified(request: web.Request) -> AccessToken:
         # It was right before: its owner guesses nothing.
         raise
     except NotAuthorized:
-        request.config_dict[keys.guess_limit].check(party_of(request.transport), None)
+        request.config_dict[keys.guess_limit].check(request[keys.party], None)
         raise

@@ -1,8 +1,9 @@
 """Trust the network: a request without a secret is the server's, unless a browser may send it.
 
-Any web page can make the browsers in our network send requests to us. Two checks find them. A page
-whose own name resolves to our address (DNS rebinding) can read answers and set most headers, but
-not `Host`. A page from elsewhere cannot keep the browser from sending the headers of a browser.
+Any web page can make the browsers in our network send requests to us. Two checks detect such
+requests. A page whose own name resolves to our address (DNS rebinding) can read answers and set
+most headers, but not `Host`. A page of another name cannot keep the browser from sending the
+headers of a browser.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ _AGENTS = ("mozilla/", "opera/")
 
 
 def check(request: web.Request, settings: WebSettings) -> None:
-    """Return if a request without a secret can be the server's.
+    """Check that a request without a secret can be the server's.
 
-    Raises Misdirected if the Host is not ours, NotAuthorized if a browser sends the request.
+    Raises Misdirected if the Host is not ours, NotAuthorized if a browser may send the request.
     """
     if not _is_ours(request, settings):
         raise Misdirected(
@@ -68,7 +69,7 @@ def check(request: web.Request, settings: WebSettings) -> None:
 
 
 def _is_ours(request: web.Request, settings: WebSettings) -> bool:
-    """Return whether there is one Host header, and it names us, with any port.
+    """Return whether there is one Host header, which names us, with any port.
 
     If the request line has an absolute URL, its host has to name us too (RFC 9112 section 3.2.2).
     """
@@ -97,7 +98,7 @@ def _normal(host: str) -> str:
 
 
 def _browser_header(headers: CIMultiDictProxy[str]) -> str | None:
-    """Return the header that shows that a browser sends a request, None if there is none."""
+    """Return a header that only browsers send, None if a request has none."""
     for name in headers:
         if name.lower().startswith("sec-"):
             return name

@@ -52,7 +52,7 @@ HEALTH = Family(
     make_app=_health,
 )
 
-#: Says nothing of the parts, which are nobody's business on the public listener.
+#: The public listener does not show the state of the parts to strangers.
 LIVENESS = Family(
     name="liveness",
     listener=Listener.PUBLIC,

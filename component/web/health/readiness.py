@@ -18,10 +18,10 @@ from storage.interface import Storage
 
 log = logging.getLogger(__name__)
 
-#: How long an answer of the store holds. Anybody may ask, and asking writes to the store.
+#: Seconds for which an answer of the store counts: anybody may ask, and each check writes to it.
 REMEMBERED_SECONDS = 1.0
 
-#: How long the store may take to be written, in seconds.
+#: Seconds after which a write counts as failed.
 TIMEOUT_SECONDS = 5.0
 
 
@@ -54,7 +54,7 @@ class Readiness:
             "link": {"ok": self._link.is_up},
             "grants": self._granted(),
             "writer": {"ok": self._writer.is_healthy, "backlog": self._writer.backlog},
-            # Limits that wait for an operator keep nothing else from working.
+            # Unconfirmed limits stop the purges, and nothing else.
             "retention": {"ok": True, "confirmed": self._approval.unconfirmed is None},
             "tasks": {
                 "ok": not self._background.failed and not self._background.ending.is_set(),

@@ -38,7 +38,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 async def store(request: web.Request) -> web.Response:
-    """POST {prefix}/archive: store one message for one side; 200 when it is durable."""
+    """POST {prefix}/archive: store one message in one archive; 200 when it is durable."""
     host, fields = host_of(request), await body.fields(request)
     if request.app[keys.handler_archive].stores:
         await request.app[keys.handler_archive].store(host, fields)
@@ -49,7 +49,7 @@ async def store(request: web.Request) -> web.Response:
 
 
 async def count(request: web.Request) -> web.Response:
-    """GET {prefix}/archive/items?username&peer&after: how many messages there are."""
+    """GET {prefix}/archive/items?username&peer&after: the number of messages."""
     host = host_of(request)
     if request.app[keys.handler_archive].reads:
         return body.json_response((await _page(request, host))["count"])
@@ -58,7 +58,7 @@ async def count(request: web.Request) -> web.Response:
 
 
 async def _page(request: web.Request, host: str) -> Mapping[str, Any]:
-    """Return a page from the operator's module if it has one, from our own archive if not."""
+    """Return a page of the operator's module if it returns pages, or else of our own archive."""
     parameters = body.query(request)
     if request.app[keys.handler_archive].reads:
         return await request.app[keys.handler_archive].read(host, parameters)
@@ -74,7 +74,7 @@ async def _page(request: web.Request, host: str) -> Mapping[str, Any]:
 def _fields(username: str, message: ArchivedMessage) -> dict[str, Any]:
     fields = {
         "username": username,
-        # The contract knows local parts only; a server writes to its users without one.
+        # The contract has local parts only, but a server's own messages have none.
         "peer": local(message.peer) or message.peer,
         "xml": message.xml,
         "direction": message.direction,

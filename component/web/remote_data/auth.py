@@ -32,7 +32,7 @@ async def authenticate(request: web.Request) -> web.Response:
         raise NotAuthorized("password: missing")
     user = _user(request, query, host)
     if not await request.app[keys.accounts].authenticator.authenticate(user, query.password):
-        raise NotAuthorized("this is not the password of a user who may log in")
+        raise NotAuthorized("this is not the password of a user with the right to log in")
     # ejabberd reads any body as JSON, but accepts an empty one.
     return web.Response()
 

@@ -34,7 +34,7 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
     app[keys.jids] = services.jids
     app[keys.rosters] = services.rosters
     waiting = app[keys.offline_stanzas] = OfflineStanzas(services.storage.offline, services.jids)
-    # A caller that took stanzas when the server stopped has not got them: they are put back.
+    # If the server stops while it sends stanzas to a caller, it puts the stanzas back.
     app.on_cleanup.append(lambda _: waiting.wait_for_returns())
     return app
 

@@ -1,4 +1,4 @@
-"""Virtual hosts of Remote Data routes: each route has a path for the first, and one for any."""
+"""Virtual hosts of Remote Data routes: a path for the first host, and one with a host's name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from component.web.server.paths import check_host
 
 
 def places(prefix: str) -> tuple[str, str]:
-    """Return the prefix of paths for the first virtual host, and that for any by its name."""
+    """Return the prefixes of paths for the first virtual host and for a named one."""
     return prefix, f"{prefix}/{{host}}"
 
 

@@ -14,12 +14,12 @@ from storage.rows import Direction
 #: RFC 6121 section 5.2.2, without errors.
 MessageType = Literal["chat", "groupchat", "normal", "headline"]
 
-#: A page number is cut to so many digits: it is beyond the end of any archive anyway.
+#: A page number is cut to this many digits: it is beyond the end of any archive anyway.
 BEYOND_DIGITS = 18
 
 
 def absent_if_empty(value: object) -> object:
-    """Return the value, None for an empty text."""
+    """Return the value, None for an empty string."""
     return None if value == "" else value
 
 
@@ -46,7 +46,7 @@ class Fields(BaseModel):
     def owner(self) -> str:
         """The username. Raises NotAuthorized if it is missing, as the contract says."""
         if self.username is None:
-            raise NotAuthorized("username: missing: say whose archive is meant")
+            raise NotAuthorized("username: missing: it names the owner of the archive")
         return self.username
 
 
@@ -57,10 +57,10 @@ class UserQuery(Fields):
 
     @property
     def owner(self) -> str:
-        """The user that is named. Raises NotAuthorized if none is, as the contract says."""
+        """The username. Raises NotAuthorized if it is missing, as the contract says."""
         user = self.username or self.jid
         if user is None:
-            raise NotAuthorized("username: missing: say who is meant")
+            raise NotAuthorized("username: missing: it names the user")
         return user
 
 

@@ -48,7 +48,7 @@ async def pop(request: web.Request) -> web.Response:
 
 
 async def count(request: web.Request) -> web.Response:
-    """GET {prefix}/offline/{user}/count: how many stanzas there are."""
+    """GET {prefix}/offline/{user}/count: the number of stanzas."""
     return body.json_response(
         {"count": await request.app[keys.offline_stanzas].count(_owner(request))}
     )

@@ -12,7 +12,7 @@ from component.core.rosters.contacts import Change
 from component.core.xml.jids import Jids
 from component.web.remote_data.models import Fields, Text, absent_if_empty
 
-#: Open subscription requests, as ejabberd calls them and as a contact has them.
+#: Pending subscription requests: the names of ejabberd, and the values of a contact.
 _ASKS = {
     "none": "",
     "unsubscribe": "",
@@ -39,7 +39,7 @@ class RosterPost(Fields):
     def change(self, jids: Jids) -> Change:
         """Return the change of the contact. Raises BadRequest."""
         if self.jid is None:
-            raise BadRequest("jid: missing: say which contact is meant")
+            raise BadRequest("jid: missing: it names the contact")
         with naming("jid"):
             jid = jids.prepare(self.jid)
         return Change(

@@ -1,4 +1,4 @@
-"""The Remote Data contract of rosters, {prefix}/roster: read whole, written by contact."""
+"""The Remote Data contract of rosters, {prefix}/roster: read a roster, change its contacts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
         routes += routes_at(web.patch, roster, change)
         routes += routes_at(web.put, roster, add)
         routes += routes_at(web.delete, f"{roster}/{{user}}", clear)
-        # The JID of a contact may have a slash, so `remove` itself cuts one at the end.
+        # The JID of a contact may have a slash, so `remove` itself removes one at the end.
         routes.append(web.delete(f"{roster}/{{user}}/{{contact:.+}}", remove))
     return routes
 
@@ -80,7 +80,7 @@ async def remove(request: web.Request) -> web.Response:
 
 
 async def clear(request: web.Request) -> web.Response:
-    """DELETE {prefix}/roster/{user}: remove all contacts: the account is deleted."""
+    """DELETE {prefix}/roster/{user}: remove all contacts, because the account was removed."""
     host = host_of(request)
     owner = _owner(request, request.match_info["user"], host)
     await request.app[keys.rosters].clear(owner)
@@ -99,7 +99,7 @@ def _owner(request: web.Request, username: str, host: str) -> str:
 
 
 def _item(contact: Contact, host: str, *, details: bool) -> dict[str, Any]:
-    """Return a contact with the keys that every caller accepts, and with `details` all others."""
+    """Return a contact with the keys that every caller accepts; with `details` all keys."""
     name, domain = jids.local(contact.jid), jids.domain(contact.jid)
     is_user_of_host = name and domain == host and not jids.resource(contact.jid)
     item: dict[str, Any] = {"username": name} if is_user_of_host else {"jid": contact.jid}

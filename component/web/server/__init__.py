@@ -1,1 +1,1 @@
-"""The HTTP server: listeners, limits of sockets and bodies, errors."""
+"""The HTTP server: listeners, limits of connections and bodies, errors."""

@@ -1,4 +1,4 @@
-"""The access log: one line a request, with its path and its cost, never with its content."""
+"""The access log: one line for each request, with its path and cost but not its content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class AccessLog(AbstractAccessLogger):
-    """Leaves out query strings, headers and bodies, which hold secrets and messages."""
+    """Logs no query strings, headers and bodies, because they have secrets and messages."""
 
     @property
     def enabled(self) -> bool:

@@ -1,4 +1,4 @@
-"""Addresses of callers, and parties: the addresses that count as one caller."""
+"""Addresses of callers, and parties, which are groups of addresses that count as one caller."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cachetools import TTLCache
 
 from component.web.server.settings import Network
 
-#: Entries of each cache here.
+#: Maximum number of entries in each cache of this module.
 CACHE_SIZE = 1000
 
 #: Seconds for which LogOnce does not log a subject again.
@@ -34,13 +34,13 @@ def address_of(transport: BaseTransport | None, end: str = "peername") -> Addres
     `end` is "peername" or "sockname". An IPv4 address in IPv6 is an IPv4 address.
     """
     name = transport.get_extra_info(end) if transport else None
-    return _parsed(name[0]) if isinstance(name, tuple) else None
+    return parsed(name[0]) if isinstance(name, tuple) else None
 
 
 def party_of(transport: BaseTransport | None) -> str:
     """Return the party of a caller: an IPv4 address, a network of IPv6, or this machine."""
     address = address_of(transport)
-    return UNIX_SOCKET if address is None else _party(address)
+    return UNIX_SOCKET if address is None else party_at(address)
 
 
 @lru_cache(CACHE_SIZE)
@@ -50,13 +50,13 @@ def is_within(address: Address, networks: tuple[Network, ...]) -> bool:
 
 
 class LogOnce:
-    """Remembers the subjects logged lately, so that a caller cannot fill the log by repetition."""
+    """Remembers recently logged subjects, so that a caller cannot fill the log by repetition."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._logged: TTLCache[str, None] = TTLCache(CACHE_SIZE, REPEAT_SECONDS, timer=clock)
 
     def is_new(self, subject: str) -> bool:
-        """Return whether to log it: not again within REPEAT_SECONDS. It counts as logged now."""
+        """Return False if a subject was logged within REPEAT_SECONDS; else note it as logged."""
         if subject in self._logged:
             return False
         self._logged[subject] = None
@@ -64,13 +64,15 @@ class LogOnce:
 
 
 @lru_cache(CACHE_SIZE)
-def _parsed(host: str) -> Address:
+def parsed(host: str) -> Address:
+    """Return an IP address; an IPv4 address in IPv6 is an IPv4 address. Raises ValueError."""
     address = ip_address(host)
     return getattr(address, "ipv4_mapped", None) or address
 
 
 @lru_cache(CACHE_SIZE)
-def _party(address: Address) -> str:
+def party_at(address: Address) -> str:
+    """Return the party of an address."""
     if address.is_loopback:
         return _LOOPBACK
     if address.version == 6:

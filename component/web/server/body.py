@@ -1,4 +1,4 @@
-"""JSON out, and JSON or form fields in."""
+"""Bodies: JSON of responses, and JSON or form fields of requests."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from component.web import keys
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+
+_IDENTITY = "identity"
 
 MAX_FORM_FIELDS = 100
 
@@ -33,13 +35,13 @@ def json_response(
 def page(
     request: web.Request, data: dict[str, object], *, cursor: str, next: str | int | None
 ) -> web.Response:
-    """Return a page of a list, and where the next page begins: `next`, None on the last page.
+    """Return a page of a list; `next` is the position of the next page, None on the last page.
 
-    `cursor` is the parameter of the query by which the next page is requested.
+    `cursor` is the parameter of the query that has this position.
     """
     headers = {}
     if next is not None:
-        # The link is relative, so it is right behind a proxy that serves us at another path.
+        # The link is relative, so it is valid behind a proxy that serves us at another path.
         url = request.rel_url.update_query({cursor: str(next)})
         headers["Link"] = f'<?{url.raw_query_string}>; rel="next"'
     return json_response({**data, "next": next, "complete": next is None}, headers=headers)
@@ -71,6 +73,9 @@ async def fields(request: web.Request) -> dict[str, object]:
     """Return the fields of the request body, JSON or a form. Raises BadRequest."""
     if request.content_type not in (JSON, FORM):
         raise web.HTTPUnsupportedMediaType(text=f"Send {JSON}.")
+    encoding = request.headers.get("Content-Encoding", _IDENTITY)
+    if encoding.strip().lower() != _IDENTITY:
+        raise web.HTTPUnsupportedMediaType(text="Send the body without a Content-Encoding.")
     raw = await _read(request)
     if request.content_type == FORM:
         return _form(raw)

@@ -1,6 +1,6 @@
 """Accept connections from allowed networks only, up to a number for each party and for all.
 
-This is decided as soon as a connection is made, before anything of it is read.
+The listener decides this when a connection is made, before it reads any bytes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import Counter
 
 from component.core.errors import Forbidden, Overloaded
 from component.web.server.addresses import UNIX_SOCKET, LogOnce, address_of, is_within, party_of
+from component.web.server.forwarding import is_proxy
 from component.web.server.settings import ListenerSettings
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ class ConnectionLimit:
         self._log_once = LogOnce()
 
     def enter(self, transport: BaseTransport) -> str:
-        """Return the party whose connection it is; it counts until `leave`.
+        """Count a connection until `leave`, and return its party.
 
         Raises Forbidden for an address that is not in `allow_from`, and Overloaded if there is
         no room.
@@ -39,8 +40,10 @@ class ConnectionLimit:
             self._log(f"too many HTTP connections: see {section}.max_connections")
             raise Overloaded("Too many connections: try again shortly.")
         maximum = settings.max_connections_per_address
-        # A Unix socket is shared by all who may open it: there is nobody else to keep room for.
-        if party != UNIX_SOCKET and self._open[party] >= maximum:
+        # All callers share a Unix socket, so there is no other party to keep room for. The callers
+        # of a trusted proxy are counted by request (forwarding.identify).
+        is_shared = party == UNIX_SOCKET or is_proxy(address, settings.trusted_proxies)
+        if not is_shared and self._open[party] >= maximum:
             self._log(
                 f"too many HTTP connections from {party}:"
                 f" see {section}.max_connections_per_address"

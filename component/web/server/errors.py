@@ -1,4 +1,4 @@
-"""The response to a request that is refused or fails: its JSON shape, and its middleware."""
+"""The response to a refused or failed request: its JSON shape, and the middleware for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from component.core.errors import RateLimited, Refused
 
-#: Makes the response to an error out of its condition, message, status and headers.
+#: A function that makes a response from the condition, message, status and headers of an error.
 Shape = Callable[[str, str, int, Mapping[str, str] | None], web.Response]
 
 log = logging.getLogger(__name__)

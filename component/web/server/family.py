@@ -1,7 +1,7 @@
-"""API families: each is an aiohttp application of its own, and those of one listener are joined.
+"""API families: each is an aiohttp application, and a listener serves several of them.
 
-Families may share a prefix, so none of them owns all paths below it as a sub-application that is
-added by `add_subapp` would: a request goes to the first family that has a route for it.
+Families may share a prefix, so none may own all paths below it, as a sub-application of
+`add_subapp` would. A request goes to the first family that has a route for it.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ class Family:
     listener: Listener
     prefix: str  #: of all its paths; `{prefix}` in it stands for http.prefix
     make_app: MakeApp
-    authenticate: Middleware | None  #: None: anybody may ask
+    authenticate: Middleware | None  #: None: no authentication
     error_shape: errors.Shape = errors.response
     needs_sign_in: bool = False  #: served only where users can sign in
     streaming_handlers: frozenset[Handler] = frozenset()  #: have no deadline for the whole answer
 
     def path(self, settings: WebSettings) -> str:
-        """Return the prefix as it is configured; "" is the root."""
+        """Return the configured prefix; "" is the root."""
         return self.prefix.format(prefix=settings.prefix.rstrip("/"))
 
     def app(self, settings: WebSettings, services: Services) -> web.Application:
-        """Return its application, without the middlewares that its listener adds."""
+        """Return the application of the family, without the middlewares of its listener."""
         app = self.make_app(self.path(settings), settings, services)
         app.middlewares.append(errors.middleware(self.error_shape))
         app.middlewares.append(enforce_deadline)
@@ -58,7 +58,7 @@ class Family:
 
 
 class Families(web.AbstractResource):
-    """Everything that one listener serves, as a resource of its root application."""
+    """The families of one listener, as a resource of its root application."""
 
     def __init__(
         self, families: Sequence[Family], settings: WebSettings, services: Services
@@ -68,7 +68,7 @@ class Families(web.AbstractResource):
         self._settings = settings
 
     def mount(self, root: web.Application) -> None:
-        """Have the root application serve the families, and start and stop with them."""
+        """Have the root application serve the families, and start and stop them."""
         root.router.register_resource(self)
         for _, app in self._apps:
             app.pre_freeze()
@@ -77,7 +77,7 @@ class Families(web.AbstractResource):
             root.on_cleanup.append(_signal(app.cleanup))
 
     async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo, set[str]]:
-        """Return the route of a request; a refusal is answered by the family that it falls to."""
+        """Return the route of a request; without a route, one family answers the refusal."""
         allowed: set[str] = set()
         for _, app in self._apps:
             match = await app.router.resolve(request)
@@ -96,10 +96,10 @@ class Families(web.AbstractResource):
         return match, allowed
 
     def _app_for_unknown(self, path: str) -> web.Application | None:
-        """Return the application that refuses a path that no family has, None for our root's.
+        """Return the application that refuses an unknown path; None: the root application.
 
-        That is the first one with a prefix of the path, else the last one. Families that anybody
-        may ask do not count, so that strangers do not learn which paths there are.
+        It is the first one whose prefix the path has, or else the last one. Families without
+        authentication do not count, so that strangers do not learn which paths there are.
         """
         closed = [(family, app) for family, app in self._apps if family.authenticate]
         for family, app in closed:
@@ -109,7 +109,7 @@ class Families(web.AbstractResource):
 
     @property
     def canonical(self) -> str:
-        """The path below which the families are: all of them."""
+        """The common path of the families: the root."""
         return "/"
 
     def __iter__(self) -> Iterator[web.AbstractRoute]:
@@ -120,19 +120,19 @@ class Families(web.AbstractResource):
         return sum(len(app.router.routes()) for _, app in self._apps)
 
     def url_for(self, **parts: str) -> URL:
-        """Raise RuntimeError: it has no address of its own."""
+        """Raise RuntimeError, because only the routes have addresses."""
         raise RuntimeError("the routes have addresses")
 
     def add_prefix(self, prefix: str) -> None:
-        """Raise RuntimeError: each family has a prefix already."""
+        """Raise RuntimeError, because each family has a prefix already."""
         raise RuntimeError("each family has a prefix already")
 
     def get_info(self) -> Any:
-        """Return nothing: the resource has no information beside its routes."""
+        """Return an empty value: the resource has no information beside its routes."""
         return {}
 
     def raw_match(self, path: str) -> bool:
-        """Return False: no route is added to it later."""
+        """Return False: no route is added to this resource later."""
         return False
 
 

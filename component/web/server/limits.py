@@ -1,8 +1,8 @@
 """Limits that aiohttp does not have: on connections, and on the time that a caller may take.
 
-Without them half a request keeps a connection for ever. `Connection` limits the time for the head
-of a request and for taking the answer, and asks `ConnectionLimit` whether there is room at all;
-`body` limits the time for the body; idle connections are closed by aiohttp's own keep-alive timer.
+Without them half a request keeps a connection open for ever. `Connection` limits the time to send
+the head of a request and to read the answer, and asks `ConnectionLimit` whether there is room.
+`body` limits the time to send the body. aiohttp's own keep-alive timer closes idle connections.
 
 aiohttp has neither these time-outs nor a hook for them, so `Connection` subclasses its
 `RequestHandler`, whose methods are no public API. It is tested with aiohttp 3.14; a newer minor
@@ -33,7 +33,7 @@ from component.web.server.settings import ListenerSettings
 
 log = logging.getLogger(__name__)
 
-#: How long the rest of a body is read after the answer, so that the caller can read the answer.
+#: Seconds to read the rest of a body after the answer, so that the caller can read the answer.
 LINGERING_SECONDS = 2.0
 
 #: The longest request line, and the longest header, that aiohttp accepts.
@@ -58,7 +58,7 @@ async def enforce_deadline(request: web.Request, handler: Handler) -> web.Stream
 
 @asynccontextmanager
 async def time_limit(request: web.Request) -> AsyncIterator[None]:
-    """Limit the context to the time of a request. Raises Overloaded when it is over."""
+    """Limit the time of the block to that of a request. Raises Overloaded after it."""
     try:
         async with asyncio.timeout(request.app[keys.limits].request_timeout_seconds) as timer:
             yield
@@ -82,7 +82,7 @@ def connection_factory(server: web.Server, settings: ListenerSettings) -> Protoc
 
 
 class Connection(RequestHandler):
-    """One connection, which is closed if its caller takes too long."""
+    """A connection, which closes if its caller takes too long."""
 
     __slots__ = ("_connection_limit", "_is_answering", "_party", "_settings", "_timer", "on_lost")
 
@@ -96,16 +96,18 @@ class Connection(RequestHandler):
             lingering_time=LINGERING_SECONDS,
             access_log_class=AccessLog,
             access_log=access,
+            # A small body could expand to hundreds of megabytes, on the event loop.
+            auto_decompress=False,
         )
         self._settings = settings
         self._connection_limit = connection_limit
-        self._party: str | None = None  # None: it was refused
+        self._party: str | None = None  # None: the connection was refused
         self._timer: asyncio.TimerHandle | None = None
         self._is_answering = False
         self.on_lost: Callable[[], object] | None = None  #: called when the connection is lost
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, or refuse it."""
+        """Accept the connection, or refuse it."""
         transport = cast(asyncio.Transport, transport)
         try:
             self._party = self._connection_limit.enter(transport)
@@ -141,7 +143,7 @@ class Connection(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer, and close the connection if the caller does not take it in time."""
+        """Send an answer, and close the connection if the caller does not read it in time."""
         if isinstance(resp, web.HTTPException):
             # Raised before any middleware: an Expect header that cannot be met.
             resp = errors.of_aiohttp(resp)
@@ -177,7 +179,7 @@ class Connection(RequestHandler):
         self._watch(self._settings.header_timeout_seconds, self.force_close)
 
     def _abort(self) -> None:
-        log.warning("an HTTP caller did not take its answer: connection closed")
+        log.warning("an HTTP caller does not read its answer: its connection is closed")
         if self.transport is not None:
             # This wakes a handler that waits to send more.
             self.transport.abort()

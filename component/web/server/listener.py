@@ -1,4 +1,4 @@
-"""A listening socket: opened with the program, closed once running requests are answered."""
+"""Listen on a socket while the program runs, and close it once running requests are answered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 #: Permissions of a Unix socket decide who may connect: owner and group.
 SOCKET_MODE = 0o660
 
-#: What the log calls a listener.
+#: The names of listeners in the log.
 KINDS = {Listener.PRIVATE: "HTTP", Listener.PUBLIC: "public HTTP"}
 
 
@@ -29,8 +29,8 @@ KINDS = {Listener.PRIVATE: "HTTP", Listener.PUBLIC: "public HTTP"}
 async def listen(app: web.Application, settings: ListenerSettings) -> AsyncIterator[str]:
     """Serve an application while the context is open; its value is the address to call.
 
-    Raises OSError, in our own words, if the address cannot be listened on. At the end no new
-    connection is taken, and requests under way get `stop_timeout_seconds` to finish.
+    Raises OSError, with our own text, if the program cannot listen on the address. At the end it
+    accepts no new connection, and running requests get `stop_timeout_seconds` to finish.
     """
     section = settings.section
     runner = web.AppRunner(
@@ -104,9 +104,7 @@ def _explained(place: str, section: Listener) -> Iterator[None]:
         # Errors of name resolution have negative numbers, which os.strerror does not know.
         is_of_system = error.errno is not None and error.errno > 0
         reason = os.strerror(error.errno or 0) if is_of_system else error.strerror or str(error)
-        raise OSError(
-            f"{place} cannot be listened on ({reason}): change {section}.address"
-        ) from error
+        raise OSError(f"cannot listen on {place} ({reason}): change {section}.address") from error
 
 
 def _share(path: Path) -> None:

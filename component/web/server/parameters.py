@@ -1,4 +1,4 @@
-"""Checks the fields of a request against a model, and words every mistake in them."""
+"""Check the fields of a request against a model, and describe every mistake in them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from component.core.errors import BadRequest
 from component.core.wording import SHOWN_CHARACTERS, did_you_mean
 from component.validation import own_words, wrong
 
-#: The greatest number of mistakes, and of known names, in one message.
+#: The maximum number of mistakes, and of valid names, in one message.
 LISTED_MAX = 20
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -27,7 +27,7 @@ def checked(model: type[_Model], values: Mapping[str, object]) -> _Model:
         return model.model_validate(values)
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        # The cause would carry the values that were sent, secrets among them.
+        # The cause is hidden: it has the values of the request, secrets among them.
         raise BadRequest("; ".join(_mistakes(model, errors[:LISTED_MAX]))) from None
 
 
@@ -47,5 +47,5 @@ def _mistakes(model: type[BaseModel], errors: list[ErrorDetails]) -> Iterator[st
 def _unknown(name: str, valid: list[str]) -> str:
     if not valid:
         return "unknown: no parameter is accepted here"
-    names = f", known are {', '.join(valid[:LISTED_MAX])}"
+    names = f", valid are {', '.join(valid[:LISTED_MAX])}"
     return f"unknown{did_you_mean(name, valid) or names}"

@@ -1,4 +1,4 @@
-"""Paths of the APIs, each with a slash at its end or without, and the JIDs that they name."""
+"""Paths of the APIs, with and without a slash at the end, and the JIDs in them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def owner_of(request: web.Request) -> str:
 
 
 def named_owner(request: web.Request) -> str:
-    """Return the owner in the path, served or not. Raises ItemNotFound if it is no bare JID."""
+    """Return the owner in the path, on any domain. Raises ItemNotFound if it is no bare JID."""
     return _user(request, "owner", "An archive belongs to a bare JID like user@domain.")
 
 

@@ -1,4 +1,4 @@
-"""The settings of the HTTP server, and the parts of the program that it serves from."""
+"""The settings of the HTTP server, and the parts of the program that answer its requests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ UNIX = "unix:"
 
 
 class Listener(StrEnum):
-    """Where a family is served; the value is the section of the configuration."""
+    """A listener, which serves families; the value is its section of the configuration."""
 
     PRIVATE = "http"  #: for servers and operators
     PUBLIC = "public_http"  #: for end users
@@ -45,23 +45,25 @@ class Listener(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerSettings:
-    """Where to listen, from which networks to take connections, and the limits of requests."""
+    """The address of a listener, the networks that may connect, and the limits of requests."""
 
     section: Listener = Listener.PRIVATE
     address: str = "127.0.0.1"  #: host name or IP address, or unix:PATH
     port: int = 5281  #: 0 chooses a free port
-    allow_from: tuple[Network, ...] = LOOPBACK  #: callers over a Unix socket are always let in
+    allow_from: tuple[Network, ...] = LOOPBACK  #: callers over a Unix socket may always connect
+    trusted_proxies: tuple[Network, ...] = ()  #: the listener believes their X-Forwarded-For
+    cors_origins: tuple[str, ...] = ()  #: origins whose pages may call from a browser
     max_body_bytes: int = 1024 * 1024
     header_timeout_seconds: float = 10.0
     body_timeout_seconds: float = 8.0
     request_timeout_seconds: float = 9.0
     keepalive_timeout_seconds: float = 75.0
-    stop_timeout_seconds: float = 5.0  #: for requests under way at the end, twice if they hang
+    stop_timeout_seconds: float = 5.0  #: for running requests at the end, twice if they hang
     max_connections: int = 1000
     max_connections_per_address: int = 250  #: those of a Unix socket are not bounded by this
 
 
-#: A public listener as it is where nothing is configured.
+#: The public listener by default.
 PUBLIC = ListenerSettings(section=Listener.PUBLIC, port=5282, allow_from=EVERYBODY)
 
 
@@ -70,20 +72,20 @@ class WebSettings(ListenerSettings):
     """The private listener, the public listener, and the settings of the families."""
 
     public: ListenerSettings = PUBLIC
-    secret: str | None = field(repr=False)  #: shown by the server
+    secret: str | None = field(repr=False)  #: sent by the server
     trusts_network: bool = False  #: whether a caller without a secret counts as the server
     operators: tuple[Operator, ...] = ()  #: further callers, each with a secret of its own
-    hosts: tuple[str, ...] = ()  #: further names and addresses by which we may be called
+    hosts: tuple[str, ...] = ()  #: further names and addresses in the Host header
     prefix: str = "/api"
     max_items: int = 1000  #: in one request or answer of Remote Data
-    page_default: int = 50  #: messages on a page if the caller does not say how many
+    page_default: int = 50  #: messages on a page if the request has no limit
     page_max: int = 250
     page_max_bytes: int = PAGE_MAX_BYTES
     max_streams: int = 200  #: open at once, exports too
     max_streams_per_caller: int = 50
     stream_heartbeat_seconds: float = 15.0
-    count_as_string: bool = False  #: for an old caller of Remote Data that takes no number
-    roster_details: bool = False  #: Remote Data shows groups and open requests as well
+    count_as_string: bool = False  #: for old callers of Remote Data that accept no number
+    roster_details: bool = False  #: Remote Data shows groups and pending requests too
 
     def listener(self, listener: Listener) -> ListenerSettings:
         """Return the settings of a listener."""
@@ -106,10 +108,10 @@ class Services:
     accounts: AccountSource
     rosters: RosterService
     hosts: Hosts
-    sign_ins: SignIns | None = None  #: None: nobody can sign in
-    sender: Sender | None = None  #: None: nobody can send
+    sign_ins: SignIns | None = None  #: None: users cannot sign in
+    sender: Sender | None = None  #: None: users cannot send
     followers: Followers  #: woken by the writer when there are new messages
-    displayed: DisplayedMarkers | None = None  #: what users have displayed, beside messages
+    displayed: DisplayedMarkers | None = None  #: markers of displayed messages
     background: Background = field(default_factory=Background)  #: the tasks that have to run
     handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from component.web.archive.models import Address, Parameters
 
@@ -19,6 +19,14 @@ class SignInFields(Parameters):
     jid: Address
     password: Annotated[str, Field(strict=True, repr=False)]
     label: Annotated[str, Field(strict=True, max_length=LABEL_MAX)] = ""
+
+    @field_validator("label")
+    @classmethod
+    def _printable(cls, label: str) -> str:
+        """Refuse characters that end a line or control a terminal."""
+        if not label.isprintable():
+            raise ValueError("expected a text on one line, without control characters")
+        return label
 
 
 class RefreshFields(Parameters):

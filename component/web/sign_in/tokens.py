@@ -1,6 +1,7 @@
 """Tokens of users: {prefix}/v1/tokens.
 
-Passwords and tokens travel in bodies and headers alone, never in a URL, which logs may have.
+Passwords and tokens travel in bodies and headers alone, never in a URL, which logs may have. A
+ticket may stand in the URL of a live stream.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from aiohttp import web
 
 from component.core.errors import BadRequest, NotAuthorized
 from component.core.tokens.sign_ins import WRONG_PASSWORD, Tokens
+from component.core.tokens.tickets import LIFETIME_SECONDS
 from component.core.xml.times import format_time
 from component.web import keys
 from component.web.archive.models import NoParameters
 from component.web.auth.bearer import access_token
 from component.web.server import body
-from component.web.server.addresses import party_of
 from component.web.server.parameters import checked
 from component.web.server.paths import bare_jid, id_of, routes_at
 from component.web.sign_in.models import RefreshFields, SignInFields
@@ -38,6 +39,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix that need an access token."""
     return [
         *routes_at(web.get, f"{prefix}/tokens", listed),
+        *routes_at(web.post, f"{prefix}/tokens/tickets", ticket),
         *routes_at(web.delete, f"{prefix}/tokens", revoke_all),
         *routes_at(web.delete, f"{prefix}/tokens/{{id}}", revoke),
     ]
@@ -48,13 +50,9 @@ async def sign_in(request: web.Request) -> web.Response:
     checked(NoParameters, body.parameters(request))
     fields = checked(SignInFields, await body.fields(request))
     jid = _user(request, fields.jid)
-    limit, party = request.config_dict[keys.guess_limit], party_of(request.transport)
-    try:
+    limit, party = request.config_dict[keys.guess_limit], request[keys.party]
+    with limit.attempt(party, jid):
         tokens = await request.app[keys.sign_ins].sign_in(jid, fields.password, fields.label)
-    except NotAuthorized:
-        limit.check(party, None)
-        raise
-    limit.check(party, jid)
     return body.json_response(_tokens(tokens), status=201)
 
 
@@ -65,7 +63,7 @@ async def refresh(request: web.Request) -> web.Response:
     try:
         tokens = await request.app[keys.sign_ins].refresh(fields.refresh_token)
     except NotAuthorized:
-        request.config_dict[keys.guess_limit].check(party_of(request.transport), None)
+        request.config_dict[keys.guess_limit].check(request[keys.party], None)
         raise
     return body.json_response(_tokens(tokens))
 
@@ -77,6 +75,13 @@ async def listed(request: web.Request) -> web.Response:
     rows = await request.app[keys.sign_ins].list(token.jid)
     sign_ins = [{**_sign_in(row), "current": row.id == token.sign_in} for row in rows]
     return body.json_response({"jid": token.jid, "sign_ins": sign_ins})
+
+
+async def ticket(request: web.Request) -> web.Response:
+    """POST {prefix}/v1/tokens/tickets: a ticket for one live stream."""
+    checked(NoParameters, body.parameters(request))
+    ticket = request.app[keys.sign_ins].ticket(access_token(request))
+    return body.json_response({"ticket": ticket, "expires_in": LIFETIME_SECONDS}, status=201)
 
 
 async def revoke(request: web.Request) -> web.Response:

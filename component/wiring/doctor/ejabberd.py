@@ -1,4 +1,4 @@
-"""Checks of what ejabberd grants, made by a connection of our own while no Muniment runs."""
+"""Check the grants of ejabberd over a connection of our own, while no Muniment runs."""
 
 from __future__ import annotations
 

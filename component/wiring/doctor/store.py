@@ -1,4 +1,4 @@
-"""Check: the store can be used, is nobody else's to read, and is purged as configured."""
+"""Check: the store can be used, other users cannot read it, and its limits are confirmed."""
 
 from __future__ import annotations
 

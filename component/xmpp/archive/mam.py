@@ -42,11 +42,11 @@ FEATURES = (
 #: The feature of archives of users that have messages of rooms too (section 7).
 GROUPCHAT = f"{NS}#groupchat-available"
 
-#: How long a query may read an archive. ejabberd drops a query after 32 seconds, and the query may
-#: have waited half of them for its turn. A later answer would reach nobody.
+#: Seconds that a query may read an archive. ejabberd drops a query after 32 seconds, and the query
+#: may have waited half of them for its turn. ejabberd would drop a later answer.
 READ_SECONDS = 15.0
 
-#: The longest query id, in characters; it is repeated in each result.
+#: The maximum length of a query id, in characters; each result repeats it.
 QUERYID_MAX = 256
 
 
@@ -56,7 +56,7 @@ class Mam:
     def __init__(
         self, reader: ArchiveReader, addresses: Jids, *, timeout: float = READ_SECONDS
     ) -> None:
-        """`timeout` is how long a query may read an archive, in seconds."""
+        """`timeout` is the maximum number of seconds that a query may read an archive."""
         self._timeout = timeout
         self._reader = reader
         self._addresses = addresses

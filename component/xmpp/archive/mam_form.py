@@ -1,4 +1,4 @@
-"""The form of archive queries: its fields, and the filter that they make.
+"""The form of archive queries: its fields, and the filter that it describes.
 
 XEP-0313 section 4.1; XEP-0431: Full Text Search in MAM, version 0.2.0. A query without
 include-groupchat returns messages of rooms too.
@@ -21,7 +21,7 @@ NS_MAM = "urn:xmpp:mam:2"
 NS_VALIDATE = "http://jabber.org/protocol/xdata-validate"
 NS_FULLTEXT = "urn:xmpp:fulltext:0"
 
-#: The field of XEP-0431, and those of ejabberd and M-Link: each client knows one of them.
+#: The field of XEP-0431, and those of ejabberd and M-Link: each client supports one of them.
 FULLTEXT = (f"{{{NS_FULLTEXT}}}fulltext", "withtext", "search")
 
 #: The fields of the form, with their types (section 4.1.5).
@@ -39,10 +39,10 @@ FIELDS = {
 #: XEP-0122: an open list accepts values beyond its options.
 OPEN = f"<validate xmlns='{NS_VALIDATE}' datatype='xs:string'><open/></validate>"
 
-#: A query may name at most so many messages by their ids.
+#: The maximum number of messages that a query may name by their ids.
 IDS_MAX = 1000
 
-#: The longest value of a field, in characters: that of an address.
+#: The maximum length of a value, in characters: that of an address.
 VALUE_MAX = 3 * 1023 + 2
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}

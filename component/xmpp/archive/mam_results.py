@@ -28,7 +28,7 @@ def results_xml(messages: Iterable[ArchivedMessage], queryid: str | None) -> Ite
 
 
 def fin_xml(page: Page, *, backwards: bool) -> str:
-    """Return the <fin/> that ends a page (section 4.3), with its ids and its completeness.
+    """Return the <fin/> that ends a page (section 4.3), with the ids and the completeness.
 
     Results are stable: no message is ever inserted before one that is in the archive.
     """
@@ -38,7 +38,7 @@ def fin_xml(page: Page, *, backwards: bool) -> str:
 
 
 def metadata_xml(bounds: tuple[ArchivedMessage, ArchivedMessage] | None) -> str:
-    """Return the first and last message of an archive, or none of an empty one (section 5)."""
+    """Return the first and last message of an archive, none if it is empty (section 5)."""
     edges = "" if bounds is None else _edge("start", bounds[0]) + _edge("end", bounds[1])
     return f"<metadata xmlns='{NS_MAM}'>{edges}</metadata>"
 

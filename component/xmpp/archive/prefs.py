@@ -49,7 +49,7 @@ def parse(prefs: Element, owner: str) -> PreferencesRow:
 
 
 def prefs_xml(preferences: PreferencesRow) -> str:
-    """Return a <prefs/> with both lists, even if they are empty (section 2.1)."""
+    """Return a <prefs/> with both lists, even empty ones (section 2.1)."""
     return (
         f"<prefs xmlns='{NS}' default='{preferences.default}'>"
         f"<always>{_jids(preferences.always)}</always>"

@@ -1,4 +1,4 @@
-"""XEP-0059: Result Set Management, version 1.0: the page of a query, and that of a result."""
+"""XEP-0059: Result Set Management, version 1.0. The <set/> of queries and of results."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ NS = "http://jabber.org/protocol/rsm"
 
 SET = f"{{{NS}}}set"
 
-#: The longest id, in characters; ours are far shorter.
+#: The maximum length of an id, in characters; ours are far shorter.
 UID_MAX = 256
 
-#: Numbers are cut to so many digits: no archive has more messages.
+#: Numbers are cut to this many digits: no archive has more messages.
 DIGITS = 18
 
 

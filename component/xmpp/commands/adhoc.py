@@ -1,4 +1,4 @@
-"""XEP-0050: Ad-Hoc Commands, version 1.3.0: commands of one form or none, in sessions."""
+"""XEP-0050: Ad-Hoc Commands, version 1.3.0: commands with one form or none, in sessions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape, quoteattr
 
 from component.core.errors import BadRequest, ItemNotFound, NotAllowed, Refused
+from component.core.xml.characters import shown
 from component.xmpp.queries.disco import Item
 from component.xmpp.queries.exchange import Exchange
 from component.xmpp.queries.forms import NS as NS_FORM
@@ -43,7 +44,7 @@ def _anybody(_: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdHocCommand:
-    """A command of one form, or of none."""
+    """A command with one form, or with none."""
 
     node: str
     name: str
@@ -203,4 +204,4 @@ def _command_xml(command: AdHocCommand, id: str, status: str, content: str = "")
 
 
 def _note_xml(type: str, text: str) -> str:
-    return f"<note type='{type}'>{escape(text)}</note>"
+    return f"<note type='{type}'>{escape(shown(text))}</note>"

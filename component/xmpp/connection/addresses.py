@@ -9,10 +9,10 @@ from component.core.xml.preparation import prepared
 
 
 class Addresses:
-    """Checks addresses by slixmpp, and prepares them by `core.xml.preparation`."""
+    """Checks addresses with slixmpp, and prepares them with `core.xml.preparation`."""
 
     def prepare(self, address: str) -> str:
-        """Return an address that a person or a program gave, prepared. Raises BadRequest."""
+        """Return an address from a request, prepared. Raises BadRequest."""
         try:
             is_empty = not JID(address)
         except (InvalidJID, UnicodeEncodeError) as error:
@@ -22,16 +22,16 @@ class Addresses:
         return prepared(address)
 
     def accept(self, address: str) -> str:
-        """Return an address from a stanza that the server let pass, prepared.
+        """Return an address from a stanza of the server, prepared.
 
-        It is not checked: the server knows its users, and no message is lost for an odd address.
+        The address is not checked, so that no message is lost because of an odd address.
         """
         return prepared(address)
 
     def require_same(self, address: str) -> None:
         """Raise BadRequest if slixmpp prepares an address differently, or rejects it.
 
-        slixmpp would answer another address than the one that asked.
+        slixmpp would send the answer to another address than the requester's.
         """
         self.prepare(address)
         if str(JID(address)) != prepared(address):
@@ -42,7 +42,7 @@ def of_host_for_iq(host: str) -> str:
     """Return the address at which every ejabberd accepts an IQ of ours to a virtual host.
 
     ejabberd 24.10 and 24.12 drop the IQs of a component with mod_privilege to addresses without a
-    resource (issue 4336 of ejabberd). A virtual host matches the results that it waits for by
-    their ids, and answers a ping to any resource: that there is no such one.
+    resource (issue 4336 of ejabberd). A virtual host matches results by their ids, and answers a
+    ping to any resource with an error.
     """
     return f"{host}/muniment"

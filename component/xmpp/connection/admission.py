@@ -1,7 +1,7 @@
 """Decide which stanzas slixmpp receives, and answer the others.
 
-Anybody can send anything to any address at the component. A stanza object costs time, and slixmpp
-remembers who sent presence to whom, so only those stanzas are delivered that a feature handles.
+Anybody can send any stanza to any address at the component. A stanza object costs time, and
+slixmpp remembers each sender of presence. So slixmpp receives only stanzas that a feature handles.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def is_needed(
 ) -> bool:
     """Return whether to deliver a stanza: a request, an expected response, or a notification.
 
-    `expected` are the ids of our requests, `payloads` the namespaces and names of the payloads
-    that a server's notifications have. Presence is never delivered: the component has none of its
-    own (RFC 6121 section 4).
+    `expected` are the ids of our requests, `payloads` the namespaces and names of the payloads in
+    notifications of a server. Presence is never delivered, because the component has no presence
+    of its own (RFC 6121 section 4).
     """
     if stanza.name in ("iq", "message") and stanza.get("type") in RESPONSES:
         return stanza.get("id") in expected
@@ -38,8 +38,8 @@ def is_needed(
 def refusal_xml(stanza: Element, refused: Refused) -> str:
     """Return the answer to a stanza that is not delivered, "" if it needs none.
 
-    A request is answered by the error. A request for a subscription is answered `unsubscribed`
-    (RFC 6121 section 3.1.3): the component never sends presence.
+    The answer to a request is the error. The answer to a request for a subscription is
+    `unsubscribed` (RFC 6121 section 3.1.3), because the component never sends presence.
     """
     sender, recipient, type = stanza.get("from"), stanza.get("to"), stanza.get("type")
     if not (sender and recipient):

@@ -1,7 +1,7 @@
-"""Keeps the stream up: connects, backs off after failures, notices a dead server, and ends.
+"""Keep the stream up: connect, back off after failures, detect a dead server, and close.
 
-A server is dead that sends nothing for a while and does not answer XEP-0199: XMPP Ping, version
-2.0.1.
+A server counts as dead if it sends nothing for a while and does not answer XEP-0199: XMPP Ping,
+version 2.0.1.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from component.xmpp.connection.stream import Stream
 log = logging.getLogger(__name__)
 
 
-#: Stream errors that a second attempt does not mend: somebody has to change a configuration.
+#: Stream errors that no second attempt resolves: an administrator has to change a configuration.
 FINAL = frozenset({"not-authorized", "host-unknown", "conflict", "invalid-namespace"})
 
 
@@ -34,7 +34,7 @@ class Timeouts:
     ping_interval: float  #: of silence before the server is pinged
     ping_timeout: float  #: until the server counts as dead
     reconnect_max: float  #: the longest pause between two attempts to connect
-    drain: float  #: how long the server may go on sending after we closed the stream
+    drain: float  #: for the server to close the stream after we closed it
     handshake: float = 10.0  #: for the connection and the handshake together
     first_pause: float = 0.5  #: between the first two attempts to connect
 
@@ -72,8 +72,8 @@ class Connector:
             started = loop.time()
             if await self._connect():
                 await self._until_lost()
-                # A server that accepts and soon drops us is backed off from like one that is away.
-                # But an operator who restarts the connection does not wait for that.
+                # The pause also grows if the server accepts the connection and soon closes it.
+                # It does not grow if an operator restarts the connection.
                 if self._is_restarted or loop.time() - started > pause_max:
                     pause = first
                 self._is_restarted = False
@@ -84,7 +84,7 @@ class Connector:
                 )
                 if not self._was_up and self._stream.refusal in FINAL:
                     raise ServerRefused(self._explanation())
-            # At random, so that not all programs that lost this server return at once.
+            # A random pause, so that not all programs that lost this server return at once.
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
             pause = min(pause * 2, pause_max)
 
@@ -111,12 +111,12 @@ class Connector:
             self._restarting = asyncio.get_running_loop().create_task(self.close())
 
     async def close(self) -> None:
-        """Close the stream; read on until the server closes it too, `drain` seconds at most."""
+        """Close the stream; continue reading until the server closes it, for `drain` seconds."""
         if self._stream.is_connected():
             await self._stream.disconnect(wait=self._timeouts.drain)
 
     async def end(self) -> None:
-        """Close the stream for good: all that the server still sends is read, even while held."""
+        """Close the stream for good, and read all that the server still sends, even while held."""
         self._stream.read_to_the_end()
         await self.close()
 
@@ -133,7 +133,7 @@ class Connector:
         return True
 
     async def _opened(self) -> None:
-        """Return when the handshake is done, or the connection is lost before."""
+        """Return when the handshake is done or the connection is lost."""
         if not self._stream.is_connected():
             return
         opened = asyncio.ensure_future(self._stream.opened.wait())
@@ -158,7 +158,7 @@ class Connector:
                 await asyncio.wait([lost], timeout=self._timeouts.ping_timeout)
 
     async def _is_answering(self) -> bool:
-        """Whether the server answers a ping or sends anything else meanwhile."""
+        """Return whether the server answers a ping or sends anything else meanwhile."""
         sent = asyncio.get_running_loop().time()
         host = of_host_for_iq(self._ping_to)
         if await self._stream.ping(host, patience=self._timeouts.ping_timeout):

@@ -1,8 +1,8 @@
 """Recognises complete service-log copies in the bytes received, and those that need no parsing.
 
-mod_service_log copies a message once for each hook that it passes, so most come twice or more, the
-same to the byte. And each archive result that we send comes back to us as a copy (XEP-0313 section
-4.2). To parse all of these would take more time than everything else that is read.
+mod_service_log copies a message once for each hook that it passes, so most copies come twice or
+more, with the same bytes. And each archive result that we send comes back to us as a copy
+(XEP-0313 section 4.2). Parsing all of these would take more time than parsing everything else.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _RESULT_END = re.compile(rb"</result>(?:<[a-z-]+ xmlns='urn:xmpp:hints'/>)*</mes
 
 
 def pieces(data: bytes) -> Iterator[bytes]:
-    """Split the bytes received behind each place where a copy may end."""
+    """Split received bytes behind each place where a copy may end."""
     start = 0
     while (position := data.find(_END, start)) >= 0:
         end = position + len(_END)
@@ -43,10 +43,10 @@ def pieces(data: bytes) -> Iterator[bytes]:
 
 
 def whole_copy(piece: bytes) -> tuple[str, bytes] | None:
-    """Return the host that sent a copy and the stanza in it, None if this is no complete copy.
+    """Return the host that sent a copy and the stanza in it, None if `piece` is no complete copy.
 
     The host is "" if the start tags are not all ASCII. A user can write the end of a copy into a
-    stanza, so the bytes returned are one whole stanza or a part of one: the caller has to check.
+    stanza, so the returned bytes may be only a part of a stanza: the caller has to check.
     """
     beginning = _BEGINNING.match(piece)
     if not beginning or not piece.endswith(_END):
@@ -61,8 +61,8 @@ def is_result(stanza: bytes) -> bool:
     beginning = _RESULT.match(stanza) if _NAMESPACE in stanza else None
     if not beginning:
         return False
-    # Users choose what is archived. An end tag is that of our result only if no other <result>
-    # begins before it, and it is an end tag at all only outside of CDATA.
+    # Users choose the content of archived stanzas. An end tag is that of our result only if no
+    # other <result> begins before it, and it is an end tag at all only outside of CDATA.
     inside, end = beginning.end(), stanza.find(b"</result>", beginning.end())
     return (
         end >= 0

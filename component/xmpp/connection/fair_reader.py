@@ -1,8 +1,8 @@
-"""Hands the bytes received to the gate: not too many at a time, nor too few.
+"""Pass received bytes to the gate: not too many at a time, and not too few.
 
-uvloop reads on as long as there is more in a socket, and meanwhile neither queries nor the writer
-get their turn. On the other hand, archive results come back to us as copies one by one, and waking
-up for each takes longer than skipping it.
+uvloop reads as long as a socket has bytes, and meanwhile neither queries nor the writer can run.
+On the other hand, archive results come back to us as copies one by one, and waking up for each
+takes longer than skipping it.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Callable
 
 from component.xmpp.queries.exchange import HINTS
 
-#: Bytes that are read in one turn of the loop: about a millisecond of work.
+#: The number of bytes that are read in one turn of the loop: about a millisecond of work.
 SLICE = 32 * 1024
 
-#: While more results than these are on their way back, several clients are reading pages. Then it
-#: pays to let copies gather for a moment, as no single client waits for all of that moment.
+#: While more results than this are on their way back, several clients are reading pages. Then it
+#: is worthwhile to let copies gather for a moment, because no client waits for all of it.
 GATHER_ABOVE = 64
 GATHER_SECONDS = 0.002
 
 #: Each result contains this once.
 _MARK = HINTS.encode()
 
-#: This long after the last page its results are no longer expected back.
+#: Seconds after the last page from which on its results are not expected back any more.
 RETURN_SECONDS = 1.0
 
 
@@ -59,12 +59,12 @@ class FairReader:
             self._sent_at = self._loop.time()
 
     def hold(self, on: bool) -> None:
-        """Stop reading, or go on."""
+        """Stop reading, or continue."""
         self._is_held = on
         if on:
             self._transport.pause_reading()
         elif not self._is_scheduled:
-            # In another turn: the caller is about to use the room that it has again.
+            # In a later turn of the loop, because the caller is about to fill the queue again.
             self._is_scheduled = True
             self._loop.call_soon(self._read_on)
 
@@ -75,7 +75,7 @@ class FairReader:
             self._read_on()
 
     def finish(self) -> None:
-        """Read the rest at once: the connection is lost, but what was received is not."""
+        """Read all received bytes at once, because the connection is lost."""
         while self._unread:
             self._read()
 
@@ -92,7 +92,7 @@ class FairReader:
             self._transport.resume_reading()
 
     def _read(self) -> float:
-        """Read one slice. Return how many seconds to let more bytes gather."""
+        """Read one slice. Return the number of seconds to let more bytes gather."""
         data, self._unread = self._unread[:SLICE], self._unread[SLICE:]
         self._feed(data)
         returned = data.count(_MARK)
@@ -108,5 +108,5 @@ class FairReader:
 
     @property
     def _is_overdue(self) -> bool:
-        """Whether the results that were sent last should all have come back by now."""
+        """Return whether all sent results should have come back by now."""
         return self._loop.time() - self._sent_at > self._return_seconds

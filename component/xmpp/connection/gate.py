@@ -1,8 +1,8 @@
-"""Stands before slixmpp: copies go to the archive, needed stanzas to slixmpp, others nowhere.
+"""The gate before slixmpp: it passes copies to the archive and needed stanzas to slixmpp.
 
 slixmpp alone would handle stanzas before the handshake, expand entities, and end the stream at a
-prefix that a user left undeclared. And most of the traffic are copies, of which no stanza objects
-are made here.
+prefix that a user left undeclared. And most of the traffic consists of copies, for which the gate
+makes no stanza objects.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ log = logging.getLogger(__name__)
 NS_COMPONENT = "jabber:component:accept"
 NS_STREAM = "http://etherx.jabber.org/streams"
 
-#: At most one log line in so many seconds is about a stanza that is too large or too deep.
+#: The minimum number of seconds between two log lines about stanzas that are too large or deep.
 LOG_INTERVAL_SECONDS = 1.0
 
-#: Characters of a name, an id or an address that a log line has.
+#: The number of characters of a name, an id or an address in a log line.
 LOGGED_MAX = 100
 
 #: Kept are the stream, the outer stanza, <forwarded/>, the copied stanza and its payloads.
 KEPT_DEPTH = 4
 
-#: The first three of these are above a copied stanza.
+#: The depth of a copied stanza: the first three of these are above it.
 _ABOVE = 3
 
 #: The payload of copies that are not archived: each result of ours comes back to us as a copy.
@@ -88,7 +88,7 @@ class Gate:
         self._logged_at = -LOG_INTERVAL_SECONDS
 
     def feed(self, data: bytes) -> None:
-        """Read on. Raises Malformed if the stream cannot be trusted any longer."""
+        """Read more bytes. Raises Malformed if the stream cannot be trusted any longer."""
         for piece in copy_scanner.pieces(data):
             if not (self._is_between_stanzas and self._handle_whole_copy(piece)):
                 self._parse(piece)
@@ -100,7 +100,7 @@ class Gate:
     def _handle_whole_copy(self, piece: bytes) -> bool:
         """Handle `piece` if it is exactly one copy. Return False if it has to be parsed.
 
-        Bytes that `is_repeated` recognises were a whole stanza before, so they are no part of one.
+        Bytes that `is_repeated` recognises were a whole stanza before, so they are one again.
         """
         copy = copy_scanner.whole_copy(piece)
         if copy is None:
@@ -121,7 +121,7 @@ class Gate:
         try:
             self._on_copy(host, stanza, raw)
         except Exception:
-            # One stanza that cannot be handled must not stop those of others behind it.
+            # A stanza that cannot be handled must not stop the stanzas of other users behind it.
             log.exception("left out the copy of %s", _described(stanza, host))
 
     def _parse(self, data: bytes) -> None:
@@ -144,7 +144,7 @@ class Gate:
         """Handle one child of the stream's root."""
         self._deliver_header()
         if element.ns == NS_STREAM:
-            # The header that was delivered declares its prefix.
+            # The stream header, which slixmpp has, declares this prefix.
             self._deliver(raw)
         elif (element.ns, element.name) == (NS_COMPONENT, "handshake"):
             self._is_open = True
@@ -167,7 +167,7 @@ class Gate:
     def _deliver_checked(self, element: Element, raw: bytes) -> None:
         """Deliver a stanza if slixmpp can read it: otherwise slixmpp would end the stream.
 
-        slixmpp answers the address as slixmpp prepares it, so that must be the address that asked.
+        slixmpp prepares the address that it answers, so the requester must have that address.
         """
         try:
             for name in ("from", "to"):
@@ -199,6 +199,6 @@ class Gate:
 
 
 def _described(stanza: Element, sender: str) -> str:
-    """Return a stanza's name and id, and who sent it or the copy of it, for a log line."""
+    """Return a stanza's name, its id, and the sender of it or of its copy, for a log line."""
     name, id, sent_by = (text[:LOGGED_MAX] for text in (stanza.name, stanza.get("id"), sender))
     return f"{name!r} with id {id!r}, from {sent_by!r}"

@@ -1,4 +1,4 @@
-"""Checks without a login that ejabberd_service listens for components (XEP-0114)."""
+"""Check without a login that ejabberd_service listens for components (XEP-0114)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NS_STREAM_ERROR = "urn:ietf:params:xml:ns:xmpp-streams"
 
 TIMEOUT_SECONDS = 10.0
 
-#: More than any server sends before the handshake.
+#: The maximum number of bytes to read: no server sends more before the handshake.
 MAX_BYTES = 16_384
 
 #: The depth of a stream error with its children (RFC 6120 section 4.9.2).
@@ -23,10 +23,10 @@ DEPTH = 3
 
 
 async def check_listener(address: str, port: int, jid: str) -> None:
-    """Return if a server answers a component's stream header. Raises ServerRefused if not.
+    """Raise ServerRefused if a server does not answer a component's stream header.
 
-    The stream is closed before the handshake (XEP-0114 section 3), so the server never takes it
-    for a connection of the component, and whether it knows the name and the secret stays open.
+    The stream is closed before the handshake (XEP-0114 section 3). So for the server it is never a
+    connection of the component, and the check does not show whether name and secret are right.
     """
     place = f"{address}:{port}"
     try:
@@ -75,7 +75,7 @@ def _problem(received: bytes) -> str | None:
     except Malformed:
         return "the program that listens there does not speak XMPP"
     if not received:
-        return "the connection was closed without a word"
+        return "the connection was closed without an answer"
     for child in children:
         if child.name == "error":
             conditions = (c.name for c in child.elements if c.ns == NS_STREAM_ERROR)

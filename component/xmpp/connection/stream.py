@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 NS_PING = "urn:xmpp:ping"
 
-#: Bytes that may wait for the server to accept them, beside one answer. If a server continues
-#: asking but accepts less, the stream is ended.
+#: The maximum number of bytes, beside one answer, that wait for the server to accept them. If a
+#: server continues to ask but accepts less, the stream ends.
 UNSENT_MAX_BYTES = 16 * 1024 * 1024
 
 
@@ -54,7 +54,7 @@ class Stream(ComponentXMPP):
         self._is_ending = False
         self._received_at = 0.0
         self._writable = asyncio.Event()
-        # Without a connection there is nothing to wait for.
+        # Without a connection no text waits.
         self._writable.set()
         self._sending = asyncio.Lock()
         self._expected: set[str] = set()
@@ -63,7 +63,7 @@ class Stream(ComponentXMPP):
         self.opened = asyncio.Event()
         #: the condition of the server's stream error (RFC 6120 section 4.9.3), None without one
         self.refusal: str | None = None
-        #: why the last attempt failed or the last connection ended, "" if that is not known
+        #: the reason for the failure of the last attempt or the end of the last connection, or ""
         self.trouble = ""
         #: a foreign domain whose stanzas the server gives to us, "" if it does not
         self.misdirected = ""
@@ -79,7 +79,7 @@ class Stream(ComponentXMPP):
 
     @property
     def is_reading(self) -> bool:
-        """Whether the stream is read at the moment, and not held."""
+        """Return whether the stream is up and not held."""
         return self._is_reading
 
     @property
@@ -96,7 +96,7 @@ class Stream(ComponentXMPP):
         self._on_copy, self._is_repeated = on_copy, is_repeated
 
     def hold(self, on: bool) -> None:
-        """Stop reading, or go on: a full queue slows the server down this way."""
+        """Stop reading, or continue; a full queue slows the server down in this way."""
         if self._is_ending:
             return
         self._is_reading = not on
@@ -105,9 +105,9 @@ class Stream(ComponentXMPP):
             self._reader.hold(on)
 
     def read_to_the_end(self) -> None:
-        """Read everything that the server still sends, however full the queue is.
+        """Read everything that the server still sends, even if the queue is full.
 
-        Bytes that are not read are lost; messages that are read are kept.
+        Bytes that are not read are lost, while the program keeps all messages that it has read.
         """
         self.hold(False)
         self._is_ending = True
@@ -122,9 +122,9 @@ class Stream(ComponentXMPP):
         self.register_handler(Callback(ns, path, handler))
 
     async def send_text(self, text: str) -> None:
-        """Send stanzas as written, and return when the server took them.
+        """Send stanzas as written, and return when the server has accepted them.
 
-        Only one text at a time waits in memory for a server that is slow.
+        Only one text at a time waits in memory for a slow server.
         """
         async with self._sending:
             self.send_at_once(text)
@@ -133,7 +133,7 @@ class Stream(ComponentXMPP):
     def send_at_once(self, text: str) -> None:
         """Send stanzas, which must be few and short, before all texts that wait.
 
-        Without a connection they are dropped: the askers have lost their connection too.
+        Without a connection they are dropped: the requesters have lost their connection too.
         """
         if text and self.is_up:
             self.send_raw(text)
@@ -141,7 +141,7 @@ class Stream(ComponentXMPP):
                 self._reader.note_sent(text)
 
     def send_raw(self, data: str | bytes) -> None:
-        """Send bytes, or end the stream if too many wait for the server to take them."""
+        """Send bytes, or end the stream if too many wait for the server to accept them."""
         if self.transport and self.transport.get_write_buffer_size() > UNSENT_MAX_BYTES:
             self.trouble = "the server does not take our answers"
             self.abort()
@@ -158,13 +158,13 @@ class Stream(ComponentXMPP):
         if not self.is_up:
             return None
         iq = self.make_iq(itype=type, ifrom=self.boundjid)
-        # Byte for byte: slixmpp could prepare it as the address of somebody else.
+        # Unprepared: slixmpp could turn it into the address of another user.
         iq.xml.set("to", to)
         iq.append(ElementTree.fromstring(payload))  # noqa: S314 - our own
         answer = iq.send(timeout=patience)
         with self.expecting([iq["id"]]):
             try:
-                # A request of the last connection is not answered on a new one.
+                # The server does not answer a request of the last connection on a new one.
                 await asyncio.wait(
                     [answer, self.disconnected], return_when=asyncio.FIRST_COMPLETED
                 )
@@ -178,14 +178,14 @@ class Stream(ComponentXMPP):
             payload = f"<ping xmlns='{NS_PING}'/>"
             return await self.ask("get", to, payload, patience=patience) is not None
         except IqError:
-            # The error of an entity that does not support pings is an answer too (section 4.2).
+            # The error of an entity without support for pings is an answer too (section 4.2).
             return True
         except IqTimeout:
             return False
 
     @contextmanager
     def expecting(self, ids: Collection[str]) -> Iterator[None]:
-        """Deliver responses to these ids meanwhile; responses to any others are dropped."""
+        """Deliver responses to these ids during the block; drop responses to other ids."""
         self._expected.update(ids)
         try:
             yield
@@ -215,7 +215,7 @@ class Stream(ComponentXMPP):
         self.hold(not self._is_reading)
 
     def data_received(self, data: bytes | str) -> None:
-        """Take bytes that the server sent."""
+        """Pass received bytes to the reader."""
         if self._reader is not None and isinstance(data, bytes):
             self._received_at = self.loop.time()
             self._reader.take(data)
@@ -232,13 +232,13 @@ class Stream(ComponentXMPP):
             self.abort()
 
     def _deliver(self, data: bytes) -> None:
-        # After a lost connection there are copies left to archive, but nobody left to answer.
+        # After a lost connection copies have to be archived, but no request can be answered.
         if self.transport is None:
             return
         try:
             super().data_received(data)
         except Exception:
-            # One stanza that slixmpp cannot handle must not stop those of others behind it.
+            # A stanza that slixmpp cannot handle must not stop the stanzas behind it.
             log.exception("left out a stanza that slixmpp cannot handle")
 
     def _is_needed(self, stanza: Element) -> bool:
@@ -253,7 +253,7 @@ class Stream(ComponentXMPP):
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Note that the server has caught up."""
+        """Note that the server has accepted our bytes."""
         self._writable.set()
 
     def _note_refusal(self, error: object) -> None:
@@ -273,7 +273,7 @@ class Stream(ComponentXMPP):
 
 
 def _ignore(host: str, stanza: Element, raw: bytes) -> None:
-    """Drop a copy: nobody listens."""
+    """Drop a copy, because no part listens."""
 
 
 def _is_new(host: str, raw: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""XEP-0490: Message Displayed Synchronization, version 1.0.1. Markers, copied and asked for.
+"""XEP-0490: Message Displayed Synchronization, version 1.0.1. Markers from copies and queries.
 
 A client publishes the id of the last displayed message of each conversation on a node of its own
 server (XEP-0163), reads all of them at its login, and is notified of those of other clients. All
@@ -45,11 +45,11 @@ _DEPTH = 5
 JID_MAX = 3 * 1023 + 2
 ID_MAX = 1024
 
-#: How long to wait for the markers of a user, and how many are asked for, the newest.
+#: Seconds to wait for the markers of a user, and the number of markers to ask for: the newest.
 ANSWER_SECONDS = 5.0
 ITEMS_MAX = 1000
 
-#: How long a host is not asked again that has refused, or that has answered nothing.
+#: Seconds until a host is asked again after a refusal or without an answer.
 REFUSED_SECONDS = 600.0
 _HOSTS_MAX = 1000
 
@@ -73,7 +73,7 @@ class DisplayedCopies:
         self._hosts = hosts
 
     def take_iq(self, host: str, iq: Element, raw: bytes) -> None:
-        """Read a publication by a client, or a result that a client is sent; `host` copied it.
+        """Read the publication of a client, or a result for a client, that `host` copied.
 
         A publication counts even if the server refuses it: the user has displayed the message.
         """
@@ -107,8 +107,8 @@ class DisplayedCopies:
 class DisplayedQueries:
     """Asks servers for markers as their users; implements `core.reading.displayed`.
 
-    ejabberd permits that from 25.03 on. Older releases with `iq:` in mod_privilege send the
-    question back to us, and it has no answer.
+    ejabberd permits such queries from 25.03 on. Older releases with `iq:` in mod_privilege send
+    the query back to us, and it gets no answer.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class DisplayedQueries:
         stream.add_event_handler("session_start", self._begin)
 
     def is_askable(self, host: str) -> bool:
-        """Whether a host permits the question, and has not refused to answer just now."""
+        """Return whether a host permits queries, and has answered the last ones."""
         if (NS_PUBSUB, "get") in self._privileges.iqs(host):
             return host not in self._refusing
         if self._privileges.has_iqs:
@@ -138,7 +138,7 @@ class DisplayedQueries:
         return False
 
     async def displayed(self, owner: str) -> tuple[DisplayedMarker, ...]:
-        """Return the markers of a user, () where the server does not give them."""
+        """Return the markers of a user, () if the server does not answer or refuses."""
         host = jids.domain(owner)
         try:
             answer = await ask_as_user(self._stream, owner, "get", _ITEMS, patience=self._timeout)
@@ -149,7 +149,7 @@ class DisplayedQueries:
                 self._refuse(host, f"refuses displayed markers: {error}")
             return ()
         except IqTimeout:
-            # A large answer to one user is no refusal by the host.
+            # A host whose answer about one user is too large does not refuse in general.
             if host not in self._answering:
                 self._refuse(host, "does not answer for displayed markers: ejabberd 25.03 can")
             return ()
@@ -177,7 +177,7 @@ class DisplayedQueries:
 def _markers(
     owner: str, stanza: Element, payload: tuple[str, str], name: str
 ) -> Iterator[DisplayedMarker]:
-    """Yield the markers in the payload of a stanza, below an element of that name."""
+    """Yield the markers in the payload of a stanza, below the element `name`."""
     for container in stanza.elements:
         if (container.ns, container.name) != payload:
             continue
@@ -189,9 +189,9 @@ def _markers(
 
 
 def _marker(owner: str, item: Element) -> DisplayedMarker | None:
-    """Return the marker in an <item/>, None if it has none that means a conversation here.
+    """Return the marker in an <item/>, None if it has no marker of a conversation.
 
-    A private message in a room is of no conversation of its own here, so its marker is left out.
+    A private message in a room has no conversation of its own here, so its marker is ignored.
     """
     displayed = item.child(NS, "displayed")
     ids = [] if displayed is None else displayed.elements

@@ -29,9 +29,9 @@ _DEPTH = 4
 def unwrapped(stanza: Stanza, hosts: Hosts, accept: Callable[[str], str]) -> tuple[Stanza, ...]:
     """Return the room messages in an event for a subscriber, () if the stanza is no such event.
 
-    Only a room is believed, by its bare JID: users can publish events of any kind. Rooms pass on
-    the payloads that users add to a declined invitation, so there must be no payload beside the
-    event. Raises Malformed.
+    Only the bare JID of a room may send one, because users can publish events of any kind. Rooms
+    pass on the payloads that users add to a declined invitation, so the event must be the only
+    payload. Raises Malformed.
     """
     room = stanza.sender
     if stanza.payloads - {_DELAY} != {_EVENT} or not _is_room(room, hosts):
@@ -47,7 +47,7 @@ def unwrapped(stanza: Stanza, hosts: Hosts, accept: Callable[[str], str]) -> tup
 
 
 def _is_room(address: str, hosts: Hosts) -> bool:
-    """Whether an address can be that of a room: a bare JID on none of the virtual hosts."""
+    """Return whether an address can be that of a room: a bare JID on no virtual host."""
     is_bare = address == jids.bare(address) and jids.local(address) != ""
     return is_bare and jids.domain(address) not in hosts
 

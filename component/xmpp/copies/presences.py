@@ -1,4 +1,4 @@
-"""Presences of users, from the copies that mod_service_log makes of them (RFC 6121 section 4)."""
+"""Presences of users (RFC 6121 section 4), from copies of mod_service_log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from component.xmpp.connection.addresses import Addresses
 
 
 class Presences:
-    """Notes which sessions of our users begin and end."""
+    """Notes the beginning and the end of our users' sessions."""
 
     def __init__(self, sessions: Sessions, addresses: Addresses, hosts: Hosts) -> None:
         self._sessions = sessions
@@ -27,8 +27,8 @@ class Presences:
         if not self._hosts.is_user(sender) or not jids.resource(sender):
             return
         type = presence.get("type")
-        # A presence to all goes to the sender too. One to a single contact is no sign of a session
-        # that gets messages.
+        # A presence to all goes to the sender too. A presence to a single contact does not show a
+        # session that gets messages.
         if not type and jids.bare(recipient) == jids.bare(sender):
             self._sessions.available(sender, _priority(presence), now())
         elif type == "unavailable" and jids.domain(recipient) in self._hosts:

@@ -1,8 +1,8 @@
-"""Asks the XMPP server which users have no account; implements `Recipients` of deliveries.
+"""Ask the XMPP server for users without an account; implements `Recipients` of deliveries.
 
-No query does that. But ejabberd silently drops a headline to a user who is away, and answers one
-to a user who does not exist with an error (RFC 6121 section 8.5.1). These headlines have no body
-and ask not to be stored, so a client shows nothing.
+There is no query for this. But ejabberd silently drops a headline to a user who is away, and
+answers one to a user who does not exist with an error (RFC 6121 section 8.5.1). These headlines
+have no body and ask not to be stored, so a client shows nothing.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from component.xmpp.connection.gate import NS_COMPONENT
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries.exchange import HINTS
 
-#: How long to wait for an answer.
+#: Seconds to wait for an answer.
 PATIENCE_SECONDS = 10.0
 
 
 class RecipientQueries:
-    """Asks about some users at a time; calls must not overlap."""
+    """Asks about some users at a time. Calls must not overlap."""
 
     def __init__(self, stream: Stream, host: str) -> None:
         """`host` is one of the virtual hosts, which answers a ping."""
@@ -42,7 +42,7 @@ class RecipientQueries:
         try:
             with self._stream.expecting(self._users_by_id):
                 await self._stream.send_text("".join(map(self._headline_xml, self._users_by_id)))
-                # ejabberd works in order: when it answers a ping it has done with the headlines.
+                # ejabberd works in order: when it answers the ping, it has handled the headlines.
                 is_answered = await self._stream.ping(
                     of_host_for_iq(self._host), patience=PATIENCE_SECONDS
                 )

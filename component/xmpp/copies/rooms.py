@@ -27,11 +27,11 @@ log = logging.getLogger(__name__)
 NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
 NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 
-#: How long the answer of a room is remembered, and how long to wait for one.
+#: Seconds for which the answer of a room is remembered, and seconds to wait for an answer.
 REMEMBERED_SECONDS = 10.0
 TIMEOUT_SECONDS = 5.0
 
-#: Answers that are remembered.
+#: Maximum number of remembered answers.
 REMEMBERED_MAX = 1000
 
 #: XEP-0045 section 15.6.2: this presence is the recipient's own.
@@ -43,7 +43,7 @@ _CREATED = "201"
 #: XEP-0045 section 15.6.2: the configuration of the room has changed.
 _CHANGED = "104"
 
-#: Affiliations that follow from the error to somebody who tries to enter (XEP-0045 section 7.2).
+#: Affiliations that follow from the error to a user who tries to enter (XEP-0045 section 7.2).
 _REFUSALS = {"forbidden": OUTCAST, "registration-required": NONE}
 
 
@@ -55,13 +55,13 @@ class RoomEvents:
         self._addresses = addresses
 
     def take_presence(self, presence: Element, raw: bytes) -> None:
-        """Note the affiliation of the recipient if a room's presence says it."""
+        """Note the affiliation of the recipient if a room's presence has it."""
         # Nearly all presences are from users.
         if not self._rooms.has_archive(presence.get("from")):
             return
         room, jid = (self._addresses.accept(presence.get(name)) for name in ("from", "to"))
         if presence.get("type") == "unavailable" and _is_destroyed(raw):
-            # A user of another server may create the next one, and that is not copied to us.
+            # A user of another server may create the next room, which causes no copy to us.
             self._rooms.note_created(jids.bare(room), now())
             return
         affiliation = _affiliation(presence, raw)
@@ -69,7 +69,7 @@ class RoomEvents:
             return
         occupant = Occupant(room=jids.bare(room), jid=jids.bare(jid), affiliation=affiliation)
         if presence.get("type") == "error":
-            # A user who is refused need not have been in the room: this can only remove rights.
+            # A user who is refused may never have been in the room: this can only remove rights.
             self._rooms.note_absent(occupant)
             return
         if _CREATED in _codes(_reread(raw)):
@@ -113,13 +113,13 @@ class RoomQueries:
         stream.add_event_handler("session_start", lambda _: self._answers.clear())
 
     def forget(self, room: str) -> None:
-        """Do not use the answer of a room any more: it has changed."""
+        """Forget the answer of a room, because the room has changed."""
         self._answers.pop(room, None)
         for query in self._pending.get(room, ()):
             query.is_outdated = True
 
     async def features(self, room: str) -> frozenset[str] | None:
-        """Return the features of a room (XEP-0045 section 6.4), None where it does not answer."""
+        """Return the features of a room (XEP-0045 section 6.4), None if it does not answer."""
         features = self._answers.get(room)
         if features is None:
             features = await self._ask_until_current(room)
@@ -161,7 +161,7 @@ class RoomQueries:
 
 
 def _affiliation(presence: Element, raw: bytes) -> str | None:
-    """Return the affiliation of the recipient of a presence, None if it does not say it."""
+    """Return the affiliation of the recipient of a presence, None if it has none."""
     if presence.get("type") == "error":
         return _affiliation_by_error(raw)
     if presence.child(NS_MUC_USER, "x") is None or _SELF.encode() not in raw:
@@ -174,7 +174,7 @@ def _affiliation(presence: Element, raw: bytes) -> str | None:
 
 
 def _is_destroyed(raw: bytes) -> bool:
-    """Whether a presence says that its room was destroyed (XEP-0045 section 10.9)."""
+    """Return whether a presence says that its room was destroyed (XEP-0045 section 10.9)."""
     if b"destroy" not in raw:
         return False
     x = _reread(raw).child(NS_MUC_USER, "x")
@@ -188,7 +188,7 @@ def _codes(presence: Element) -> list[str]:
 
 
 def _affiliation_by_error(raw: bytes) -> str | None:
-    """Return the affiliation of a user who was not let in, None if the error does not say it."""
+    """Return the affiliation of a user whom a room refused, None if the error does not have it."""
     error = _reread(raw).child(NS_CLIENT, "error")
     names = [child.name for child in error.elements if child.ns == NS_STANZAS] if error else []
     return next((_REFUSALS[name] for name in names if name in _REFUSALS), None)
@@ -197,7 +197,7 @@ def _affiliation_by_error(raw: bytes) -> str | None:
 def _lone_item(stanza: Stanza) -> Element | None:
     """Return the <item/> of a message, None if the message has any other payload.
 
-    Rooms pass on the payloads that users add to a declined invitation: those are not believed.
+    Rooms pass on the payloads that users add to a declined invitation, so these do not count.
     """
     if [(child.ns, child.name) for child in stanza.element.elements] != [(NS_MUC_USER, "x")]:
         return None
@@ -207,5 +207,5 @@ def _lone_item(stanza: Stanza) -> Element | None:
 
 
 def _reread(raw: bytes) -> Element:
-    """Parse a stanza deeper than the stream's parser keeps it."""
+    """Parse a stanza to a greater depth than the stream's parser keeps."""
     return parse(raw, keep_depth=2)

@@ -1,4 +1,4 @@
-"""Roster pushes (RFC 6121 section 2.1.6), from the copies that mod_service_log makes of them."""
+"""Roster pushes (RFC 6121 section 2.1.6), from copies of mod_service_log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from component.xmpp.connection.addresses import Addresses
 
 
 class RosterPushes:
-    """Notices changed rosters: a server pushes each change to the clients of the owner."""
+    """Detects changed rosters, because a server pushes each change to the owner's clients."""
 
     def __init__(self, changed: Callable[[str], None], addresses: Addresses) -> None:
         """`changed` is called with the owner of each roster that has changed."""
@@ -19,7 +19,7 @@ class RosterPushes:
         self._addresses = addresses
 
     def take(self, host: str, iq: Element, _: bytes = b"") -> None:
-        """Read one IQ that `host` copied. It is a push only if the owner's account sent it."""
+        """Read an IQ that `host` copied. It is a push only if the owner's account sent it."""
         if iq.get("type") != "set" or iq.child(NS, "query") is None:
             return
         recipient = self._addresses.accept(iq.get("to"))

@@ -1,4 +1,4 @@
-"""XEP-0297: Stanza Forwarding, version 1.0. Copies from mod_service_log, for the archive.
+"""XEP-0297: Stanza Forwarding, version 1.0. Copies of mod_service_log, for the archive.
 
 <message from=VIRTUAL-HOST to=COMPONENT><forwarded><message xmlns='jabber:client' .../></forwarded>
 </message>. A copy does not say whether the server sent the stanza or received it.
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class ServiceLog:
-    """Takes copies from the virtual hosts, and from nobody else."""
+    """Takes copies from the virtual hosts alone."""
 
     def __init__(
         self,

@@ -1,1 +1,1 @@
-"""What ejabberd grants to the component, seen in its notifications and by messages of our own."""
+"""The grants of ejabberd to the component, learnt from notifications and from our own messages."""

@@ -1,4 +1,4 @@
-"""Examines what ejabberd grants, once after each connect and whenever an operator asks."""
+"""Examine the grants of ejabberd after each connect, and on the order of an operator."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NS_MUC = "http://jabber.org/protocol/muc"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExaminationTimeouts:
-    """How long to wait for what may not come; all in seconds."""
+    """Waiting times for stanzas that may not come, all in seconds."""
 
     connection: float = 10.0
     #: ejabberd says what it grants within a moment, and delegates after an answer of ours
@@ -45,7 +45,7 @@ class ExaminationTimeouts:
 
 
 class Examination:
-    """Finds out what ejabberd grants; implements `core.doctor.server.Grants`."""
+    """Examines the grants of ejabberd; implements `core.doctor.server.Grants`."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class Examination:
         self._observations.forget_copies(host)
         has_come = await self._probes.send_as(host)
         is_copied = self._observations.copies(host)
-        # A copy that went to another connection is none that is missing.
+        # A copy that went to another connection is not missing.
         if has_come and not is_copied and self._lost_probes == 0:
             self._observations.note_silent(host)
 

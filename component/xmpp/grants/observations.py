@@ -1,7 +1,7 @@
-"""What ejabberd says and does on its own accord: delegations, copies, grants of unknown hosts.
+"""Observations of ejabberd: its delegations, its copies, and grants of unknown hosts.
 
-A server tells a component what it delegates (XEP-0355 section 4.2) and permits (XEP-0356 section
-4.1) after the component has connected. It says nothing of what it withholds.
+After a component has connected, a server notifies it of delegations (XEP-0355 section 4.2) and
+permissions (XEP-0356 section 4.1). It does not mention permissions that it withholds.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from component.xmpp.connection.gate import NS_COMPONENT
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries import delegation, privilege
 
-#: Unknown hosts that are remembered.
+#: The maximum number of remembered unknown hosts.
 UNKNOWN_MAX = 20
 
 
 class Observations:
-    """Notes what the virtual hosts do, as long as the connection lasts."""
+    """Notes the behaviour of the virtual hosts on the present connection."""
 
     def __init__(self, stream: Stream, hosts: Hosts, *, copy_seconds: float) -> None:
-        """`copy_seconds` is how long the copy of a query may take after the query itself."""
+        """`copy_seconds` is the maximum time from a query to its copy."""
         self._hosts = hosts
         self._copy_seconds = copy_seconds
         self._delegating: set[str] = set()
@@ -48,7 +48,7 @@ class Observations:
         stream.add_event_handler("disconnected", self._forget)
 
     def on_silent(self, call: Callable[[], None]) -> None:
-        """Call a function when a host turns out not to copy what its users send."""
+        """Call a function when a host does not copy a stanza that a user has sent."""
         self._on_silent = call
 
     @property
@@ -57,11 +57,11 @@ class Observations:
         return tuple(self._unknown)
 
     def delegates(self, host: str) -> bool:
-        """Whether a host delegates archive queries."""
+        """Return whether a host delegates archive queries."""
         return host in self._delegating
 
     def copies(self, host: str) -> bool | None:
-        """Whether a host copies what its users send, None if there was nothing to copy."""
+        """Return whether a host copies stanzas of its users, None if there was none to copy."""
         if host in self._copying:
             return True
         return False if host in self._silent else None
@@ -75,7 +75,7 @@ class Observations:
         self._silent.add(host)
 
     def forget_copies(self, host: str) -> None:
-        """Believe only in copies from now on: the host is about to be tested."""
+        """Forget the copies of a host, before it is tested."""
         self._copying.discard(host)
         self._silent.discard(host)
 

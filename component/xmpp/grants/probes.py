@@ -1,9 +1,9 @@
 """Messages of our own that show where ejabberd sends stanzas. No user receives or archives them.
 
-mod_service_log copies what a component sends as a virtual host (XEP-0356) from 23.10 on; it surely
-does where privileges have version 2, from 24.10 on. ejabberd works in order: the copy comes before
-the message, and both before the answer to a later ping. 23.01 copies only what a session of a user
-sends or receives.
+From 23.10 on, mod_service_log copies stanzas that a component sends as a virtual host (XEP-0356).
+Privileges of version 2, from 24.10 on, show that it does. ejabberd works in order: the copy comes
+before the message, and both before the answer to a later ping. 23.01 copies only stanzas that a
+session of a user sends or receives.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from component.xmpp.queries.privilege import NS_PRIVILEGE_IQ
 
 NS_PROBE = "urn:muniment:probe"
 
-#: Messages that are sent to ourselves. If another connection has our name, each of them goes to
-#: either connection at random.
+#: The number of messages to ourselves. If another connection has our name, each message goes to
+#: one of the connections at random.
 COUNT = 12
 
 #: Errors of a domain that this server does not have, and no other server either (RFC 6120 section
@@ -37,16 +37,16 @@ class Probes:
     """Sends probes; calls must not overlap."""
 
     def __init__(self, stream: Stream, *, patience: float) -> None:
-        """`patience` is how long an answer to a ping may take, in seconds."""
+        """`patience` is the maximum number of seconds until the answer to a ping."""
         self._stream = stream
         self._patience = patience
         self._awaited: set[str] = set()
         stream.on_message(NS_PROBE, "probe", self._take)
 
     async def lost(self, host: str) -> int | None:
-        """Send COUNT messages to ourselves. Return how many do not come, None if that is open.
+        """Send COUNT messages to ourselves. Return the number of lost ones, None if unknown.
 
-        `host` answers a ping behind them.
+        `host` answers a ping behind the messages.
         """
         jid = quoteattr(str(self._stream.boundjid))
         self._awaited = {self._stream.new_id() for _ in range(COUNT)}
@@ -85,7 +85,7 @@ class Probes:
         try:
             answer = await self._stream.ask("get", to, ping, patience=self._patience)
         except IqError as error:
-            # slixmpp finds no condition in an error of a component's stream.
+            # slixmpp reads no condition from an error of a component's stream.
             return _NOT_SERVED.isdisjoint(child.tag for child in error.iq.xml.iter())
         except IqTimeout:
             return False

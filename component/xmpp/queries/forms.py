@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape, quoteattr
 
 from component.core.errors import BadRequest
+from component.core.xml.characters import shown
 
 NS = "jabber:x:data"
 
@@ -123,4 +124,4 @@ def _form_type_xml(form_type: str) -> str:
 
 
 def _value_xml(value: str) -> str:
-    return f"<value>{escape(value)}</value>"
+    return f"<value>{escape(shown(value))}</value>"

@@ -1,7 +1,7 @@
 """Rosters on the XMPP server, read and set by privilege (XEP-0356 section 4).
 
-Implements `core.rosters.protocol.EditableRosters`. No server tells a component of changed rosters:
-`copies.roster_pushes` notices them.
+Implements `core.rosters.protocol.EditableRosters`. No server notifies a component of changed
+rosters: `copies.roster_pushes` detects them.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class PrivilegedRosters:
     def __init__(
         self, stream: Stream, privileges: Privileges, *, timeout: float = ANSWER_SECONDS
     ) -> None:
-        """`timeout` is how long the server may take to answer, in seconds."""
+        """`timeout` is the maximum number of seconds until the server answers."""
         self._timeout = timeout
         self._stream = stream
         self._privileges = privileges
 
     def are_readable(self, host: str) -> bool:
-        """Whether a virtual host lets the archive read the rosters of its users."""
+        """Return whether a virtual host grants the right to read the rosters of its users."""
         return self._privileges.reads_rosters(host)
 
     async def roster(self, owner: str) -> tuple[Contact, ...] | None:
@@ -119,7 +119,7 @@ def _refused(condition: str) -> Refused:
     """Return our refusal of a change that the server refused with a condition."""
     if condition == "internal-server-error":
         return NotAllowed(
-            "the server cannot let others change rosters: ejabberd can from 23.10 on"
+            "the server does not let components change rosters: ejabberd does from 23.10 on"
         )
     if condition in ("bad-request", "not-acceptable", "jid-malformed"):
         return BadRequest(f"the server refuses this contact: {condition}")

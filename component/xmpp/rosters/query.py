@@ -1,6 +1,6 @@
 """RFC 6121 section 2 at the component's own address: users read their rosters here.
 
-They change them at their own server.
+Users change their rosters at their own server.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class RosterQueries:
         self._rosters = rosters
 
     async def answer(self, type: str, query: Element, exchange: Exchange) -> str:
-        """Return the roster, or an empty result if the asker has that version (section 2.6).
+        """Return the roster, or an empty result if the requester has this version (section 2.6).
 
         Raises Refused.
         """
         if exchange.requester != exchange.owner:
             raise Forbidden("this roster is not yours to read")
         if type == "set":
-            raise NotAllowed("rosters are only shown here: change yours at your own server")
+            raise NotAllowed("rosters can only be read here: change yours at your own server")
         contacts = await self._rosters.read(exchange.owner)
         version = version_of(contacts)
         if query.get("ver") == version:

@@ -21,10 +21,10 @@ class Bound:
 
     def fit(self, rows: Iterable[Row]) -> int:
         """Return the number of rows that are within the bound, at least 1 if there are rows."""
-        count, left = 0, self.bytes
+        count, bytes_left = 0, self.bytes
         for row in rows:
-            left -= _size(row[self.column])
-            if left < 0 and count:
+            bytes_left -= _size(row[self.column])
+            if bytes_left < 0 and count:
                 break
             count += 1
         return count
@@ -32,11 +32,11 @@ class Bound:
     def take(self, rows: Iterable[Row]) -> list[Row]:
         """Return the rows that fit, and one more if there is one; read no further row."""
         taken: list[Row] = []
-        left = self.bytes
+        bytes_left = self.bytes
         for row in rows:
             taken.append(row)
-            left -= _size(row[self.column])
-            if left < 0 and len(taken) > 1:
+            bytes_left -= _size(row[self.column])
+            if bytes_left < 0 and len(taken) > 1:
                 break
         return taken
 

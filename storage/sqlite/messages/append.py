@@ -11,7 +11,7 @@ from typing import NamedTuple
 from storage.rows import AuditEntry, Batch, Kind, NewMessage, Relation
 from storage.sqlite.engine.protocols import Connection
 from storage.sqlite.messages import conversations, fulltext, lateness, references, retractions
-from storage.sqlite.messages.counters import CounterDelta, count_up
+from storage.sqlite.messages.counter_updates import CounterDelta, count_up
 from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.owners import Counters, Owners
 from storage.sqlite.messages.references import Target

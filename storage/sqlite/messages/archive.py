@@ -22,7 +22,7 @@ from storage.sqlite.engine.protocols import Bound, Connection, Database, Result,
 from storage.sqlite.messages import retractions
 from storage.sqlite.messages.append import Appender
 from storage.sqlite.messages.conversations import fetch, note_displayed
-from storage.sqlite.messages.counting import (
+from storage.sqlite.messages.counts import (
     OWNER_COUNTS,
     Series,
     count_exactly,
@@ -351,7 +351,7 @@ async def _in_time(
     # get the rest of these messages, so the page gets all of them.
     edge = rows[limit][1]
     beyond = ("<" if newest else ">", edge)
-    more = await by_time(connection, selection, newest=newest, limit=1, edge=beyond)
+    further = await by_time(connection, selection, newest=newest, limit=1, edge=beyond)
     rows = [row for row in rows if row[1] != edge]
     rows += await by_time(connection, selection, newest=newest, limit=None, edge=("=", edge))
-    return rows, not more
+    return rows, not further

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from storage.rows import UNREAD_MAX, DisplayedMarker
 from storage.sqlite.engine.protocols import Bound, Connection, Row
-from storage.sqlite.messages.counting import total_sql
+from storage.sqlite.messages.counts import total_sql
 from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.references import last_named
 from storage.sqlite.messages.statements import COLUMNS

@@ -20,7 +20,7 @@ from storage.rows import (
 from storage.sqlite.engine.protocols import Connection
 from storage.sqlite.messages import fulltext, references
 from storage.sqlite.messages.ids import Ids
-from storage.sqlite.messages.selection import known
+from storage.sqlite.messages.selection import find_sequences
 from storage.sqlite.messages.statements import COLUMNS, archived_messages
 from storage.sqlite.retention import scrub
 from storage.sqlite.retention.delete import FINISH_RETRACTION
@@ -99,7 +99,7 @@ async def apply(connection: Connection, ids: Ids, outcome: RetractionOutcome) ->
         return
     owner, sequence, target = rows[0]
     await _replace(connection, ids, owner, target, outcome.tombstones)
-    settled = await known(connection, ids, owner, outcome.settled)
+    settled = await find_sequences(connection, ids, owner, outcome.settled)
     await fulltext.settle(connection, owner, target, list(settled.values()))
     if outcome.is_done:
         await connection.execute(FINISH_RETRACTION, owner, sequence)
@@ -109,7 +109,9 @@ async def _replace(
     connection: Connection, ids: Ids, owner: int, target: int, tombstones: Sequence[Tombstone]
 ) -> None:
     """Replace the target and its corrections, except those that another retraction replaced."""
-    places = await known(connection, ids, owner, [tombstone.id for tombstone in tombstones])
+    places = await find_sequences(
+        connection, ids, owner, [tombstone.id for tombstone in tombstones]
+    )
     by_sequence = {
         places[tombstone.id]: tombstone for tombstone in tombstones if tombstone.id in places
     }

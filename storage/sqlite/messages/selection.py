@@ -132,14 +132,14 @@ async def decoded(
     connection: Connection, ids: Ids, number: int, named: Collection[str]
 ) -> dict[str, int]:
     """Return the sequences that ids stand for, in the archive or not any more. Raises NotFound."""
-    places = await known(connection, ids, number, named)
+    places = await find_sequences(connection, ids, number, named)
     for id in named:
         if id not in places:
             raise NotFound(id)
     return places
 
 
-async def known(
+async def find_sequences(
     connection: Connection, ids: Ids, number: int, named: Iterable[str]
 ) -> dict[str, int]:
     """Return the sequences of the ids that the store has made, and of stanza ids in an archive.

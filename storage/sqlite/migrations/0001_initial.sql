@@ -202,8 +202,8 @@ CREATE INDEX sign_ins_jid ON sign_ins (jid, refreshed_at);
 
 CREATE INDEX sign_ins_expires ON sign_ins (expires_at);
 
--- When all sign-ins of a user were revoked last: none that began before is added later.
+-- How often all sign-ins of a user were revoked: none that began before the last time is added later.
 CREATE TABLE sign_in_revocations (
-    jid TEXT PRIMARY KEY,
-    at  INTEGER NOT NULL
+    jid   TEXT PRIMARY KEY,
+    times INTEGER NOT NULL
 ) WITHOUT ROWID;

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from storage.rows import Removed
 from storage.sqlite.engine.protocols import Connection
 from storage.sqlite.messages import conversations, fulltext
-from storage.sqlite.messages.counters import CounterDelta, count_down
+from storage.sqlite.messages.counter_updates import CounterDelta, count_down
 from storage.sqlite.retention import scrub
 
 #: Columns of a row to be removed, in the order of CounterDelta.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from storage.rows import Cutoff, OverLimit
 from storage.sqlite.engine.protocols import Connection
-from storage.sqlite.messages.counters import CounterDelta
+from storage.sqlite.messages.counter_updates import CounterDelta
 from storage.sqlite.retention.delete import DELTA_COLUMNS
 
 #: Number of rows that one query reads.

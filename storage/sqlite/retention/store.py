@@ -8,9 +8,9 @@ from dataclasses import replace
 from storage.errors import NotFound
 from storage.rows import Cutoff, OverLimit, Removed, Totals, Usage
 from storage.sqlite.engine.protocols import Connection, Database, Row
-from storage.sqlite.messages.counters import CounterDelta
+from storage.sqlite.messages.counter_updates import CounterDelta
 from storage.sqlite.messages.ids import Ids
-from storage.sqlite.messages.selection import known
+from storage.sqlite.messages.selection import find_sequences
 from storage.sqlite.retention import over_limit, scrub
 from storage.sqlite.retention.delete import DELTA_COLUMNS, blank, delete
 
@@ -145,7 +145,7 @@ class SqliteRetention:
                 return await over_limit.count_over_limit(
                     connection, number, peer, cutoff, chunk=self._chunk
                 )
-        found, place = OverLimit(), 0
+        total, place = OverLimit(), 0
         async with self._database.read() as connection:
             rows = await connection.fetch(_OWNER, owner)
         number, messages, octets = rows[0] if rows else (0, 0, 0)
@@ -154,7 +154,7 @@ class SqliteRetention:
                 oldest = await connection.fetch(_AFTER, number, place, self._chunk)
             rows = list(_over_limit(cutoff, messages, octets, oldest))
             times = [row[5] for row in rows]
-            found = found.plus(
+            total = total.plus(
                 OverLimit(
                     messages=len(rows),
                     oldest=min(times, default=None),
@@ -162,14 +162,14 @@ class SqliteRetention:
                 )
             )
             if len(rows) < self._chunk:
-                return found
+                return total
             messages, octets = messages - len(rows), octets - sum(row[4] for row in rows)
             place = rows[-1][1]
 
     async def blank(self, owner: str, id: str) -> Removed:
         async with self._database.write() as connection:
             number = await _number(connection, owner)
-            places = await known(connection, self._ids, number, [id])
+            places = await find_sequences(connection, self._ids, number, [id])
             rows = await connection.fetch(_ONE, number, places.get(id, 0))
             if not rows:
                 raise NotFound(id)

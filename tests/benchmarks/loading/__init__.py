@@ -1,1 +1,1 @@
-"""Filling archives past XMPP: rows in each server's own schema, made after real ones."""
+"""Fill archives without XMPP: rows in each server's own schema, made from real rows."""

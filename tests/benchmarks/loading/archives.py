@@ -1,4 +1,4 @@
-"""Archives of several sizes, for each contender, in a folder that stays."""
+"""Fill archives of several sizes for each contender, in a folder that later turns use again."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from benchmarks.contenders import A, B, C, Contender, D
 from benchmarks.loading import muniment, tables, templates
 from benchmarks.xmpp import register
 
-#: How many archives there are of a size, so that clients need not all read the same one.
+#: The number of archives of each size, so that clients read different ones.
 OWNERS = {1_000: 8, 10_000: 8, 100_000: 4, 1_000_000: 1}
 
 
 def owners(size: int) -> list[str]:
-    """Return the local parts of those whose archives are that large."""
+    """Return the local parts of the owners of archives with `size` messages."""
     return [f"owner{number}of{size}" for number in range(OWNERS.get(size, 1))]
 
 

@@ -1,4 +1,4 @@
-"""The messages that archives are filled with: the same for every server."""
+"""The messages in the archives, which are the same for every server."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from benchmarks.servers.ejabberd import HOST
 
-#: How many others one owner talks to, taking turns.
+#: The number of peers of an owner, who talks to them in turn.
 PEERS = 10
 
-#: Time between two messages. Whole seconds, because Prosody keeps no parts of them.
+#: Time between two messages, in whole seconds, because Prosody stores no fractions.
 STEP_SECONDS = 10
 
-#: When the last of them was said.
+#: The time of the last message.
 END = 1_767_225_600  # 2026-01-01T00:00:00Z
 
 _TEXT = """
@@ -24,7 +24,7 @@ _WORDS = _TEXT.split()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One message of an archive."""
+    """A message of an archive."""
 
     number: int
     at: int  #: seconds since the epoch
@@ -35,7 +35,7 @@ class Line:
 
 
 def line(number: int, size: int) -> Line:
-    """Return the message at a place in an archive of that size, the oldest being number 0."""
+    """Return a message of an archive of `size` messages; the oldest has the number 0."""
     words = [_WORDS[(number * 7 + n * 5) % len(_WORDS)] for n in range(14)]
     return Line(
         number=number,
@@ -48,7 +48,7 @@ def line(number: int, size: int) -> Line:
 
 
 def stanza(owner: str, number: int, size: int = 1) -> str:
-    """Return one of them as ejabberd passes it on."""
+    """Return a message in the form in which ejabberd copies it."""
     message = line(number, size)
     own, other = f"{owner}@{HOST}", f"{message.peer}@{HOST}"
     sender, recipient = (own, other) if message.is_sent else (other, own)

@@ -1,4 +1,4 @@
-"""Filling the table of djabberd's handler with the rows that the other archives have."""
+"""Fill the table of djabberd's handler with the rows of the other archives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VALUES (?, ?, ?, ?, ?, 'chat', '', ?)
 
 
 def fill(path: Path, archives: dict[str, int]) -> None:
-    """Write archives of some sizes, by owner."""
+    """Write archives; `archives` has their sizes by owner."""
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("PRAGMA journal_mode = WAL")
         database.executescript(_TABLE)

@@ -1,4 +1,4 @@
-"""Filling Muniment's archive through its own store."""
+"""Fill Muniment's archive through its own store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BATCH = 1_000
 
 
 async def fill(database: Path, archives: dict[str, int]) -> None:
-    """Write archives of some sizes, by owner, while Muniment does not run."""
+    """Write archives, with their sizes by owner, while Muniment does not run."""
     async with open_storage(f"sqlite:{database}", synchronous="normal") as storage:
         for owner, size in archives.items():
             for first in range(0, size, BATCH):
@@ -25,14 +25,14 @@ async def fill(database: Path, archives: dict[str, int]) -> None:
 
 
 def entry(owner: str, number: int, size: int) -> NewMessage:
-    """Return one message of an archive of that size."""
+    """Return a message of an archive of `size` messages."""
     message = line(number, size)
     direction = Direction.SENT if message.is_sent else Direction.RECEIVED
     return NewMessage(
         owner=f"{owner}@{HOST}",
         at=message.at * 1_000_000,
         peer=f"{message.peer}@{HOST}",
-        # A client writes to the bare address, and is written to from a full one.
+        # A client sends to the bare JID of the peer, and receives from a full JID.
         resource="" if message.is_sent else "phone",
         type="chat",
         direction=direction,

@@ -1,4 +1,4 @@
-"""Filling the archive tables of ejabberd and Prosody."""
+"""Fill the archive tables of ejabberd and Prosody."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Table:
     name: str
     owner: str  #: the column of the owner's local part
     own: frozenset[str]  #: the columns that the database fills
-    place: Callable[[str, Line], dict[str, object]]  #: what a row has that no template knows
+    place: Callable[[str, Line], dict[str, object]]  #: the columns that no template has
 
 
 EJABBERD = Table(
@@ -46,7 +46,7 @@ def _key(owner: str, line: Line) -> str:
 
 
 def fill_sqlite(path: Path, table: Table, archives: dict[str, int]) -> None:
-    """Write archives of some sizes, by owner, into the file of a server that does not run."""
+    """Write archives, with their sizes by owner, into the file of a stopped server."""
     with closing(sqlite3.connect(path)) as database, database:
         database.row_factory = sqlite3.Row
         selected = database.execute(
@@ -63,7 +63,7 @@ def fill_sqlite(path: Path, table: Table, archives: dict[str, int]) -> None:
 
 
 def fill_postgres(folder: Path, table: Table, archives: dict[str, int]) -> None:
-    """Write archives of some sizes, by owner, into the database of an ejabberd that is stopped."""
+    """Write archives, with their sizes by owner, into the database of a stopped ejabberd."""
     with Postgres(folder) as server:
         query = (
             f"SELECT row_to_json({table.name}) FROM {table.name} "  # noqa: S608 - constants

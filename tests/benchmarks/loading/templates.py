@@ -1,4 +1,4 @@
-"""Rows of a server's own making, from which all others are made by changing what they say."""
+"""Rows that a server itself has written: the templates of all other rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PEER = "templatepeer"
 ID = "templateid"
 BODY = "templatebody"
 
-#: A row as its table has it. The first template was sent by the owner, the second received.
+#: A row of the table. In the first template the owner is the sender, in the second the recipient.
 Row = Mapping[str, object]
 
 
@@ -35,7 +35,7 @@ async def make(port: int) -> None:
 
 
 def fill(template: Row, owner: str, line: Line) -> dict[str, object]:
-    """Return a copy of a template that says something else, of somebody else."""
+    """Return a copy of a template with the owner and the content of another message."""
     changes = {OWNER: owner, PEER: line.peer, ID: line.id, BODY: line.body}
     return {name: _changed(value, changes) for name, value in template.items()}
 

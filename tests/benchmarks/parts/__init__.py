@@ -1,1 +1,1 @@
-"""What is measured of them: one module a part, each an async function that yields samples."""
+"""The parts of the benchmarks: one module for each, with an async function that yields samples."""

@@ -1,4 +1,4 @@
-"""How far the archive is behind when many messages come at once."""
+"""The backlog of the archive after a burst of messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PART = "burst"
 
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
-    """Send all at once, each round with nothing in the archives."""
+    """Send all messages at once, with empty archives in each round."""
     async for turn in each_round(PART, (D,), _turn, plan, space):
         yield turn
 

@@ -1,4 +1,4 @@
-"""What an archive adds to the time of a delivery, at a rate that makes no queues."""
+"""The time that an archive adds to a delivery, at a rate that causes no queues."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
 
 async def _turn(plan: Plan, server: Running) -> dict[str, float]:
     async with new_pairs(server.port, plan.pairs) as pairs:
-        # The first messages meet caches that are empty.
+        # The first messages find empty caches.
         warm = Traffic(pairs)
         await warm.at_rate(plan.rate, 1)
         await asyncio.sleep(SETTLE_SECONDS)
@@ -37,7 +37,7 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         gc.disable()
         await traffic.at_rate(plan.rate, plan.rate_seconds)
         gc.enable()
-        noise = meter.others()
+        noise = meter.noise()
         resident = meter.memory()
     times = {f"p{n}_ms": percentile(traffic.seconds, n) * 1000 for n in PERCENTILES}
     return times | resident | {"others_cpu": noise}

@@ -1,6 +1,6 @@
 """Pages of 50 over HTTP: Remote Data and the archive API, beside a handler of djabberd's shape.
 
-All of them have the same rows.
+All contenders have the same rows.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ end
 """
 
 
-#: What each page is asked for at, by the case.
+#: The cases: the API over which clients request pages.
 REMOTE_DATA, ARCHIVE_API = "", "archive API"
 
 _Turn = Callable[[Path, Plan], Coroutine[Any, Any, dict[str, float]]]
@@ -77,7 +77,7 @@ async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
 
 
 def djabberd_with(workers: str) -> str:
-    """Return what djabberd's shape of handler is called in results."""
+    """Return the name of djabberd's shape of handler in results."""
     return f"djabberd, {workers}"
 
 
@@ -121,14 +121,14 @@ def _audited(folder: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Who is asked for what, in turn."""
+    """The URL of a server, and the paths that are requested in turn."""
 
     url: str
     paths: Sequence[str]
     secret: str = ""
 
     def script(self) -> str:
-        """Return it for wrk."""
+        """Return the script of wrk for this load."""
         paths = ", ".join(f'"{path}"' for path in self.paths)
         return _SCRIPT.format(paths=paths, secret=self.secret)
 

@@ -1,4 +1,4 @@
-"""Messages a second, from the first sent to the last proven in both archives."""
+"""Messages a second, from the sending of the first to the proof that both archives have all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETTLE_SECONDS = 1.0
 
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
-    """Give each contender its turn in every round, each time with nothing in its archives."""
+    """Give each contender a turn in every round, each time with empty archives."""
     async for turn in each_round(PART, ARCHIVES, _turn, plan, space):
         yield turn
 
@@ -38,7 +38,7 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         sessions = [session for pair in pairs for session in pair]
         archived, missing = await complete(sessions, traffic.expected())
         figures |= meter.memory()
-        spent, noise = meter.spent(), meter.others()
+        spent, noise = meter.spent(), meter.noise()
         thousands = len(traffic.sent_at) / 1000
         wrong = sum(
             [await differences(session, traffic.ids(session.user)) for session in pairs[0]]
@@ -58,7 +58,7 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
 
 
 def backlog(server: Running, traffic: Traffic) -> dict[str, float]:
-    """Return how many messages of all archives are still to come, now that all are delivered."""
+    """Return the number of delivered messages that the archives do not have yet."""
     if server.archived is None:
         return {}
     return {"backlog": sum(traffic.expected().values()) - server.archived()}

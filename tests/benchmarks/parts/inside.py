@@ -36,17 +36,17 @@ from storage.rows import Filter
 PART = "inside"
 OWNER = "owner"
 
-#: From how many places, evenly over the older half of an archive, pages are read: even in the
-#: smallest one as many as fill a page follow.
+#: The number of places, evenly over the older half of an archive, from which pages are read. Even
+#: in the smallest archive a full page follows each of them.
 PLACES = 20
 
 
-#: The queries of each way of reading an archive of some size.
+#: A function that returns the queries of each way to read an archive; it gets the archive's size.
 Ways = Callable[[Archive, int], Awaitable[dict[str, list[Element]]]]
 
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
-    """Read pages of one archive a size, each in a file of its own."""
+    """Read pages of one archive for each size, each in a file of its own."""
     async for turn in measure_ways(PART, _ways, plan, space):
         yield turn
 
@@ -54,7 +54,7 @@ async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
 async def measure_ways(
     part: str, ways: Ways, plan: Plan, space: Workspace
 ) -> AsyncIterator[list[Sample]]:
-    """Do the same for any ways of reading."""
+    """Read pages in each of `ways`, of one archive for each size."""
     folder = space.kept(part)
     for size in plan.sizes:
         await fill(folder / f"{size}.db", {OWNER: size})
@@ -87,7 +87,7 @@ async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
 
 
 async def _ways(archive: Archive, size: int) -> dict[str, list[Element]]:
-    """Return the queries of each way of reading."""
+    """Return the queries of each way to read an archive."""
     session = Session(OWNER)
     places = [line(size * n // (2 * PLACES), size) for n in range(PLACES)]
     after, filtered = [], []

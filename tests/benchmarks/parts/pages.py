@@ -26,12 +26,12 @@ from benchmarks.xmpp import Session, Unexpected, login
 PART = "pages"
 WARM_SECONDS = 0.2
 
-#: As many as there are others in an archive, from as many places of it.
+#: The number of places of an archive from which clients read: one for each peer in it.
 COLD_PAGES = PEERS
 
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
-    """Fill all archives once, then give each contender its turn in every round."""
+    """Fill all archives once, then give each contender a turn in every round."""
     contenders = (*ARCHIVES, F)
     for contender in contenders:
         await fill(contender, space.kept(contender.key), plan.sizes)
@@ -68,9 +68,9 @@ async def _turn(
 
 
 async def _cold_turn(plan: Plan, folder: Path, server: Running) -> dict[str, float]:
-    """Read one page each at some places of archives of which nothing is in memory."""
+    """Read one page at each of some places of archives that are not in the page cache."""
     size = plan.sizes[-1]
-    # The smallest archives show that the server answers, without a look at the largest.
+    # The smallest archives show that the server answers, and leave the largest ones cold.
     async with _clients(server.port, plan.sizes[0], 1), AsyncExitStack() as stack:
         clients = [await login(server.port, owner) for owner in owners(size)]
         for client in clients:
@@ -88,7 +88,7 @@ def case(way: str, size: int | None, clients: int) -> str:
 
 
 def cold(size: int) -> str:
-    """Return the name of the case in which nothing of an archive is in memory."""
+    """Return the name of the case in which an archive is not in the page cache."""
     return case("cold", size, 1)
 
 
@@ -104,7 +104,7 @@ async def _measured(run: Awaitable[float], reading: Reading, server: Running) ->
         "page_p50_ms": percentile(reading.seconds, 50) * 1000,
         "page_p99_ms": percentile(reading.seconds, 99) * 1000,
         "messages_per_page": reading.messages / pages,
-        "others_cpu": meter.others(),
+        "others_cpu": meter.noise(),
         "cpu_ms": sum(spent.values()),
         **spent,
     }
@@ -123,7 +123,7 @@ class Reading:
         self.messages = 0
 
     async def run(self, seconds: float) -> float:
-        """Read for a while; return how long it was."""
+        """Read for about `seconds`; return the exact duration."""
         self.seconds.clear()
         self.messages = 0
         begun = time.perf_counter()
@@ -133,7 +133,7 @@ class Reading:
         return time.perf_counter() - begun
 
     async def once(self, pages: int) -> float:
-        """Read some pages, one client after the other; return how long it was."""
+        """Read some pages, one client after the other; return the duration in seconds."""
         begun = time.perf_counter()
         for client, walk in islice(cycle(self._walks), pages):
             await self._page(client, walk)
@@ -155,17 +155,17 @@ class Walk:
     """The queries of one client, each of which may depend on the page before."""
 
     def __init__(self, *queries: bytes, follow: Callable[[Page], bytes] | None = None) -> None:
-        """Ask the same queries in turn; or only the first, then what `follow` makes of a page."""
+        """Ask the queries in turn; or the first one, and then those that `follow` returns."""
         self._queries = cycle(queries)
         self._follow = follow
         self._next = next(self._queries)
 
     def query(self) -> bytes:
-        """Return what to ask next."""
+        """Return the next query."""
         return self._next
 
     def note_page(self, page: Page) -> None:
-        """Choose the next query by the page that answered the last one."""
+        """Choose the next query after the page that answered the last one."""
         if self._follow is None or page.is_complete:
             self._next = next(self._queries)
         else:
@@ -173,28 +173,28 @@ class Walk:
 
 
 def last(client: Session, number: int, size: int) -> Walk:
-    """The newest page, again and again."""
+    """Return a walk that reads the newest page repeatedly."""
     return Walk(mam.query(client, before=""))
 
 
 def back(client: Session, number: int, size: int) -> Walk:
-    """From the newest page to the oldest."""
+    """Return a walk from the newest page to the oldest."""
     return Walk(
         mam.query(client, before=""), follow=lambda page: mam.query(client, before=page.first)
     )
 
 
 def forward(client: Session, number: int, size: int) -> Walk:
-    """From the oldest page to the newest."""
+    """Return a walk from the oldest page to the newest."""
     return Walk(mam.query(client), follow=lambda page: mam.query(client, after=page.last))
 
 
 def with_start(client: Session, number: int, size: int) -> Walk:
-    """The messages with one of the others from some time on, then with the next one."""
+    """Return a walk over the messages with one peer from some time on, then with the next peer."""
     queries = []
     for n in range(PEERS):
         peer = f"peer{(number + n) % PEERS}@{HOST}"
-        # In the older half, where even in the smallest archive a full page follows.
+        # A full page follows each place in the older half, even in the smallest archive.
         start = END - size * STEP_SECONDS * (PEERS + n + 1) // (2 * PEERS)
         queries.append(mam.query(client, peer=peer, start=start))
     return Walk(*queries)
@@ -217,7 +217,7 @@ async def _clients(port: int, size: int, count: int) -> AsyncIterator[list[Sessi
 
 
 async def _answering(client: Session) -> None:
-    """Wait until the archive is joined to its server."""
+    """Wait until the archive answers queries."""
     for _ in range(100):
         try:
             await mam.page(client, mam.query(client, before=""))

@@ -1,4 +1,4 @@
-"""Messages as people write them: with receipts and markers, in rooms, to who is away."""
+"""Messages as people write them: with receipts and markers, in rooms, to users who are away."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from benchmarks.xmpp import Session, login, register
 PART = "people"
 SETTLE_SECONDS = 1.0
 
-#: More than comes behind the last message of each in an archive: receipts and markers that were
-#: under way, and what was said in the room.
+#: The size of a page that includes the last message of each user: receipts, markers and messages
+#: in the room may follow that message.
 LAST = 100
 POLL_SECONDS = 0.05
 
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
-    """Give each contender its turn in every round, each time with nothing in its archives."""
+    """Give each contender a turn in every round, each time with empty archives."""
     async for turn in each_round(PART, ARCHIVES, _turn, plan, space):
         yield turn
 
 
 async def _turn(plan: Plan, server: Running) -> dict[str, float]:
-    async with new_pairs(server.port, plan.pairs) as pairs, _others(server.port, pairs):
+    async with new_pairs(server.port, plan.pairs) as pairs, _devices_and_room(server.port, pairs):
         await asyncio.sleep(SETTLE_SECONDS)
         meter = Meter(server.pids)
         traffic = Traffic(pairs, Conversation)
@@ -46,8 +46,8 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         gc.enable()
         stanzas, delivered_at = _stanzas(traffic), traffic.last_delivered
         archived_at, missing = await _archived(traffic)
-        spent, noise, resident = meter.spent(), meter.others(), meter.memory()
-        wrong = sum([await differences(one, traffic.ids(one.user)) for one in pairs[0]])
+        spent, noise, resident = meter.spent(), meter.noise(), meter.memory()
+        wrong = sum([await differences(user, traffic.ids(user.user)) for user in pairs[0]])
         wrong += await _missed(server.port, traffic)
     sent = len(traffic.sent_at)
     return {
@@ -65,16 +65,18 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def _others(port: int, pairs: Sequence[tuple[Session, Session]]) -> AsyncIterator[None]:
-    """Have second devices of one of each pair, accounts that are away, and everybody in a room."""
+async def _devices_and_room(
+    port: int, pairs: Sequence[tuple[Session, Session]]
+) -> AsyncIterator[None]:
+    """Log in a second device for one user of each pair, make absent accounts, join a room."""
     async with AsyncExitStack() as stack:
-        for one, other in pairs:
-            device = await login(port, one.user, "laptop")
+        for sender, recipient in pairs:
+            device = await login(port, sender.user, "laptop")
             stack.callback(device.close)
             enable = b"<iq type='set' id='copies'><enable xmlns='urn:xmpp:carbons:2'/></iq>"
             await device.ask(enable, b"id='copies'")
             device.on_data = lambda _: None
-            for session in (one, other):
+            for session in (sender, recipient):
                 await register(port, away(session.user))
                 await session.ask(_join(session), b"code='110'")
         yield
@@ -88,17 +90,17 @@ def _join(session: Session) -> bytes:
 
 
 def _stanzas(traffic: Traffic) -> int:
-    """Return how many were sent by clients."""
-    return len(traffic.sent_at) + sum(flow.others for flow in traffic.flows)
+    """Return the number of stanzas that clients sent."""
+    return len(traffic.sent_at) + sum(flow.extra_stanzas for flow in traffic.flows)
 
 
 async def _archived(traffic: Traffic) -> tuple[float, int]:
-    """Wait until the last message of each is in both archives.
+    """Wait until the last message of each flow is in both archives.
 
-    Return when it was so, and how many are not. An archive is written in order, so all others came
-    before, whatever else a server keeps.
+    Return the time of this, and the number of messages that are missing. Servers write an archive
+    in order, so all earlier messages are there too.
     """
-    await traffic.one_more_each()
+    await traffic.one_last_each()
     last: dict[Session, set[str]] = {}
     for flow in traffic.flows:
         for session in (flow.sender, flow.recipient):
@@ -122,7 +124,7 @@ async def _has(session: Session, ids: set[str]) -> tuple[float, int]:
 
 
 async def _missed(port: int, traffic: Traffic) -> int:
-    """Return how many messages those who were away miss in their archives."""
+    """Return the number of messages that the archives of absent users lack."""
     sent = {away(flow.sender.user): flow.to_away for flow in traffic.flows}
     async with AsyncExitStack() as stack:
         sessions = []

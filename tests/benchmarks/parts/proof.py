@@ -1,4 +1,4 @@
-"""Proving that what was sent is in the archives."""
+"""Prove that all sent messages are in the archives."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Mapping, Sequence
 from benchmarks import mam
 from benchmarks.xmpp import Session
 
-#: Time without a message more after which what is missing counts as lost.
+#: Seconds without a further message after which the missing ones count as lost.
 PATIENCE_SECONDS = 10.0
 POLL_SECONDS = 0.01
 
 
 async def complete(sessions: Sequence[Session], expected: Mapping[str, int]) -> tuple[float, int]:
-    """Wait until every archive has what is expected; return when it was so, and what is missing.
+    """Wait until all archives are complete; return the time, and the number of missing messages.
 
-    Archives that hold too much count as wrong by as much.
+    Messages that an archive has too many count like missing ones.
     """
     for session in sessions:
         session.on_data = None
-    found = await asyncio.gather(*(_filled(s, expected.get(s.user, 0)) for s in sessions))
-    return max(at for at, _ in found), sum(abs(missing) for _, missing in found)
+    results = await asyncio.gather(*(_filled(s, expected.get(s.user, 0)) for s in sessions))
+    return max(at for at, _ in results), sum(abs(missing) for _, missing in results)
 
 
 async def _filled(session: Session, expected: int) -> tuple[float, int]:
@@ -40,6 +40,6 @@ async def _filled(session: Session, expected: int) -> tuple[float, int]:
 
 
 async def differences(session: Session, ids: set[str]) -> int:
-    """Read a whole archive and return how many messages are missing, unknown or there twice."""
-    found = [id async for page in mam.walk(session) for id in page.message_ids]
-    return len(ids ^ set(found)) + len(found) - len(set(found))
+    """Read a whole archive, and count missing, unknown and duplicate messages."""
+    archived = [id async for page in mam.walk(session) for id in page.message_ids]
+    return len(ids ^ set(archived)) + len(archived) - len(set(archived))

@@ -1,7 +1,6 @@
 """Full-text search inside our process, beside a page of the same archive without a search.
 
-Of the peers none can be compared with: ejabberd's `withtext` is a query that only MySQL takes, and
-Prosody has no such field.
+No peer can be compared: ejabberd's `withtext` needs MySQL, and Prosody has no such field.
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ async def _ways(_: Archive, size: int) -> dict[str, list[Element]]:
     places = [line(size * n // PLACES, size) for n in range(PLACES)]
     texts = {
         "no search": [mam.query(session, before="")],
-        # Each message begins with its own number, as no other does.
+        # Each message begins with its own number, which no other message has.
         "rare word": [mam.query(session, search=str(place.number)) for place in places],
         "common word": [mam.query(session, before="", search=word) for word in COMMON],
         "two common words": [
-            mam.query(session, before="", search=f"{one} {other}")
-            for one, other in pairwise(COMMON)
+            mam.query(session, before="", search=f"{first} {second}")
+            for first, second in pairwise(COMMON)
         ],
         "common word, with": [
             mam.query(session, before="", search=COMMON[0], peer=f"{place.peer}@{HOST}")

@@ -1,4 +1,4 @@
-"""How long Muniment takes from its command until all its parts say that they are ready."""
+"""The time from the start of Muniment's command until all its parts are ready."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PART = "start"
 
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
-    """Start it some times beside an ejabberd that runs already."""
+    """Start Muniment several times beside a running ejabberd."""
     for number in range(plan.rounds):
         with space.fresh(D.key) as folder, D.start(folder) as server:
             figures = {"seconds": server.start_seconds, **Meter(server.pids).memory()}

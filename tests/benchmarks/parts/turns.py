@@ -1,4 +1,4 @@
-"""Turns of contenders that each begin with nothing in their archives."""
+"""Turns of contenders, each of which begins with empty archives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Turn = Callable[[Plan, Running], Awaitable[dict[str, float]]]
 async def each_round(
     part: str, contenders: Sequence[Contender], turn: Turn, plan: Plan, space: Workspace
 ) -> AsyncIterator[list[Sample]]:
-    """Give each contender its turn in every round."""
+    """Give each contender a turn in every round."""
     for number in range(plan.rounds):
         for contender in plan.order(part, number, contenders):
             with space.fresh(contender.key) as folder, contender.start(folder) as server:

@@ -10,7 +10,7 @@ from benchmarks.xmpp import Session, login, register
 
 @asynccontextmanager
 async def new_pairs(port: int, count: int) -> AsyncIterator[list[tuple[Session, Session]]]:
-    """Make accounts for some pairs of users, and log them in."""
+    """Create accounts for some pairs of users, and log them in."""
     sessions = []
     for number in range(2 * count):
         await register(port, f"user{number}")

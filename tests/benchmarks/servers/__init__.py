@@ -1,1 +1,1 @@
-"""What is measured: private servers on loopback, in a folder of their own, stopped by pid."""
+"""The measured servers: private ones on loopback, each in a folder of its own, stopped by pid."""

@@ -1,4 +1,4 @@
-"""The limit: ejabberd with a component that has nothing to do."""
+"""The upper limit: ejabberd with a component that sends a constant page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Constant(Program):
         self._server = server
 
     def start(self) -> None:
-        """Start, and return when ejabberd lets it answer."""
+        """Start, and return when ejabberd delegates queries to the component."""
         self.log_path.unlink(missing_ok=True)
         module = [sys.executable, "-u", "-m", "benchmarks.servers.constant_page"]
         self.launch(

@@ -1,8 +1,8 @@
-"""A bare component that answers every archive query with the same page: the limit of the way.
+"""A bare component that answers every archive query with the same page, as an upper limit.
 
-Run as `python -m benchmarks.servers.constant_page PORT SECRET`. It parses nothing that it can
-find by search, writes a page at once, and passes over the copies of what it sent, which gather
-meanwhile as they do for Muniment.
+Run as `python -m benchmarks.servers.constant_page PORT SECRET`. It searches for values instead of
+parsing, writes a page at once, and skips the copies of its own results, which gather meanwhile as
+they do for Muniment.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _NAMES = re.compile("(ASKER|OWNER|QUERYID|PRIVILEGE|OUTER|INNER|DELEGATION)")
 
 
 def page(message: str) -> list[str]:
-    """Return a whole answer in pieces, every second one the name of what a query decides."""
+    """Return a whole answer in pieces; every second piece is the name of a value of the query."""
     ids = [hashlib.sha256(bytes([n])).hexdigest()[:22] for n in range(PAGE)]
     names = {"component": COMPONENT, "host": HOST}
     results = [
@@ -65,7 +65,7 @@ def page(message: str) -> list[str]:
 
 
 class Component(asyncio.Protocol):
-    """Speaks just enough of XEP-0114, XEP-0030 and XEP-0355."""
+    """Implements the necessary parts of XEP-0114, XEP-0030 and XEP-0355."""
 
     def __init__(self, secret: str, message: str) -> None:
         self._secret = secret
@@ -111,7 +111,7 @@ class Component(asyncio.Protocol):
             print("ready")
 
     def _answer(self, data: bytes) -> int:
-        """Answer the queries in some data; return where the last one ended."""
+        """Answer the queries in some data; return the index behind the last one."""
         end = 0
         for match in _QUERY.finditer(data):
             end = match.end()

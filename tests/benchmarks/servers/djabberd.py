@@ -1,6 +1,6 @@
-"""An archive over HTTP in the shape djabberd 0.9.6 gives it: Django, a REST view, a handler.
+"""An archive over HTTP in the shape of djabberd 0.9.6: Django, a REST view, a handler.
 
-djabberd has no store of its own: who runs it writes the handler. This one reads SQLite plainly.
+djabberd has no store of its own: its user writes the handler. This handler reads SQLite.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from rest_framework.views import APIView  # noqa: E402
 
 LAST = "last"
 
-#: What a row holds, and what an item of the answer is called by the contract.
+#: The columns of a row, and the keys of an item in the contract.
 COLUMNS = ("username", "peer", "xml", "direction", "timestamp", "type", "nick", "body")
 
 _local = threading.local()
@@ -56,7 +56,7 @@ def archive(
     limit: str = "50",
     **_: str,
 ) -> dict[str, Any]:
-    """Return one page: the handler that djabberd asks its user for."""
+    """Return one page. This is the handler that a user of djabberd writes."""
     database, where, values = _database(), "username = ?", [username]
     (count,) = database.execute(
         f"SELECT count(*) FROM archive WHERE {where}",  # noqa: S608 - constant words

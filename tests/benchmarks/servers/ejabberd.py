@@ -1,4 +1,4 @@
-"""ejabberd as the integration tests run it, for one virtual host, with or without an archive."""
+"""The ejabberd of the integration tests, for one virtual host, with or without an archive."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from support.releases import installed_or_newest
 HOST = "chat.example"
 COMPONENT = "muniment.example"
 
-#: Where the last block of the example begins, which belongs to Muniment.
+#: The first line of the last block of the example, which belongs to Muniment.
 _OWN = "  ## MUNIMENT 4 of 4"
 
-#: The archive of ejabberd itself, in its place.
+#: The archive of ejabberd itself, which replaces that block.
 MOD_MAM = """\
   mod_mam:
     db_type: sql
     default: always
 """
 
-#: For every ejabberd alike: all users may be made at once, and none is slowed down.
+#: Options of every ejabberd: all users can register at once, and ejabberd slows no user down.
 _CHANGES = {
     "- team.example": "",
     "c2s_shaper: normal": "c2s_shaper: none",
     "loglevel: info": "loglevel: warning",
 }
 
-#: Its own archive is asked to keep what is said in rooms, as Muniment does by default.
+#: ejabberd's own archive stores messages of rooms, as Muniment does by default.
 _ARCHIVED_ROOMS = {"allow_subscription: true": "allow_subscription: true\n      mam: true"}
 _COMMON = "registration_timeout: infinity\n"
 
 
 class BenchmarkedEjabberd(Ejabberd):
-    """An ejabberd that takes all the load there is."""
+    """An ejabberd without limits on load."""
 
     def __init__(self, folder: Path, *, modules: str | None = None, options: str = "") -> None:
-        """`modules` stands in place of what the example has for Muniment."""
+        """`modules` replaces the modules of the example for Muniment."""
         super().__init__(
             folder, installed_or_newest(), hosts=(HOST, "team.example"), component=COMPONENT
         )

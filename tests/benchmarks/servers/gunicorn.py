@@ -11,7 +11,7 @@ from support.ejabberd import ROOT
 from support.ports import LOOPBACK, free_port
 from support.program import Program
 
-#: How it is usually run: one plain worker, or two with threads.
+#: The usual options: one synchronous worker, or two with threads.
 WORKERS = {
     "1 worker, sync": ("--workers", "1", "--worker-class", "sync"),
     "2 workers, 4 threads each": ("--workers", "2", "--worker-class", "gthread", "--threads", "4"),
@@ -29,7 +29,7 @@ class Gunicorn(Program):
         self._workers = workers
 
     def start(self) -> None:
-        """Start, and return when it takes connections."""
+        """Start, and return when the server accepts connections."""
         listen = ["--bind", f"{LOOPBACK}:{self.port}", "--keep-alive", "75"]
         self.launch(
             [
@@ -45,7 +45,7 @@ class Gunicorn(Program):
         self.wait_until(self._answers, "answers requests")
 
     def _answers(self) -> bool:
-        # It takes connections before there is anybody to answer on them.
+        # The server accepts connections before a worker can answer.
         connection = HTTPConnection(LOOPBACK, self.port, timeout=5)
         try:
             connection.request("GET", "/archive")

@@ -1,4 +1,4 @@
-"""PostgreSQL in a folder of its own, trusting loopback, as durable as it is by default."""
+"""PostgreSQL in a folder of its own, without passwords on loopback, with default durability."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Postgres(Program):
         self._data = folder / "postgres"
 
     def start(self) -> None:
-        """Start, and return when it answers; the first time, make the tables."""
+        """Start, and return when the server answers; at the first start create the tables."""
         is_new = not self._data.exists()
         if is_new:
             self._make()
@@ -46,10 +46,10 @@ class Postgres(Program):
             self.sql(_SCHEMA.read_bytes())
 
     def sql(self, text: bytes, *, database: str = DATABASE) -> bytes:
-        """Run a script, with the data of a COPY in it, and return what it prints."""
+        """Run a script, which may contain the data of a COPY, and return its output."""
         server = ["-h", LOOPBACK, "-p", str(self.port), "-U", USER, "-d", database]
         command = [_program("psql"), *server, "-XqAt", "-v", "ON_ERROR_STOP=1"]
-        return _run(command, self._folder, given=text)
+        return _run(command, self._folder, input=text)
 
     def _make(self) -> None:
         self._data.mkdir(mode=0o700)
@@ -66,16 +66,16 @@ class Postgres(Program):
         return True
 
 
-def _run(command: Sequence[str], folder: Path, *, given: bytes = b"") -> bytes:
+def _run(command: Sequence[str], folder: Path, *, input: bytes = b"") -> bytes:
     """Run a program to its end and return its output. Raises Failed."""
-    process = subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False)
+    process = subprocess.run(command, cwd=folder, input=input, capture_output=True, check=False)
     if process.returncode:
         raise Failed(f"{command}: {process.stderr.decode(errors='replace')[-400:]}")
     return process.stdout
 
 
 def _as_user() -> list[str]:
-    """PostgreSQL refuses to be run by root."""
+    """Return the arguments that switch to another user, because PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return []
     user, group = _account()

@@ -52,7 +52,7 @@ class Prosody(Program):
         self._folder = folder
 
     def start(self) -> None:
-        """Start, and return when it takes clients."""
+        """Start, and return when the server accepts clients."""
         (self._folder / "prosody").mkdir(exist_ok=True)
         config = self._folder / "prosody.cfg.lua"
         config.write_text(_CONFIG.format(folder=self._folder, port=self.port, host=HOST))

@@ -12,7 +12,7 @@ from support.mam_payloads import (
     metadata_in,
 )
 from support.numbered_archive import NumberedArchive
-from support.wire import NS_DELAY, NS_FORWARD, Reply, Wire, found
+from support.wire import NS_DELAY, NS_FORWARD, Reply, Wire, element_at
 
 UNKNOWN = "AV25E9SCO50K"
 
@@ -99,5 +99,5 @@ async def test_retrieve_form_fields_extra_features_leaves_ids_open(wire: Wire) -
 
 
 def edge(reply: Reply, place: int) -> Edge:
-    delay = found(reply.results[place], f"{{{NS_FORWARD}}}forwarded/{{{NS_DELAY}}}delay")
+    delay = element_at(reply.results[place], f"{{{NS_FORWARD}}}forwarded/{{{NS_DELAY}}}delay")
     return Edge(id=reply.ids[place], stamp=delay.get("stamp", ""))

@@ -25,7 +25,7 @@ from support.wire import (
     Reply,
     Wire,
     chat,
-    found,
+    element_at,
     open_wire,
 )
 
@@ -55,7 +55,7 @@ def marker(name: str, extra: str = "") -> str:
 
 def stamps(reply: Reply) -> list[str]:
     path = f"{{{NS_FORWARD}}}forwarded/{{{NS_DELAY}}}delay"
-    return [found(result, path).get("stamp", "") for result in reply.results]
+    return [element_at(result, path).get("stamp", "") for result in reply.results]
 
 
 # --- mam_cases -----------------------------------------------------------------------------------

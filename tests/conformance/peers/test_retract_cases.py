@@ -15,7 +15,7 @@ from support.wire import (
     Reply,
     Wire,
     chat,
-    found,
+    element_at,
 )
 
 ORIGIN = "orig-id-1"
@@ -47,7 +47,7 @@ def retract(wire: Wire, retraction: str) -> None:
 def tombstones(reply: Reply) -> list[bool]:
     """Return for each message whether it is a tombstone without a body."""
     path = f"{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message"
-    messages = [found(result, path) for result in reply.results]
+    messages = [element_at(result, path) for result in reply.results]
     return [
         message.find(f"{{{NS_RETRACT}}}retracted") is not None
         and message.find(f"{{{NS_CLIENT}}}body") is None

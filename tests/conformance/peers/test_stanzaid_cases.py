@@ -19,7 +19,7 @@ from support.wire import (
     NS_MAM,
     Wire,
     chat,
-    found,
+    element_at,
 )
 
 NS_SID = "urn:xmpp:sid:0"
@@ -41,7 +41,7 @@ async def test_only_stanzaid(wire: Wire) -> None:
     the archive; the id is that of the result."""
     wire.say("OH, HAI!")
     [result] = (await wire.history(BOB_PHONE)).results
-    message = found(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message")
+    message = element_at(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message")
 
     assert [child.tag for child in message] == [f"{{{NS_CLIENT}}}body"]
     assert result.get("id")

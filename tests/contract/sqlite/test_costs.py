@@ -1,4 +1,4 @@
-"""Counting and skipping read a small part of a large archive: told by the steps SQLite takes."""
+"""Counting and skipping read a small part of a large archive, as the steps of SQLite show."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from support.sqlite_trace import on_statements, on_steps
 from storage.rows import ANY, READABLE, Cutoff, Filter, Kind, Phrase
 from storage.sqlite.engine.connection import _with_numbered_parameters
 from storage.sqlite.messages.archive import SqliteArchive
-from storage.sqlite.messages.counters import LONG
-from storage.sqlite.messages.counting import EXAMINED_MAX
+from storage.sqlite.messages.counter_updates import LONG
+from storage.sqlite.messages.counts import EXAMINED_MAX
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
 from storage.sqlite.retention.scrub import merge_index
 from storage.sqlite.retention.store import SqliteRetention
@@ -34,7 +34,7 @@ from storage.sqlite.retention.store import SqliteRetention
 CAROL = "carol@example.org"
 MESSAGES = 50_000
 
-#: To look at each message takes at least so many steps, and mostly more.
+#: The minimum number of steps to read all messages; most reads take more.
 ALL = 3 * MESSAGES
 
 #: Messages in bob's archive, of which the last one came late.
@@ -43,7 +43,7 @@ LATE = 5_000
 #: What is read of tallies, and of two stretches at the edges.
 FEW = ALL // 5
 
-#: What a search does in an archive of one message, whatever others have.
+#: The steps of a search in an archive of one message, beside large archives of others.
 FEW_OF_ONE = 700
 
 #: What is done with each of those that are looked at, where there is a bound.
@@ -87,7 +87,7 @@ async def fill(path: Path) -> None:
         await archive.append([entry("one", owner=CAROL, text="common world")])
         times = [*range(1, LATE), 0]
         await archive.append([entry(f"late {n}", owner=BOB, at=NOON + n) for n in times])
-        # Else most of what a search does is to look into each piece of the index.
+        # Without this, a search spends most steps on looking into each piece of the index.
         await merge_index(database)
 
 

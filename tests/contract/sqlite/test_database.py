@@ -1,4 +1,4 @@
-"""What holds for an SQLite file beside the contract: its lock, its modes, and what breaks it."""
+"""Properties of an SQLite file beside the contract: its lock, its modes, and damage to it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def python(program: str, *arguments: object) -> list[str]:
 
 
 def run(program: str, *arguments: object) -> str:
-    """Run a program to its end and return what it wrote."""
+    """Run a program to its end and return its output."""
     process = subprocess.run(
         python(program, *arguments),
         env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
@@ -272,9 +272,9 @@ async def test_store_without_archives_gets_a_key(url: str) -> None:
         await storage.archive.append([entry(1)])
         [first] = (await everything(storage.archive)).messages
     async with open_storage(url) as storage:
-        [again] = (await everything(storage.archive)).messages
+        [reopened] = (await everything(storage.archive)).messages
 
-    assert first.id == again.id
+    assert first.id == reopened.id
 
 
 # The file
@@ -358,7 +358,7 @@ async def test_url_without_a_path_is_unavailable() -> None:
 
 @pytest.fixture
 def read_only() -> Iterator[Path]:
-    """A folder that anybody may enter and nobody may change."""
+    """A folder that all users may enter and none may change."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o555)
@@ -374,7 +374,7 @@ if os.geteuid() == 0:
 
 
 def test_read_only_folder_is_unavailable(read_only: Path) -> None:
-    # What is imported later may be where nobody but root can look.
+    # Later imports may be in a folder that only root can read.
     program = OPEN.replace("async def main", f"import encodings.idna\n{AS_NOBODY}\nasync def main")
 
     output = run(program, f"sqlite:{read_only}/archive.db")

@@ -7,7 +7,7 @@ from support.builders import ALICE, NOON, SECOND, entry
 
 from storage.interface import Archive
 from storage.rows import Filter
-from storage.sqlite.messages.counting import EXAMINED_MAX
+from storage.sqlite.messages.counts import EXAMINED_MAX
 from storage.sqlite.messages.lateness import MISPLACED_MAX
 
 MESSAGES = EXAMINED_MAX + 1000

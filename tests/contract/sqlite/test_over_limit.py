@@ -1,4 +1,4 @@
-"""The messages over a limit are found a chunk of rows at a time, whatever the size of a chunk."""
+"""The messages over a limit are found in chunks of rows, of any size."""
 
 from __future__ import annotations
 

@@ -155,10 +155,10 @@ async def test_only_a_file_scrub_shrinks_the_file(tmp_path: Path, url: str) -> N
         await storage.retention.scrub_index()
         cleaned = file.stat().st_size
         await storage.retention.scrub_index()
-        again = file.stat().st_size
+        size_after_second_scrub = file.stat().st_size
         await storage.retention.scrub_files()
 
-        assert again == cleaned
+        assert size_after_second_scrub == cleaned
         assert file.stat().st_size < 0.8 * cleaned
 
 

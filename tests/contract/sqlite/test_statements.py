@@ -1,4 +1,4 @@
-"""No value is in the text of a statement: whoever asks for others makes no other statements."""
+"""No value is in the text of a statement: requests with other values cause no new statements."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from support.operator_commands import (
     fill_in,
     named,
 )
-from support.wire import ALICE_PHONE, COMPONENT, HOST, NS_DISCO, found
+from support.wire import ALICE_PHONE, COMPONENT, HOST, NS_DISCO, element_at
 
 from component.core.access.principals import Role
 from component.core.commands.dispatch import COMMANDS
@@ -73,7 +73,7 @@ async def test_disco_info_of_forbidden_command_is_refused(operated: Operated, na
     boss = await operated.wire.direct(query, type="get", asker=BOSS_PHONE)
     alice = await operated.wire.direct(query, type="get", asker=ALICE_PHONE)
 
-    identity = found(boss.iq, f"{{{NS_DISCO}}}query/{{{NS_DISCO}}}identity")
+    identity = element_at(boss.iq, f"{{{NS_DISCO}}}query/{{{NS_DISCO}}}identity")
     assert (identity.get("category"), identity.get("type"), identity.get("name")) == (
         "automation",
         "command-node",
@@ -157,13 +157,15 @@ async def test_passwords_are_in_no_log(
     await by_http(operated, "add-user", {"accountjid": jids[1], "password": secret})
     line = {"accountjid": jids[2], "password": secret}
     await by_line(operated, "add-user", line, capsys, monkeypatch)
-    again = await by_http(operated, "add-user", {"accountjid": jids[1], "password": secret})
+    second_answer = await by_http(
+        operated, "add-user", {"accountjid": jids[1], "password": secret}
+    )
 
     assert [
         await operated.services.accounts.authenticator.authenticate(jid, secret) for jid in jids
     ] == [True] * 3
-    assert again.is_refused
-    everything = f"{await audited(operated)} {again} {caplog.text}"
+    assert second_answer.is_refused
+    everything = f"{await audited(operated)} {second_answer} {caplog.text}"
     assert secret not in everything
 
 

@@ -122,11 +122,11 @@ async def test_lists_of_accounts_continue_over_all_pages(operated: Operated) -> 
     for jid in jids:
         await operated.services.accounts.admin.register(jid, "a password")
     await operated.services.accounts.admin.set_enabled(jids[-1], False)
-    everybody = await service.run(SERVER, named("users"), {"max_items": ["10"]})
+    all_users = await service.run(SERVER, named("users"), {"max_items": ["10"]})
     page = await service.run(SERVER, named("users"), {"after": [jids[3]], "max_items": ["2"]})
     disabled = await service.run(SERVER, named("disabled-users"), {})
 
-    assert cells(everybody) == {"registereduserjids": jids}
+    assert cells(all_users) == {"registereduserjids": jids}
     assert cells(page) == {"registereduserjids": jids[4:6], "next": jids[5]}
     assert cells(disabled) == {"disableduserjids": jids[-1:]}
 

@@ -1,4 +1,4 @@
-"""Undecided deliveries: how many bytes of them are held, and when they are decided."""
+"""Undecided deliveries: the limit of their bytes, and the time of the decision."""
 
 from __future__ import annotations
 

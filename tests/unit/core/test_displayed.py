@@ -17,7 +17,11 @@ from support.writer import open_writer
 
 from component.core.archiving.writer import Writer
 from component.core.hosts import Hosts
-from component.core.reading.displayed import PENDING_MAX, DisplayedMarkers
+from component.core.reading.displayed import (
+    PENDING_MAX,
+    PENDING_OF_USER_MAX,
+    DisplayedMarkers,
+)
 from storage.interface import Archive
 from storage.open import open_storage
 from storage.rows import DisplayedMarker
@@ -30,13 +34,13 @@ class Server:
     markers: tuple[DisplayedMarker, ...] = ()
     is_permitted: bool = True
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
 
     def is_askable(self, host: str) -> bool:
         return self.is_permitted
 
     async def displayed(self, owner: str) -> tuple[DisplayedMarker, ...]:
-        self.asked.append(owner)
+        self.requested.append(owner)
         await self.may_answer.wait()
         return self.markers
 
@@ -57,7 +61,7 @@ class Opened:
         return [message.id for message in (await everything(self.archive)).messages]
 
     async def unread(self) -> int:
-        """Return how many of them are unread, as far as the store knows."""
+        """Return the number of unread messages in the store."""
         [conversation] = (await self.archive.conversations(ALICE, limit=9)).conversations
         return conversation.unread
 
@@ -90,7 +94,7 @@ async def test_user_is_asked_for_at_the_first_look_only(opened: Opened) -> None:
     for _ in range(3):
         await opened.displayed.refresh(ALICE)
 
-    assert (opened.server.asked, await opened.unread()) == ([ALICE], 1)
+    assert (opened.server.requested, await opened.unread()) == ([ALICE], 1)
 
 
 async def test_user_is_asked_for_again_after_a_new_connection(opened: Opened) -> None:
@@ -98,7 +102,7 @@ async def test_user_is_asked_for_again_after_a_new_connection(opened: Opened) ->
     opened.displayed.reconnected()
     await opened.displayed.refresh(ALICE)
 
-    assert opened.server.asked == [ALICE, ALICE]
+    assert opened.server.requested == [ALICE, ALICE]
 
 
 async def test_looks_at_the_same_time_share_one_question(opened: Opened) -> None:
@@ -108,7 +112,7 @@ async def test_looks_at_the_same_time_share_one_question(opened: Opened) -> None
     opened.server.may_answer.set()
     await asyncio.gather(*looks)
 
-    assert opened.server.asked == [ALICE]
+    assert opened.server.requested == [ALICE]
 
 
 @pytest.mark.parametrize("owner", [ROOM, ROMEO])
@@ -117,7 +121,7 @@ async def test_nobody_is_asked_for_a_room_or_a_user_of_another_server(
 ) -> None:
     await opened.displayed.refresh(owner)
 
-    assert opened.server.asked == []
+    assert opened.server.requested == []
 
 
 async def test_user_is_asked_for_once_that_is_permitted(opened: Opened) -> None:
@@ -126,7 +130,7 @@ async def test_user_is_asked_for_once_that_is_permitted(opened: Opened) -> None:
     opened.server.is_permitted = True
     await opened.displayed.refresh(ALICE)
 
-    assert opened.server.asked == [ALICE]
+    assert opened.server.requested == [ALICE]
 
 
 async def test_late_answer_delays_no_read_and_counts_in_the_next() -> None:
@@ -190,6 +194,30 @@ async def test_markers_beyond_the_bound_are_dropped(opened: Opened) -> None:
     await opened.displayed.refresh(ALICE)
 
     assert await opened.unread() == 1
+
+
+async def test_user_with_too_many_markers_loses_none_of_others(opened: Opened) -> None:
+    ids = await opened.receive(1)
+    opened.displayed.note([marker(ids[0])])
+    for user in range(2 * PENDING_MAX // PENDING_OF_USER_MAX):
+        hostile = f"hostile{user}@{HOST}"
+        for _ in range(3):
+            opened.displayed.note(
+                [marker(f"{n}", owner=hostile) for n in range(PENDING_OF_USER_MAX + 1)]
+            )
+    opened.server.is_permitted = False
+    await opened.displayed.refresh(ALICE)
+
+    assert await opened.unread() == 0
+
+
+async def test_latest_of_too_many_markers_of_a_user_are_kept(opened: Opened) -> None:
+    ids = await opened.receive(1)
+    opened.displayed.note([marker(f"{n}") for n in range(3 * PENDING_OF_USER_MAX)])
+    opened.displayed.note([marker(ids[0])])
+    await opened.displayed.refresh(ALICE)
+
+    assert await opened.unread() == 0
 
 
 async def test_markers_of_an_erased_archive_are_discarded(opened: Opened) -> None:

@@ -158,9 +158,9 @@ async def test_interrupted_erasure_is_logged_and_can_be_repeated(
     remaining = await town.storage.archive.count(ALICE, ANY)
     assert f"the erasure of the archive of {ALICE} was interrupted" in caplog.text
 
-    again = await town.erasure.erase(ALICE, wait_seconds=PATIENCE)
+    second_erasure = await town.erasure.erase(ALICE, wait_seconds=PATIENCE)
 
-    assert (again.messages, again.done) == (remaining, True)
+    assert (second_erasure.messages, second_erasure.done) == (remaining, True)
 
 
 async def test_storage_error_is_overloaded(town: Town) -> None:

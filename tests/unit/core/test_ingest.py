@@ -778,7 +778,7 @@ async def test_message_without_a_copy_to_an_online_recipient_is_not_archived(
     server.take(text)
 
     assert await xml_a_minute_later(server, BOB) == []
-    assert server.delivering.server.asked == []
+    assert server.delivering.server.requested == []
 
 
 @pytest.mark.parametrize(
@@ -817,7 +817,7 @@ async def test_message_in_offline_storage_is_archived(server: Intake) -> None:
     server.take(message(), store)
 
     assert await xml_a_minute_later(server, BOB) == [message(), store]
-    assert server.delivering.server.asked == [BOB]
+    assert server.delivering.server.requested == [BOB]
 
 
 async def test_session_of_negative_priority_receives_no_message_to_the_bare_jid(

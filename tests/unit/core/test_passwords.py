@@ -125,7 +125,7 @@ def test_saslprep_maps_as_in_the_examples_of_rfc_4013(typed: str, compared: str)
 @pytest.mark.parametrize("typed", ["\u0007", "\u0627\u0031"])
 def test_saslprep_refuses_the_examples_of_rfc_4013(typed: str) -> None:
     """RFC 4013 section 3, examples 6 and 7: a prohibited character, a bidirectional check."""
-    with pytest.raises(ValueError, match=r"nobody can type|right to left"):
+    with pytest.raises(ValueError, match=r"SASLprep forbids|right to left"):
         saslprep(typed)
     with pytest.raises(BadRequest, match=r"^The password (has|mixes) .*\.$"):
         prepare(typed)

@@ -119,7 +119,7 @@ async def test_roster_is_not_requested_if_a_list_decides(bench: Bench) -> None:
     await bench.prefer("roster", always=(BOB,), never=(ROMEO,))
     bench.put(entry("a"), entry("b", peer=ROMEO))
 
-    assert (await bench.archived(), bench.rosters.asked) == (["a"], [])
+    assert (await bench.archived(), bench.rosters.requested) == (["a"], [])
 
 
 # With rosters
@@ -138,7 +138,7 @@ async def test_roster_is_requested_once(bench: Bench) -> None:
     await bench.preference_filter.wait_durable()
     bench.put(entry("c"))
 
-    assert (await bench.archived_now(), bench.rosters.asked) == (["a", "b", "c"], [ALICE])
+    assert (await bench.archived_now(), bench.rosters.requested) == (["a", "b", "c"], [ALICE])
 
 
 async def test_messages_of_other_users_do_not_wait_for_a_roster(bench: Bench) -> None:
@@ -229,7 +229,7 @@ async def test_rosters_of_two_users_are_read_concurrently(bench: Bench) -> None:
     bench.rosters.may_answer.clear()
     bench.put(entry("a"), entry("b", owner=BOB, peer=ALICE))
     await bench.archived_now()
-    requested = list(bench.rosters.asked)
+    requested = list(bench.rosters.requested)
     bench.rosters.may_answer.set()
 
     assert (requested, await bench.archived(), await bench.archived(BOB)) == (
@@ -285,7 +285,7 @@ async def test_refused_roster_is_unreadable(bench: Bench) -> None:
         bench.put(entry(name))
         await bench.archived()
 
-    assert (await bench.archived(), bench.rosters.asked) == (["a", "b"], [ALICE])
+    assert (await bench.archived(), bench.rosters.requested) == (["a", "b"], [ALICE])
 
 
 async def test_exception_in_a_roster_read_loses_no_message(
@@ -311,7 +311,7 @@ async def test_waiting_messages_over_the_bound_are_archived(
     bench.put(entry("more", peer=ROMEO))
 
     assert (before, await bench.archived_now()) == ([], [*names(HELD_MAX), "more"])
-    assert "too many messages wait for rosters: 6 are archived without" in caplog.messages
+    assert "too many messages wait for rosters: 6 are archived without them" in caplog.messages
 
 
 async def test_rosters_decide_again_after_the_bound_was_reached(bench: Bench) -> None:
@@ -386,7 +386,7 @@ async def test_roster_is_read_after_preferences_that_need_it(
     slow.may_answer.set()
     bench.put(entry("a"), entry("b", peer=ROMEO), entry("c", peer=ROOM), entry("d"))
 
-    assert (await bench.archived(), bench.rosters.asked) == (["a", "d"], [ALICE])
+    assert (await bench.archived(), bench.rosters.requested) == (["a", "d"], [ALICE])
 
 
 async def test_preferences_decide_over_any_number_of_waiting_messages(
@@ -440,7 +440,7 @@ async def test_roster_that_changes_during_its_read_is_read_again(bench: Bench) -
     bench.memory.changed(ALICE)
     bench.rosters.may_answer.set()
 
-    assert (await bench.archived(), bench.rosters.asked) == (["a"], [ALICE, ALICE])
+    assert (await bench.archived(), bench.rosters.requested) == (["a"], [ALICE, ALICE])
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class Town:
         self.storage = storage
         self.rules = Rules(storage.rules)
         self.holds = Holds(storage.holds)
-        self.usual = RetentionDefaults(hosts={HOST: bounds})
+        self.defaults = RetentionDefaults(hosts={HOST: bounds})
 
     async def purge(
         self, owner: str | None = None, batch: int = 3, page_size: int = PAGE_SIZE
@@ -41,7 +41,7 @@ class Town:
             self.storage,
             self.rules,
             self.holds,
-            self.usual,
+            self.defaults,
             batch=batch,
             by="me",
             owner=owner,
@@ -55,9 +55,11 @@ class Town:
         timing = Timing(sweep_seconds=sweep_seconds, batch=3)
         queue = Writer(self.storage.archive)
         forecasts = Forecasts(self.storage, self.rules, self.holds)
-        approval = Approval(self.storage.rules, forecasts, self.usual)
+        approval = Approval(self.storage.rules, forecasts, self.defaults)
         await approval.confirm()
-        return Janitor(self.storage, queue, self.rules, self.holds, self.usual, timing, approval)
+        return Janitor(
+            self.storage, queue, self.rules, self.holds, self.defaults, timing, approval
+        )
 
     async def count(self, owner: str = ALICE) -> int:
         return await self.storage.archive.count(owner, ANY)

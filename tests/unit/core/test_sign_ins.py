@@ -11,12 +11,13 @@ from support.http_services import HOST, HOSTS, PASSWORDS
 
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.protocol import AccountSource
-from component.core.errors import ItemNotFound, NotAuthorized
+from component.core.accounts.throttle import TokenBucket
+from component.core.errors import ItemNotFound, NotAuthorized, Overloaded, RateLimited
 from component.core.hosts import Hosts
 from component.core.tokens.access import AccessTokens, Key
 from component.core.tokens.accounts import with_tokens
 from component.core.tokens.refresh import RefreshToken
-from component.core.tokens.sign_ins import GRACE_SECONDS, PER_ACCOUNT_MAX, SignIns
+from component.core.tokens.sign_ins import GRACE_SECONDS, PENDING_MAX, PER_ACCOUNT_MAX, SignIns
 from component.core.xml.times import now
 from storage.interface import Storage
 from storage.open import open_storage
@@ -94,6 +95,39 @@ async def test_access_token_is_no_password_for_a_new_sign_in(
         await sign_ins.sign_in(ALICE, token)
 
 
+async def test_token_that_ejabberd_may_still_accept_is_no_password(storage: Storage) -> None:
+    """ejabberd checks the signature and the time alone, with its own clock."""
+
+    class Ejabberd:
+        """Accepts every password."""
+
+        async def authenticate(self, jid: str, password: str) -> bool:
+            return True
+
+        async def exists(self, jid: str) -> bool:
+            return True
+
+    accepting, key = Ejabberd(), Key.generate()
+    short, other = (
+        SignIns(
+            storage.sign_ins,
+            AccessTokens(key, lifetime_seconds=seconds),
+            accepting,
+            Hosts(HOSTS),
+            refresh_days=1,
+        )
+        for key, seconds in ((key, 0), (Key.generate(), 600))
+    )
+    source = with_tokens(AccountSource(authenticator=accepting, administered=None), short)
+    expired = (await short.sign_in(ALICE, PASSWORD)).access_token
+    replaced = (await other.sign_in(ALICE, PASSWORD)).access_token
+
+    assert not await source.authenticator.authenticate(ALICE, expired)
+    for token in (expired, replaced):
+        with pytest.raises(NotAuthorized):
+            await short.sign_in(ALICE, token)
+
+
 async def test_access_token_is_a_password_of_its_user_alone(
     sign_ins: SignIns, accounts: AccountSource
 ) -> None:
@@ -135,9 +169,9 @@ async def test_repeated_refresh_within_the_grace_gives_the_same_next_token(
     second = await sign_ins.refresh(first.refresh_token)
     clock.at += (GRACE_SECONDS - 1) * SECOND
 
-    again = await sign_ins.refresh(first.refresh_token)
+    repeated = await sign_ins.refresh(first.refresh_token)
 
-    assert again.refresh_token == second.refresh_token
+    assert repeated.refresh_token == second.refresh_token
     await sign_ins.refresh(second.refresh_token)
 
 
@@ -227,6 +261,81 @@ async def test_change_of_the_account_revokes_its_sign_ins(
         await sign_ins.refresh(tokens.refresh_token)
 
 
+async def test_account_that_is_registered_again_inherits_no_sign_in(
+    sign_ins: SignIns, own: OwnAccounts, accounts: AccountSource
+) -> None:
+    tokens = await sign_ins.sign_in(ALICE, PASSWORD)
+    await own.remove(ALICE)  # in ejabberd, unseen by Muniment
+
+    await accounts.admin.register(ALICE, "another")
+
+    with pytest.raises(NotAuthorized):
+        await sign_ins.verify(tokens.access_token)
+    with pytest.raises(NotAuthorized):
+        await sign_ins.refresh(tokens.refresh_token)
+
+
+async def test_repeated_removal_of_an_account_revokes_its_sign_ins(
+    sign_ins: SignIns, own: OwnAccounts, accounts: AccountSource
+) -> None:
+    tokens = await sign_ins.sign_in(ALICE, PASSWORD)
+    await own.remove(ALICE)
+
+    with pytest.raises(ItemNotFound):
+        await accounts.admin.remove(ALICE)
+
+    with pytest.raises(NotAuthorized):
+        await sign_ins.verify(tokens.access_token)
+
+
+async def test_user_signs_in_after_a_revocation_and_a_clock_that_is_set_back(
+    sign_ins: SignIns, clock: Clock
+) -> None:
+    await sign_ins.revoke_all(ALICE)
+    clock.at -= 3600 * SECOND
+
+    assert (await sign_ins.sign_in(ALICE, PASSWORD)).sign_in.jid == ALICE
+
+
+async def test_reuse_after_the_clock_was_set_back_revokes_the_sign_in(
+    sign_ins: SignIns, clock: Clock
+) -> None:
+    first = await sign_ins.sign_in(ALICE, PASSWORD)
+    second = await sign_ins.refresh(first.refresh_token)
+    clock.at -= (GRACE_SECONDS + 1) * SECOND
+
+    with pytest.raises(NotAuthorized):
+        await sign_ins.refresh(first.refresh_token)
+    with pytest.raises(NotAuthorized):
+        await sign_ins.refresh(second.refresh_token)
+
+
+async def test_slow_refresh_whose_token_was_replaced_twice_meanwhile_revokes_nothing(
+    storage: Storage, sign_ins: SignIns, own: OwnAccounts, clock: Clock
+) -> None:
+    """A client repeats a request that hangs, and goes on with the answer to the second one."""
+
+    class Slow:
+        """Is overtaken by two refreshes while it looks for the account."""
+
+        async def authenticate(self, jid: str, password: str) -> bool:
+            return await own.authenticate(jid, password)
+
+        async def exists(self, jid: str) -> bool:
+            second = await sign_ins.refresh(first.refresh_token)
+            latest.append(await sign_ins.refresh(second.refresh_token))
+            return True
+
+    access = AccessTokens(Key.generate(), lifetime_seconds=600)
+    slow = SignIns(storage.sign_ins, access, Slow(), Hosts(HOSTS), refresh_days=1, clock=clock)
+    first, latest = await sign_ins.sign_in(ALICE, PASSWORD), []
+
+    with pytest.raises(NotAuthorized):
+        await slow.refresh(first.refresh_token)
+
+    await sign_ins.refresh(latest[0].refresh_token)
+
+
 async def test_account_that_its_source_has_removed_gets_no_new_token(
     sign_ins: SignIns, own: OwnAccounts
 ) -> None:
@@ -268,6 +377,84 @@ async def test_sign_in_under_way_while_all_are_revoked_is_refused(
 
     with pytest.raises(NotAuthorized):
         await slow.sign_in(ALICE, PASSWORD)
+
+
+async def test_sign_ins_under_way_are_bounded(storage: Storage) -> None:
+    release = asyncio.Event()
+
+    class Waiting:
+        """Answers once the test releases it."""
+
+        async def authenticate(self, jid: str, password: str) -> bool:
+            await release.wait()
+            return True
+
+        async def exists(self, jid: str) -> bool:
+            return True
+
+    access = AccessTokens(Key.generate(), lifetime_seconds=600)
+    waiting = SignIns(storage.sign_ins, access, Waiting(), Hosts(HOSTS), refresh_days=1)
+    pending = [
+        asyncio.create_task(waiting.sign_in(f"user{number}@{HOST}", PASSWORD))
+        for number in range(PENDING_MAX)
+    ]
+    await asyncio.sleep(0)
+
+    with pytest.raises(Overloaded):
+        await waiting.sign_in(ALICE, PASSWORD)
+    release.set()
+    await asyncio.gather(*pending)
+
+    assert (await waiting.sign_in(ALICE, PASSWORD)).sign_in.jid == ALICE
+
+
+@pytest.fixture
+def limited(storage: Storage, own: OwnAccounts) -> SignIns:
+    """An account gets tokens three times at once."""
+    return SignIns(
+        storage.sign_ins,
+        AccessTokens(Key.generate(), lifetime_seconds=600),
+        own,
+        Hosts(HOSTS),
+        refresh_days=1,
+        grants=TokenBucket(burst=3, refill=1000.0),
+    )
+
+
+async def test_account_that_refreshes_too_often_has_to_wait_and_stays_signed_in(
+    limited: SignIns,
+) -> None:
+    tokens = await limited.sign_in(ALICE, PASSWORD)
+    for _ in range(2):
+        before, tokens = tokens, await limited.refresh(tokens.refresh_token)
+
+    with pytest.raises(RateLimited) as refusal:
+        await limited.refresh(tokens.refresh_token)
+    assert 0 < refusal.value.retry_seconds <= 1000
+
+    # A repetition costs nothing.
+    assert (await limited.refresh(before.refresh_token)).refresh_token == tokens.refresh_token
+    await limited.verify(tokens.access_token)
+
+
+async def test_account_that_signs_in_too_often_has_to_wait(
+    limited: SignIns, own: OwnAccounts
+) -> None:
+    await own.register(BOB, PASSWORD)
+    for _ in range(3):
+        await limited.sign_in(ALICE, PASSWORD)
+
+    with pytest.raises(RateLimited):
+        await limited.sign_in(ALICE, PASSWORD)
+    await limited.sign_in(BOB, PASSWORD)
+
+
+async def test_stranger_uses_up_no_sign_ins_of_an_account(limited: SignIns) -> None:
+    for _ in range(5):
+        with pytest.raises(NotAuthorized):
+            await limited.sign_in(ALICE, "wrong")
+
+    await limited.sign_in(ALICE, PASSWORD)
 
 
 async def test_sign_out_revokes_one_sign_in(sign_ins: SignIns) -> None:

@@ -47,7 +47,7 @@ class Watched:
         self._archive = archive
         self.batches: list[list[NewMessage]] = []
         self.failures = 0
-        self.tombstone_failures = 0  #: how many more times tombstones cannot be written
+        self.tombstone_failures = 0  #: number of writes of tombstones that will fail
         self._holds_next = False
         self.begun = asyncio.Event()
         self.free = asyncio.Event()

@@ -76,7 +76,7 @@ async def test_missing_and_wrong_secrets_have_different_messages(
     ]
     assert "wrong" not in "".join(messages)
     logged = [record.getMessage() for record in caplog.records if "refused" in record.message]
-    assert logged == [f"refused over HTTP, from loopback: {text}" for text in messages]
+    assert logged == [f"an HTTP request from loopback is refused: {text}" for text in messages]
 
 
 async def test_repeated_refusal_is_logged_once(

@@ -111,6 +111,28 @@ async def test_unix_socket_is_limited_by_the_total_only(
                 assert answer.status == 200
 
 
+async def test_connections_of_a_trusted_proxy_are_limited_by_the_total_only(
+    services: Services,
+) -> None:
+    settings = replace(
+        SETTINGS, trusted_proxies=HERE, max_connections=3, max_connections_per_address=1
+    )
+    async with serve(settings, services) as url, AsyncExitStack() as opened:
+        readers = [await connect(url, "127.0.0.1", opened) for _ in range(4)]
+
+        assert [await status(reader) for reader in readers] == [200, 200, 200, 503]
+
+
+def test_connections_of_others_are_limited_beside_a_trusted_proxy() -> None:
+    limit = ConnectionLimit(
+        replace(SETTINGS, allow_from=ANYWHERE, trusted_proxies=HERE, max_connections_per_address=1)
+    )
+    limit.enter(AddressedTransport("192.0.2.1"))
+
+    with pytest.raises(Overloaded):
+        limit.enter(AddressedTransport("192.0.2.1"))
+
+
 def test_address_at_its_limit_leaves_room_for_others() -> None:
     limit = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections_per_address=2))
     parties = [limit.enter(AddressedTransport("192.0.2.1")) for _ in range(2)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 
 import pytest
 from aiohttp.test_utils import TestClient
@@ -10,7 +11,7 @@ from support.http_services import SECRET_HEADERS
 
 from component.core.access.principals import Operator, Role
 from component.core.accounts.throttle import BURST, REFILL_SECONDS, TokenBucket
-from component.core.errors import RateLimited
+from component.core.errors import NotAuthorized, Overloaded, RateLimited
 from component.web.auth.guessing import GuessLimit
 
 ARCHIVE = "/api/archive?username=alice"
@@ -113,8 +114,63 @@ def test_right_secret_does_not_free_its_address_for_guesses(guesses: GuessLimit)
         guesses.check(NEAR, "server")
 
 
+def attempt(guesses: GuessLimit, party: str, name: str, error: Exception | None = None) -> None:
+    """Check a password, which is wrong if there is an error."""
+    with guesses.attempt(party, name):
+        if error is not None:
+            raise error
+
+
+def test_password_is_not_checked_for_a_limited_address(guesses: GuessLimit) -> None:
+    for _ in range(BURST):
+        with pytest.raises(NotAuthorized):
+            attempt(guesses, NEAR, "alice", NotAuthorized())
+
+    with pytest.raises(RateLimited), guesses.attempt(NEAR, "alice"):
+        pytest.fail("the password must not be checked")
+    attempt(guesses, FAR, "alice")
+
+
+def test_attempts_under_way_count(guesses: GuessLimit) -> None:
+    with ExitStack() as pending:
+        for _ in range(BURST):
+            pending.enter_context(guesses.attempt(NEAR, "alice"))
+        with pytest.raises(RateLimited):
+            attempt(guesses, NEAR, "alice")
+    attempt(guesses, NEAR, "alice")
+
+
+def test_right_passwords_and_unchecked_ones_are_no_guesses(guesses: GuessLimit) -> None:
+    for number in range(2 * BURST):
+        attempt(guesses, NEAR, f"user{number}")
+        with pytest.raises(Overloaded):
+            attempt(guesses, NEAR, f"other{number}", Overloaded())
+
+
+def test_wrong_passwords_of_a_known_name_limit_its_address_for_others(guesses: GuessLimit) -> None:
+    attempt(guesses, NEAR, "alice")
+    for _ in range(BURST):
+        with pytest.raises(NotAuthorized):
+            attempt(guesses, NEAR, "alice", NotAuthorized())
+
+    attempt(guesses, NEAR, "alice")
+    with pytest.raises(RateLimited):
+        attempt(guesses, NEAR, "bob")
+
+
+def test_remembered_names_of_one_address_are_bounded(budget: TokenBucket) -> None:
+    guesses = GuessLimit(budget, pairs_max=2)
+    for name in ("alice", "bob", "carol"):
+        attempt(guesses, NEAR, name)
+    guess(guesses, NEAR, BURST)
+
+    with pytest.raises(RateLimited):
+        attempt(guesses, NEAR, "alice")
+    attempt(guesses, NEAR, "carol")
+
+
 def test_remembered_parties_are_bounded(budget: TokenBucket) -> None:
-    guesses = GuessLimit(budget, parties_max=3)
+    guesses = GuessLimit(budget, pairs_max=3)
     for party in ("a", "b", "c", "a", "d"):
         guesses.check(party, "server")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from support.archives import Talk, to_bob
 from support.http_services import HOST, SECRET, SETTINGS
 
 from component.core.access.principals import Operator, Role
+from component.web.admin.family import ADMINISTRATION
 from component.web.app import make_app
 from component.web.server.settings import Services
 
@@ -32,6 +34,14 @@ REMOTE = (
     "/api/offline/alice/count",
 )
 AUDIT = "/api/v1/audit"
+
+#: Routes of the administration API that operators of the role reader may call. A command has a
+#: role of its own.
+FOR_READERS = {
+    "GET /api/v1/archives/{owner}/export",
+    "GET /api/v1/commands",
+    "POST /api/v1/commands/{name}",
+}
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -65,6 +75,21 @@ async def test_every_operator_reads_archives(client: TestClient, path: str, secr
 @pytest.mark.parametrize("secret", ["wrong", "", "None", "auditor", "rule", "rulesx"])
 async def test_unknown_secret_is_401(client: TestClient, path: str, secret: str) -> None:
     assert await status(client, path, secret) == 401
+
+
+async def test_administration_is_403_for_a_reader_unless_the_route_is_for_readers(
+    client: TestClient, services: Services
+) -> None:
+    routes = ADMINISTRATION.app(KNOWN, services).router.routes()
+    named = {(r.method, r.resource.canonical.rstrip("/")) for r in routes if r.resource}
+
+    allowed = {
+        f"{method} {path}"
+        for method, path in named
+        if await status(client, re.sub(r"\{\w+\}", OWNER, path), "reads", method) != 403
+    }
+
+    assert {route for route in allowed if not route.startswith("HEAD ")} == FOR_READERS
 
 
 @pytest.mark.parametrize("path", REMOTE)

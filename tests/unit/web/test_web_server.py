@@ -57,7 +57,7 @@ async def test_address_in_use_is_reported(services: Services) -> None:
 async def test_unknown_host_name_is_reported(services: Services) -> None:
     elsewhere = replace(SETTINGS, address="no.such.host.invalid")
 
-    with pytest.raises(OSError, match=r"no\.such\.host\.invalid:\d+ cannot be listened on \(.+\)"):
+    with pytest.raises(OSError, match=r"cannot listen on no\.such\.host\.invalid:\d+ \(.+\)"):
         async with serve(elsewhere, services):
             pass
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.http_services import HOST, SECRET_HEADERS, post
@@ -16,7 +17,7 @@ from support.sign_in import BOTH, with_sign_in
 from component.core.access.audit import Audit
 from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator, Role
-from component.web.app import make_app
+from component.web.app import make_app, serve
 from component.web.server.settings import Listener, Services
 from storage.rows import Contact
 
@@ -86,6 +87,9 @@ async def test_wrong_sign_in_is_refused_in_the_same_words(
         ({"jid": ALICE, "password": 7}, "password: expected a string"),
         ({"jid": ALICE, "password": PASSWORD, "device": "x"}, "device: unknown"),
         ({"jid": ALICE, "password": PASSWORD, "label": "x" * 201}, "label: "),
+        ({"jid": ALICE, "password": PASSWORD, "label": "x\n"}, "label: expected a text on one"),
+        ({"jid": ALICE, "password": PASSWORD, "label": "\x1b[2J"}, "label: expected a text on"),
+        ({"jid": ALICE, "password": PASSWORD, "label": "\0"}, "label: expected a text on one"),
     ],
 )
 async def test_malformed_sign_in_is_refused_with_the_field(
@@ -229,6 +233,19 @@ async def test_guessing_of_passwords_is_slowed_whatever_the_account(public: Test
     assert (statuses[0], statuses[-1]) == (401, 429)
 
 
+async def test_right_password_from_a_limited_address_makes_no_sign_in(
+    public: TestClient, signing_in: Services
+) -> None:
+    for number in range(30):
+        body = {"jid": f"user{number}@{HOST}", "password": "wrong"}
+        await public.post("/api/v1/tokens", json=body)
+
+    response = await public.post("/api/v1/tokens", json={"jid": ALICE, "password": PASSWORD})
+
+    assert response.status == 429
+    assert await signing_in.storage.sign_ins.list(ALICE) == ()
+
+
 async def test_user_reads_own_archive(
     public: TestClient, aiohttp_client: AiohttpClient, signing_in: Services
 ) -> None:
@@ -326,8 +343,137 @@ async def test_stream_of_a_user_ends_when_the_access_token_expires(
         assert response.status == 200
         await response.read()
 
-    again = await public.get(f"/api/v1/archives/{ALICE}/stream", headers=headers)
+    second_response = await public.get(f"/api/v1/archives/{ALICE}/stream", headers=headers)
+    assert second_response.status == 401
+
+
+STREAM = f"/api/v1/archives/{ALICE}/stream"
+
+
+async def get_ticket(public: TestClient, tokens: dict[str, Any]) -> str:
+    response = await public.post("/api/v1/tokens/tickets", headers=bearer(tokens))
+    assert response.status == 201, await response.text()
+    return (await response.json())["ticket"]
+
+
+async def test_ticket_opens_one_stream(public: TestClient, signing_in: Services) -> None:
+    ticket = await get_ticket(public, await sign_in(public))
+
+    response = await public.get(STREAM, params={"ticket": ticket, "kind": "message"})
+    again = await public.get(STREAM, params={"ticket": ticket})
+
+    assert (response.status, response.content_type) == (200, "text/event-stream")
     assert again.status == 401
+    assert "ticket" in (await again.json())["message"]
+    response.close()
+
+
+async def test_ticket_opens_nothing_but_a_stream(public: TestClient, signing_in: Services) -> None:
+    ticket = await get_ticket(public, await sign_in(public))
+
+    for method, path in user_routes(signing_in):
+        url = path.replace("{owner}", ALICE).replace("{id}", "1")
+        if not url.rstrip("/").endswith("/stream"):
+            response = await public.request(method, url, params={"ticket": ticket})
+            assert response.status == 401, f"{method} {url}"
+    for path in ("/api/v1/tokens", "/api/v1/tokens/tickets", "/api/v1/nothing"):
+        assert (await public.get(path, params={"ticket": ticket})).status in (401, 405), path
+
+    response = await public.get(STREAM, params={"ticket": ticket})
+    assert response.status == 200
+    response.close()
+
+
+async def test_ticket_opens_the_streams_of_its_user_alone(public: TestClient) -> None:
+    ticket = await get_ticket(public, await sign_in(public, BOB))
+
+    assert (await public.get(STREAM, params={"ticket": ticket})).status == 403
+
+
+async def test_ticket_of_a_revoked_sign_in_is_refused(public: TestClient) -> None:
+    tokens = await sign_in(public)
+    ticket = await get_ticket(public, tokens)
+    await public.delete("/api/v1/tokens/current", headers=bearer(tokens))
+
+    assert (await public.get(STREAM, params={"ticket": ticket})).status == 401
+
+
+async def test_stream_of_a_ticket_ends_when_the_access_token_expires(
+    aiohttp_client: AiohttpClient, signing_in: Services
+) -> None:
+    short = with_sign_in(signing_in, lifetime_seconds=2)
+    public = await aiohttp_client(make_app(BOTH, short, Listener.PUBLIC))
+    tokens = await sign_in(public)
+    first, second = await get_ticket(public, tokens), await get_ticket(public, tokens)
+
+    async with asyncio.timeout(30):
+        response = await public.get(STREAM, params={"ticket": first})
+        assert response.status == 200
+        await response.read()
+
+    late = await public.get(STREAM, params={"ticket": second})
+    assert late.status == 401
+    assert "has expired" in (await late.json())["message"]
+
+
+async def test_ticket_needs_an_access_token(public: TestClient) -> None:
+    ticket = await get_ticket(public, await sign_in(public))
+
+    for params in ({}, {"ticket": ticket}):
+        assert (await public.post("/api/v1/tokens/tickets", params=params)).status == 401
+
+
+async def test_ticket_is_shown_once_and_without_a_token(public: TestClient) -> None:
+    tokens = await sign_in(public)
+    ticket = await get_ticket(public, tokens)
+
+    for params, headers in (
+        ([("ticket", ticket), ("ticket", ticket)], {}),
+        ([("ticket", ticket)], bearer(tokens)),
+    ):
+        assert (await public.get(STREAM, params=params, headers=headers)).status == 401
+
+
+async def test_used_tickets_are_no_guesses(public: TestClient) -> None:
+    tokens = await sign_in(public)
+    for _ in range(50):
+        assert (await public.get(STREAM, params={"ticket": "x.y"})).status == 401
+
+    response = await public.get("/api/v1/tokens", headers={"Authorization": "Bearer x.y.z"})
+    assert response.status == 401
+    assert (await public.get("/api/v1/tokens", headers=bearer(tokens))).status == 200
+
+
+async def test_operator_has_no_tickets(
+    aiohttp_client: AiohttpClient, public: TestClient, signing_in: Services
+) -> None:
+    private = await aiohttp_client(make_app(BOTH, signing_in))
+    ticket = await get_ticket(public, await sign_in(public))
+
+    assert (await private.get(STREAM, params={"ticket": ticket})).status == 401
+    response = await private.get(STREAM, params={"ticket": ticket}, headers=SECRET_HEADERS)
+    assert response.status == 400
+
+
+async def test_tickets_are_not_logged(
+    signing_in: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with (
+        serve(BOTH, signing_in, Listener.PUBLIC) as url,
+        ClientSession(url) as public,
+    ):
+        body = {"jid": ALICE, "password": PASSWORD}
+        tokens = await (await public.post("/api/v1/tokens", json=body)).json()
+        response = await public.post("/api/v1/tokens/tickets", headers=bearer(tokens))
+        ticket = (await response.json())["ticket"]
+        for params in ({"ticket": ticket, "limit": "x"}, {"ticket": ticket}):
+            response = await public.get(STREAM, params=params)
+            assert ticket not in await response.text()
+
+    assert "/stream 40" in caplog.text
+    assert ticket not in caplog.text
+    assert ticket.partition(".")[2] not in caplog.text
 
 
 async def test_neither_passwords_nor_tokens_are_logged(

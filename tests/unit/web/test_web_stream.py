@@ -326,7 +326,7 @@ async def test_client_that_reads_nothing_is_disconnected(
 
             much = f"<message xmlns='jabber:client'><body>{'x' * 200_000}</body></message>"
             await services.writer.store([entry(n, xml=much) for n in range(40)])
-            await until(lambda: "did not read its stream" in caplog.text)
+            await until(lambda: "does not read its stream" in caplog.text)
             async with asyncio.timeout(PATIENCE):
                 with suppress(ConnectionResetError):
                     while await loop.sock_recv(follower, 65536):

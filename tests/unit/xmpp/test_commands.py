@@ -16,7 +16,7 @@ from support.wire import (
     NS_FORM,
     NS_MAM,
     Wire,
-    found,
+    element_at,
     open_wire,
     parsed,
 )
@@ -46,7 +46,7 @@ def options(form: Element) -> list[str | None]:
 async def preferred(wire: Wire) -> tuple[str | None, list[str | None]]:
     """Return the default of alice and all JIDs in her lists."""
     reply = await wire.delegated(f"<prefs xmlns='{NS_MAM}'/>", type="get")
-    prefs = found(reply.iq, f"{{{NS_MAM}}}prefs")
+    prefs = element_at(reply.iq, f"{{{NS_MAM}}}prefs")
     return prefs.get("default"), [jid.text for jid in prefs.iter(f"{{{NS_MAM}}}jid")]
 
 
@@ -76,7 +76,7 @@ async def execute(
     answer = await commands.answer(
         "set", parsed(request(node, session=session, inside=form)), exchange
     )
-    return found(parsed(answer), f"{{{NS_COMMANDS}}}command")
+    return element_at(parsed(answer), f"{{{NS_COMMANDS}}}command")
 
 
 async def begun_sessions(
@@ -200,7 +200,7 @@ def test_form_round_trips_any_text(text: str) -> None:
     )
     form = parsed(form_xml(Form(title=text, instructions=text, fields=[field])))
 
-    form_field = found(form, f"{{{NS_FORM}}}field")
+    form_field = element_at(form, f"{{{NS_FORM}}}field")
     assert {form.findtext(f"{{{NS_FORM}}}{name}") for name in ("title", "instructions")} == {text}
     assert (form_field.get("var"), form_field.get("label"), list(form_field.itertext())) == (
         text,
@@ -226,6 +226,20 @@ def test_table_round_trips_any_text(text: str) -> None:
         {"a": ["1", "2"], "b": [text]},
     ]
     assert fields(form) == {"f": [text, "2"]}
+
+
+@pytest.mark.parametrize("character", ["\0", "\x01", "\x1b", "\ufffe", "\udc80"])
+def test_character_that_xml_cannot_have_is_replaced(character: str) -> None:
+    """Texts from HTTP may have it, and it would end the stream of the component."""
+    text = f"a{character}b"
+    field = Field(name="f", type="text-single", label="F", values=(text,))
+
+    table = parsed(result_xml([field], [("a", "A")], [((text,),)]))
+
+    assert fields(table) == {"f": ["a\N{REPLACEMENT CHARACTER}b"]}
+    assert [fields(item) for item in table.findall(f"{{{NS_FORM}}}item")] == [
+        {"a": ["a\N{REPLACEMENT CHARACTER}b"]}
+    ]
 
 
 def test_duplicate_field_is_bad_request() -> None:

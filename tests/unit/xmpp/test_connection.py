@@ -290,7 +290,7 @@ async def test_unanswered_handshake_times_out(tmp_path: Path) -> None:
         wire.start()
         peer = await wire.server.accept()
         await peer.meet()
-        await peer.gone()
+        await peer.connection_closed()
 
         await wire.welcome()
 
@@ -370,7 +370,7 @@ async def test_error_or_result_of_a_ping_keeps_the_connection(restless: Wire, ty
 
 async def test_unanswered_ping_ends_the_connection(restless: Wire) -> None:
     await next_ping(restless.peer)
-    await restless.peer.gone()
+    await restless.peer.connection_closed()
 
     await restless.welcome()
 
@@ -380,7 +380,7 @@ async def test_ping_answer_from_another_address_does_not_count(restless: Wire) -
     restless.peer.send(f"<iq type='result' id='{ping}x' from='{HOST}' to='{COMPONENT}'/>")
     # The server sent something, so the next ping decides.
     await next_ping(restless.peer)
-    await restless.peer.gone()
+    await restless.peer.connection_closed()
 
     await restless.welcome()
 
@@ -499,7 +499,7 @@ async def test_closing_without_drain_time_closes_at_once(tmp_path: Path) -> None
     async with open_wire(tmp_path, patience=replace(PATIENCE, drain=0.0)) as wire:
         task = await closing(wire)
         await task
-        await wire.peer.gone()
+        await wire.peer.connection_closed()
 
         assert not wire.stream.is_connected()
 

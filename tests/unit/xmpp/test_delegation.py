@@ -21,7 +21,7 @@ from support.wire import (
     Reply,
     Wire,
     condition,
-    found,
+    element_at,
     open_wire,
     query,
 )
@@ -128,7 +128,7 @@ async def test_query_to_the_server_is_about_its_asker(wire: Wire) -> None:
     ]
 
     assert ends[0].metadata == ends[1].metadata != {}
-    assert [found(reply.iq, f"{{{NS_MAM}}}prefs").get("default") for reply in prefs] == [
+    assert [element_at(reply.iq, f"{{{NS_MAM}}}prefs").get("default") for reply in prefs] == [
         "never",
         "always",
     ]
@@ -241,7 +241,7 @@ async def test_malformed_query_is_refused_inside_the_delegation(wire: Wire) -> N
 async def test_form_is_returned_inside_the_delegation(wire: Wire) -> None:
     reply = await wire.delegated(query(), type="get")
 
-    assert found(reply.iq, f"{{{NS_MAM}}}query/{{jabber:x:data}}x").get("type") == "form"
+    assert element_at(reply.iq, f"{{{NS_MAM}}}query/{{jabber:x:data}}x").get("type") == "form"
 
 
 async def test_delegation_notification_is_not_a_query(wire: Wire) -> None:

@@ -19,7 +19,7 @@ from support.wire import (
     NS_RSM,
     Reply,
     Wire,
-    found,
+    element_at,
     open_wire,
 )
 
@@ -91,7 +91,7 @@ async def test_delegated_addresses_get_no_identity_from_the_component(
 async def test_answer_has_the_node_of_the_query(wire: Wire, node: str) -> None:
     reply = await info(wire, node)
 
-    assert found(reply.iq, f"{{{NS_DISCO}}}query").get("node") == node
+    assert element_at(reply.iq, f"{{{NS_DISCO}}}query").get("node") == node
 
 
 @pytest.mark.parametrize(

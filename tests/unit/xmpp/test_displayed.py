@@ -11,10 +11,10 @@ from support.displaying import (
     NS_MDS,
     NS_PUBSUB,
     answer,
-    asked,
     caught_up,
     item,
     items_of,
+    next_marker_query,
     notified,
     published,
     read_unread,
@@ -120,7 +120,7 @@ async def test_user_without_markers_has_no_node(wire: Wire, caplog) -> None:
     wire.grant(PRIVILEGE_2, iqs=GET)
     await wire.caught_up()
     reading = asyncio.create_task(read_unread(wire))
-    answer(wire, await asked(wire), condition="item-not-found")
+    answer(wire, await next_marker_query(wire), condition="item-not-found")
 
     assert await reading == {BOB: 1}
     assert not [record for record in caplog.records if record.levelno >= logging.INFO]
@@ -134,7 +134,7 @@ async def test_refusal_is_remembered_and_logged_once(
     queries = DisplayedQueries(wire.stream, wire.parts.privileges)
     for user in (ALICE, BOB):
         asking = asyncio.create_task(queries.displayed(user))
-        answer(wire, await asked(wire), condition="forbidden")
+        answer(wire, await next_marker_query(wire), condition="forbidden")
         assert await asking == ()
 
     assert not queries.is_askable(HOST)
@@ -164,7 +164,7 @@ async def test_one_answer_that_is_missing_is_no_refusal_by_a_host_that_answers(w
     await wire.caught_up()
     queries = DisplayedQueries(wire.stream, wire.parts.privileges, timeout=1)
     asking = asyncio.create_task(queries.displayed(ALICE))
-    answer(wire, await asked(wire), items_of())
+    answer(wire, await next_marker_query(wire), items_of())
     await asking
     await queries.displayed(BOB)
 
@@ -177,7 +177,7 @@ async def test_refusal_ends_with_the_connection(wire: Wire) -> None:
     queries = DisplayedQueries(wire.stream, wire.parts.privileges, timeout=0.05)
     await queries.displayed(ALICE)
     wire.peer.send(FOOTER)
-    await wire.peer.gone()
+    await wire.peer.connection_closed()
     await wire.welcome()
     wire.grant(PRIVILEGE_2, iqs=GET)
     await wire.caught_up()
@@ -187,7 +187,7 @@ async def test_refusal_ends_with_the_connection(wire: Wire) -> None:
 
 async def test_without_a_connection_there_are_no_markers(wire: Wire) -> None:
     wire.peer.send(FOOTER)
-    await wire.peer.gone()
+    await wire.peer.connection_closed()
     queries = DisplayedQueries(wire.stream, wire.parts.privileges)
 
     assert (await queries.displayed(ALICE), queries.is_askable(HOST)) == ((), False)

@@ -1,4 +1,4 @@
-"""The answer to the asker and the log lines after a failure of the program."""
+"""The answer to the requester and the log lines after a failure of the program."""
 
 from __future__ import annotations
 

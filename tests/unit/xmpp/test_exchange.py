@@ -16,7 +16,7 @@ from support.wire import (
     NS_STANZAS,
     PRIVILEGE_1,
     PRIVILEGE_2,
-    found,
+    element_at,
     parsed,
 )
 
@@ -47,12 +47,12 @@ def on_stream(text: str) -> ET.Element:
 
 def iq_in(text: str, namespace: str = DELEGATION_1) -> ET.Element:
     path = f"{{{namespace}}}delegation/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}iq"
-    return found(on_stream(text), path)
+    return element_at(on_stream(text), path)
 
 
 def message_in(text: str, namespace: str = PRIVILEGE_1) -> ET.Element:
     path = f"{{{namespace}}}privilege/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message"
-    return found(on_stream(text), path)
+    return element_at(on_stream(text), path)
 
 
 def test_direct_query_is_about_the_asker() -> None:
@@ -192,7 +192,7 @@ def test_delegated_refusal_is_inside_an_outer_result() -> None:
 
 @pytest.mark.parametrize("refused", [Forbidden(), BadRequest("<no> & 'never'"), Overloaded()])
 def test_refusal_has_type_condition_and_text(refused: Refused) -> None:
-    error = found(on_stream(DIRECT.error(refused)), f"{{{NS_COMPONENT}}}error")
+    error = element_at(on_stream(DIRECT.error(refused)), f"{{{NS_COMPONENT}}}error")
 
     assert error.get("type") == refused.kind
     assert [(child.tag, child.text) for child in error] == [

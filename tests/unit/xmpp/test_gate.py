@@ -206,7 +206,7 @@ async def test_entity_bomb_ends_the_connection_with_one_log_line(
     wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
     wire.peer.send("<!DOCTYPE x [<!ENTITY e 'ha'>]>")
-    await wire.peer.gone()
+    await wire.peer.connection_closed()
     await wire.welcome()
 
     warnings = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]

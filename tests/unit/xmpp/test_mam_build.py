@@ -13,7 +13,7 @@ from support.wire import (
     NS_MAM,
     NS_RSM,
     chat,
-    found,
+    element_at,
     parsed,
 )
 
@@ -84,7 +84,7 @@ def test_result_has_no_query_id_if_the_query_had_none() -> None:
 def test_result_has_the_message_in_a_forwarded_element() -> None:
     result = parsed(result_xml(stored(), None))
 
-    message = found(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message")
+    message = element_at(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}message")
     canonical, expected = (
         ET.canonicalize(xml, rewrite_prefixes=True)
         for xml in (ET.tostring(message), chat("hello"))
@@ -134,14 +134,14 @@ def test_posted_message_is_returned_in_the_namespace_of_clients(xml: str) -> Non
 def test_result_has_the_time_of_receipt(at: int, stamp: str) -> None:
     result = parsed(result_xml(stored(at=at), None))
 
-    delay = found(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_DELAY}}}delay")
+    delay = element_at(result, f"{{{NS_FORWARD}}}forwarded/{{{NS_DELAY}}}delay")
     assert delay.attrib == {"stamp": stamp}
 
 
 def test_fin_names_the_first_and_the_last_id() -> None:
     first, last = stored()._replace(id="first"), stored()._replace(id="last")
 
-    page = found(fin(first, stored(), last), f"{{{NS_RSM}}}set")
+    page = element_at(fin(first, stored(), last), f"{{{NS_RSM}}}set")
     assert [(child.tag, child.text) for child in page] == [
         (f"{{{NS_RSM}}}first", "first"),
         (f"{{{NS_RSM}}}last", "last"),
@@ -149,7 +149,7 @@ def test_fin_names_the_first_and_the_last_id() -> None:
 
 
 def test_fin_of_an_empty_page_has_no_ids() -> None:
-    assert list(found(fin(), f"{{{NS_RSM}}}set")) == []
+    assert list(element_at(fin(), f"{{{NS_RSM}}}set")) == []
 
 
 def test_fin_has_the_count_if_known() -> None:
@@ -163,7 +163,7 @@ def test_fin_is_complete_on_the_last_page(complete: bool, expected: str | None) 
 
 @pytest.mark.parametrize(("index", "expected"), [(0, "0"), (371, "371"), (None, None)])
 def test_fin_has_the_index_if_known(index: int | None, expected: str | None) -> None:
-    first = found(fin(stored(), index=index), f"{{{NS_RSM}}}set/{{{NS_RSM}}}first")
+    first = element_at(fin(stored(), index=index), f"{{{NS_RSM}}}set/{{{NS_RSM}}}first")
 
     assert first.get("index") == expected
 
@@ -183,7 +183,7 @@ def test_fin_of_the_last_page_has_no_index_backwards(
     """slixmpp pages backwards until the index is that of the end, so it would stop too early."""
     element = fin(stored(), index=index, count=6, complete=complete, backwards=backwards)
 
-    assert found(element, f"{{{NS_RSM}}}set/{{{NS_RSM}}}first").get("index") == expected
+    assert element_at(element, f"{{{NS_RSM}}}set/{{{NS_RSM}}}first").get("index") == expected
 
 
 def test_fin_is_stable() -> None:
@@ -193,7 +193,7 @@ def test_fin_is_stable() -> None:
 def test_result_of_a_blanked_message_has_its_time_only() -> None:
     blanked = stored()._replace(xml="", kind=Kind.BLANKED)
 
-    forwarded = found(parsed(result_xml(blanked, "q")), f"{{{NS_FORWARD}}}forwarded")
+    forwarded = element_at(parsed(result_xml(blanked, "q")), f"{{{NS_FORWARD}}}forwarded")
     assert [child.tag for child in forwarded] == [f"{{{NS_DELAY}}}delay"]
 
 
@@ -223,7 +223,7 @@ def test_metadata_of_an_empty_archive_is_empty() -> None:
 
 
 def test_form_has_each_field_with_its_type() -> None:
-    form = found(parsed(form_xml()), f"{{{NS_FORM}}}x")
+    form = element_at(parsed(form_xml()), f"{{{NS_FORM}}}x")
 
     assert {field.get("var"): field.get("type") for field in form} == {
         "FORM_TYPE": "hidden",
@@ -232,7 +232,7 @@ def test_form_has_each_field_with_its_type() -> None:
 
 
 def test_only_the_list_of_ids_has_open_validation() -> None:
-    form = found(parsed(form_xml()), f"{{{NS_FORM}}}x")
+    form = element_at(parsed(form_xml()), f"{{{NS_FORM}}}x")
 
     assert {field.get("var") for field in form if list(field)} == {"FORM_TYPE", "ids"}
 

@@ -132,7 +132,7 @@ async def test_revoked_grant_is_not_used_any_more(wire: Wire) -> None:
 async def test_grant_ends_with_the_connection(wire: Wire) -> None:
     wire.say("hello")
     wire.peer.send(FOOTER)
-    await wire.peer.gone()
+    await wire.peer.connection_closed()
     await wire.welcome()
 
     assert (await wire.history()).refusal == "internal-server-error"

@@ -55,7 +55,7 @@ def test_repeats_in_the_same_bytes_are_not_parsed() -> None:
 
 
 def test_nothing_is_skipped_before_the_handshake() -> None:
-    assert CopyReader(header=HEADER).read(HELLO, HELLO).asked == []
+    assert CopyReader(header=HEADER).read(HELLO, HELLO).scanned == []
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_each_byte_is_looked_up_once_at_most(data: str) -> None:
     """This holds for any number of apparent begins and ends of copies in the received bytes."""
     reader = CopyReader().read(data)
 
-    assert sum(map(len, reader.asked)) <= len(data)
+    assert sum(map(len, reader.scanned)) <= len(data)
 
 
 async def test_component_skips_repeats(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -93,7 +93,7 @@ async def test_message_is_archived_when_the_connection_is_lost(wire: Wire) -> No
     wire.say("hello")
     await next_roster_get(wire)
     wire.peer.send(FOOTER)
-    await wire.peer.gone()
+    await wire.peer.connection_closed()
     await wire.welcome()
     wire.grant()
 

@@ -1,4 +1,4 @@
-"""Counts rows, and finds rows by their position, with the counters that `counters` writes.
+"""Counts rows, and finds rows by their position, with the counters that `counter_updates` writes.
 
 A count adds up long buckets, then short buckets, and counts rows only at the edge of a range.
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from storage.errors import TooCostly
 from storage.rows import ANY, READABLE, Filter, Kind
 from storage.sqlite.engine.protocols import Bound, Connection, Row
-from storage.sqlite.messages.counters import GROUPCHAT, IN_LONG, LONG, PEOPLE, SHORT
+from storage.sqlite.messages.counter_updates import GROUPCHAT, IN_LONG, LONG, PEOPLE, SHORT
 from storage.sqlite.messages.selection import BEYOND, Selection, check, existing_sql
 from storage.sqlite.messages.statements import COLUMNS, SEQUENCES, SelectBuilder
 
@@ -209,8 +209,9 @@ async def skip_to_index(
         connection, number, series, [selection.first - 1, selection.last]
     )
     if index >= (counted := max(until - before, 0) - len(gaps)):
-        rest = selection.strays[index - counted :]
-        return selection.within(rest[0] if rest else BEYOND, BEYOND), 0
+        later_strays = selection.strays[index - counted :]
+        first = later_strays[0] if later_strays else BEYOND
+        return selection.within(first, BEYOND), 0
     skipped_gaps = await _gaps_before(connection, selection, series, before, index)
     place = await position_of(connection, number, series, before + index + skipped_gaps + 1)
     if place is None or place[0] < selection.first:

@@ -1,4 +1,4 @@
-"""Writes the counters of messages, with which `counting` counts without reading the archive.
+"""Writes the counters of messages, with which `counts` counts without reading the archive.
 
 Each bucket of 512 sequences has a counter for each peer, one for groupchat, and one for all other
 messages. Each bucket of 32768 sequences has the same counters.
