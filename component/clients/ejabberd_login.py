@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
-from ipaddress import ip_address
 from typing import Any
 
 from slixmpp import ClientXMPP
 
+from component.core.accounts.c2s import INCONCLUSIVE, C2s
 from component.core.accounts.passwords import prepare
 from component.core.errors import BadRequest, NotAllowed, Overloaded
 from component.xmpp.connection.addresses import Addresses
@@ -26,32 +25,6 @@ TIMEOUT_SECONDS = 7.0
 #: The number of concurrent logins.
 MAX_LOGINS = 50
 
-#: Mechanisms that tell a right password from a wrong one: no EXTERNAL, no ANONYMOUS.
-HASHES = ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")
-MECHANISMS = frozenset({"PLAIN", *HASHES, *(f"{name}-PLUS" for name in HASHES)})
-
-#: SASL failures that say nothing about the password (RFC 6120 section 6.5).
-INCONCLUSIVE = frozenset(
-    {
-        "aborted",
-        "encryption-required",
-        "incorrect-encoding",
-        "invalid-mechanism",
-        "malformed-request",
-        "mechanism-too-weak",
-        "temporary-auth-failure",
-    }
-)
-
-
-def _is_worth_logging(record: logging.LogRecord) -> bool:
-    """Return False for the line that slixmpp logs after each wrong password."""
-    return record.msg != "No appropriate login method."
-
-
-logging.getLogger("slixmpp.features.feature_mechanisms.mechanisms").addFilter(_is_worth_logging)
-
-
 #: The refusal of every request other than a check of a password.
 LOGIN_ONLY = (
     "Accounts live in ejabberd (accounts.source), and Muniment checks passwords there by logging "
@@ -63,14 +36,7 @@ class EjabberdLogins:
     """Checks a password by logging in to ejabberd with it."""
 
     def __init__(self, address: str, port: int) -> None:
-        self._address = address
-        self._port = port
-        self._is_loopback = _is_loopback(address)
-        self._context = ssl.create_default_context()
-        if self._is_loopback:
-            # No other machine is in between, so every certificate is accepted.
-            self._context.check_hostname = False
-            self._context.verify_mode = ssl.CERT_NONE
+        self._c2s = C2s(address, port)
         self._slots = asyncio.Semaphore(MAX_LOGINS)
 
     async def authenticate(self, jid: str, password: str) -> bool:
@@ -91,8 +57,8 @@ class EjabberdLogins:
         raise NotAllowed(LOGIN_ONLY)
 
     async def _log_in(self, jid: str, password: str) -> bool:
-        login = _Login(jid, password, self._context, is_loopback=self._is_loopback)
-        login.connect(self._address, self._port)
+        login = _Login(jid, password, self._c2s)
+        login.connect(self._c2s.address, self._c2s.port)
         try:
             answer = await login.answer
         finally:
@@ -102,27 +68,19 @@ class EjabberdLogins:
         return answer
 
     def _unavailable(self, reason: str) -> Overloaded:
-        log.warning("no login at %s:%d: %s", self._address, self._port, reason)
+        log.warning("no login at %s:%d: %s", self._c2s.address, self._c2s.port, reason)
         return Overloaded("ejabberd cannot check this password now: try again shortly.")
 
 
 class _Login(ClientXMPP):
     """One login with one password, without a session."""
 
-    def __init__(
-        self, jid: str, password: str, context: ssl.SSLContext, *, is_loopback: bool
-    ) -> None:
-        mechanisms = {
-            # Without TLS slixmpp begins SCRAM with a flag that ejabberd 24.12 and 26.07 regard as
-            # an attack, and they refuse it like a wrong password.
-            "use_mechs": {"PLAIN"} if is_loopback else set(MECHANISMS),
-            "unencrypted_plain": is_loopback,
-        }
+    def __init__(self, jid: str, password: str, c2s: C2s) -> None:
         super().__init__(
             jid,
             password,
-            plugin_config={"feature_mechanisms": mechanisms},
-            ssl_context=context,
+            plugin_config={"feature_mechanisms": c2s.mechanisms},
+            ssl_context=c2s.context,
         )
         self.enable_direct_tls = False
         #: Whether the password is right; None if the server did not decide.
@@ -167,10 +125,3 @@ def _condition(failure: Any) -> str:
     """Return the condition of a failure, also one that slixmpp does not know."""
     names = [str(child.tag).rpartition("}")[2] for child in failure.xml]
     return next((name for name in names if name != "text"), "")
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"

@@ -238,6 +238,29 @@ class Tokens(Section):
     )
 
 
+class Sessions(Section):
+    """Connections to ejabberd in the name of users, by which they send over HTTP."""
+
+    enabled: bool = Field(
+        default=True, description="Whether users who have signed in can send messages over HTTP."
+    )
+    address: Address | None = Field(
+        default=None,
+        description="Host name or IP address of ejabberd_c2s; without it "
+        "accounts.login_address, or else 127.0.0.1. The connection is encrypted as there.",
+    )
+    port: Port | None = Field(
+        default=None, description="TCP port of ejabberd_c2s; without it accounts.login_port."
+    )
+    max: Count = Field(
+        default=500, description="Maximum number of users who have a connection at once."
+    )
+    idle_seconds: Annotated[float, Field(ge=10, le=86400)] = Field(
+        default=600.0,
+        description="Seconds without a request that needs it after which a connection is closed.",
+    )
+
+
 class Rosters(Section):
     """Where rosters are kept, and how they are shown over HTTP."""
 
@@ -337,6 +360,7 @@ class Config:
     retention: Retention = field(default_factory=Retention)
     accounts: Accounts = field(default_factory=Accounts)
     tokens: Tokens = field(default_factory=Tokens)
+    sessions: Sessions = field(default_factory=Sessions)
     rosters: Rosters = field(default_factory=Rosters)
     remote_data: RemoteData = field(default_factory=RemoteData)
     handlers: Handlers = field(default_factory=Handlers)
@@ -389,6 +413,7 @@ SECTIONS: MappingProxyType[str, type[Section]] = MappingProxyType(
         "retention": Retention,
         "accounts": Accounts,
         "tokens": Tokens,
+        "sessions": Sessions,
         "rosters": Rosters,
         "http": Http,
         "public_http": PublicHttp,

@@ -12,10 +12,10 @@ from typing import ClassVar
 class Refused(Exception):
     """The request cannot be served."""
 
-    condition: ClassVar[str] = "internal-server-error"
+    condition: str = "internal-server-error"
     #: The XMPP error type, which says whether to retry (RFC 6120 section 8.3.2).
     kind: ClassVar[str] = "cancel"
-    status: ClassVar[int] = 500
+    status: int = 500
 
     def __init__(self, message: str = "", *, specific: tuple[str, str] | None = None) -> None:
         """`message` is for the caller; if it is empty, the docstring of the class is.

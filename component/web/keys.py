@@ -19,6 +19,7 @@ from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.offline import OfflineStanzas
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
+from component.core.sessions.sending import Sender
 from component.core.tokens.access import AccessToken
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
@@ -51,12 +52,16 @@ administration = web.AppKey("administration", ArchiveAdmin)
 commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)
 sign_ins = web.AppKey("sign_ins", SignIns)
+sender = web.AppKey("sender", Sender)
 
 #: In the application of a family: the limits of its listener.
 limits = web.AppKey("limits", ListenerSettings)
 
 #: In the application of a family: handlers without a deadline, such as streams and exports.
 streaming_handlers = web.AppKey("streaming_handlers", frozenset[Handler])
+
+#: In a family: handlers that accept a ticket instead of an access token.
+ticket_handlers = web.AppKey("ticket_handlers", frozenset[Handler])
 
 #: In a request: the party that its caller belongs to, behind a trusted proxy or not.
 party = web.RequestKey("party", str)

@@ -14,6 +14,7 @@ from component.config import Config
 from component.core.archiving.spilling import Lost
 from component.core.background import Background
 from component.core.retention.admin import open_archive_admin
+from component.core.sessions.credentials import Credentials
 from component.core.tokens.accounts import with_tokens
 from component.handlers.loading import HandlersError
 from component.web.app import serve as serve_http
@@ -70,7 +71,8 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     passwords = await stack.enter_async_context(
         account_sources.accounts(config, storage, handlers)
     )
-    sign_ins = settings.sign_ins(config, storage, passwords)
+    credentials = Credentials()
+    sign_ins = settings.sign_ins(config, storage, passwords, credentials)
     accounts = with_tokens(passwords, sign_ins) if sign_ins else passwords
     await stack.enter_async_context(background)
     parts = compose(config, storage, handlers, accounts, settings.spill(config))
@@ -109,12 +111,16 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     parts.grants.watch(connection.restart)
     link = Link(connection, background)
     stack.push_async_callback(link.end)
+    sessions = settings.sessions(config, sign_ins, credentials)
+    if sessions is not None:
+        await stack.enter_async_context(sessions.running(background.start))
     services = http_services(
         storage,
         parts,
         commands,
         background=background,
         handlers=handlers,
+        sessions=sessions,
     )
     web = settings.web(config, parts.operators)
     for listener in settings.listeners(config):

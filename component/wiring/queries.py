@@ -10,6 +10,8 @@ from component.core.background import Background
 from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
 from component.core.retention.admin import ArchiveAdmin
+from component.core.sessions.delivery import ClientSessions
+from component.core.sessions.sending import Sender
 from component.core.tokens.sign_ins import SignIns
 from component.handlers.functions import Handlers
 from component.web.server.settings import Services
@@ -92,6 +94,7 @@ def http_services(
     *,
     background: Background,
     handlers: Handlers,
+    sessions: ClientSessions | None = None,
 ) -> Services:
     """Return the parts that answer requests over HTTP."""
     context = commands.context
@@ -109,6 +112,7 @@ def http_services(
         rosters=parts.rosters,
         hosts=parts.hosts,
         sign_ins=context.sign_ins,
+        sender=None if sessions is None else Sender(sessions, parts.reader),
         followers=parts.followers,
         displayed=parts.displayed,
         journal=parts.journal,

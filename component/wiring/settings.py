@@ -16,11 +16,13 @@ from component.core.doctor.facts import Needs
 from component.core.hosts import Hosts
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults, RetentionLimits
+from component.core.sessions.credentials import Credentials
 from component.core.tokens.access import AccessTokens
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
 from component.handlers.loading import load
+from component.sessions.manager import SessionManager, SessionSettings
 from component.web.server.settings import EVERYBODY, Listener, ListenerSettings, WebSettings
 from component.wiring import token_key
 from component.xmpp.connection.connector import Connector, Timeouts
@@ -31,6 +33,9 @@ from storage.spill import Spill
 from storage.sqlite.engine.database import MEMORY
 
 SPARE_SECONDS = 2.0
+
+#: Where ejabberd_c2s is if nothing else is configured.
+LOOPBACK = "127.0.0.1"
 
 
 def stream(config: Config) -> Stream:
@@ -120,8 +125,13 @@ def needs(config: Config, handlers: Handlers) -> Needs:
     )
 
 
-def sign_ins(config: Config, storage: Storage, accounts: AccountSource) -> SignIns | None:
-    """Return the sign-ins of users, None if users cannot sign in. Raises OSError."""
+def sign_ins(
+    config: Config, storage: Storage, accounts: AccountSource, credentials: Credentials
+) -> SignIns | None:
+    """Return the sign-ins of users, None if users cannot sign in. Raises OSError.
+
+    `credentials` remember the passwords if there are sessions to log in.
+    """
     options = config.tokens
     if options.key_file is None:
         return None
@@ -132,7 +142,24 @@ def sign_ins(config: Config, storage: Storage, accounts: AccountSource) -> SignI
         accounts.authenticator,
         Hosts(config.xmpp.hosts),
         refresh_days=options.refresh_days,
+        on_password=credentials.remember if config.sessions.enabled else None,
     )
+
+
+def sessions(
+    config: Config, sign_ins: SignIns | None, credentials: Credentials
+) -> SessionManager | None:
+    """Return the sessions of users, None where there are none."""
+    options = config.sessions
+    if sign_ins is None or not options.enabled:
+        return None
+    where = SessionSettings(
+        address=options.address or config.accounts.login_address or LOOPBACK,
+        port=options.port or config.accounts.login_port,
+        max=options.max,
+        idle_seconds=options.idle_seconds,
+    )
+    return SessionManager(where, Hosts(config.xmpp.hosts), credentials, sign_ins.access_token)
 
 
 def retention_defaults(config: Config) -> RetentionDefaults:

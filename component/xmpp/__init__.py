@@ -1,1 +1,3 @@
-"""The stream to ejabberd: queries, copies, commands. Only this folder and clients use slixmpp."""
+"""The stream to ejabberd: queries, copies, commands. Only this folder, sessions and clients use
+slixmpp.
+"""

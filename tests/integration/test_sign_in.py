@@ -3,96 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from aiohttp import ClientSession
-from support.ejabberd import ROOT, Account, Ejabberd
-from support.muniment import Muniment
-from support.ports import LOOPBACK, free_port
 from support.releases import Release
-from support.server import Server
+from support.sign_in_server import PAGE, SigningIn, sign_in_server
 from support.slixmpp_client import logs_in
 
 #: The lines differ between releases of ejabberd.
 pytestmark = pytest.mark.every_ejabberd
 
-#: The origin of a page of a web client.
-PAGE = "https://chat.example"
-
-PERMISSIONS = """\
-api_permissions:
-  "accounts for Muniment":
-    from: mod_http_api
-    who: {ip: 127.0.0.1/32}
-    what: [check_password, check_account, registered_users, register, change_password, unregister]
-"""
-
-
-@dataclass(frozen=True)
-class SigningIn:
-    """ejabberd and Muniment with sign-in, and the address of the public listener."""
-
-    server: Server
-    url: str
-
-    async def sign_in(self, account: Account, **fields: str) -> dict[str, Any]:
-        """Return the tokens of a new sign-in."""
-        body = {"jid": account.jid, "password": account.password, **fields}
-        async with (
-            ClientSession() as http,
-            http.post(f"{self.url}/api/v1/tokens", json=body) as response,
-        ):
-            assert response.status == 201, await response.text()
-            return await response.json()
-
-    def user(self, tokens: dict[str, Any]) -> ClientSession:
-        """Return an HTTP session of a user."""
-        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
-        return ClientSession(f"{self.url}", headers=headers)
-
 
 @pytest.fixture(scope="module")
 def signing_in(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[SigningIn]:
-    folder = tmp_path_factory.mktemp("sign-in")
-    key, http, public = folder / "muniment/key.json", free_port(), free_port()
-    (folder / "muniment").mkdir()
-    lines = subprocess.run(
-        [sys.executable, "-m", "component", "token-key", "--config", "/dev/stdin"],
-        input=f"""
-            xmpp.jid = "archive.test"
-            xmpp.hosts = ["one.test"]
-            xmpp.secret = "for this test"
-            http.enabled = false
-            tokens.key_file = "{key}"
-        """,
-        capture_output=True,
-        cwd=ROOT,
-        text=True,
-        check=True,
-    ).stdout
-    changes = {
-        "auth_method: internal": lines + PERMISSIONS,
-        "/ws: ejabberd_http_ws": "/ws: ejabberd_http_ws\n      /api: mod_http_api",
-        "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
-    }
-    with Ejabberd(folder / "ejabberd", release, changes=changes) as ejabberd:
-        options = {
-            "tokens": {"key_file": "key.json"},
-            "accounts": {"api_url": f"http://{LOOPBACK}:{ejabberd.ports.http}/api"},
-            "public_http": {
-                "enabled": True,
-                "port": public,
-                "cors_origins": [PAGE],
-                "trusted_proxies": [LOOPBACK],
-            },
-        }
-        with Muniment(folder / "muniment", ejabberd, http_port=http, options=options) as muniment:
-            yield SigningIn(Server(ejabberd, muniment), f"http://{LOOPBACK}:{public}")
+    with sign_in_server(tmp_path_factory.mktemp("sign-in"), release) as signing_in:
+        yield signing_in
 
 
 async def test_access_token_logs_its_user_in_to_ejabberd(signing_in: SigningIn) -> None:

@@ -74,16 +74,19 @@ class SignIns:
         refresh_days: int,
         clock: Callable[[], int] = now,
         grants: TokenBucket | None = None,
+        on_password: Callable[[str, str], None] | None = None,
     ) -> None:
         """`authenticator` checks passwords; `clock` returns microseconds since the epoch.
 
-        `grants` limits how often an account gets tokens.
+        `grants` limits how often an account gets tokens. `on_password` is called with the JID and
+        the right password of each sign-in.
         """
         self._store = store
         self._access = access
         self._authenticator = authenticator
         self._hosts = hosts
         self._clock = clock
+        self._on_password = on_password
         self._grants = grants or TokenBucket(GRANTS_BURST, GRANTS_REFILL_SECONDS)
         self._tickets = Tickets()
         self._pending = 0  # passwords of sign-ins that are checked at the moment
@@ -120,7 +123,19 @@ class SignIns:
             # The password has changed, or the account has gone, while it was checked.
             raise NotAuthorized(WRONG_PASSWORD)
         self._grants.take(jid)
+        if self._on_password is not None:
+            self._on_password(jid, password)
         return self._tokens(row, token)
+
+    async def access_token(self, jid: str) -> str | None:
+        """Return a new access token of a user, None if the user is signed in nowhere.
+
+        Raises Overloaded.
+        """
+        rows = await self.list(jid)
+        if not rows:
+            return None
+        return self._access.issue(jid, rows[0].id, self._clock() // MICROSECONDS)
 
     async def refresh(self, text: str) -> Tokens:
         """Return new tokens for a refresh token, which is used up.

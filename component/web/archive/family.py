@@ -7,7 +7,7 @@ from aiohttp import web
 from component.core.access.authorize import Authorizer
 from component.core.reading.reader import ArchiveReader
 from component.web import keys
-from component.web.archive import archives, conversations, rosters, stream
+from component.web.archive import archives, conversations, rosters, sending, stream
 from component.web.auth.authenticate import authenticate
 from component.web.auth.bearer import authenticate_user
 from component.web.server.family import Family
@@ -21,7 +21,10 @@ def _operators(prefix: str, settings: WebSettings, services: Services) -> web.Ap
 def _users(prefix: str, settings: WebSettings, services: Services) -> web.Application:
     app = _make_app(prefix, settings, services, services.authorizer.for_users())
     app.add_routes(rosters.routes(prefix))
+    app.add_routes(sending.routes(prefix))
     app[keys.rosters] = services.rosters
+    if services.sender is not None:
+        app[keys.sender] = services.sender
     return app
 
 
@@ -61,5 +64,6 @@ OWN_ARCHIVE = Family(
     authenticate=authenticate_user,
     needs_sign_in=True,
     streaming_handlers=frozenset({stream.follow}),
+    ticket_handlers=frozenset({stream.follow}),
     make_app=_users,
 )

@@ -37,8 +37,8 @@ def access_token(request: web.Request) -> AccessToken:
 
 
 def _has_ticket(request: web.Request) -> bool:
-    is_streaming = request.match_info.handler in request.app[keys.streaming_handlers]
-    return is_streaming and TICKET in request.query
+    is_accepted = request.match_info.handler in request.app[keys.ticket_handlers]
+    return is_accepted and TICKET in request.query
 
 
 async def _redeemed(request: web.Request) -> AccessToken:

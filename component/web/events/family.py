@@ -36,5 +36,6 @@ EVENTS = Family(
     authenticate=authenticate_user,
     needs_sign_in=True,
     streaming_handlers=frozenset({polls.events, stream.follow}),
+    ticket_handlers=frozenset({stream.follow}),
     make_app=_make_app,
 )

@@ -13,7 +13,7 @@ from component.core.errors import CursorExpired, Refused
 from component.core.events.reader import ReadableEvents
 from component.web import keys
 from component.web.archive.stream import HEADERS, RETRY_MILLISECONDS
-from component.web.auth.bearer import seconds_left
+from component.web.auth.bearer import TICKET, seconds_left
 from component.web.events import events_json
 from component.web.events.models import EventStreamParameters
 from component.web.events.polls import expired_response, own_account, place_of
@@ -33,7 +33,10 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def follow(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/events/stream: events as they come, without end."""
     owner = own_account(request)
-    parameters = checked(EventStreamParameters, body.parameters(request))
+    values = body.parameters(request)
+    # The user has shown it already.
+    values.pop(TICKET, None)
+    parameters = checked(EventStreamParameters, values)
     # A browser that reconnects repeats the query of its first request.
     after = place_of(parameters, request.headers.get("Last-Event-ID"))
     streams = request.config_dict[keys.stream_limit]

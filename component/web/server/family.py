@@ -37,6 +37,9 @@ class Family:
     error_shape: errors.Shape = errors.response
     needs_sign_in: bool = False  #: served only where users can sign in
     streaming_handlers: frozenset[Handler] = frozenset()  #: have no deadline for the whole answer
+    ticket_handlers: frozenset[Handler] = (
+        frozenset()
+    )  #: accept a ticket instead of an access token
 
     def path(self, settings: WebSettings) -> str:
         """Return the configured prefix; "" is the root."""
@@ -54,6 +57,7 @@ class Family:
         app[keys.settings] = settings
         app[keys.limits] = settings.listener(self.listener)
         app[keys.streaming_handlers] = self.streaming_handlers
+        app[keys.ticket_handlers] = self.ticket_handlers
         return app
 
 

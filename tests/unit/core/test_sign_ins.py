@@ -484,3 +484,32 @@ async def test_account_keeps_the_sign_ins_that_were_used_last(sign_ins: SignIns)
     assert len(await sign_ins.list(ALICE)) == PER_ACCOUNT_MAX
     with pytest.raises(NotAuthorized):
         await sign_ins.refresh(first.refresh_token)
+
+
+async def test_access_token_is_issued_to_a_user_who_is_signed_in(sign_ins: SignIns) -> None:
+    assert await sign_ins.access_token(ALICE) is None
+    signed_in = await sign_ins.sign_in(ALICE, PASSWORD)
+
+    token = await sign_ins.access_token(ALICE)
+    assert token is not None
+    assert (await sign_ins.verify(token)).sign_in == signed_in.sign_in.id
+
+    await sign_ins.revoke_all(ALICE)
+    assert await sign_ins.access_token(ALICE) is None
+
+
+async def test_right_password_alone_is_passed_on(storage: Storage, own: OwnAccounts) -> None:
+    passed: list[tuple[str, str]] = []
+    sign_ins = SignIns(
+        storage.sign_ins,
+        AccessTokens(Key.generate(), lifetime_seconds=600),
+        own,
+        Hosts(HOSTS),
+        refresh_days=30,
+        on_password=lambda jid, password: passed.append((jid, password)),
+    )
+    with pytest.raises(NotAuthorized):
+        await sign_ins.sign_in(ALICE, "wrong")
+    await sign_ins.sign_in(ALICE, PASSWORD)
+
+    assert passed == [(ALICE, PASSWORD)]

@@ -18,14 +18,13 @@ from component.web.server.settings import Listener, Services
 
 DOCS = Path(__file__).parents[3] / "docs"
 
+PAGES = ("http-api.md", "remote-data.md", "sign-in.md", "events.md", "sending.md")
+
 ROUTE = r"`([A-Z]+ /\S*)`"
 
 
 def text() -> str:
-    return "".join(
-        (DOCS / page).read_text()
-        for page in ("http-api.md", "remote-data.md", "sign-in.md", "events.md")
-    )
+    return "".join((DOCS / page).read_text() for page in PAGES)
 
 
 @pytest.fixture

@@ -368,6 +368,18 @@ async def test_ticket_opens_one_stream(public: TestClient, signing_in: Services)
     response.close()
 
 
+async def test_ticket_opens_one_stream_of_events(public: TestClient) -> None:
+    ticket = await get_ticket(public, await sign_in(public))
+    url = f"/api/v1/archives/{ALICE}/events/stream"
+
+    response = await public.get(url, params={"ticket": ticket})
+    again = await public.get(url, params={"ticket": ticket})
+
+    assert (response.status, response.content_type) == (200, "text/event-stream")
+    assert again.status == 401
+    response.close()
+
+
 async def test_ticket_opens_nothing_but_a_stream(public: TestClient, signing_in: Services) -> None:
     ticket = await get_ticket(public, await sign_in(public))
 

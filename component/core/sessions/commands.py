@@ -1,0 +1,133 @@
+"""What a session machine wants done: its output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from component.core.sessions.events import PresenceOf, RosterItem
+from component.core.sessions.outgoing import ChatState, Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Connect and log in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Report `PauseEnded` after a pause."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Close the stream; the session is over and reports nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Get the roster, switch carbons on (XEP-0280), and send presence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """Send a message, and behind it a request to the server whose answer is `Answered`."""
+
+    message: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Enter a room that exists (XEP-0045 section 7.2), without its history."""
+
+    room: str
+    nick: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Leave a room."""
+
+    room: str
+    nick: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendReceipt:
+    """Acknowledge a message (XEP-0184)."""
+
+    to: str
+    id: str
+
+
+SubscriptionType = Literal["subscribe", "subscribed", "unsubscribe", "unsubscribed"]
+
+
+@dataclass(frozen=True, slots=True)
+class SendSubscription:
+    """Send a presence about a subscription (RFC 6121 section 3)."""
+
+    to: str
+    type: SubscriptionType
+
+
+@dataclass(frozen=True, slots=True)
+class Succeed:
+    """The server took the message of this id; a `Fail` may follow."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The message of this id was not delivered."""
+
+    id: str
+    condition: str  #: RFC 6120 section 8.3.3
+    text: str
+    by: str = ""  #: JID of the entity that refused it; "": the session itself
+
+
+@dataclass(frozen=True, slots=True)
+class ChatStateOf:
+    """A contact has this chat state (XEP-0085)."""
+
+    jid: str
+    state: ChatState
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptOf:
+    """A contact has received the message of this id (XEP-0184)."""
+
+    jid: str
+    id: str
+
+
+#: Changes that a client of the user may want to know.
+Change = RosterItem | PresenceOf | ChatStateOf | ReceiptOf
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Something has changed that a client of the user may want to know."""
+
+    change: Change
+
+
+Command = (
+    Connect
+    | Wait
+    | Disconnect
+    | Announce
+    | Transmit
+    | Join
+    | Leave
+    | SendReceipt
+    | SendSubscription
+    | Succeed
+    | Fail
+    | Notify
+)

@@ -1,0 +1,83 @@
+"""The way of one message through a session, as its sender sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeVar
+
+from component.core.errors import Refused
+from component.core.sessions.commands import Fail
+from component.core.sessions.outgoing import Outgoing
+
+#: HTTP statuses of the conditions of RFC 6120 section 8.3.3; any other condition is a conflict.
+_STATUSES = {
+    "item-not-found": 404,
+    "gone": 404,
+    "remote-server-not-found": 404,
+    "forbidden": 403,
+    "not-acceptable": 403,
+    "not-allowed": 403,
+    "not-authorized": 403,
+    "registration-required": 403,
+    "subscription-required": 403,
+    "policy-violation": 413,
+    "resource-constraint": 503,
+    "remote-server-timeout": 503,
+}
+
+
+_Result = TypeVar("_Result")
+
+
+class Undelivered(Refused):
+    """The message was not delivered."""
+
+    def __init__(self, failure: Fail) -> None:
+        text = failure.text or f"The message was refused ({failure.condition})."
+        super().__init__(f"{failure.by}: {text}" if failure.by else text)
+        self.condition = failure.condition
+        self.status = _STATUSES.get(failure.condition, 409)
+        if failure.condition == "not-authorized" and not failure.by:
+            self.status = 401
+
+
+class Delivery:
+    """One message on its way."""
+
+    def __init__(self) -> None:
+        self._taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._failed: asyncio.Future[Undelivered] = asyncio.get_running_loop().create_future()
+
+    def succeed(self) -> None:
+        """Note that the server has taken the message."""
+        if not self._taken.done():
+            self._taken.set_result(None)
+
+    def fail(self, failure: Undelivered) -> None:
+        """Note that the message was refused, perhaps after the server had taken it."""
+        if not self._failed.done():
+            self._failed.set_result(failure)
+
+    async def wait_taken(self) -> None:
+        """Return when the server has taken the message. Raises Undelivered."""
+        await self.wait_for(self._taken)
+
+    async def wait_for(self, other: asyncio.Future[_Result]) -> _Result:
+        """Return the result of something else. Raises Undelivered if the message fails before."""
+        futures: list[asyncio.Future[Any]] = [other, self._failed]
+        await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+        if self._failed.done():
+            raise self._failed.result()
+        return other.result()
+
+
+class ClientSessions(Protocol):
+    """Sends messages through the sessions of users."""
+
+    def delivery(self, owner: str, message: Outgoing) -> AbstractContextManager[Delivery]:
+        """Send a message of a user; failures are noted as long as the context is open.
+
+        Raises NotAuthorized for an owner without an account here, Overloaded.
+        """
+        ...

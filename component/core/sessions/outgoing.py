@@ -1,0 +1,80 @@
+"""A message that a user sends over HTTP, and the payload that it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from component.core.xml.jids import bare, local
+from component.core.xml.stanza import GROUPCHAT
+
+
+class ChatState(StrEnum):
+    """Chat states (XEP-0085 section 5.1)."""
+
+    ACTIVE = "active"
+    COMPOSING = "composing"
+    PAUSED = "paused"
+    INACTIVE = "inactive"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text."""
+
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A text that replaces that of another message (XEP-0308)."""
+
+    id: str  #: message id of the first version
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """The retraction of a message (XEP-0424)."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reactions:
+    """All reactions of the sender to a message (XEP-0444); none removes them."""
+
+    id: str
+    reactions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Displayed:
+    """The marker that a message, and all before it, were displayed (XEP-0333)."""
+
+    id: str
+
+
+#: What a message says.
+Payload = Text | Correction | Retraction | Reactions | Displayed | ChatState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message that is to be sent."""
+
+    id: str  #: made by the client
+    to: str  #: prepared; of a room the bare JID
+    type: str  #: chat or groupchat
+    payload: Payload
+
+    @property
+    def room(self) -> str | None:
+        """The bare JID of the room that it is for, None if it is for a user."""
+        return bare(self.to) if self.type == GROUPCHAT else None
+
+
+def nick_of(owner: str) -> str:
+    """Return the nickname of a user in rooms."""
+    return local(owner)

@@ -1,0 +1,130 @@
+"""Messages of users as XML, and stanzas of the server as events of a session."""
+
+from __future__ import annotations
+
+from typing import Final
+from xml.etree.ElementTree import Element, SubElement
+
+from component.core.sessions import events
+from component.core.sessions.outgoing import (
+    ChatState,
+    Correction,
+    Displayed,
+    Outgoing,
+    Reactions,
+    Retraction,
+    Text,
+)
+
+CLIENT: Final = "{jabber:client}"
+_CARBONS = "{urn:xmpp:carbons:2}"
+_CHAT_STATES = "{http://jabber.org/protocol/chatstates}"
+_CORRECT = "{urn:xmpp:message-correct:0}"
+_FORWARD = "{urn:xmpp:forward:0}"
+_HINTS = "{urn:xmpp:hints}"
+_MARKERS = "{urn:xmpp:chat-markers:0}"
+_MUC = "{http://jabber.org/protocol/muc}"
+_MUC_USER = "{http://jabber.org/protocol/muc#user}"
+_REACTIONS = "{urn:xmpp:reactions:0}"
+_RECEIPTS = "{urn:xmpp:receipts}"
+_RETRACT = "{urn:xmpp:message-retract:1}"
+_STANZAS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
+_STANZA_ID = "{urn:xmpp:sid:0}"
+
+#: The status of a presence that a room sends about the user who receives it.
+_SELF = "110"
+
+
+def message(outgoing: Outgoing) -> Element:
+    """Return a message of a user."""
+    attributes = {"to": outgoing.to, "type": outgoing.type, "id": outgoing.id}
+    stanza = Element(f"{CLIENT}message", attributes)
+    payload = outgoing.payload
+    if isinstance(payload, ChatState):
+        SubElement(stanza, _CHAT_STATES + payload)
+        SubElement(stanza, f"{_HINTS}no-store")
+        return stanza
+    SubElement(stanza, f"{_STANZA_ID}origin-id", {"id": outgoing.id})
+    if isinstance(payload, Text | Correction):
+        SubElement(stanza, f"{CLIENT}body").text = payload.body
+        if isinstance(payload, Correction):
+            SubElement(stanza, f"{_CORRECT}replace", {"id": payload.id})
+        if outgoing.room is None:
+            SubElement(stanza, f"{_RECEIPTS}request")
+        SubElement(stanza, f"{_MARKERS}markable")
+        return stanza
+    if isinstance(payload, Reactions):
+        reactions = SubElement(stanza, f"{_REACTIONS}reactions", {"id": payload.id})
+        for reaction in payload.reactions:
+            SubElement(reactions, f"{_REACTIONS}reaction").text = reaction
+    elif isinstance(payload, Retraction):
+        SubElement(stanza, f"{_RETRACT}retract", {"id": payload.id})
+    elif isinstance(payload, Displayed):
+        SubElement(stanza, f"{_MARKERS}displayed", {"id": payload.id})
+    SubElement(stanza, f"{_HINTS}store")
+    return stanza
+
+
+def receipt(to: str, id: str) -> Element:
+    """Return the acknowledgement of a message (XEP-0184)."""
+    stanza = Element(f"{CLIENT}message", {"to": to, "type": "chat"})
+    SubElement(stanza, f"{_RECEIPTS}received", {"id": id})
+    return stanza
+
+
+def join(occupant: str) -> Element:
+    """Return the presence that enters a room under a nickname, without its history."""
+    stanza = Element(f"{CLIENT}presence", {"to": occupant})
+    SubElement(SubElement(stanza, f"{_MUC}x"), f"{_MUC}history", {"maxstanzas": "0"})
+    return stanza
+
+
+def is_own_occupant(presence: Element) -> bool:
+    """Return whether a room sends this presence about the user who receives it."""
+    statuses = presence.findall(f"{_MUC_USER}x/{_MUC_USER}status")
+    return any(status.get("code") == _SELF for status in statuses)
+
+
+def error_of(stanza: Element) -> tuple[str, str]:
+    """Return the condition and the text of a stanza of type error."""
+    error = stanza.find(f"{CLIENT}error")
+    children = [] if error is None else list(error)
+    conditions = [
+        child.tag.removeprefix(_STANZAS)
+        for child in children
+        if child.tag.startswith(_STANZAS) and child.tag != f"{_STANZAS}text"
+    ]
+    texts = [child.text or "" for child in children if child.tag == f"{_STANZAS}text"]
+    return next(iter(conditions), "undefined-condition"), next(iter(texts), "")
+
+
+def event_of(stanza: Element, account: str) -> events.Event | None:
+    """Return the event of a message that an account received, None if it is of no interest."""
+    if stanza.get("type") == "error":
+        condition, text = error_of(stanza)
+        return events.Bounced(stanza.get("id", ""), stanza.get("from", ""), condition, text)
+    is_carbon = False
+    for name in ("received", "sent"):
+        carbon = stanza.find(f"{_CARBONS}{name}")
+        if carbon is None:
+            continue
+        forwarded = carbon.find(f"{_FORWARD}forwarded/{CLIENT}message")
+        # A carbon that another entity sends is forged (XEP-0280 section 11).
+        if forwarded is None or name == "sent" or stanza.get("from") != account:
+            return None
+        stanza, is_carbon = forwarded, True
+    return _received(stanza, is_carbon=is_carbon)
+
+
+def _received(stanza: Element, *, is_carbon: bool) -> events.Received:
+    confirmed = stanza.find(f"{_RECEIPTS}received")
+    states = [state for state in ChatState if stanza.find(_CHAT_STATES + state) is not None]
+    return events.Received(
+        sender=stanza.get("from", ""),
+        type=stanza.get("type", "normal"),
+        id=stanza.get("id", ""),
+        asks_receipt=stanza.find(f"{_RECEIPTS}request") is not None,
+        receipt_for="" if confirmed is None else confirmed.get("id", ""),
+        chat_state=next(iter(states), None),
+        is_carbon=is_carbon,
+    )

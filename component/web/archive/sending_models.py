@@ -1,0 +1,106 @@
+"""The model of a message that a user sends; an unknown field is an error."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+from uuid import uuid4
+
+from pydantic import AfterValidator, Field
+
+from component.core.errors import BadRequest, TooLarge
+from component.core.remote_data.posts import naming
+from component.core.sessions.outgoing import (
+    ChatState,
+    Correction,
+    Displayed,
+    Outgoing,
+    Payload,
+    Reactions,
+    Retraction,
+    Text,
+)
+from component.core.xml.jids import Jids, resource
+from component.core.xml.stanza import GROUPCHAT
+from component.web.archive.models import Address, Id, Parameters
+
+#: The greatest size of a text in bytes of UTF-8: servers refuse stanzas of some 256 KiB.
+BODY_MAX_BYTES = 64 * 1024
+
+#: The greatest number of reactions to a message, and the greatest length of each.
+REACTIONS_MAX = 20
+REACTION_MAX = 32
+
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9._~:@+=-]{1,128}")
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+#: The fields of which a message has exactly one.
+_CONTENTS = ("body", "retracts", "reacts_to", "displayed", "chat_state")
+
+
+def _text(value: str) -> str:
+    if _NO_XML.search(value):
+        raise ValueError("has a character that XML does not allow")
+    return value
+
+
+def _message_id(value: str) -> str:
+    if not _MESSAGE_ID.fullmatch(value):
+        raise ValueError("expected 1 to 128 letters, digits and . _ ~ : @ + = -")
+    return value
+
+
+XmlText = Annotated[str, Field(strict=True, min_length=1), AfterValidator(_text)]
+Reaction = Annotated[XmlText, Field(max_length=REACTION_MAX)]
+
+
+class SendFields(Parameters):
+    """POST {prefix}/v1/archives/{owner}/messages."""
+
+    to: Address
+    type: Literal["chat", "groupchat"] = "chat"
+    id: Annotated[str, Field(strict=True), AfterValidator(_message_id)] | None = None
+    body: XmlText | None = None
+    replaces: Id | None = None
+    retracts: Id | None = None
+    reacts_to: Id | None = None
+    reactions: Annotated[tuple[Reaction, ...], Field(max_length=REACTIONS_MAX)] | None = None
+    displayed: Id | None = None
+    chat_state: ChatState | None = None
+
+    def outgoing(self, jids: Jids) -> Outgoing:
+        """Return the message, which names other messages by archive ids.
+
+        Raises BadRequest, TooLarge.
+        """
+        with naming("to"):
+            to = jids.prepare(self.to)
+            if self.type == GROUPCHAT and resource(to):
+                raise BadRequest("a message of type groupchat goes to the bare JID of a room")
+        return Outgoing(id=self.id or str(uuid4()), to=to, type=self.type, payload=self._payload())
+
+    def _payload(self) -> Payload:
+        contents = [name for name in _CONTENTS if getattr(self, name) is not None]
+        if len(contents) != 1:
+            given = " and ".join(contents) or "none of them"
+            raise BadRequest(f"expected one of {', '.join(_CONTENTS)}, given {given}")
+        if self.replaces is not None and self.body is None:
+            raise BadRequest("replaces: required with it, but missing: body")
+        if (self.reactions is None) != (self.reacts_to is None):
+            raise BadRequest("reacts_to and reactions: one of them is missing")
+        if self.body is not None:
+            if len(self.body.encode()) > BODY_MAX_BYTES:
+                raise TooLarge(f"body: too long: {BODY_MAX_BYTES} bytes of UTF-8 at most")
+            return (
+                Text(self.body) if self.replaces is None else Correction(self.replaces, self.body)
+            )
+        if self.retracts is not None:
+            return Retraction(self.retracts)
+        if self.reacts_to is not None:
+            # Each reaction counts once (XEP-0444 section 4.1).
+            return Reactions(self.reacts_to, tuple(dict.fromkeys(self.reactions or ())))
+        if self.displayed is not None:
+            return Displayed(self.displayed)
+        if self.chat_state is None:
+            raise AssertionError(contents)
+        return self.chat_state

@@ -1,0 +1,98 @@
+"""ejabberd that accepts access tokens, Muniment with sign-in, and users who sign in over HTTP."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession, TCPConnector
+
+from support.ejabberd import ROOT, Account, Ejabberd
+from support.muniment import Muniment
+from support.ports import LOOPBACK, free_port
+from support.releases import Release
+from support.server import Server
+
+#: The origin of a page of a web client.
+PAGE = "https://chat.example"
+
+PERMISSIONS = """\
+api_permissions:
+  "accounts for Muniment":
+    from: mod_http_api
+    who: {ip: 127.0.0.1/32}
+    what: [check_password, check_account, registered_users, register, change_password, unregister]
+"""
+
+
+@dataclass(frozen=True)
+class SigningIn:
+    """ejabberd and Muniment with sign-in, and the address of the public listener."""
+
+    server: Server
+    url: str
+
+    async def sign_in(self, account: Account, **fields: str) -> dict[str, Any]:
+        """Return the tokens of a new sign-in."""
+        body = {"jid": account.jid, "password": account.password, **fields}
+        async with (
+            ClientSession() as http,
+            http.post(f"{self.url}/api/v1/tokens", json=body) as response,
+        ):
+            assert response.status == 201, await response.text()
+            return await response.json()
+
+    def user(self, tokens: dict[str, Any]) -> ClientSession:
+        """Return an HTTP session of a user."""
+        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+        # Muniment may have been restarted between two requests.
+        connector = TCPConnector(force_close=True)
+        return ClientSession(self.url, headers=headers, connector=connector)
+
+
+@contextmanager
+def sign_in_server(
+    folder: Path, release: Release, *, accepts_tokens: bool = True
+) -> Iterator[SigningIn]:
+    """Run both in a folder; ejabberd accepts access tokens unless `accepts_tokens` is False."""
+    key, http, public = folder / "muniment/key.json", free_port(), free_port()
+    (folder / "muniment").mkdir(parents=True)
+    lines = subprocess.run(
+        [sys.executable, "-m", "component", "token-key", "--config", "/dev/stdin"],
+        input=f"""
+            xmpp.jid = "archive.test"
+            xmpp.hosts = ["one.test"]
+            xmpp.secret = "for this test"
+            http.enabled = false
+            tokens.key_file = "{key}"
+        """,
+        capture_output=True,
+        cwd=ROOT,
+        text=True,
+        check=True,
+    ).stdout
+    changes = {
+        "auth_method: internal": (lines if accepts_tokens else "auth_method: internal\n")
+        + PERMISSIONS,
+        "/ws: ejabberd_http_ws": "/ws: ejabberd_http_ws\n      /api: mod_http_api",
+        "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
+    }
+    with Ejabberd(folder / "ejabberd", release, changes=changes) as ejabberd:
+        options = {
+            "tokens": {"key_file": "key.json"},
+            "accounts": {"api_url": f"http://{LOOPBACK}:{ejabberd.ports.http}/api"},
+            "public_http": {
+                "enabled": True,
+                "port": public,
+                "cors_origins": [PAGE],
+                "trusted_proxies": [LOOPBACK],
+            },
+            "sessions": {"port": ejabberd.ports.c2s},
+        }
+        with Muniment(folder / "muniment", ejabberd, http_port=http, options=options) as muniment:
+            yield SigningIn(Server(ejabberd, muniment), f"http://{LOOPBACK}:{public}")

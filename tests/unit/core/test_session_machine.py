@@ -1,0 +1,327 @@
+"""The machine of a client session: connection, messages, rooms, contacts."""
+
+from __future__ import annotations
+
+import pytest
+
+from component.core.sessions import commands, events
+from component.core.sessions.commands import Command, Fail, Notify
+from component.core.sessions.machine import Limits, Phase, SessionMachine
+from component.core.sessions.outgoing import ChatState, Outgoing, Text
+
+ALICE, BOB = "alice@one.test", "bob@one.test"
+ROOM = "garden@rooms.one.test"
+
+
+class Run:
+    """A machine with a clock that a test turns on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        limits = Limits(idle=60.0, first_pause=1.0, pause_max=8.0)
+        self.machine = SessionMachine(ALICE, now=self.now, limits=limits, uniform=max)
+
+    def handle(self, event: events.Event, after: float = 0.0) -> list[Command]:
+        """Return the commands after an event, which comes some seconds later."""
+        self.now += after
+        return self.machine.handle(event, self.now)
+
+    def online(self) -> Run:
+        """Log in."""
+        assert self.handle(events.Used()) == [commands.Connect()]
+        assert self.handle(events.LoggedIn()) == [commands.Announce()]
+        return self
+
+    def say(self, id: str, to: str = BOB) -> list[Command]:
+        """Send a message."""
+        return self.handle(events.Send(to_send(id, to)))
+
+
+def to_send(id: str, to: str = BOB) -> Outgoing:
+    type = "groupchat" if to == ROOM else "chat"
+    return Outgoing(id=id, to=to, type=type, payload=Text(id))
+
+
+@pytest.fixture
+def run() -> Run:
+    return Run()
+
+
+def test_first_use_connects_once(run: Run) -> None:
+    assert run.handle(events.Used()) == [commands.Connect()]
+    assert run.handle(events.Used()) == []
+
+
+def test_message_waits_for_the_login(run: Run) -> None:
+    assert run.say("m") == [commands.Connect()]
+
+    assert run.handle(events.LoggedIn()) == [
+        commands.Announce(),
+        commands.Transmit(to_send("m")),
+    ]
+
+
+def test_pauses_between_attempts_double_up_to_the_maximum(run: Run) -> None:
+    run.handle(events.Used())
+    pauses = []
+    for _ in range(6):
+        [wait] = run.handle(events.ConnectionLost())
+        assert isinstance(wait, commands.Wait)
+        pauses.append(wait.seconds)
+        assert run.handle(events.PauseEnded(), after=wait.seconds) == [commands.Connect()]
+
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+
+
+def test_pause_is_short_again_after_a_long_connection(run: Run) -> None:
+    run.handle(events.Used())
+    for _ in range(4):
+        run.handle(events.ConnectionLost())
+        run.handle(events.PauseEnded())
+    run.handle(events.LoggedIn())
+
+    assert run.handle(events.ConnectionLost(), after=9.0) == [commands.Wait(1.0)]
+
+
+def test_pause_is_random_between_its_half_and_itself() -> None:
+    seen: list[tuple[float, float]] = []
+
+    def uniform(low: float, high: float) -> float:
+        seen.append((low, high))
+        return low
+
+    limits = Limits(idle=60.0, first_pause=1.0, pause_max=8.0)
+    machine = SessionMachine(ALICE, now=0.0, limits=limits, uniform=uniform)
+    machine.handle(events.Used(), 0.0)
+
+    assert machine.handle(events.ConnectionLost(), 0.0) == [commands.Wait(0.5)]
+    assert seen == [(0.5, 1.0)]
+
+
+def test_idle_session_ends(run: Run) -> None:
+    run.online()
+
+    assert run.handle(events.Ticked(), after=59.0) == []
+    assert run.handle(events.Ticked(), after=1.0) == [commands.Disconnect()]
+    assert run.machine.phase is Phase.CLOSED
+
+
+def test_use_postpones_the_end(run: Run) -> None:
+    run.online().handle(events.Used(), after=59.0)
+
+    assert run.handle(events.Ticked(), after=59.0) == []
+
+
+def test_session_with_a_message_on_its_way_does_not_end(run: Run) -> None:
+    run.online().say("m")
+
+    assert run.handle(events.Ticked(), after=1000.0) == []
+    run.handle(events.Settled("m"))
+    assert run.handle(events.Ticked()) == [commands.Disconnect()]
+
+
+def test_refused_login_ends_the_session_and_its_messages(run: Run) -> None:
+    run.say("m")
+
+    [fail, disconnect] = run.handle(events.LoginRefused())
+    assert isinstance(fail, Fail)
+    assert (fail.id, fail.condition, fail.by) == ("m", "not-authorized", "")
+    assert "sign in again" in fail.text
+    assert disconnect == commands.Disconnect()
+
+
+def test_message_to_an_ended_session_fails(run: Run) -> None:
+    run.handle(events.Closed())
+
+    [fail] = run.say("m")
+    assert isinstance(fail, Fail)
+
+
+def test_answer_to_what_followed_a_message_shows_that_it_was_taken(run: Run) -> None:
+    assert run.online().say("m") == [commands.Transmit(to_send("m"))]
+    assert run.handle(events.Answered("m")) == [commands.Succeed("m")]
+    assert run.handle(events.Answered("m")) == []
+
+
+def test_bounce_fails_the_message_even_after_it_was_taken(run: Run) -> None:
+    run.online().say("m")
+    run.handle(events.Answered("m"))
+
+    assert run.handle(events.Bounced("m", BOB, "gone", "Bye.")) == [Fail("m", "gone", "Bye.", BOB)]
+
+
+@pytest.mark.parametrize("sender", ["mallory@one.test", "two.test"])
+def test_bounce_from_somebody_else_is_ignored(run: Run, sender: str) -> None:
+    run.online().say("m")
+
+    assert run.handle(events.Bounced("m", sender, "gone")) == []
+
+
+def test_message_that_is_sent_again_before_its_outcome_goes_out_once(run: Run) -> None:
+    run.online().say("m")
+    run.handle(events.Settled("m"))
+
+    assert run.say("m") == []
+    assert run.handle(events.Answered("m")) == [commands.Succeed("m")]
+
+
+def test_other_message_with_the_id_of_one_without_outcome_is_refused(run: Run) -> None:
+    run.online().say("m")
+    run.handle(events.Settled("m"))
+    other = Outgoing(id="m", to=BOB, type="chat", payload=Text("other"))
+
+    [fail] = run.handle(events.Send(other))
+    assert isinstance(fail, Fail)
+    assert (fail.id, fail.condition) == ("m", "conflict")
+
+
+def test_message_that_nobody_waits_for_leaves_no_trace_once_it_was_taken(run: Run) -> None:
+    run.online().say("m")
+    run.handle(events.Settled("m"))
+
+    assert run.handle(events.Answered("m")) == []
+    assert run.say("m") == [commands.Transmit(to_send("m"))]
+
+
+def test_resumed_session_keeps_messages_and_rooms(run: Run) -> None:
+    run.online().say("m")
+    run.say("r", ROOM)
+    run.handle(events.RoomEntered(ROOM))
+    run.handle(events.ConnectionLost())
+    run.handle(events.PauseEnded())
+    run.say("later")
+
+    assert run.handle(events.LoggedIn(is_resumed=True)) == [commands.Transmit(to_send("later"))]
+    assert run.machine.rooms == {ROOM: True}
+    assert run.handle(events.Answered("m")) == [commands.Succeed("m")]
+
+
+def test_new_session_enters_rooms_again_and_fails_messages_without_outcome(run: Run) -> None:
+    run.online().say("r", ROOM)
+    run.handle(events.RoomEntered(ROOM))
+    run.handle(events.Answered("r"))
+    run.say("m")
+    run.handle(events.ConnectionLost())
+    run.handle(events.PauseEnded())
+
+    [fail, announce, join] = run.handle(events.LoggedIn())
+    assert isinstance(fail, Fail)
+    assert (fail.id, fail.condition) == ("m", "remote-server-timeout")
+    assert (announce, join) == (commands.Announce(), commands.Join(ROOM, "alice"))
+
+
+def test_first_message_to_a_room_enters_it(run: Run) -> None:
+    assert run.online().say("1", ROOM) == [commands.Join(ROOM, "alice")]
+    assert run.say("2", ROOM) == []
+
+    assert run.handle(events.RoomEntered(ROOM)) == [
+        commands.Transmit(to_send("1", ROOM)),
+        commands.Transmit(to_send("2", ROOM)),
+    ]
+    assert run.say("3", ROOM) == [commands.Transmit(to_send("3", ROOM))]
+
+
+def test_room_that_does_not_admit_the_user_fails_the_message(run: Run) -> None:
+    run.online().say("m", ROOM)
+
+    refused = events.RoomLeft(ROOM, "registration-required", "Members only.")
+    assert run.handle(refused) == [Fail("m", "registration-required", "Members only.", ROOM)]
+    assert run.say("again", ROOM) == [commands.Join(ROOM, "alice")]
+
+
+def test_room_that_has_forgotten_the_user_is_entered_with_the_next_message(run: Run) -> None:
+    run.online().say("1", ROOM)
+    run.handle(events.RoomEntered(ROOM))
+    run.handle(events.Bounced("1", ROOM, "not-acceptable"))
+
+    assert run.say("2", ROOM) == [commands.Join(ROOM, "alice")]
+
+
+def test_user_leaves_a_room(run: Run) -> None:
+    run.online().say("1", ROOM)
+    run.handle(events.RoomEntered(ROOM))
+
+    assert run.handle(events.LeaveRoom(ROOM)) == [commands.Leave(ROOM, "alice")]
+    assert run.handle(events.LeaveRoom(ROOM)) == []
+
+
+def test_changes_of_the_roster_are_told_once(run: Run) -> None:
+    item = events.RosterItem(jid=BOB, subscription="both")
+    run.online()
+
+    assert run.handle(events.RosterReceived((item,))) == [Notify(item)]
+    assert run.handle(item) == []
+    removed = events.RosterItem(jid=BOB, subscription="remove")
+    assert run.handle(events.RosterReceived(())) == [Notify(removed)]
+    assert run.machine.contacts == {}
+
+
+def test_subscription_request_waits_until_the_user_decides(run: Run) -> None:
+    request = events.PresenceOf(jid=BOB, type="subscribe")
+    assert run.online().handle(request) == [Notify(request)]
+    assert run.handle(request) == []
+    assert list(run.machine.requests) == [BOB]
+
+    granted = commands.SendSubscription(BOB, "subscribed")
+    assert run.handle(events.Authorize(BOB)) == [granted]
+    assert list(run.machine.requests) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "type"),
+    [
+        (events.Authorize(BOB, False), "unsubscribed"),
+        (events.Subscribe(BOB), "subscribe"),
+        (events.Subscribe(BOB, False), "unsubscribe"),
+    ],
+)
+def test_user_asks_and_refuses(run: Run, event: events.Event, type: str) -> None:
+    [command] = run.online().handle(event)
+
+    assert isinstance(command, commands.SendSubscription)
+    assert (command.to, command.type) == (BOB, type)
+
+
+def test_presences_are_kept_by_resource(run: Run) -> None:
+    run.online()
+    for resource in ("phone", "desk"):
+        presence = events.PresenceOf(jid=f"{BOB}/{resource}", show="away")
+        assert run.handle(presence) == [Notify(presence)]
+        assert run.handle(presence) == []
+
+    run.handle(events.PresenceOf(jid=f"{BOB}/phone", type="unavailable"))
+    assert list(run.machine.presences) == [f"{BOB}/desk"]
+    run.handle(events.PresenceOf(jid=BOB, type="unavailable"))
+    assert list(run.machine.presences) == []
+
+
+def test_receipt_is_sent_to_contacts_who_see_the_user(run: Run) -> None:
+    asks = events.Received(sender=f"{BOB}/phone", id="m", asks_receipt=True)
+    assert run.online().handle(asks) == []
+    run.handle(events.RosterItem(jid=BOB, subscription="from"))
+
+    assert run.handle(asks) == [commands.SendReceipt(f"{BOB}/phone", "m")]
+
+
+def test_message_to_another_client_is_not_acknowledged(run: Run) -> None:
+    run.online().handle(events.RosterItem(jid=BOB, subscription="both"))
+    carbon = events.Received(
+        sender=f"{BOB}/phone",
+        id="m",
+        asks_receipt=True,
+        chat_state=ChatState.ACTIVE,
+        is_carbon=True,
+    )
+
+    assert run.handle(carbon) == []
+
+
+def test_chat_states_and_receipts_of_contacts_are_told(run: Run) -> None:
+    received = events.Received(
+        sender=f"{BOB}/phone", receipt_for="m", chat_state=ChatState.COMPOSING
+    )
+
+    assert run.online().handle(received) == [
+        Notify(commands.ChatStateOf(BOB, ChatState.COMPOSING)),
+        Notify(commands.ReceiptOf(BOB, "m")),
+    ]
