@@ -20,7 +20,7 @@ from component.core.remote_data.offline import OfflineStanzas
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
 from component.core.sessions.sending import Sender
-from component.core.tokens.access import AccessToken
+from component.core.tokens.access_tokens import AccessToken
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.archive import HandlerArchive

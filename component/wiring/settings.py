@@ -17,7 +17,7 @@ from component.core.hosts import Hosts
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults, RetentionLimits
 from component.core.sessions.credentials import Credentials
-from component.core.tokens.access import AccessTokens
+from component.core.tokens.access_tokens import AccessTokens
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers

@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from component.core.tokens.access import Key
+from component.core.tokens.access_tokens import Key
 
 log = logging.getLogger(__name__)
 

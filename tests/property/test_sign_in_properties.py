@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from component.core.accounts.throttle import TokenBucket
 from component.core.errors import NotAuthorized
 from component.core.hosts import Hosts
-from component.core.tokens.access import AccessTokens, Key
+from component.core.tokens.access_tokens import AccessTokens, Key
 from component.core.tokens.sign_ins import GRACE_SECONDS, SignIns, Tokens
 from component.core.xml.times import now
 from storage.interface import Storage

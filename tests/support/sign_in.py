@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from component.core.tokens.access import AccessTokens, Key
+from component.core.tokens.access_tokens import AccessTokens, Key
 from component.core.tokens.sign_ins import SignIns
 from component.web.server.settings import PUBLIC, Services
 from support.http_services import SETTINGS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from component.core.tokens.access import Key
+from component.core.tokens.access_tokens import Key
 from component.wiring import token_key
 
 

@@ -18,8 +18,8 @@ from component.core.errors import (
 )
 from component.core.hosts import Hosts
 from component.core.store_errors import translated
-from component.core.tokens.access import AccessToken, AccessTokens, ExpiredToken, is_token
-from component.core.tokens.refresh import RefreshToken, new_salt
+from component.core.tokens.access_tokens import AccessToken, AccessTokens, ExpiredToken, is_token
+from component.core.tokens.refresh_tokens import RefreshToken, new_salt
 from component.core.tokens.tickets import Tickets
 from component.core.xml.times import now
 from storage import interface

@@ -16,7 +16,7 @@ from time import monotonic
 from cachetools import TTLCache
 
 from component.core.errors import NotAuthorized
-from component.core.tokens.access import AccessToken
+from component.core.tokens.access_tokens import AccessToken
 
 LIFETIME_SECONDS = 30
 

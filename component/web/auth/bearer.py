@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler
 
 from component.core.access.principals import User
 from component.core.errors import NotAuthorized
-from component.core.tokens.access import AccessToken, ExpiredToken
+from component.core.tokens.access_tokens import AccessToken, ExpiredToken
 from component.web import keys
 
 #: The parameter of a query that has a ticket.

@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from component.core.errors import NotAuthorized
-from component.core.tokens.access import (
+from component.core.tokens.access_tokens import (
     KEY_BYTES,
     AccessTokens,
     ExpiredToken,

@@ -14,9 +14,9 @@ from component.core.accounts.protocol import AccountSource
 from component.core.accounts.throttle import TokenBucket
 from component.core.errors import ItemNotFound, NotAuthorized, Overloaded, RateLimited
 from component.core.hosts import Hosts
-from component.core.tokens.access import AccessTokens, Key
+from component.core.tokens.access_tokens import AccessTokens, Key
 from component.core.tokens.accounts import with_tokens
-from component.core.tokens.refresh import RefreshToken
+from component.core.tokens.refresh_tokens import RefreshToken
 from component.core.tokens.sign_ins import GRACE_SECONDS, PENDING_MAX, PER_ACCOUNT_MAX, SignIns
 from component.core.xml.times import now
 from storage.interface import Storage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from component.core.errors import NotAuthorized
-from component.core.tokens.access import AccessToken
+from component.core.tokens.access_tokens import AccessToken
 from component.core.tokens.tickets import LIFETIME_SECONDS, PER_SIGN_IN_MAX, Tickets
 
 TOKEN = AccessToken(jid="alice@example.org", sign_in="vJcqpryQYr2MEjBV", expires_at=600)

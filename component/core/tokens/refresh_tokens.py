@@ -14,7 +14,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
-from component.core.tokens.access import base64url
+from component.core.tokens.access_tokens import base64url
 
 SELECTOR_BYTES = 16
 VERIFIER_BYTES = 32
