@@ -122,14 +122,14 @@ async def test_query_to_the_server_reads_the_archive_of_its_user(wire: Wire, ver
     mod_mam of ejabberd answers them from the archive of the asker."""
     wire.grant(PRIVILEGE_1)
     wire.say("private", sender=ALICE_PHONE)
-    asked = [
+    replies = [
         await wire.delegated(query(), asker=asker, owner=HOST, namespace=version)
         for asker in (ALICE_PHONE, f"carol@{HOST}/phone")
     ]
 
-    assert [reply.bodies for reply in asked] == [["private"], []]
-    assert asked[0].iq.attrib == {"type": "result", "id": "q1", "from": HOST, "to": ALICE_PHONE}
-    assert [message.get("from") for message in asked[0].messages] == [HOST]
+    assert [reply.bodies for reply in replies] == [["private"], []]
+    assert replies[0].iq.attrib == {"type": "result", "id": "q1", "from": HOST, "to": ALICE_PHONE}
+    assert [message.get("from") for message in replies[0].messages] == [HOST]
 
 
 @VERSIONS

@@ -98,13 +98,13 @@ async def test_marker_published_while_muniment_was_away_is_asked_for(own_server:
             # ejabberd permits it a moment after the connection.
             while await unread(own_server, alice) != {bob.jid: 1}:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
-    asked = await unread(own_server, alice)
+    before = await unread(own_server, alice)
     async with own_server.client(alice, "laptop") as hers:
         await hers.ask("get", items_of())
         await mam.query(hers, max=0)
         caught_up = await unread(own_server, alice)
 
-    assert (asked, caught_up) == ({bob.jid: 1 if is_asked else 3}, {bob.jid: 1})
+    assert (before, caught_up) == ({bob.jid: 1 if is_asked else 3}, {bob.jid: 1})
 
 
 async def test_marker_of_a_room_names_the_id_of_the_room(server: Server) -> None:
@@ -118,15 +118,15 @@ async def test_marker_of_a_room_names_the_id_of_the_room(server: Server) -> None
             his.say(room, f"message {number}", type="groupchat")
         await hers.wait_for_body("message 2")
         second = await hers.wait_for_body("message 1")
-        given = second.find("{urn:xmpp:sid:0}stanza-id")
+        room_id = second.find("{urn:xmpp:sid:0}stanza-id")
         before = await unread(server, alice)
-        if given is not None:
-            await hers.ask("set", publication(item(room, stanza_id(given.get("id", ""), room))))
+        if room_id is not None:
+            await hers.ask("set", publication(item(room, stanza_id(room_id.get("id", ""), room))))
         await mam.query(hers, max=0)
         after = await unread(server, alice)
 
     has_ids = server.ejabberd.release.has_iq_privilege
-    assert (given is not None) == has_ids
+    assert (room_id is not None) == has_ids
     assert (before, after) == ({room: 3}, {room: 1 if has_ids else 3})
 
 

@@ -126,14 +126,14 @@ def test_healthy_installation_has_no_faults(patient: Patient) -> None:
 def test_missing_copies_are_found(patient: Patient, instead: str) -> None:
     """By a message of Muniment's own, which 23.01 does not copy."""
     patient.configure(patient.without(SERVICE_LOG, instead=instead))
-    found = patient.faults()
+    findings = patient.faults()
 
     if not patient.ejabberd.release.has_iq_privilege:
-        assert found == {}
+        assert findings == {}
         return
-    assert set(found) == {"copies"}
-    assert found["copies"]["severity"] == "error"
-    assert found["copies"]["options"] == {
+    assert set(findings) == {"copies"}
+    assert findings["copies"]["severity"] == "error"
+    assert findings["copies"]["options"] == {
         "modules": {"mod_service_log": {"loggers": ["archive.test"]}}
     }
 
@@ -154,11 +154,11 @@ async def test_missing_copies_are_found_by_a_query_of_a_user(patient: Patient) -
 
 def test_missing_delegation_is_found(patient: Patient) -> None:
     patient.configure(patient.without(DELEGATION))
-    found = patient.faults()
+    findings = patient.faults()
 
-    assert set(found) == {"delegation"}
-    assert "one.test, two.test" in found["delegation"]["seen"]
-    assert found["delegation"]["options"]["modules"] == {
+    assert set(findings) == {"delegation"}
+    assert "one.test, two.test" in findings["delegation"]["seen"]
+    assert findings["delegation"]["options"]["modules"] == {
         "mod_delegation": {"namespaces": {"urn:xmpp:mam:2": {"access": "muniment"}}}
     }
 
@@ -166,38 +166,38 @@ def test_missing_delegation_is_found(patient: Patient) -> None:
 def test_host_without_a_delegation_of_its_own_keeps_the_program_ready(patient: Patient) -> None:
     """It may be deliberate: the other host has the module."""
     patient.configure(f"{patient.without(DELEGATION)}\n{DELEGATION_OF_ONE_HOST}")
-    found = patient.faults()
+    findings = patient.faults()
 
-    assert set(found) == {"delegation"}
-    assert found["delegation"]["severity"] == "warning"
-    assert found["delegation"]["seen"].startswith("two.test: ")
+    assert set(findings) == {"delegation"}
+    assert findings["delegation"]["severity"] == "warning"
+    assert findings["delegation"]["seen"].startswith("two.test: ")
     assert patient.muniment.is_ready()
 
 
 def test_missing_acl_is_found(patient: Patient) -> None:
     patient.configure(patient.without(ACL))
-    found = patient.faults()
+    findings = patient.faults()
 
-    assert {"delegation", "privilege-message", "roster"} <= set(found)
+    assert {"delegation", "privilege-message", "roster"} <= set(findings)
     for check in ("delegation", "privilege-message", "roster"):
-        assert found[check]["options"]["acl"] == {"muniment": {"server": "archive.test"}}
+        assert findings[check]["options"]["acl"] == {"muniment": {"server": "archive.test"}}
 
 
 def test_missing_mod_privilege_is_found(patient: Patient) -> None:
     privilege = patient.healthy[patient.healthy.index("  mod_privilege:") :]
     patient.configure(patient.without(privilege))
-    found = patient.faults()
+    findings = patient.faults()
 
-    assert {"privilege-message", "roster"} <= set(found)
-    assert "delegation" not in found
+    assert {"privilege-message", "roster"} <= set(findings)
+    assert "delegation" not in findings
 
 
 def test_missing_privilege_for_rosters_is_a_warning(patient: Patient) -> None:
     patient.configure(patient.without(ROSTER))
-    found = patient.faults()
+    findings = patient.faults()
 
-    assert set(found) == {"roster"}
-    assert found["roster"]["severity"] == "warning"
+    assert set(findings) == {"roster"}
+    assert findings["roster"]["severity"] == "warning"
 
 
 def test_missing_privilege_for_rooms_is_found(patient: Patient) -> None:
@@ -206,20 +206,20 @@ def test_missing_privilege_for_rooms_is_found(patient: Patient) -> None:
         return
     start = patient.healthy.index("    iq:\n")
     patient.configure(patient.without(patient.healthy[start:]))
-    found = patient.faults()
+    findings = patient.faults()
 
-    assert set(found) == {"rooms"}
-    assert found["rooms"]["options"]["modules"]["mod_privilege"] == {
+    assert set(findings) == {"rooms"}
+    assert findings["rooms"]["options"]["modules"]["mod_privilege"] == {
         "iq": {"http://jabber.org/protocol/disco#info": {"get": "muniment"}}
     }
 
 
 def test_mod_mam_beside_muniment_is_a_warning(patient: Patient) -> None:
     patient.configure(patient.without("  mod_vcard: {}", instead="  mod_vcard: {}\n  mod_mam: {}"))
-    found = patient.faults()
+    findings = patient.faults()
 
-    assert set(found) == {"mod-mam"}
-    assert "one.test, two.test" in found["mod-mam"]["seen"]
+    assert set(findings) == {"mod-mam"}
+    assert "one.test, two.test" in findings["mod-mam"]["seen"]
 
 
 def test_log_names_each_fault_once_for_each_connection(patient: Patient) -> None:
@@ -255,9 +255,9 @@ def test_command_says_what_to_change_until_it_is_mended(patient: Patient) -> Non
     assert "mod_delegation:\n" in text.stdout
     assert "1 error, 0 warnings." in text.stdout
     assert "ejabberdctl reload_config" in text.stdout
-    found = json.loads(data.stdout)
-    assert found["summary"]["error"] == 1
-    assert faults(found["findings"])["delegation"]["options"]["acl"]
+    findings = json.loads(data.stdout)
+    assert findings["summary"]["error"] == 1
+    assert faults(findings["findings"])["delegation"]["options"]["acl"]
     assert faults(json.loads(mended.stdout)["findings"]) == {}
 
 
@@ -272,15 +272,15 @@ async def test_connection_that_takes_our_stanzas_is_found(
         with Muniment(tmp_path / "muniment", ejabberd) as muniment:
             patient = Patient(ejabberd, muniment)
             async with connected(ports.component, OTHER, SECRET):
-                found = patient.faults()
+                findings = patient.faults()
             ejabberd.stop()
             changes = TWO_COMPONENTS
             with Ejabberd(folder, release, ports=ports, changes=changes, secret=SECRET):
                 async with connected(ports.component, OTHER, SECRET):
                     mended = patient.faults(reconnect=False)
 
-    assert set(found) == {"global-routes"}
-    assert found["global-routes"]["options"] == {
+    assert set(findings) == {"global-routes"}
+    assert findings["global-routes"]["options"] == {
         "listen": [{"module": "ejabberd_service", "global_routes": False}]
     }
     assert mended == {}
@@ -298,9 +298,9 @@ def test_wrong_virtual_host_is_found_without_a_running_muniment(
         muniment.write_config()
         mended = run("doctor", muniment.config_path, "--json")
 
-    found = faults(json.loads(wrong.stdout)["findings"])
-    assert (wrong.returncode, set(found)) == (1, {"virtual-host"})
-    assert found["virtual-host"]["seen"].startswith("wrong.test: ")
+    findings = faults(json.loads(wrong.stdout)["findings"])
+    assert (wrong.returncode, set(findings)) == (1, {"virtual-host"})
+    assert findings["virtual-host"]["seen"].startswith("wrong.test: ")
     assert mended.returncode == 0, mended.stdout
 
 

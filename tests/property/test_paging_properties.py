@@ -118,8 +118,8 @@ async def paged(
             assert len(page.messages) == size or page.complete
         else:
             assert page.messages or page.complete
-            taken = sum(len(message.xml.encode()) for message in page.messages)
-            assert taken <= max_bytes or len(page.messages) == 1
+            page_bytes = sum(len(message.xml.encode()) for message in page.messages)
+            assert page_bytes <= max_bytes or len(page.messages) == 1
         if counted and page.messages and page.index is not None and page.count is not None:
             behind = page.count - page.index - len(page.messages)
             assert len(messages) == (behind if backwards else page.index)
@@ -287,10 +287,10 @@ def test_page_by_time_is_the_shortest_without_a_split_microsecond(
 
         in_time = sorted(matching(model(batches), filter), key=lambda row: row.at)
         groups = [list(group) for _, group in groupby(in_time, key=lambda row: row.at)]
-        taken: list[NewMessage] = []
-        while groups and (limit is None or len(taken) < limit):
-            taken = [*groups.pop(), *taken] if newest else [*taken, *groups.pop(0)]
-        assert columns(page.messages) == columns(taken)
+        expected: list[NewMessage] = []
+        while groups and (limit is None or len(expected) < limit):
+            expected = [*groups.pop(), *expected] if newest else [*expected, *groups.pop(0)]
+        assert columns(page.messages) == columns(expected)
         assert page.complete is (not groups)
 
     runner.run(check())

@@ -76,13 +76,13 @@ def test_invalid_verifier_never_matches(prefix: str, text: str) -> None:
 
 @given(st.lists(st.floats(min_value=0, max_value=30), max_size=60), st.integers(1, 5))
 def test_guesses_never_exceed_burst_and_refill(pauses: list[float], burst: int) -> None:
-    now, taken = 1234.567, []
+    now, attempts = 1234.567, []
     budget = TokenBucket(burst=burst, refill=10, clock=lambda: now)
     for pause in pauses:
         now += pause
         if budget.take("alice@example.org"):
-            taken.append(now)
+            attempts.append(now)
 
-    for first, start in enumerate(taken):
-        for last, end in enumerate(taken[first:], first):
+    for first, start in enumerate(attempts):
+        for last, end in enumerate(attempts[first:], first):
             assert last - first + 1 <= burst + (end - start) / 10 + 1e-6

@@ -110,7 +110,7 @@ class Profanity:
         """Return the screen when a text is on it. Raises Unseen."""
         return await self.wait_until(lambda screen: any(text in line for line in screen), text)
 
-    async def scroll_until(self, is_seen: Callable[[list[str]], bool], what: str) -> None:
+    async def scroll_until(self, is_seen: Callable[[list[str]], bool], description: str) -> None:
         """Return when something is seen; scroll up while nothing changes. Raises Unseen."""
         last, unchanged = self.screen(), 0
 
@@ -122,9 +122,11 @@ class Profanity:
                 self.press("PageUp")
             return is_seen(screen)
 
-        await self.wait_until(look, what)
+        await self.wait_until(look, description)
 
-    async def wait_until(self, is_seen: Callable[[list[str]], bool], what: str) -> list[str]:
+    async def wait_until(
+        self, is_seen: Callable[[list[str]], bool], description: str
+    ) -> list[str]:
         """Return the screen when something is seen on it. Raises Unseen."""
         try:
             async with asyncio.timeout(SECONDS):
@@ -132,7 +134,7 @@ class Profanity:
                     await asyncio.sleep(POLL_SECONDS)
         except (TimeoutError, subprocess.CalledProcessError) as error:
             shown = "\n".join(self.screen()) if self._is_running() else "Profanity has ended."
-            raise Unseen(f"{what}: not seen within {SECONDS:g} s\n{shown}") from error
+            raise Unseen(f"{description}: not seen within {SECONDS:g} s\n{shown}") from error
         return screen
 
     def _configure(self) -> None:

@@ -158,13 +158,13 @@ class Deliveries:
             self._is_pressed = False
             return
         away = {jids.bare(d.recipient) for d in due if not self._reaches(d)}
-        asked = sorted(away)[:ACCOUNTS_MAX]
-        missing = await self._recipients.missing(asked)
+        queried = sorted(away)[:ACCOUNTS_MAX]
+        missing = await self._recipients.missing(queried)
         if missing is None:
             # Copies may still be on their way.
             return
-        unasked = away.difference(asked)
-        due = [d for d in due if d in self._open and jids.bare(d.recipient) not in unasked]
+        unqueried = away.difference(queried)
+        due = [d for d in due if d in self._open and jids.bare(d.recipient) not in unqueried]
         self._conclude(due, at, missing)
 
     def _is_due(self, delivery: Delivery, at: int) -> bool:

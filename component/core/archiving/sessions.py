@@ -54,16 +54,16 @@ class Sessions:
         """Note an available presence of a full JID."""
         sessions = self._of(jids.bare(jid))
         resource = jids.resource(jid)
-        known = sessions.pop(resource, None)
-        since = at if known is None or known.priority is None else known.since
+        previous = sessions.pop(resource, None)
+        since = at if previous is None or previous.priority is None else previous.since
         sessions[resource] = _Session(priority, since, at)
         if len(sessions) > RESOURCES_MAX:
             sessions.popitem(last=False)
 
     def unavailable(self, jid: str, at: int) -> None:
         """Note that a full JID is no longer available."""
-        if (known := self._session(jid)) is not None:
-            known.priority, known.last_presence = None, at
+        if (session := self._session(jid)) is not None:
+            session.priority, session.last_presence = None, at
 
     def reaches(self, address: str, at: int) -> bool:
         """Return whether a message to an address at that time had a known session to go to.
@@ -77,36 +77,36 @@ class Sessions:
         if named is not None and named.priority is not None and named.since <= at:
             return True
         return any(
-            one.priority is not None and one.priority >= 0 and one.since <= at
-            for one in sessions.values()
+            session.priority is not None and session.priority >= 0 and session.since <= at
+            for session in sessions.values()
         )
 
     def last_presence(self, jid: str) -> int:
         """Return the time of the last presence of a full JID, 0 if none is known."""
-        known = self._session(jid)
-        return 0 if known is None else known.last_presence
+        session = self._session(jid)
+        return 0 if session is None else session.last_presence
 
     def last_announced(self, user: str) -> int:
         """Return the time of a user's last presence that accepts messages, 0 if none is known."""
         sessions = self._users.get(user)
         heard = [
-            one.last_presence
-            for one in (sessions or {}).values()
-            if one.priority is not None and one.priority >= 0
+            session.last_presence
+            for session in (sessions or {}).values()
+            if session.priority is not None and session.priority >= 0
         ]
         return max(heard, default=0)
 
     def note_activity(self, user: str, at: int) -> None:
         """Note that a session of a user sent a stanza."""
-        known = self._activity.get(user)
-        if known is None:
+        activity = self._activity.get(user)
+        if activity is None:
             self._activity[user] = _Activity(at, self._began or at, at)
             if len(self._activity) > USERS_MAX:
                 self._activity.popitem(last=False)
             return
-        if at - known.last_active > QUIET_AFTER:
-            known.quiet_since, known.active_since = known.last_active, at
-        known.last_active = max(known.last_active, at)
+        if at - activity.last_active > QUIET_AFTER:
+            activity.quiet_since, activity.active_since = activity.last_active, at
+        activity.last_active = max(activity.last_active, at)
         self._activity.move_to_end(user)
 
     def was_away(self, user: str, since: int, at: int) -> bool:
@@ -114,11 +114,13 @@ class Sessions:
 
         A silent user counts as away. Nothing is known of the time before the stream began.
         """
-        known = self._activity.get(user)
-        if known is None or at - known.active_since > OFFLINE_DELIVERY:
+        activity = self._activity.get(user)
+        if activity is None or at - activity.active_since > OFFLINE_DELIVERY:
             return False
         return (
-            known.quiet_since - _CLOCK_TOLERANCE <= since <= known.active_since + _CLOCK_TOLERANCE
+            activity.quiet_since - _CLOCK_TOLERANCE
+            <= since
+            <= activity.active_since + _CLOCK_TOLERANCE
         )
 
     def forget(self, at: int = 0) -> None:

@@ -324,10 +324,10 @@ class SessionMachine:
             return True
         if event.type != "unavailable":
             return False
-        gone = [jid for jid in self.presences if event.jid in (jid, bare(jid))]
-        for jid in gone:
+        unavailable = [jid for jid in self.presences if event.jid in (jid, bare(jid))]
+        for jid in unavailable:
             del self.presences[jid]
-        return bool(gone)
+        return bool(unavailable)
 
     @_on.register
     def _(self, event: events.Subscribe) -> Iterator[Command]:

@@ -186,8 +186,8 @@ class Sender:
             raise BadRequest(f"{field}: this message is not yours")
         id = payloads.id
         if is_groupchat and kind is not ReferenceKind.CORRECT:
-            given = [id for by, id in payloads.stanza_ids if by == row.peer]
-            id = given[-1] if given else id
+            room_ids = [id for by, id in payloads.stanza_ids if by == row.peer]
+            id = room_ids[-1] if room_ids else id
         if not id:
             raise BadRequest(f"{field}: this message has no id, so no other one can refer to it")
         return replace(payload, id=id)

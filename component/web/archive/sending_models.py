@@ -82,8 +82,8 @@ class SendFields(Parameters):
     def _payload(self) -> Payload:
         contents = [name for name in _CONTENTS if getattr(self, name) is not None]
         if len(contents) != 1:
-            given = " and ".join(contents) or "none of them"
-            raise BadRequest(f"expected one of {', '.join(_CONTENTS)}, given {given}")
+            names = " and ".join(contents) or "none of them"
+            raise BadRequest(f"expected one of {', '.join(_CONTENTS)}, given {names}")
         if self.replaces is not None and self.body is None:
             raise BadRequest("replaces: required with it, but missing: body")
         if (self.reactions is None) != (self.reacts_to is None):

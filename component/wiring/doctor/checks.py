@@ -80,7 +80,7 @@ async def _ejabberd(
             yield finding
     else:
         yield await link.check(config, login=login)
-    if asked := await account_sources.check(config):
-        answers, text = asked
+    if answer := await account_sources.check(config):
+        answers, text = answer
         severity = Severity.OK if answers else Severity.ERROR
         yield Finding(id=ACCOUNTS, severity=severity, seen=text)

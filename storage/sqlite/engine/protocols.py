@@ -31,14 +31,14 @@ class Bound:
 
     def take(self, rows: Iterable[Row]) -> list[Row]:
         """Return the rows that fit, and one more if there is one; read no further row."""
-        taken: list[Row] = []
+        rows_within: list[Row] = []
         bytes_left = self.bytes
         for row in rows:
-            taken.append(row)
+            rows_within.append(row)
             bytes_left -= _size(row[self.column])
-            if bytes_left < 0 and len(taken) > 1:
+            if bytes_left < 0 and len(rows_within) > 1:
                 break
-        return taken
+        return rows_within
 
 
 def _size(text: str) -> int:

@@ -111,15 +111,15 @@ class Appender:
         named = [(row.number, row.entry.stanza_id) for row in rows if row.entry.stanza_id]
         if not named:
             return rows
-        taken = {(row[0], row[1]) for row in await connection.fetch(_TAKEN, json.dumps(named))}
+        used = {(row[0], row[1]) for row in await connection.fetch(_TAKEN, json.dumps(named))}
         unique = []
         for row in rows:
             name = row.number, row.entry.stanza_id
-            if row.entry.stanza_id and (name in taken or self._ids.decode(*name) is not None):
+            if row.entry.stanza_id and (name in used or self._ids.decode(*name) is not None):
                 unique.append(row._replace(entry=row.entry._replace(stanza_id="")))
             else:
                 unique.append(row)
-                taken.add(name)
+                used.add(name)
         return unique
 
     async def _update_derived(self, connection: Connection, rows: list[_InsertRow]) -> None:

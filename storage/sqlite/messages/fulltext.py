@@ -105,8 +105,8 @@ def corrected(links: str) -> int | None:
 async def targets(connection: Connection, number: int, sequences: Iterable[int]) -> dict[int, int]:
     """Return the sequences of the messages that these messages refer to, by their sequences."""
     rows = await connection.fetch(_LINKS, number, json.dumps(list(sequences)))
-    found = {row[0]: _target(row[1], _ALL_SIGNS) for row in rows}
-    return {sequence: target for sequence, target in found.items() if target is not None}
+    targets = {row[0]: _target(row[1], _ALL_SIGNS) for row in rows}
+    return {sequence: target for sequence, target in targets.items() if target is not None}
 
 
 async def delete_text(connection: Connection, number: int, sequences: Iterable[int]) -> None:

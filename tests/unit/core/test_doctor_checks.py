@@ -90,21 +90,21 @@ def test_healthy_server_passes_every_check() -> None:
 def test_fault_is_named_with_what_to_change(
     id: str, facts: ServerFacts, severity: Severity, words: str
 ) -> None:
-    found = finding(id, facts)
+    result = finding(id, facts)
 
-    assert found.severity is severity
-    assert words in found.seen
-    assert found.change
+    assert result.severity is severity
+    assert words in result.seen
+    assert result.change
 
 
 @pytest.mark.parametrize("has_answer", [True, False])
 def test_domain_without_rooms_is_an_error(has_answer: bool) -> None:
     service = RoomServiceFacts(service=ROOMS, is_answering=has_answer, is_for_rooms=False)
 
-    found = finding("rooms", replace(HEALTHY, room_services=(service,)))
+    result = finding("rooms", replace(HEALTHY, room_services=(service,)))
 
-    assert found.severity is Severity.ERROR
-    assert ("it has no rooms" if has_answer else "it does not answer Muniment") in found.seen
+    assert result.severity is Severity.ERROR
+    assert ("it has no rooms" if has_answer else "it does not answer Muniment") in result.seen
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_fault_of_one_host_only_is_a_warning(id: str, change: dict[str, object])
     """It may be deliberate: ejabberd configures modules for each virtual host."""
     bad = replace(HEALTHY.hosts[1], **change)  # type: ignore[arg-type]
 
-    found = finding(id, replace(HEALTHY, hosts=(GOOD, bad)))
+    result = finding(id, replace(HEALTHY, hosts=(GOOD, bad)))
 
-    assert found.severity is Severity.WARNING
-    assert found.seen.startswith("two.test: ")
+    assert result.severity is Severity.WARNING
+    assert result.seen.startswith("two.test: ")
 
 
 def test_missing_copies_of_one_host_are_an_error_if_no_other_host_surely_copies() -> None:
@@ -177,10 +177,10 @@ def test_checks_of_hosts_are_skipped_where_none_is_served() -> None:
     ],
 )
 def test_check_that_cannot_be_made_says_why(id: str, facts: ServerFacts, words: str) -> None:
-    found = finding(id, facts)
+    result = finding(id, facts)
 
-    assert found.severity is Severity.SKIPPED
-    assert words in found.seen
+    assert result.severity is Severity.SKIPPED
+    assert words in result.seen
 
 
 def test_ignored_check_is_skipped() -> None:

@@ -53,12 +53,12 @@ class Server:
     lost: int = 0  #: messages to the component itself that do not come back
     unanswered: int = 0  #: pings that are not answered once a message is lost
     features: Mapping[str, str] = field(default_factory=dict)
-    kept: list[Element] = field(default_factory=list)
+    stanzas: list[Element] = field(default_factory=list)
 
     async def run(self) -> None:
         while True:
             stanza = await self.wire.next_sent()
-            self.kept.append(stanza)
+            self.stanzas.append(stanza)
             if stanza.tag.endswith("}iq"):
                 self._answer(stanza)
             else:
@@ -165,7 +165,7 @@ async def test_server_that_grants_all_has_no_faults(
     assert {f.id: f.severity for f in findings.values() if f.severity is not Severity.OK} == {
         "rooms": Severity.SKIPPED
     }
-    assert len([stanza for stanza in server.kept if stanza.get("to") == COMPONENT]) == COUNT
+    assert len([stanza for stanza in server.stanzas if stanza.get("to") == COMPONENT]) == COUNT
 
 
 async def test_server_that_grants_nothing_is_told_of_all(
