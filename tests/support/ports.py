@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 
 LOOPBACK = "127.0.0.1"
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
 #: Below the ports of outgoing connections, which could take the port of a server that is about
-#: to listen.
-_PORTS = range(16_000, 30_000)
+#: to listen. Each worker of pytest has a share, so that two workers never choose the same port.
+_PORTS = range(16_000 + _WORKER, 30_000, _WORKERS)
 
 #: Ports that were returned; their servers may not listen yet.
 _assigned: set[int] = set()

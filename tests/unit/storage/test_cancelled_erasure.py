@@ -61,7 +61,7 @@ async def test_message_after_a_cancelled_erasure_is_in_the_archive(
     ids = Ids(bytes(KEY_BYTES))
     archive = SqliteArchive(database, ids)
     await archive.append([entry("erased")])
-    retention = SqliteRetention(cancelled(database, archive), ids, archive.forget)
+    retention = SqliteRetention(cancelled(database, archive), ids, archive)
     with pytest.raises(asyncio.CancelledError):
         await retention.erase(ALICE, limit=10)
     await archive.append([entry("later")])
