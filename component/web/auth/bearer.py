@@ -11,6 +11,7 @@ from component.core.access.principals import User
 from component.core.errors import NotAuthorized
 from component.core.tokens.access_tokens import AccessToken, ExpiredToken
 from component.web import keys
+from component.web.server import body
 
 #: The parameter of a query that has a ticket.
 TICKET = "ticket"
@@ -51,6 +52,17 @@ async def _redeemed(request: web.Request) -> AccessToken:
     if len(tickets) != 1 or "Authorization" in request.headers:
         raise NotAuthorized("Show one ticket, or one access token in a header.")
     return await request.app[keys.sign_ins].redeem(tickets[0])
+
+
+def stream_parameters(request: web.Request, *lists: str) -> dict[str, str | list[str]]:
+    """Return the parameters of the query of a stream, as `body.parameters` does.
+
+    The ticket is left out on the public listener, where a user has shown it already.
+    """
+    values = body.parameters(request, *lists)
+    if keys.access_token in request:
+        values.pop(TICKET, None)
+    return values
 
 
 def seconds_left(request: web.Request) -> float | None:

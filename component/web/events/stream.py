@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import orjson
 from aiohttp import web
 
-from component.core.errors import CursorExpired, Refused
+from component.core.errors import CursorExpired
 from component.core.events.reader import ReadableEvents
 from component.web import keys
-from component.web.archive.stream import HEADERS, RETRY_MILLISECONDS
-from component.web.auth.bearer import TICKET, seconds_left
+from component.web.auth.bearer import stream_parameters
 from component.web.events import events_json
 from component.web.events.models import EventStreamParameters
 from component.web.events.polls import expired_response, own_account, place_of
-from component.web.server import body
-from component.web.server.limits import on_disconnect, time_limit
+from component.web.server import event_stream
+from component.web.server.limits import time_limit
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, routes_at
-
-log = logging.getLogger(__name__)
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -33,72 +30,39 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def follow(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/events/stream: events as they come, without end."""
     owner = own_account(request)
-    values = body.parameters(request)
-    # The user has shown it already.
-    values.pop(TICKET, None)
-    parameters = checked(EventStreamParameters, values)
+    parameters = checked(EventStreamParameters, stream_parameters(request))
     # A browser that reconnects repeats the query of its first request.
     after = place_of(parameters, request.headers.get("Last-Event-ID"))
-    streams = request.config_dict[keys.stream_limit]
-    with streams.slot(owner):
+    with request.config_dict[keys.stream_limit].slot(owner):
         try:
             async with time_limit(request):
                 await request.app[keys.events].page(owner, after, limit=1)
         except CursorExpired as expired:
             return await expired_response(request, owner, expired)
-        sender = _Sender(request, xml=parameters.xml)
-        sending = streams.run(sender.send(owner, after))
-        on_disconnect(request, sending.cancel)
-        try:
-            await asyncio.wait([sending], timeout=seconds_left(request))
-        finally:
-            sending.cancel()
-    return sender.response
+        texts = _texts(request, owner, after, xml=parameters.xml)
+        # A client that reconnects is told what to do.
+        subject = f"events of {owner}"
+        return await event_stream.respond(request, texts, subject, end_level=logging.INFO)
 
 
-class _Sender:
-    """The response of one stream, while it is sent."""
+async def _texts(
+    request: web.Request, owner: str, after: int | str, *, xml: bool
+) -> AsyncGenerator[str, None]:
+    """Yield the events of an account, and heartbeats while there are none."""
+    pause = request.app[keys.settings].stream_heartbeat_seconds
+    yield f"retry: {event_stream.RETRY_MILLISECONDS}\n\n"
+    async with aclosing(request.app[keys.events].pages(owner, after, pause=pause)) as pages:
+        async for page in pages:
+            yield _text(page, xml=xml)
 
-    def __init__(self, request: web.Request, *, xml: bool) -> None:
-        self.response = web.StreamResponse(headers=HEADERS)
-        self.response.force_close()
-        self._request = request
-        self._xml = xml
-        self._settings = request.app[keys.settings]
 
-    async def send(self, owner: str, after: int | str) -> None:
-        """Send events until the client has gone or does not read them."""
-        pause = self._settings.stream_heartbeat_seconds
-        pages = self._request.app[keys.events].pages(owner, after, pause=pause)
-        try:
-            await self.response.prepare(self._request)
-            await self._write(f"retry: {RETRY_MILLISECONDS}\n\n")
-            async with aclosing(pages):
-                async for page in pages:
-                    await self._write(self._text(page))
-        except ConnectionError:
-            return
-        except TimeoutError:
-            log.warning("a client did not read its events of %s: connection closed", owner)
-            if self._request.transport is not None:
-                self._request.transport.abort()
-        except Refused as refused:
-            # A client that reconnects is told what to do.
-            log.info("a stream of events of %s has ended: %s", owner, refused.message)
-        except Exception:
-            log.exception("a stream of events of %s has failed", owner)
-
-    async def _write(self, text: str) -> None:
-        async with asyncio.timeout(self._settings.request_timeout_seconds):
-            await self.response.write(text.encode())
-
-    def _text(self, page: ReadableEvents) -> str:
-        """Return a page as events, a page without events as a comment and its cursor."""
-        if not page.events:
-            return f": still here\nid: {page.cursor}\n\n"
-        lines = []
-        for item in page.events:
-            fields = events_json.event(item, xml=self._xml)
-            data = orjson.dumps(fields).decode()
-            lines.append(f"id: {item.event.cursor}\nevent: {fields['type']}\ndata: {data}\n\n")
-        return "".join(lines)
+def _text(page: ReadableEvents, *, xml: bool) -> str:
+    """Return a page as events, a page without events as a comment and its cursor."""
+    if not page.events:
+        return f": still here\nid: {page.cursor}\n\n"
+    lines = []
+    for item in page.events:
+        fields = events_json.event(item, xml=xml)
+        data = orjson.dumps(fields).decode()
+        lines.append(f"id: {item.event.cursor}\nevent: {fields['type']}\ndata: {data}\n\n")
+    return "".join(lines)
