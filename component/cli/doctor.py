@@ -142,16 +142,7 @@ def _data(
     return {
         "summary": {severity.value: counts[severity] for severity in Severity},
         "failure": failure,
-        "findings": [
-            {
-                "check": finding.id,
-                "severity": finding.severity,
-                "seen": finding.seen,
-                "change": finding.change,
-                "options": finding.options,
-            }
-            for finding in findings
-        ],
+        "findings": [finding.fields for finding in findings],
     }
 
 

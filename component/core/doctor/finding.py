@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Self
 
 from component.core.doctor.facts import HostFacts
 from component.core.ejabberd_options import Options, in_one_line
@@ -29,6 +30,28 @@ class Finding:
     change: str = ""  #: what to do about it, "" where nothing has to change
     #: the options of ejabberd.yml that mend it, as nested mappings
     options: Options = field(default_factory=dict)
+
+    @classmethod
+    def of_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the finding of a JSON object. Raises KeyError, TypeError, ValueError."""
+        return cls(
+            id=str(fields["check"]),
+            severity=Severity(fields["severity"]),
+            seen=str(fields["seen"]),
+            change=str(fields["change"]),
+            options=dict(fields["options"]),
+        )
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """The finding as a JSON object."""
+        return {
+            "check": self.id,
+            "severity": self.severity,
+            "seen": self.seen,
+            "change": self.change,
+            "options": self.options,
+        }
 
     @property
     def is_fault(self) -> bool:

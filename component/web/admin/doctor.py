@@ -8,7 +8,6 @@ from component.core.access.principals import Role
 from component.web import keys
 from component.web.admin.models import DoctorParameters
 from component.web.auth import authenticate
-from component.web.health.findings import finding_fields
 from component.web.server import body
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
@@ -24,4 +23,4 @@ async def examine(request: web.Request) -> web.Response:
     authenticate.require(request, Role.ADMIN)
     parameters = checked(DoctorParameters, body.parameters(request))
     findings = await request.app[keys.grants].examine(reconnect=parameters.reconnect)
-    return body.json_response({"findings": [finding_fields(finding) for finding in findings]})
+    return body.json_response({"findings": [finding.fields for finding in findings]})

@@ -12,7 +12,6 @@ from component.core.commands.link import Link
 from component.core.doctor.finding import Severity
 from component.core.doctor.server import Grants
 from component.core.retention.approval import Approval
-from component.web.health.findings import finding_fields
 from storage.errors import StorageError
 from storage.interface import Storage
 
@@ -67,7 +66,7 @@ class Readiness:
         faults = [finding for finding in self._grants.findings if finding.is_fault]
         return {
             "ok": all(fault.severity is not Severity.ERROR for fault in faults),
-            "missing": [finding_fields(fault) for fault in faults],
+            "missing": [fault.fields for fault in faults],
         }
 
     async def _storage_ok(self) -> bool:

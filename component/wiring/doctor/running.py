@@ -43,7 +43,7 @@ async def check(
                 yield finding
         else:
             for fields in grants:
-                yield _finding(fields)
+                yield Finding.of_fields(fields)
         yield ok(STORE, "store, ejabberd and HTTP port: in use by the running program")
 
 
@@ -75,18 +75,8 @@ async def _examined(client: Client, *, reconnect: bool) -> list[Finding]:
             f"Muniment at {client.place} does not examine ejabberd: {answer.message}"
         )
     try:
-        return [_finding(fields) for fields in answer.data["findings"]]
+        return [Finding.of_fields(fields) for fields in answer.data["findings"]]
     except (KeyError, TypeError, ValueError) as error:
         raise NotExamined(
             f"The program that answers at {client.place} is not Muniment."
         ) from error
-
-
-def _finding(fields: Mapping[str, Any]) -> Finding:
-    return Finding(
-        id=str(fields["check"]),
-        severity=Severity(fields["severity"]),
-        seen=str(fields["seen"]),
-        change=str(fields["change"]),
-        options=dict(fields["options"]),
-    )
