@@ -15,7 +15,7 @@ from component.core.errors import CursorExpired, ItemNotFound
 from component.core.events.journal import EventJournal
 from component.core.events.values import fields_of
 from component.core.reading.displayed import DisplayedMarkers
-from component.core.reading.follow import Follower, Followers
+from component.core.reading.follow import Follower, Followers, within
 from component.core.reading.pages import Pager
 from component.core.reading.views import ReadableMessage, Views
 from component.core.store_errors import translated
@@ -135,13 +135,14 @@ class EventReader:
         self, owner: str, after: int | str, limit: int | None = None, *, seconds: float
     ) -> ReadableEvents:
         """Return a page as `page` does, but wait for an event if there is none."""
-        deadline = asyncio.get_running_loop().time() + seconds
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
         with self._followers.follow(owner, hears_events=True) as follower:
             while True:
                 _check(follower)
                 follower.changed.clear()
                 page = await self.page(owner, after, limit)
-                if page.events or not await _until(deadline, follower.changed):
+                if page.events or not await within(deadline - loop.time(), follower.changed):
                     return page
                 after = page.cursor
 
@@ -157,8 +158,7 @@ class EventReader:
                 after = page.cursor
                 if page.events:
                     yield page
-                deadline = asyncio.get_running_loop().time() + pause
-                if page.complete and not await _until(deadline, follower.changed):
+                if page.complete and not await within(pause, follower.changed):
                     yield ReadableEvents(
                         events=(), event_id=page.event_id, cursor=page.cursor, complete=True
                     )
@@ -253,13 +253,3 @@ def _check(follower: Follower) -> None:
     """Raise CursorExpired if the archive was erased meanwhile."""
     if follower.is_over:
         raise CursorExpired
-
-
-async def _until(deadline: float, event: asyncio.Event) -> bool:
-    """Wait for an event; return whether it came before the deadline."""
-    try:
-        async with asyncio.timeout_at(deadline):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -128,7 +128,7 @@ class ArchiveStream:
                 if page.messages:
                     self.position = page.messages[-1].position
                     yield [message for message in page.messages if _matches(message, self._filter)]
-                if page.complete and not await _within(pause, follower.changed):
+                if page.complete and not await within(pause, follower.changed):
                     yield []
 
     async def _next(self) -> Page:
@@ -183,7 +183,7 @@ def _matches(message: ArchivedMessage, filter: Filter) -> bool:
     )
 
 
-async def _within(seconds: float, event: asyncio.Event) -> bool:
+async def within(seconds: float, event: asyncio.Event) -> bool:
     """Wait for an event; return whether it came in time."""
     try:
         async with asyncio.timeout(seconds):
