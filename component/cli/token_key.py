@@ -7,11 +7,13 @@ from pathlib import Path
 
 from component.cli.exit_codes import CONFIG_WRONG, FAILED, OK
 from component.config import Config
-from component.wiring import token_key
 
 
 def run(config: Config) -> int:
     """Create the key unless there is one, print the lines, and return an exit code."""
+    # Imported here, because tokens need cryptography, which no other command waits for.
+    from component.wiring import token_key
+
     if config.tokens.key_file is None:
         print("muniment: tokens.key_file is not set", file=sys.stderr)
         return CONFIG_WRONG

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from component.core.accounts.protocol import AccountSource
 from component.core.archiving.writer import Queue, Writer
@@ -11,8 +11,11 @@ from component.core.commands.link import Link
 from component.core.hosts import Hosts
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
-from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
+
+if TYPE_CHECKING:
+    # The command line imports this module; tokens need cryptography, which takes a while.
+    from component.core.tokens.sign_ins import SignIns
 
 #: Greatest size of an export that fits into the answer to a command.
 EXPORT_MAX_BYTES = 256 * 1024

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from component.core.access.principals import Principal, Role
 from component.core.commands.accounts import ACCOUNT
 from component.core.commands.context import CommandContext
 from component.core.commands.spec import Arguments, Command, Field, Outcome, Table, Value
 from component.core.errors import NotAllowed
-from component.core.tokens.sign_ins import SignIns
 from component.core.wording import count_of
 from component.core.xml.times import format_time
+
+if TYPE_CHECKING:
+    from component.core.tokens.sign_ins import SignIns
 
 SIGN_IN = Field(name="sign-in", label="ID of one sign-in (default: all of the account)")
 
