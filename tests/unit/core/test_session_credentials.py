@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.clock import Clock
 
 from component.core.sessions.credentials import (
     PASSWORDS_MAX,
@@ -12,17 +13,6 @@ from component.core.sessions.credentials import (
 )
 
 ALICE, BOB, CAROL = "alice@one.test", "bob@one.test", "carol@two.test"
-
-
-class Clock:
-    """A clock that a test turns on."""
-
-    def __init__(self) -> None:
-        self.at = 0.0
-
-    def __call__(self) -> float:
-        """Return seconds."""
-        return self.at
 
 
 @pytest.fixture
@@ -78,7 +68,7 @@ async def test_refused_token_is_tried_again_after_a_while(
 
     assert await secrets_of(credentials, ALICE) == ["pencil"]
     assert await secrets_of(credentials, BOB) == [f"token of {BOB}"]
-    clock.at += REFUSED_SECONDS
+    clock.now += REFUSED_SECONDS
     assert await secrets_of(credentials, ALICE) == [f"token of {ALICE}", "pencil"]
 
 
@@ -90,7 +80,7 @@ async def test_host_that_refuses_several_accounts_is_shown_no_tokens_for_a_while
 
     assert await secrets_of(credentials, ALICE) == []
     assert await secrets_of(credentials, CAROL) == [f"token of {CAROL}"]
-    clock.at += REFUSED_SECONDS
+    clock.now += REFUSED_SECONDS
     assert await secrets_of(credentials, ALICE) == [f"token of {ALICE}"]
 
 

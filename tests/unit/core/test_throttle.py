@@ -7,25 +7,16 @@ import asyncio
 import pytest
 from support.accounts import open_accounts
 from support.builders import ALICE, BOB
+from support.clock import Clock
 
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.throttle import Throttled, TokenBucket
 from component.core.errors import Overloaded
 
 
-class Clock:
-    """A clock that the test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1234.567
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1234.567)
 
 
 def spend(bucket: TokenBucket, jid: str, count: int) -> list[bool]:

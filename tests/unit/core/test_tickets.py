@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from support.clock import Clock
 
 from component.core.errors import NotAuthorized
 from component.core.tokens.access_tokens import AccessToken
 from component.core.tokens.tickets import LIFETIME_SECONDS, PER_SIGN_IN_MAX, Tickets
 
 TOKEN = AccessToken(jid="alice@example.org", sign_in="vJcqpryQYr2MEjBV", expires_at=600)
-
-
-class Clock:
-    """A clock that the test advances."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 from aiohttp.test_utils import TestClient
+from support.clock import Clock
 from support.http_services import SECRET_HEADERS
 
 from component.core.access.principals import Operator, Role
@@ -18,16 +19,6 @@ ARCHIVE = "/api/archive?username=alice"
 WRONG = {"X-Api-Key": "wrong"}
 READER = Operator(name="reader", role=Role.READER, secret="reading")
 NEAR, FAR = "192.0.2.1", "192.0.2.2"
-
-
-class Clock:
-    """A clock that the test advances."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
