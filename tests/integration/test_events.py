@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientError, ClientSession
 from support.displaying import item, publication, stanza_id
-from support.ejabberd import ROOT, Account
+from support.ejabberd import Account
 from support.events import Replica
 from support.muniment import Muniment
 from support.pool import lent_ejabberd
@@ -89,20 +87,6 @@ class Following:
 def following(tmp_path: Path, release: Release) -> Iterator[Following]:
     folder, public = tmp_path / "muniment", free_port()
     folder.mkdir()
-    subprocess.run(
-        [sys.executable, "-m", "component", "token-key", "--config", "/dev/stdin"],
-        input=f"""
-            xmpp.jid = "archive.test"
-            xmpp.hosts = ["one.test"]
-            xmpp.secret = "for this test"
-            http.enabled = false
-            tokens.key_file = "{folder}/key.json"
-        """,
-        capture_output=True,
-        cwd=ROOT,
-        text=True,
-        check=True,
-    )
     with lent_ejabberd(tmp_path / "ejabberd", release) as ejabberd:
         options = {
             "tokens": {"key_file": "key.json"},
