@@ -21,6 +21,7 @@ from slixmpp.xmlstream.matcher import MatchXPath
 
 from component.core.accounts.c2s import INCONCLUSIVE, C2s
 from component.core.accounts.passwords import prepare
+from component.core.ejabberd_options import NS_DISCO_INFO
 from component.core.errors import BadRequest
 from component.core.sessions import events
 from component.core.sessions.commands import SubscriptionType
@@ -38,7 +39,6 @@ END_SECONDS = 1.0
 
 _NS_CARBONS = "urn:xmpp:carbons:2"
 _NS_PING = "urn:xmpp:ping"
-_NS_DISCO = "http://jabber.org/protocol/disco#info"
 
 Report = Callable[[events.Event], None]
 
@@ -215,7 +215,7 @@ class Connection(ClientXMPP):
         self._entering[room] = entered
         try:
             # A room that does not exist would be created.
-            await self._ask("get", ET.Element(f"{{{_NS_DISCO}}}query"), room)
+            await self._ask("get", ET.Element(f"{{{NS_DISCO_INFO}}}query"), room)
             self.send(Presence(self, xml=stanzas.join(f"{room}/{nick}")))
             async with asyncio.timeout(ANSWER_SECONDS):
                 await entered

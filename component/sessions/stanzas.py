@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement
 
+from component.core.messages.payloads import (
+    NS_CORRECT,
+    NS_MARKERS,
+    NS_REACTIONS,
+    NS_RECEIPTS,
+    NS_RETRACT,
+)
 from component.core.sessions import events
 from component.core.sessions.outgoing import (
     ChatState,
@@ -15,21 +22,23 @@ from component.core.sessions.outgoing import (
     Retraction,
     Text,
 )
+from component.core.xml.namespaces import NS_CLIENT
+from component.core.xml.stanza import NS_MUC_USER, NS_STANZA_ID
 
-CLIENT: Final = "{jabber:client}"
+CLIENT: Final = f"{{{NS_CLIENT}}}"
 _CARBONS = "{urn:xmpp:carbons:2}"
 _CHAT_STATES = "{http://jabber.org/protocol/chatstates}"
-_CORRECT = "{urn:xmpp:message-correct:0}"
+_CORRECT = f"{{{NS_CORRECT}}}"
 _FORWARD = "{urn:xmpp:forward:0}"
 _HINTS = "{urn:xmpp:hints}"
-_MARKERS = "{urn:xmpp:chat-markers:0}"
+_MARKERS = f"{{{NS_MARKERS}}}"
 _MUC = "{http://jabber.org/protocol/muc}"
-_MUC_USER = "{http://jabber.org/protocol/muc#user}"
-_REACTIONS = "{urn:xmpp:reactions:0}"
-_RECEIPTS = "{urn:xmpp:receipts}"
-_RETRACT = "{urn:xmpp:message-retract:1}"
+_MUC_USER = f"{{{NS_MUC_USER}}}"
+_REACTIONS = f"{{{NS_REACTIONS}}}"
+_RECEIPTS = f"{{{NS_RECEIPTS}}}"
+_RETRACT = f"{{{NS_RETRACT}}}"
 _STANZAS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
-_STANZA_ID = "{urn:xmpp:sid:0}"
+_STANZA_ID = f"{{{NS_STANZA_ID}}}"
 
 #: The status of a presence that a room sends about the user who receives it.
 _SELF = "110"

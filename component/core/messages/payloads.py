@@ -20,8 +20,8 @@ NS_RETRACT = "urn:xmpp:message-retract:1"
 NS_MODERATE = "urn:xmpp:message-moderate:1"
 NS_REACTIONS = "urn:xmpp:reactions:0"
 NS_OCCUPANT = "urn:xmpp:occupant-id:0"
-_NS_RECEIPTS = "urn:xmpp:receipts"
-_NS_MARKERS = "urn:xmpp:chat-markers:0"
+NS_RECEIPTS = "urn:xmpp:receipts"
+NS_MARKERS = "urn:xmpp:chat-markers:0"
 _NS_JINGLE_MESSAGE = "urn:xmpp:jingle-message:0"
 
 #: The longest occupant id, in characters (XEP-0421 section 4.1).
@@ -170,7 +170,7 @@ PAYLOADS = (
     Payload(_NS_JINGLE_MESSAGE, "retract", "XEP-0353", Purpose.CALL),
     Payload(_NS_JINGLE_MESSAGE, "finish", "XEP-0353", Purpose.CALL),
     Payload(
-        _NS_MARKERS,
+        NS_MARKERS,
         "displayed",
         "XEP-0333",
         Purpose.MARKER,
@@ -178,15 +178,15 @@ PAYLOADS = (
         shows_seen=True,
     ),
     Payload(
-        _NS_MARKERS,
+        NS_MARKERS,
         "acknowledged",
         "XEP-0333",
         Purpose.MARKER,
         ReferenceKind.DISPLAYED,
         shows_seen=True,
     ),
-    Payload(_NS_MARKERS, "received", "XEP-0333", Purpose.MARKER, ReferenceKind.RECEIVED),
-    Payload(_NS_RECEIPTS, "received", "XEP-0184", Purpose.RECEIPT, ReferenceKind.RECEIVED),
+    Payload(NS_MARKERS, "received", "XEP-0333", Purpose.MARKER, ReferenceKind.RECEIVED),
+    Payload(NS_RECEIPTS, "received", "XEP-0184", Purpose.RECEIPT, ReferenceKind.RECEIVED),
 )
 
 #: The purposes of payloads by name, in the order of the table.

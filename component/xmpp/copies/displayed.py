@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 from cachetools import TTLCache
 from slixmpp.exceptions import IqTimeout
 
+from component.core.ejabberd_options import NS_PUBSUB
 from component.core.hosts import Hosts
 from component.core.messages.references import room_name_hash
 from component.core.xml import jids
@@ -32,7 +33,6 @@ from storage.rows import DisplayedMarker
 log = logging.getLogger(__name__)
 
 NS = "urn:xmpp:mds:displayed:0"
-NS_PUBSUB = "http://jabber.org/protocol/pubsub"
 
 _NS_BYTES = NS.encode()
 _PUBSUB = (NS_PUBSUB, "pubsub")

@@ -10,6 +10,7 @@ from cachetools import TTLCache
 from slixmpp.exceptions import IqError, IqTimeout
 
 from component.core.access.rooms import AFFILIATIONS, NONE, OUTCAST, Rooms
+from component.core.ejabberd_options import NS_DISCO_INFO
 from component.core.xml import jids
 from component.core.xml.document_parser import parse
 from component.core.xml.namespaces import NS_CLIENT
@@ -18,14 +19,13 @@ from component.core.xml.stream_parser import Element
 from component.core.xml.times import now
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
+from component.xmpp.queries.errors import NS_STANZAS
 from component.xmpp.queries.privilege import Privileges
 from component.xmpp.queries.privileged_iq import ask_as_host
 from storage.rows import Occupant
 
 log = logging.getLogger(__name__)
 
-NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
-NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 
 #: Seconds for which the answer of a room is remembered, and seconds to wait for an answer.
 REMEMBERED_SECONDS = 10.0

@@ -15,9 +15,9 @@ from component.core.access.rooms import RoomInfo
 from component.core.doctor.checks import LINK, examine, unexamined
 from component.core.doctor.facts import HostFacts, Needs, RoomServiceFacts, ServerFacts
 from component.core.doctor.finding import Finding, Severity, ok
+from component.core.ejabberd_options import NS_DISCO_INFO
 from component.core.hosts import Hosts
 from component.xmpp.connection.stream import Stream
-from component.xmpp.copies.rooms import NS_DISCO_INFO
 from component.xmpp.grants import probes
 from component.xmpp.grants.observations import Observations
 from component.xmpp.grants.probes import Probes
