@@ -13,9 +13,11 @@ from storage.rows import (
     Contact,
     Conversations,
     Cutoff,
+    Displayed,
     DisplayedMarker,
     EventPage,
     Filter,
+    GatewayTotals,
     Hold,
     HostRetention,
     JournalEntry,
@@ -401,6 +403,18 @@ class SignIns(Protocol):
         """
         ...
 
+    async def renew(self, id: str, *, at: int, expires_at: int) -> None:
+        """Let a sign-in expire later, with the same token; `at` is now. All in microseconds."""
+        ...
+
+    async def set_gateway(self, id: str, gateway: str) -> None:
+        """Replace the settings of a session of the REST gateway."""
+        ...
+
+    async def gateway_totals(self, *, at: int) -> GatewayTotals:
+        """Return the number of sessions of the REST gateway that have not expired at a time."""
+        ...
+
 
 class Contacts(Protocol):
     """Rosters that Muniment keeps."""
@@ -460,7 +474,11 @@ class EventsStore(Protocol):
         ...
 
     async def snapshot(self, owner: str) -> JournalSnapshot:
-        """Return the contacts and presences of an account, and the place behind its last event."""
+        """Return the contacts, presences and requests, and the place behind the last event."""
+        ...
+
+    async def displayed(self, owner: str) -> tuple[Displayed, ...]:
+        """Return for each conversation the last message that the owner has seen, if any."""
         ...
 
     async def page(
@@ -472,6 +490,26 @@ class EventsStore(Protocol):
         messages that they refer to. 0 is the place before all events. Raises Expired for a cursor
         of an archive that was erased, for an event id that no event had yet, and for a place
         before entries that were deleted.
+        """
+        ...
+
+    async def messages(
+        self,
+        owner: str,
+        filter: Filter,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest: bool = False,
+        limit: int,
+        max_bytes: int | None = None,
+    ) -> EventPage:
+        """Return the oldest (or newest) `limit` messages that match as events, in their order.
+
+        They are between two event ids, both exclusive, which need not be those of messages; no
+        place expires. `max_bytes` limits the page as in `page`. The page is complete if no more
+        messages match in that direction; its place is behind its last message, or `after`.
+        Raises NotFound for an id in the filter that is not in this archive.
         """
         ...
 

@@ -392,6 +392,15 @@ class SignIn:
     token_hash: bytes = field(repr=False)  #: of the refresh token in use
     previous_hash: bytes = field(default=b"", repr=False)  #: of the refresh token before
     salt: bytes = field(default=b"", repr=False)  #: makes the one in use out of the one before
+    gateway: str = ""  #: of a session of the REST gateway: its settings in JSON; "": it is none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayTotals:
+    """The sessions of the REST gateway that have not expired."""
+
+    sessions: int
+    users: int  #: number of accounts that have them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -413,6 +422,7 @@ class EntryKind(StrEnum):
 
     CONTACT = "contact"  #: a contact on the roster, by bare JID
     PRESENCE = "presence"  #: the presence of a contact, by full JID
+    REQUEST = "request"  #: somebody asks to see the presence of the owner, by bare JID
     DISPLAYED = "displayed"  #: the last message that the owner has displayed, by peer
     CHANGED = "changed"  #: a message whose content was replaced or removed, by its id
 
@@ -424,10 +434,12 @@ class JournalEntry:
     owner: str
     kind: EntryKind
     subject: str
-    #: the state in JSON; "": the contact was removed, or is not available. The store writes `id`
-    #: for a displayed message, and `peer` for a changed one
+    #: the state in JSON; "": the contact was removed, is not available, or asks no more. The store
+    #: writes `id` for a displayed message, and `peer` for a changed one
     value: str
     at: int  #: microseconds since the epoch
+    #: number of the event of the last change, as a snapshot has it; 0: not known
+    event_id: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -465,11 +477,19 @@ class EventPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalSnapshot:
-    """The contacts and presences in the journal of an account, and the place behind them."""
+    """The contacts, presences and requests in a journal, and the place behind them."""
 
     event_id: int
     cursor: str
     entries: tuple[JournalEntry, ...]
+
+
+class Displayed(NamedTuple):
+    """The last message of a conversation that the owner of the archive has seen."""
+
+    peer: str
+    message: int  #: its event id
+    changed: int  #: event id of the entry of the journal that says so; 0: there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,6 +157,14 @@ class Connection(ClientXMPP):
         """Acknowledge a message."""
         self.send(Message(self, xml=stanzas.receipt(to, id)))
 
+    def set_contact(self, jid: str, name: str, groups: tuple[str, ...]) -> None:
+        """Set a contact on the roster; the server reports the change by a roster push."""
+        self._start(self._set_roster(stanzas.contact(jid, name, groups)))
+
+    def remove_contact(self, jid: str) -> None:
+        """Remove a contact from the roster."""
+        self._start(self._set_roster(stanzas.removed_contact(jid)))
+
     def send_subscription(self, to: str, type: SubscriptionType) -> None:
         """Send a presence about a subscription."""
         self.send_presence(pto=to, ptype=type)
@@ -193,10 +201,19 @@ class Connection(ClientXMPP):
 
     async def _announce(self) -> None:
         with suppress(IqError, TimeoutError):
-            self._on_roster(await self._ask("get", ET.Element("{jabber:iq:roster}query")))
+            self._on_roster(await self._ask("get", ET.Element(f"{stanzas.ROSTER}query")))
         with suppress(IqError, TimeoutError):
             await self._ask("set", ET.Element(f"{{{_NS_CARBONS}}}enable"))
         self.send_presence()
+
+    async def _set_roster(self, query: ET.Element) -> None:
+        try:
+            await self._ask("set", query)
+        except IqError as error:
+            condition, _ = stanzas.error_of(error.iq.xml)
+            log.info("ejabberd refuses to change the roster of %s: %s", self._owner, condition)
+        except TimeoutError:
+            log.info("the roster of %s was not changed in time", self._owner)
 
     async def _fence(self, id: str) -> None:
         try:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import singledispatchmethod
 from typing import Any
 
@@ -46,6 +46,7 @@ class Session:
         self._deliveries: dict[str, Delivery] = {}
         self._task: asyncio.Task[None] | None = None  # connects, or ends
         self._timer: asyncio.TimerHandle | None = None
+        self._changed = asyncio.Event()  # set after each event
         self.machine = SessionMachine(
             owner, now=self._loop.time(), limits=limits, uniform=random.uniform
         )
@@ -59,6 +60,16 @@ class Session:
         """Tell the machine what happened, and carry out its commands."""
         for command in self.machine.handle(event, self._loop.time()):
             self._execute(command)
+        self._changed.set()
+
+    async def wait_for(self, condition: Callable[[SessionMachine], bool], seconds: float) -> bool:
+        """Wait until the machine meets a condition; return whether it does within some seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not condition(self.machine) and not self.is_closed:
+                    self._changed.clear()
+                    await self._changed.wait()
+        return condition(self.machine)
 
     @contextmanager
     def delivery(self, message: Outgoing) -> Iterator[Delivery]:
@@ -114,6 +125,14 @@ class Session:
     @_execute.register
     def _(self, command: commands.SendReceipt) -> None:
         self._connection.send_receipt(command.to, command.id)
+
+    @_execute.register
+    def _(self, command: commands.SetContact) -> None:
+        self._connection.set_contact(command.jid, command.name, command.groups)
+
+    @_execute.register
+    def _(self, command: commands.RemoveContact) -> None:
+        self._connection.remove_contact(command.jid)
 
     @_execute.register
     def _(self, command: commands.SendSubscription) -> None:

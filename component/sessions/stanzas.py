@@ -37,6 +37,7 @@ _MUC_USER = f"{{{NS_MUC_USER}}}"
 _REACTIONS = f"{{{NS_REACTIONS}}}"
 _RECEIPTS = f"{{{NS_RECEIPTS}}}"
 _RETRACT = f"{{{NS_RETRACT}}}"
+ROSTER: Final = "{jabber:iq:roster}"
 _STANZAS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 _STANZA_ID = f"{{{NS_STANZA_ID}}}"
 
@@ -79,6 +80,22 @@ def receipt(to: str, id: str) -> Element:
     stanza = Element(f"{CLIENT}message", {"to": to, "type": "chat"})
     SubElement(stanza, f"{_RECEIPTS}received", {"id": id})
     return stanza
+
+
+def contact(jid: str, name: str, groups: tuple[str, ...]) -> Element:
+    """Return the query that sets a contact on the roster (RFC 6121 section 2.3)."""
+    query = Element(f"{ROSTER}query")
+    item = SubElement(query, f"{ROSTER}item", {"jid": jid, "name": name})
+    for group in groups:
+        SubElement(item, f"{ROSTER}group").text = group
+    return query
+
+
+def removed_contact(jid: str) -> Element:
+    """Return the query that removes a contact from the roster (RFC 6121 section 2.5)."""
+    query = Element(f"{ROSTER}query")
+    SubElement(query, f"{ROSTER}item", {"jid": jid, "subscription": "remove"})
+    return query
 
 
 def join(occupant: str) -> Element:

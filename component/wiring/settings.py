@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from component.core.doctor.facts import Needs
 from component.core.hosts import Hosts
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults, RetentionLimits
+from component.core.sessions.commands import Change
 from component.core.sessions.credentials import Credentials
 from component.core.tokens.access_tokens import AccessTokens
 from component.core.tokens.sign_ins import SignIns
@@ -147,9 +148,15 @@ def sign_ins(
 
 
 def sessions(
-    config: Config, sign_ins: SignIns | None, credentials: Credentials
+    config: Config,
+    sign_ins: SignIns | None,
+    credentials: Credentials,
+    on_change: Callable[[str, Change], None],
 ) -> SessionManager | None:
-    """Return the sessions of users, None where there are none."""
+    """Return the sessions of users, None where there are none.
+
+    `on_change` is called with the owner of a session and a change that it reports.
+    """
     options = config.sessions
     if sign_ins is None or not options.enabled:
         return None
@@ -159,7 +166,9 @@ def sessions(
         max=options.max,
         idle_seconds=options.idle_seconds,
     )
-    return SessionManager(where, Hosts(config.xmpp.hosts), credentials, sign_ins.access_token)
+    return SessionManager(
+        where, Hosts(config.xmpp.hosts), credentials, sign_ins.access_token, on_change
+    )
 
 
 def retention_defaults(config: Config) -> RetentionDefaults:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from storage.rows import SignIn
+from storage.rows import GatewayTotals, SignIn
 from storage.sqlite.engine.protocols import Connection, Database, Row
 
 _GET = """
-SELECT id, jid, label, created_at, refreshed_at, expires_at, token_hash, previous_hash, salt
+SELECT id, jid, label, created_at, refreshed_at, expires_at, token_hash, previous_hash, salt,
+    gateway
 FROM sign_ins WHERE id = $1
 """
 
 _LIST = """
-SELECT id, jid, label, created_at, refreshed_at, expires_at, token_hash, previous_hash, salt
+SELECT id, jid, label, created_at, refreshed_at, expires_at, token_hash, previous_hash, salt,
+    gateway
 FROM sign_ins WHERE jid = $1 ORDER BY refreshed_at DESC, id
 """
 
@@ -21,8 +23,8 @@ _REVOCATIONS = "SELECT times FROM sign_in_revocations WHERE jid = $1"
 
 _ADD = """
 INSERT INTO sign_ins
-(id, jid, label, created_at, refreshed_at, expires_at, token_hash, previous_hash, salt)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+(id, jid, label, created_at, refreshed_at, expires_at, token_hash, previous_hash, salt, gateway)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 
 _DELETE_UNUSED = """
@@ -44,6 +46,14 @@ _REMOVE_ALL = "DELETE FROM sign_ins WHERE jid = $1 RETURNING 1"
 _REVOKE = """
 INSERT INTO sign_in_revocations (jid, times) VALUES ($1, 1)
 ON CONFLICT (jid) DO UPDATE SET times = times + 1
+"""
+
+_RENEW = "UPDATE sign_ins SET refreshed_at = $2, expires_at = $3 WHERE id = $1"
+
+_SET_GATEWAY = "UPDATE sign_ins SET gateway = $2 WHERE id = $1"
+
+_GATEWAY_TOTALS = """
+SELECT count(*), count(DISTINCT jid) FROM sign_ins WHERE gateway <> '' AND expires_at > $1
 """
 
 
@@ -84,6 +94,7 @@ class SqliteSignIns:
                 sign_in.token_hash,
                 sign_in.previous_hash,
                 sign_in.salt,
+                sign_in.gateway,
             )
         return True
 
@@ -111,6 +122,19 @@ class SqliteSignIns:
             rows = await connection.fetch(_REMOVE_ALL, jid)
         return len(rows)
 
+    async def renew(self, id: str, *, at: int, expires_at: int) -> None:
+        async with self._database.write() as connection:
+            await connection.execute(_RENEW, id, at, expires_at)
+
+    async def set_gateway(self, id: str, gateway: str) -> None:
+        async with self._database.write() as connection:
+            await connection.execute(_SET_GATEWAY, id, gateway)
+
+    async def gateway_totals(self, *, at: int) -> GatewayTotals:
+        async with self._database.read() as connection:
+            [[sessions, users]] = await connection.fetch(_GATEWAY_TOTALS, at)
+        return GatewayTotals(sessions=sessions, users=users)
+
 
 async def _revocations(connection: Connection, jid: str) -> int:
     rows = await connection.fetch(_REVOCATIONS, jid)
@@ -128,4 +152,5 @@ def _sign_in(row: Row) -> SignIn:
         token_hash=row[6],
         previous_hash=row[7],
         salt=row[8],
+        gateway=row[9],
     )

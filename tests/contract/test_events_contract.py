@@ -11,11 +11,13 @@ from support.builders import ALICE, BOB, NOON, ROMEO, correction, entries, entry
 from storage.errors import Expired
 from storage.interface import Archive, EventsStore, Storage
 from storage.rows import (
+    ANY,
     Cutoff,
     DisplayedMarker,
     EntryKind,
     Event,
     EventPage,
+    Filter,
     JournalEntry,
     Kind,
     SignIn,
@@ -326,3 +328,91 @@ async def test_conversations_can_be_those_with_some_peers(archive: Archive) -> N
 
     assert [conversation.peer for conversation in page.conversations] == [JULIET, BOB]
     assert page.complete
+
+
+async def test_messages_with_one_peer_are_events_without_the_others(
+    archive: Archive, events: EventsStore
+) -> None:
+    await archive.append([entry(1), entry(2, peer=ROMEO)])
+    await events.put([contact(BOB)])
+    await archive.append([entry(4), entry(5)])
+
+    async def read(**bounds: int | bool) -> tuple[list[int], int, bool]:
+        page = await events.messages(ALICE, Filter(peer=BOB), **{"limit": 10, **bounds})  # type: ignore[arg-type]
+        return [event.event_id for event in page.events], page.event_id, page.complete
+
+    assert await read() == ([1, 4, 5], 5, True)
+    # Both bounds are exclusive, and need not be those of messages.
+    assert await read(after=1) == ([4, 5], 5, True)
+    assert await read(after=3, before=5) == ([4], 4, True)
+    assert await read(limit=1) == ([1], 1, False)
+    assert await read(limit=1, newest=True) == ([5], 5, False)
+    assert await read(limit=2, newest=True, before=5) == ([1, 4], 4, True)
+    assert await read(after=5) == ([], 5, True)
+    assert await read(after=2**62) == ([], 2**62, True)
+
+
+async def test_messages_are_limited_in_bytes(archive: Archive, events: EventsStore) -> None:
+    await archive.append([entry(n, xml=f"<message>{'x' * 100}{n}</message>") for n in range(4)])
+
+    page = await events.messages(ALICE, ANY, limit=10, max_bytes=250)
+    last = await events.messages(ALICE, ANY, limit=10, max_bytes=250, newest=True)
+
+    assert [event.event_id for event in page.events] == [1, 2]
+    assert [event.event_id for event in last.events] == [3, 4]
+    assert not page.complete
+    assert not last.complete
+
+
+async def test_messages_of_an_archive_are_read_where_a_cursor_is_expired(
+    archive: Archive, events: EventsStore
+) -> None:
+    await archive.append([entry(1)])
+    await events.put([contact(BOB)])
+    await events.put([contact(BOB, "")])
+    # The removal is deleted after a month.
+    await events.put([contact(JULIET, at=NOON + 32 * DAY)])
+    with pytest.raises(Expired):
+        await rest(events, 0)
+
+    page = await events.messages(ALICE, ANY, limit=10)
+
+    assert [event.event_id for event in page.events] == [1]
+
+
+async def test_messages_about_others_name_their_targets(
+    archive: Archive, events: EventsStore
+) -> None:
+    await archive.append([entry(1, name_hashes=(11,)), correction(2, 11)])
+
+    page = await events.messages(ALICE, ANY, after=1, limit=10)
+
+    [event] = page.events
+    assert event.target is not None
+    assert page.targets[event.target].xml == entry(1).xml
+
+
+async def test_snapshot_has_the_event_ids_of_its_entries(events: EventsStore) -> None:
+    request = JournalEntry(owner=ALICE, kind=EntryKind.REQUEST, subject=ROMEO, value="{}", at=NOON)
+    await events.put([contact(BOB), contact(JULIET), request, contact(BOB, '{"name":"y"}')])
+
+    snapshot = await events.snapshot(ALICE)
+
+    assert {entry.subject: entry.event_id for entry in snapshot.entries} == {
+        JULIET: 2,
+        ROMEO: 3,
+        BOB: 4,
+    }
+
+
+async def test_displayed_names_the_last_seen_message_of_each_conversation(
+    archive: Archive, events: EventsStore
+) -> None:
+    await archive.append([entry(1), entry(2), entry(3, peer=ROMEO)])
+    await archive.append([entry(4, peer=JULIET, is_seen=True)])
+    [first, *_] = (await rest(events)).events
+    assert first.message is not None
+    await archive.note_displayed([DisplayedMarker(owner=ALICE, peer=BOB, id=first.message.id)])
+
+    assert set(await events.displayed(ALICE)) == {(BOB, 1, 5), (JULIET, 4, 0)}
+    assert await events.displayed(BOB) == ()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from storage.interface import SignIns, Storage
-from storage.rows import SignIn
+from storage.rows import GatewayTotals, SignIn
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
 
@@ -139,3 +139,39 @@ async def test_each_removal_of_all_counts(sign_ins: SignIns) -> None:
 
     assert len(set(counts)) == 4
     assert await sign_ins.revocations(BOB) == counts[0]
+
+
+async def test_renewed_sign_in_expires_later_with_the_same_token(sign_ins: SignIns) -> None:
+    row = sign_in("a")
+    await add(sign_ins, row)
+
+    await sign_ins.renew("a", at=1500, expires_at=9000)
+    await sign_ins.renew("unknown", at=1500, expires_at=9000)
+
+    assert await sign_ins.get("a") == replace(row, refreshed_at=1500, expires_at=9000)
+    assert await sign_ins.get("unknown") is None
+
+
+async def test_settings_of_a_gateway_session_are_replaced(sign_ins: SignIns) -> None:
+    row = replace(sign_in("a"), gateway='{"client": "1"}')
+    await add(sign_ins, row)
+    assert await sign_ins.list(ALICE) == (row,)
+
+    await sign_ins.set_gateway("a", '{"client": "2"}')
+
+    assert await sign_ins.get("a") == replace(row, gateway='{"client": "2"}')
+
+
+async def test_gateway_totals_count_sessions_that_have_not_expired(sign_ins: SignIns) -> None:
+    rows = [
+        replace(sign_in("a"), gateway="{}"),
+        replace(sign_in("b"), gateway="{}"),
+        replace(sign_in("c", jid=BOB), gateway="{}"),
+        sign_in("no session", jid="carol@example.org"),
+    ]
+    for row in rows:
+        await add(sign_ins, row)
+    await sign_ins.renew("a", at=1500, expires_at=9000)
+
+    assert await sign_ins.gateway_totals(at=1500) == GatewayTotals(sessions=3, users=2)
+    assert await sign_ins.gateway_totals(at=3000) == GatewayTotals(sessions=1, users=1)

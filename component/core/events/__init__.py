@@ -1,1 +1,1 @@
-"""The events of accounts: a journal of contacts and presences, and readers who miss nothing."""
+"""The events of accounts: a journal of contacts, presences, requests, and lossless readers."""

@@ -1,6 +1,7 @@
-"""The journal of accounts whose users read events: contacts and their presences, as they change.
+"""The journal of accounts whose users read events: contacts, presences and requests.
 
-Roster pushes and presences come in copies. Rosters change without a push as well: while no client
+Roster pushes and presences come in copies, and from client sessions; requests to see the presence
+of the user come from client sessions alone. Rosters change without a push as well: while no client
 of the user is connected, or while Muniment is not. So a roster is read at the first look of a user
 on a connection, and every ten minutes, and the differences are entered.
 """
@@ -16,7 +17,7 @@ from contextlib import suppress
 from cachetools import LRUCache, TTLCache
 
 from component.core.errors import Refused
-from component.core.events.values import ENDED, ContactPresence, contact_value
+from component.core.events.values import ENDED, PENDING, ContactPresence, contact_value
 from component.core.rosters.protocol import Rosters
 from component.core.shared_tasks import SharedTasks
 from component.core.store_errors import translated
@@ -125,6 +126,11 @@ class EventJournal:
         """Note a presence that a user received; the journal keeps only those of contacts."""
         if self.is_open(owner):
             self._note(owner, EntryKind.PRESENCE, presence.jid, presence.value())
+
+    def note_request(self, owner: str, jid: str, *, is_pending: bool) -> None:
+        """Note that a JID asks to see the presence of a user, or asks no more."""
+        if self.is_open(owner):
+            self._note(owner, EntryKind.REQUEST, jid, PENDING if is_pending else ENDED)
 
     def roster_changed(self, owner: str) -> None:
         """Read a roster again: it was changed over HTTP, or by a command."""
@@ -254,6 +260,9 @@ class EventJournal:
         """Return the entries without the presences of those who are no contacts."""
         admitted: list[JournalEntry] = []
         for entry in entries:
+            if entry.kind is EntryKind.REQUEST:
+                admitted.append(entry)
+                continue
             contacts = await self._contacts_of(entry.owner)
             bare = jids.bare(entry.subject)
             if entry.kind is EntryKind.CONTACT:

@@ -63,6 +63,7 @@ class Snapshot:
     cursor: str
     contacts: tuple[JournalEntry, ...] | None  #: None: the roster cannot be read now
     presences: tuple[JournalEntry, ...]
+    requests: tuple[JournalEntry, ...]  #: of JIDs that ask to see the presence of the user
     conversations: tuple[ConversationState, ...]
     next: str | None  #: id behind which there are older conversations, None: there are none
 
@@ -94,7 +95,7 @@ class EventReader:
 
     async def snapshot(self, owner: str, limit: int | None = None) -> Snapshot:
         """Return the state of an account, with the newest `limit` conversations."""
-        has_roster = await self._look(owner)
+        has_roster = await self.look(owner)
         # What changes behind the cursor may be in the state already: its event repeats it.
         with translated():
             snapshot = await self._store.snapshot(owner)
@@ -109,6 +110,7 @@ class EventReader:
             cursor=snapshot.cursor,
             contacts=contacts if has_roster else None,
             presences=_of_kind(snapshot.entries, EntryKind.PRESENCE),
+            requests=_of_kind(snapshot.entries, EntryKind.REQUEST),
             conversations=tuple(
                 ConversationState(peer=row.peer, unread=row.unread, last=last)
                 for row, last in zip(page.conversations, messages, strict=True)
@@ -124,7 +126,7 @@ class EventReader:
 
     async def page(self, owner: str, after: int | str, limit: int | None = None) -> ReadableEvents:
         """Return the oldest events behind an event id or a cursor."""
-        await self._look(owner)
+        await self.look(owner)
         try:
             return await self._page(owner, after, self._pager.size(limit))
         except ItemNotFound as error:
@@ -163,8 +165,11 @@ class EventReader:
                         events=(), event_id=page.event_id, cursor=page.cursor, complete=True
                     )
 
-    async def _look(self, owner: str) -> bool:
-        """Bring the journal up to date; return whether it has the whole roster."""
+    async def look(self, owner: str) -> bool:
+        """Bring the journal up to date; return whether it has the whole roster.
+
+        All that was received before this call can be read after it. Raises Overloaded.
+        """
         has_roster = await self._journal.look(owner)
         await self._queue.wait_readable(owner)
         if self._displayed is not None:

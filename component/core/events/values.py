@@ -1,4 +1,4 @@
-"""The values of entries in a journal: contacts and presences in JSON."""
+"""The values of entries in a journal: contacts, presences and requests in JSON."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ GROUPS_LENGTH_MAX = 2000
 #: Values of <show/> (RFC 6121 section 4.7.2.1).
 SHOWS = frozenset({"away", "chat", "dnd", "xa"})
 
-#: The value of a contact that was removed, and of a presence that has ended.
+#: The value of a contact that was removed, of a presence that has ended, and of a request that is
+#: answered or withdrawn.
 ENDED = ""
+
+#: The value of a request to see the presence of the owner.
+PENDING = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

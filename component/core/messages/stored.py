@@ -8,6 +8,7 @@ from typing import Self
 from component.core.messages.payloads import (
     NS_MODERATE,
     NS_MODERATE_0,
+    NS_RECEIPTS,
     NS_RETRACT,
     NS_RETRACT_0,
     attribute_of,
@@ -48,6 +49,7 @@ class Payloads:
     occupant_id: str | None = None  #: XEP-0421
     is_from_occupant: bool = False  #: a private message through a room (XEP-0045 section 7.5)
     reference: Reference | None = None
+    asks_receipt: bool = False  #: XEP-0184
     tombstone: Tombstone | None = None
 
 
@@ -99,6 +101,7 @@ def payloads_of(xml: str) -> Payloads:
         occupant_id=occupant_id_of(message),
         is_from_occupant=message.child(NS_MUC_USER, "x") is not None,
         reference=reference_of(message),
+        asks_receipt=message.child(NS_RECEIPTS, "request") is not None,
         tombstone=_tombstone(message),
     )
 

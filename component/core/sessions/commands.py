@@ -62,6 +62,22 @@ class SendReceipt:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class SetContact:
+    """Set a contact on the roster (RFC 6121 section 2.3)."""
+
+    jid: str
+    name: str
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveContact:
+    """Remove a contact from the roster (RFC 6121 section 2.5)."""
+
+    jid: str
+
+
 SubscriptionType = Literal["subscribe", "subscribed", "unsubscribe", "unsubscribed"]
 
 
@@ -126,6 +142,8 @@ Command = (
     | Join
     | Leave
     | SendReceipt
+    | SetContact
+    | RemoveContact
     | SendSubscription
     | Succeed
     | Fail

@@ -13,6 +13,11 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
+class DeferReceipts:
+    """From now on a program of the user acknowledges messages as it reads them."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoggedIn:
     """The stream is ready for stanzas."""
 
@@ -134,6 +139,29 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """A program of the user has read a message whose sender asks for a receipt (XEP-0184)."""
+
+    sender: str  #: full JID
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeContact:
+    """The user adds a contact, or changes its name; None: the name stays as it is."""
+
+    jid: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveContact:
+    """The user removes a contact, and with it both subscriptions (RFC 6121 section 2.5)."""
+
+    jid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Subscribe:
     """The user asks to see the presence of a contact, or no longer wants to."""
 
@@ -158,6 +186,7 @@ class LeaveRoom:
 
 Event = (
     Used
+    | DeferReceipts
     | LoggedIn
     | LoginRefused
     | ConnectionLost
@@ -174,6 +203,9 @@ Event = (
     | RoomEntered
     | RoomLeft
     | Received
+    | Acknowledge
+    | ChangeContact
+    | RemoveContact
     | Subscribe
     | Authorize
     | LeaveRoom

@@ -62,10 +62,12 @@ class SessionMachine:
         self.owner = owner
         self.phase = Phase.NEW
         self.contacts: dict[str, events.RosterItem] = {}
+        self.has_roster = False  #: whether the roster came on any connection
         #: JIDs of users who ask to see the presence of the user
         self.requests: OrderedDict[str, None] = OrderedDict()
         self.presences: OrderedDict[str, events.PresenceOf] = OrderedDict()  #: by full JID
         self.rooms: dict[str, bool] = {}  #: the rooms to be in, and whether the user is in them
+        self._defers_receipts = False
         self._limits = limits
         self._uniform = uniform
         self._now = self._last_used = self._online_since = now
@@ -99,6 +101,11 @@ class SessionMachine:
     def _(self, _: events.Used) -> Iterator[Command]:
         self._last_used = self._now
         yield from self._start()
+
+    @_on.register
+    def _(self, _: events.DeferReceipts) -> Iterator[Command]:
+        self._defers_receipts = True
+        yield from ()
 
     @_on.register
     def _(self, event: events.LoggedIn) -> Iterator[Command]:
@@ -292,6 +299,7 @@ class SessionMachine:
             yield from self._on(events.RosterItem(jid=jid, subscription="remove"))
         for item in event.items:
             yield from self._on(item)
+        self.has_roster = True
 
     @_on.register
     def _(self, event: events.PresenceOf) -> Iterator[Command]:
@@ -330,6 +338,18 @@ class SessionMachine:
         return bool(unavailable)
 
     @_on.register
+    def _(self, event: events.ChangeContact) -> Iterator[Command]:
+        if self.phase is Phase.ONLINE:
+            before = self.contacts.get(event.jid, events.RosterItem(jid=event.jid))
+            name = before.name if event.name is None else event.name
+            yield commands.SetContact(event.jid, name, before.groups)
+
+    @_on.register
+    def _(self, event: events.RemoveContact) -> Iterator[Command]:
+        if self.phase is Phase.ONLINE:
+            yield commands.RemoveContact(event.jid)
+
+    @_on.register
     def _(self, event: events.Subscribe) -> Iterator[Command]:
         if self.phase is Phase.ONLINE:
             yield commands.SendSubscription(
@@ -353,9 +373,18 @@ class SessionMachine:
             yield Notify(commands.ChatStateOf(sender, event.chat_state))
         if event.receipt_for:
             yield Notify(commands.ReceiptOf(sender, event.receipt_for))
-        contact = self.contacts.get(sender)
-        sees_us = contact is not None and contact.subscription in _SEES_US
-        # The client that got the message itself acknowledges it (XEP-0184 section 5.5), and only
-        # to those who may know that the user is there (section 8).
-        if event.asks_receipt and event.id and sees_us and not event.is_carbon:
-            yield commands.SendReceipt(event.sender, event.id)
+        # The client that got the message itself acknowledges it (XEP-0184 section 5.5).
+        is_asked = event.asks_receipt and event.id != "" and not event.is_carbon
+        if is_asked and not self._defers_receipts:
+            yield from self._acknowledge(event.sender, event.id)
+
+    @_on.register
+    def _(self, event: events.Acknowledge) -> Iterator[Command]:
+        if self.phase is Phase.ONLINE:
+            yield from self._acknowledge(event.sender, event.id)
+
+    def _acknowledge(self, sender: str, id: str) -> Iterator[Command]:
+        """Acknowledge a message to a contact that may know that the user is there (section 8)."""
+        contact = self.contacts.get(bare(sender))
+        if contact is not None and contact.subscription in _SEES_US:
+            yield commands.SendReceipt(sender, id)

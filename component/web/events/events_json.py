@@ -14,7 +14,7 @@ from storage.rows import EntryKind, JournalEntry
 _MESSAGE = "message"
 
 #: Keys of which an event has one.
-_KEYS = (_MESSAGE, "contact", "presence", "displayed")
+_KEYS = (_MESSAGE, "contact", "presence", "request", "displayed")
 
 _REMOVED = {"name": "", "subscription": REMOVE, "asked": False, "groups": []}
 
@@ -61,6 +61,7 @@ def snapshot(owner: str, state: Snapshot, *, xml: bool) -> dict[str, Any]:
         "cursor": state.cursor,
         "contacts": None if contacts is None else [_contact(entry) for entry in contacts],
         "presences": [_presence(entry) for entry in state.presences],
+        "requests": [_request(entry) for entry in state.requests],
         "conversations": [conversation(item, xml=xml) for item in state.conversations],
         "next": state.next,
     }
@@ -79,10 +80,15 @@ def _presence(entry: JournalEntry) -> dict[str, Any]:
     }
 
 
+def _request(entry: JournalEntry) -> dict[str, Any]:
+    return {"jid": entry.subject, "pending": entry.value != ""}
+
+
 #: The keys of an event of each kind of entry.
 _ENTRIES = {
     EntryKind.CONTACT: lambda entry: {"contact": _contact(entry)},
     EntryKind.PRESENCE: lambda entry: {"presence": _presence(entry)},
+    EntryKind.REQUEST: lambda entry: {"request": _request(entry)},
     EntryKind.DISPLAYED: lambda entry: {"displayed": {"peer": entry.subject, **fields_of(entry)}},
     EntryKind.CHANGED: lambda entry: {"about": entry.subject},
 }

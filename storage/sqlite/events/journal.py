@@ -28,8 +28,8 @@ DO UPDATE SET sequence = excluded.sequence, at = excluded.at, value = excluded.v
 
 _UPDATE_OWNER = "UPDATE owners SET last_sequence = $2 WHERE number = $1"
 
-#: Whether an entry tells of the present: a contact or a presence that has not ended.
-_IS_PRESENT = "(kind IN ('contact', 'presence') AND value <> '')"
+#: Whether an entry tells of the present: a contact, a presence or a request that has not ended.
+_IS_PRESENT = "(kind IN ('contact', 'presence', 'request') AND value <> '')"
 
 _COUNT = "SELECT count(*) FROM journal INDEXED BY journal_sequence WHERE owner = $1"
 

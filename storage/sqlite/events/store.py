@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from storage.errors import Expired
 from storage.rows import (
     ANY,
     ArchivedMessage,
+    Displayed,
     EntryKind,
     Event,
     EventPage,
+    Filter,
     JournalEntry,
     JournalSnapshot,
     Kind,
@@ -21,7 +24,7 @@ from storage.sqlite.events.journal import Journal
 from storage.sqlite.messages import fulltext
 from storage.sqlite.messages.ids import Ids
 from storage.sqlite.messages.owners import Owners
-from storage.sqlite.messages.selection import Selection
+from storage.sqlite.messages.selection import BEYOND, Selection, select
 from storage.sqlite.messages.statements import (
     COLUMNS,
     archived_messages,
@@ -56,8 +59,15 @@ FROM owners LEFT JOIN journals ON owner = number WHERE number = $1
 """
 
 _PRESENT = """
-SELECT kind, subject, at, value FROM journal
-WHERE owner = $1 AND kind IN ('contact', 'presence') AND value <> ''
+SELECT sequence, kind, subject, at, value FROM journal
+WHERE owner = $1 AND kind IN ('contact', 'presence', 'request') AND value <> ''
+"""
+
+_DISPLAYED = """
+SELECT conversations.peer, seen, coalesce(sequence, 0)
+FROM conversations LEFT JOIN journal
+    ON journal.owner = $1 AND kind = 'displayed' AND subject = conversations.peer
+WHERE conversations.owner = $1 AND seen > 0
 """
 
 _ENTRIES = """
@@ -130,6 +140,13 @@ class SqliteEvents:
 
         return await self._database.read_archive(owner, read, in_snapshot=True)
 
+    async def displayed(self, owner: str) -> tuple[Displayed, ...]:
+        async def read(connection: Connection) -> tuple[Displayed, ...]:
+            number = await self._owners.look_up(connection, owner)
+            return tuple(Displayed(*row[:3]) for row in await connection.fetch(_DISPLAYED, number))
+
+        return await self._database.read_archive(owner, read, in_snapshot=True)
+
     async def page(
         self, owner: str, after: int | str, *, limit: int, max_bytes: int | None = None
     ) -> EventPage:
@@ -149,6 +166,37 @@ class SqliteEvents:
             return await self._page(
                 connection, owner, number, messages, entries, last if complete else None, bound
             )
+
+        return await self._database.read_archive(owner, read, in_snapshot=True)
+
+    async def messages(
+        self,
+        owner: str,
+        filter: Filter,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest: bool = False,
+        limit: int,
+        max_bytes: int | None = None,
+    ) -> EventPage:
+        bound = xml_bound(max_bytes)
+
+        async def read(connection: Connection) -> EventPage:
+            number = await self._owners.look_up(connection, owner)
+            selection = await select(connection, self._ids, number, filter)
+            part = selection.within(
+                min(after, BEYOND) + 1, BEYOND if before is None else min(before, BEYOND) - 1
+            )
+            rows = await by_arrival(
+                connection, part, limit=limit + 1, backwards=newest, bound=bound
+            )
+            fitting = rows[:limit] if bound is None else rows[: min(limit, bound.fit(rows))]
+            complete = len(fitting) == len(rows)
+            ordered = fitting[::-1] if newest else fitting
+            end = ordered[-1][0] if ordered else after
+            page = await self._page(connection, owner, number, ordered, [], end, bound)
+            return replace(page, complete=complete)
 
         return await self._database.read_archive(owner, read, in_snapshot=True)
 
@@ -191,7 +239,7 @@ class SqliteEvents:
         ):
             events[row[0]] = {"message": message, "target": target_ids.get(row[0])}
         for row in entries:
-            events[row[0]] = {"entry": _entry(owner, row[1:])}
+            events[row[0]] = {"entry": _entry(owner, row)}
         sequences = sorted(events)
         end = last if last is not None else sequences[-1]
         cursors = self._cursors(number, [*sequences, end])
@@ -233,5 +281,12 @@ def _by_made_id(messages: Sequence[ArchivedMessage]) -> dict[str, ArchivedMessag
 
 
 def _entry(owner: str, row: Row) -> JournalEntry:
-    kind, subject, at, value = row
-    return JournalEntry(owner=owner, kind=EntryKind(kind), subject=subject, value=value, at=at)
+    event_id, kind, subject, at, value = row
+    return JournalEntry(
+        owner=owner,
+        kind=EntryKind(kind),
+        subject=subject,
+        value=value,
+        at=at,
+        event_id=event_id,
+    )

@@ -184,11 +184,11 @@ CREATE TABLE journals (
 -- has the sequence of an entry.
 CREATE TABLE journal (
     owner    INTEGER NOT NULL,
-    kind     TEXT NOT NULL, -- contact, presence, displayed or changed
+    kind     TEXT NOT NULL, -- contact, presence, request, displayed or changed
     subject  TEXT NOT NULL, -- a JID, or the id of a message
     sequence INTEGER NOT NULL,
     at       INTEGER NOT NULL,
-    value    TEXT NOT NULL, -- JSON; '': removed, or not available
+    value    TEXT NOT NULL, -- JSON; '': removed, not available, or asking no more
     PRIMARY KEY (owner, kind, subject)
 ) WITHOUT ROWID;
 
@@ -216,12 +216,15 @@ CREATE TABLE sign_ins (
     expires_at    INTEGER NOT NULL,
     token_hash    BLOB NOT NULL,
     previous_hash BLOB NOT NULL, -- of the token before, empty at first
-    salt          BLOB NOT NULL  -- with which the token was made of the one before
+    salt          BLOB NOT NULL, -- with which the token was made of the one before
+    gateway       TEXT NOT NULL DEFAULT '' -- JSON of a session of the REST gateway; '': it is none
 ) WITHOUT ROWID;
 
 CREATE INDEX sign_ins_jid ON sign_ins (jid, refreshed_at);
 
 CREATE INDEX sign_ins_expires ON sign_ins (expires_at);
+
+CREATE INDEX sign_ins_gateway ON sign_ins (expires_at, jid) WHERE gateway <> '';
 
 -- How often all sign-ins of a user were revoked: none that began before the last time is added later.
 CREATE TABLE sign_in_revocations (

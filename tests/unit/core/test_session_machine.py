@@ -325,3 +325,38 @@ def test_chat_states_and_receipts_of_contacts_are_told(run: Run) -> None:
         Notify(commands.ChatStateOf(BOB, ChatState.COMPOSING)),
         Notify(commands.ReceiptOf(BOB, "m")),
     ]
+
+
+def test_deferred_receipt_is_sent_once_the_message_is_read(run: Run) -> None:
+    asks = events.Received(sender=f"{BOB}/phone", id="m", asks_receipt=True)
+    acknowledge = events.Acknowledge(f"{BOB}/phone", "m")
+    run.online().handle(events.RosterItem(jid=BOB, subscription="from"))
+    run.handle(events.DeferReceipts())
+
+    assert run.handle(asks) == []
+    assert run.handle(acknowledge) == [commands.SendReceipt(f"{BOB}/phone", "m")]
+
+    # A stranger must not learn that the user is there.
+    run.handle(events.RosterItem(jid=BOB, subscription="to"))
+    assert run.handle(acknowledge) == []
+
+
+def test_contact_is_set_with_the_name_and_groups_that_it_has(run: Run) -> None:
+    assert run.handle(events.ChangeContact(jid=BOB, name="Bob")) == []
+    run.online().handle(events.RosterItem(jid=BOB, name="Bob", groups=("Friends",)))
+
+    changes = [events.ChangeContact(jid=BOB, name="Robert"), events.ChangeContact(jid=BOB)]
+    assert [run.handle(change) for change in changes] == [
+        [commands.SetContact(BOB, "Robert", ("Friends",))],
+        [commands.SetContact(BOB, "Bob", ("Friends",))],
+    ]
+    assert run.handle(events.RemoveContact(BOB)) == [commands.RemoveContact(BOB)]
+    assert BOB in run.machine.contacts
+
+
+def test_machine_says_whether_the_roster_came(run: Run) -> None:
+    assert not run.online().machine.has_roster
+
+    run.handle(events.RosterReceived(()))
+
+    assert run.machine.has_roster

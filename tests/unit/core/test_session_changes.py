@@ -1,0 +1,80 @@
+"""Changes of client sessions reach the journal of the user."""
+
+from __future__ import annotations
+
+import pytest
+from support.builders import ALICE, BOB, ROMEO
+
+from component.core.events.journal import EventJournal
+from component.core.events.session_changes import SessionChanges
+from component.core.sessions.commands import Change, ChatStateOf
+from component.core.sessions.events import PresenceOf, RosterItem
+from component.core.sessions.outgoing import ChatState
+from storage.interface import Storage
+from storage.open import open_storage
+from storage.rows import Contact, EntryKind
+
+
+class NoRosters:
+    """Rosters that nobody may read."""
+
+    async def roster(self, _: str) -> tuple[Contact, ...] | None:
+        return None
+
+    def are_readable(self, _: str) -> bool:
+        return False
+
+
+async def entered(storage: Storage, *changes: Change) -> set[tuple[EntryKind, str, str]]:
+    """Return the state of the journal after some changes."""
+    journal = EventJournal(storage.events, NoRosters())
+    await journal.look(ALICE)
+    take = SessionChanges(journal)
+    for change in changes:
+        take(ALICE, change)
+    await journal.look(ALICE)
+    snapshot = await storage.events.snapshot(ALICE)
+    return {(entry.kind, entry.subject, entry.value) for entry in snapshot.entries}
+
+
+CONTACT = '{"asked":true,"groups":["Friends"],"name":"Bob","subscription":"none"}'
+ADDED = RosterItem(jid=BOB, name="Bob", is_asked=True, groups=("Friends",))
+ASKS = PresenceOf(jid=ROMEO, type="subscribe")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([ADDED], {(EntryKind.CONTACT, BOB, CONTACT)}),
+        ([ADDED, RosterItem(jid=BOB, subscription="remove")], set()),
+        (
+            [ADDED, PresenceOf(jid=f"{BOB}/a", show="away", priority=3)],
+            {
+                (EntryKind.CONTACT, BOB, CONTACT),
+                (EntryKind.PRESENCE, f"{BOB}/a", '{"priority":3,"show":"away","status":null}'),
+            },
+        ),
+        (
+            [ADDED, PresenceOf(jid=f"{BOB}/a"), PresenceOf(jid=f"{BOB}/a", type="unavailable")],
+            {(EntryKind.CONTACT, BOB, CONTACT)},
+        ),
+        ([ASKS], {(EntryKind.REQUEST, ROMEO, "{}")}),
+        ([ASKS, PresenceOf(jid=ROMEO, type="unsubscribe")], set()),
+        ([PresenceOf(jid=f"{ROMEO}/a", type="subscribed")], set()),
+        ([ChatStateOf(BOB, ChatState.COMPOSING)], set()),
+    ],
+)
+async def test_state_of_the_journal_after_changes(
+    changes: list[Change], expected: set[tuple[EntryKind, str, str]]
+) -> None:
+    async with open_storage("sqlite::memory:") as storage:
+        assert await entered(storage, *changes) == expected
+
+
+async def test_contact_who_sees_the_user_asks_no_more() -> None:
+    async with open_storage("sqlite::memory:") as storage:
+        accepted = RosterItem(jid=ROMEO, subscription="from")
+
+        entries = await entered(storage, ASKS, accepted)
+
+    assert {kind for kind, _, _ in entries} == {EntryKind.CONTACT}
