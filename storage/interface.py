@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from storage.rows import (
@@ -13,7 +13,6 @@ from storage.rows import (
     Contact,
     Conversations,
     Cutoff,
-    Displayed,
     DisplayedMarker,
     EventPage,
     Filter,
@@ -473,12 +472,15 @@ class EventsStore(Protocol):
         """
         ...
 
-    async def snapshot(self, owner: str) -> JournalSnapshot:
-        """Return the contacts, presences and requests, and the place behind the last event."""
+    async def snapshot(self, owner: str, *, past: bool = False) -> JournalSnapshot:
+        """Return the contacts, presences and requests, and the place behind the last event.
+
+        With `past`, all entries of the journal are returned, also those that tell of the past.
+        """
         ...
 
-    async def displayed(self, owner: str) -> tuple[Displayed, ...]:
-        """Return for each conversation the last message that the owner has seen, if any."""
+    async def seen(self, owner: str) -> Mapping[str, int]:
+        """Return by peer the event id of the last message that the owner has seen, if any."""
         ...
 
     async def page(

@@ -477,19 +477,11 @@ class EventPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalSnapshot:
-    """The contacts, presences and requests in a journal, and the place behind them."""
+    """The entries of a journal, and the place behind them."""
 
     event_id: int
     cursor: str
     entries: tuple[JournalEntry, ...]
-
-
-class Displayed(NamedTuple):
-    """The last message of a conversation that the owner of the archive has seen."""
-
-    peer: str
-    message: int  #: its event id
-    changed: int  #: event id of the entry of the journal that says so; 0: there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from component.config.messages import Problem, unknown
 from component.config.network import Http, PublicHttp, Xmpp
-from component.config.sections import Accounts, Archive, Handlers, Operator, Tokens
+from component.config.sections import (
+    Accounts,
+    Archive,
+    Gateway,
+    Handlers,
+    Operator,
+    Sessions,
+    Tokens,
+)
 from component.config.tables import Table
 from component.config.types import UNIX, Section
 from component.core.access.principals import SERVER
@@ -41,6 +49,7 @@ def cross_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
             yield "public_http.enabled: nobody can sign in there while tokens.key_file is not set"
         if tokens.key_file is not None and not public.enabled:
             yield "tokens.key_file has no effect while public_http.enabled is false"
+        yield from _gateway(valid, public, tokens)
         accounts, handlers = valid.get("accounts"), valid.get("handlers")
         if (
             tokens.key_file is not None
@@ -63,6 +72,19 @@ def cross_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
                 f'{title}.secret protects nothing while http.authentication is "network": '
                 "callers without a secret have all rights"
             )
+
+
+def _gateway(valid: Mapping[str, Section], public: PublicHttp, tokens: Tokens) -> Iterator[str]:
+    """Yield a sentence for each option without which there is no gateway."""
+    gateway, sessions = valid.get("gateway"), valid.get("sessions")
+    if not isinstance(gateway, Gateway) or not gateway.enabled:
+        return
+    if not public.enabled:
+        yield "gateway.enabled has no effect while public_http.enabled is false"
+    if tokens.key_file is None:
+        yield "gateway.enabled has no effect while tokens.key_file is not set"
+    if isinstance(sessions, Sessions) and not sessions.enabled:
+        yield "gateway.enabled has no effect while sessions.enabled is false"
 
 
 def _hosts(tables: Sequence[Table], xmpp: Xmpp) -> Iterator[Problem]:

@@ -26,6 +26,7 @@ from component.config.types import (
     JidOrDomain,
     ModuleName,
     Port,
+    Prefix,
     Secret,
     Section,
     StorageUrl,
@@ -261,6 +262,65 @@ class Sessions(Section):
     )
 
 
+class Gateway(Section):
+    """The REST gateway for programs that were written for REST-XMPP-Client."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Whether the public listener serves the gateway. It needs tokens.key_file and "
+        "sessions.",
+    )
+    prefix: Prefix = Field(
+        default="",
+        description='Path prefix of its routes; "" for the paths of REST-XMPP-Client itself.',
+    )
+    idle_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=30, description="Days without a request after which a session expires."
+    )
+    max_sessions: Count = Field(
+        default=10_000, description="Maximum number of sessions of all users together."
+    )
+    wait_seconds: Annotated[float, Field(ge=1, le=3600)] = Field(
+        default=50.0,
+        description="Seconds that a poll waits for an event. Routers forget idle connections "
+        "after a minute.",
+    )
+    page_max: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=500,
+        description="Maximum number of messages in one answer; programs read on behind them.",
+    )
+    servers: tuple[Domain, ...] = Field(
+        default=(),
+        strict=False,
+        description="Further names by which programs call the server of xmpp.hosts in server. "
+        "They are compared only, and not looked up.",
+    )
+    offsets: Literal["event_id", "timestamp"] = Field(
+        default="event_id",
+        description="event_id: offset is the number of an event, as in the source of "
+        "REST-XMPP-Client. timestamp: it is a time in seconds, as in its README.",
+    )
+    changes_by_get: bool = Field(
+        default=False,
+        description="Whether GET may delete sessions and contacts, and authorize contacts, as "
+        "old programs expect. Anything that follows links may then delete them.",
+    )
+    missing_token_status: Literal[401, 502] = Field(
+        default=401,
+        description="HTTP status of the answer to a request without a token. Old programs expect "
+        "502.",
+    )
+    unchanged_status: Literal[200, 204, 404] = Field(
+        default=200,
+        description="HTTP status of a notification after gateway.wait_seconds without an event.",
+    )
+    public_status: bool = Field(
+        default=False,
+        description="Whether everybody may read the number of sessions and the memory in use. "
+        "Operators read them on the private listener in any case.",
+    )
+
+
 class Rosters(Section):
     """Where rosters are kept, and how they are shown over HTTP."""
 
@@ -361,6 +421,7 @@ class Config:
     accounts: Accounts = field(default_factory=Accounts)
     tokens: Tokens = field(default_factory=Tokens)
     sessions: Sessions = field(default_factory=Sessions)
+    gateway: Gateway = field(default_factory=Gateway)
     rosters: Rosters = field(default_factory=Rosters)
     remote_data: RemoteData = field(default_factory=RemoteData)
     handlers: Handlers = field(default_factory=Handlers)
@@ -414,6 +475,7 @@ SECTIONS: MappingProxyType[str, type[Section]] = MappingProxyType(
         "accounts": Accounts,
         "tokens": Tokens,
         "sessions": Sessions,
+        "gateway": Gateway,
         "rosters": Rosters,
         "http": Http,
         "public_http": PublicHttp,

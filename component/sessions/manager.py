@@ -94,6 +94,11 @@ class SessionManager:
         session.report(events.Used())
         return session
 
+    def close_session(self, owner: str) -> None:
+        """Close the session of an account if it has one."""
+        if owner in self._sessions:
+            self._sessions[owner].report(events.Closed())
+
     @contextmanager
     def delivery(self, owner: str, message: Outgoing) -> Iterator[Delivery]:
         """Send a message of a user; failures are noted as long as the context is open."""

@@ -12,6 +12,7 @@ from component.web.admin.family import ADMINISTRATION
 from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
 from component.web.events.family import EVENTS
+from component.web.gateway.family import GATEWAY, GATEWAY_START, GATEWAY_STATUS
 from component.web.health.family import HEALTH, LIVENESS
 from component.web.remote_data.family import REMOTE_DATA
 from component.web.server import cors, errors
@@ -34,6 +35,10 @@ FAMILIES = (
     OWN_ARCHIVE,
     EVENTS,
     REMOTE_DATA,
+    # The last ones, because by default they have no prefix.
+    GATEWAY_STATUS,
+    GATEWAY_START,
+    GATEWAY,
 )
 
 
@@ -58,9 +63,7 @@ def make_app(
     app[keys.poll_limit] = poll_limit
     app.on_shutdown.append(poll_limit.close)
     served = [
-        family
-        for family in families
-        if family.listener is listener and (services.sign_ins or not family.needs_sign_in)
+        family for family in families if family.listener is listener and family.is_served(services)
     ]
     Families(served, settings, services).mount(app)
     return app

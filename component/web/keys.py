@@ -12,6 +12,8 @@ from component.core.accounts.protocol import AccountSource
 from component.core.commands.dispatch import CommandService
 from component.core.doctor.server import Grants
 from component.core.events.reader import EventReader
+from component.core.gateway.service import Gateway
+from component.core.gateway.sessions import GatewaySession
 from component.core.hosts import Hosts
 from component.core.reading.pages import Pager
 from component.core.reading.reader import ArchiveReader
@@ -53,6 +55,7 @@ commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)
 sign_ins = web.AppKey("sign_ins", SignIns)
 sender = web.AppKey("sender", Sender)
+gateway = web.AppKey("gateway", Gateway)
 
 #: In the application of a family: the limits of its listener.
 limits = web.AppKey("limits", ListenerSettings)
@@ -71,3 +74,6 @@ principal = web.RequestKey[Principal]("principal", Principal)  # type: ignore[ar
 
 #: In a request of a user: its access token.
 access_token = web.RequestKey("access_token", AccessToken)
+
+#: In a request to the gateway: its session.
+gateway_session = web.RequestKey("gateway_session", GatewaySession)

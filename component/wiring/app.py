@@ -21,6 +21,7 @@ from component.handlers.loading import HandlersError
 from component.web.app import serve as serve_http
 from component.wiring import account_sources, settings
 from component.wiring.compose import compose
+from component.wiring.gateway import with_gateway
 from component.wiring.queries import answer_queries, command_service, http_services
 from component.xmpp.commands.admin import operator_commands
 from component.xmpp.connection.connector import Connector, ServerRefused
@@ -125,6 +126,8 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         sessions=sessions,
     )
     web = settings.web(config, parts.operators)
+    if config.gateway.enabled:
+        services = with_gateway(services, web, sessions)
     for listener in settings.listeners(config):
         await stack.enter_async_context(serve_http(web, services, listener))
     # Last, because a program that cannot serve must not replace the connection of one that can.

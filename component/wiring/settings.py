@@ -13,6 +13,7 @@ from component.core.accounts.protocol import AccountSource
 from component.core.archiving.policy import Policy
 from component.core.archiving.preferences import HostRules
 from component.core.doctor.facts import Needs
+from component.core.gateway.settings import GatewaySettings
 from component.core.hosts import Hosts
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults, RetentionLimits
@@ -226,6 +227,7 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         stream_heartbeat_seconds=http.stream_heartbeat_seconds,
         count_as_string=config.remote_data.count_as_string,
         roster_details=config.rosters.details,
+        gateway=GatewaySettings(**config.gateway.model_dump(exclude={"enabled"})),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from contract.conftest import Open
 from support.builders import ALICE, BOB, NOON, ROMEO, correction, entries, entry, retract
 
+from component.core.xml.times import now
 from storage.errors import Expired
 from storage.interface import Archive, EventsStore, Storage
 from storage.rows import (
@@ -405,7 +406,28 @@ async def test_snapshot_has_the_event_ids_of_its_entries(events: EventsStore) ->
     }
 
 
-async def test_displayed_names_the_last_seen_message_of_each_conversation(
+async def test_snapshot_of_the_past_has_ended_entries_too(
+    archive: Archive, events: EventsStore
+) -> None:
+    await archive.append([entry(1)])
+    at = now()
+    ended = presence(f"{BOB}/a", "", at=at)
+    await events.put([contact(BOB, at=at), presence(f"{BOB}/a", at=at), ended])
+    [first, *_] = (await rest(events)).events
+    assert first.message is not None
+    await archive.note_displayed([DisplayedMarker(owner=ALICE, peer=BOB, id=first.message.id)])
+
+    snapshot = await events.snapshot(ALICE, past=True)
+
+    assert {(entry.kind, entry.subject, entry.event_id) for entry in snapshot.entries} == {
+        (EntryKind.CONTACT, BOB, 2),
+        (EntryKind.PRESENCE, f"{BOB}/a", 4),
+        (EntryKind.DISPLAYED, BOB, 5),
+    }
+    assert snapshot.event_id == 5
+
+
+async def test_seen_names_the_last_seen_message_of_each_conversation(
     archive: Archive, events: EventsStore
 ) -> None:
     await archive.append([entry(1), entry(2), entry(3, peer=ROMEO)])
@@ -414,5 +436,5 @@ async def test_displayed_names_the_last_seen_message_of_each_conversation(
     assert first.message is not None
     await archive.note_displayed([DisplayedMarker(owner=ALICE, peer=BOB, id=first.message.id)])
 
-    assert set(await events.displayed(ALICE)) == {(BOB, 1, 5), (JULIET, 4, 0)}
-    assert await events.displayed(BOB) == ()
+    assert await events.seen(ALICE) == {BOB: 1, JULIET: 4}
+    assert await events.seen(BOB) == {}

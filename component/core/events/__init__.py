@@ -1,1 +1,1 @@
-"""The events of accounts: a journal of contacts, presences, requests, and lossless readers."""
+"""The events of accounts: a journal beside the archive, and readers who miss nothing."""

@@ -7,6 +7,7 @@ from component.core.events.values import ContactPresence
 from component.core.rosters.contacts import REMOVE
 from component.core.sessions.commands import Change
 from component.core.sessions.events import PresenceOf, RosterItem
+from component.core.sessions.machine import SessionMachine
 from component.core.xml.jids import bare
 from storage.rows import Contact
 
@@ -26,6 +27,13 @@ class SessionChanges:
             self._take_contact(owner, change)
         elif isinstance(change, PresenceOf):
             self._take_presence(owner, change)
+
+    def take_all(self, owner: str, machine: SessionMachine) -> None:
+        """Take the state of a session that began before the journal was opened."""
+        changes: list[Change] = [*machine.contacts.values(), *machine.presences.values()]
+        changes += [PresenceOf(jid=jid, type="subscribe") for jid in machine.requests]
+        for change in changes:
+            self(owner, change)
 
     def _take_contact(self, owner: str, item: RosterItem) -> None:
         if item.subscription == REMOVE:

@@ -7,6 +7,7 @@ at a time: after a change users present their refresh tokens, which do not depen
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import re
 import secrets
@@ -126,6 +127,14 @@ class AccessTokens:
         except (jwt.InvalidTokenError, ValueError):
             return False
         return True
+
+    def session_token(self, id: str) -> str:
+        """Return the token of a session of the REST gateway: 128 bits in hexadecimal.
+
+        It follows from the id and the key, so a program that starts the same session again gets
+        the same token, and the store needs none.
+        """
+        return hmac.digest(self._key.secret, f"gateway session {id}".encode(), "sha256").hex()[:32]
 
     def _claims(self, token: str, *, verify_exp: bool = True) -> dict[str, Any]:
         """Return the claims of a token. Raises jwt.InvalidTokenError, ValueError."""

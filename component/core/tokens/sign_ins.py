@@ -98,6 +98,24 @@ class SignIns:
         Raises NotAuthorized for a wrong password, RateLimited, NotAllowed, Overloaded.
         """
         token, at = RefreshToken.generate(), self._clock()
+        revocations = await self.check_password(jid, password)
+        row = SignIn(
+            id=token.sign_in,
+            jid=jid,
+            label=label,
+            created_at=at,
+            refreshed_at=at,
+            expires_at=at + self._refresh_micros,
+            token_hash=token.hash,
+        )
+        await self.add(row, password, revocations)
+        return self._tokens(row, token)
+
+    async def check_password(self, jid: str, password: str) -> int:
+        """Return how often all sign-ins of an account were revoked, if the password is right.
+
+        `jid` is prepared. Raises NotAuthorized, RateLimited, NotAllowed, Overloaded.
+        """
         is_user = self._hosts.is_user(jid)
         # ejabberd takes access tokens for passwords, even one that was revoked or, by its own
         # clock, has not expired. An access token gives nothing that lasts longer.
@@ -108,24 +126,29 @@ class SignIns:
             revocations = await self._store.revocations(jid)
         if not await self._is_right(jid, password):
             raise NotAuthorized(WRONG_PASSWORD)
-        row = SignIn(
-            id=token.sign_in,
-            jid=jid,
-            label=label,
-            created_at=at,
-            refreshed_at=at,
-            expires_at=at + self._refresh_micros,
-            token_hash=token.hash,
-        )
+        return revocations
+
+    async def add(self, row: SignIn, password: str, revocations: int) -> None:
+        """Add a sign-in with the right password, as `check_password` said.
+
+        Raises NotAuthorized if all sign-ins were revoked meanwhile, Overloaded.
+        """
         with translated():
             is_added = await self._store.add(row, limit=PER_ACCOUNT_MAX, revocations=revocations)
         if not is_added:
             # The password has changed, or the account has gone, while it was checked.
             raise NotAuthorized(WRONG_PASSWORD)
+        self.granted(row.jid, password)
+
+    def granted(self, jid: str, password: str) -> None:
+        """Note that a right password has led to tokens."""
         self._grants.take(jid)
         if self._on_password is not None:
             self._on_password(jid, password)
-        return self._tokens(row, token)
+
+    def session_token(self, id: str) -> str:
+        """Return the token of a session of the REST gateway."""
+        return self._access.session_token(id)
 
     async def access_token(self, jid: str) -> str | None:
         """Return a new access token of a user, None if the user is signed in nowhere.

@@ -44,7 +44,8 @@ def _text(value: str) -> str:
     return value
 
 
-def _message_id(value: str) -> str:
+def message_id(value: str) -> str:
+    """Return an id that a client has made for a message. Raises ValueError."""
     if not _MESSAGE_ID.fullmatch(value):
         raise ValueError("expected 1 to 128 letters, digits and . _ ~ : @ + = -")
     return value
@@ -59,7 +60,7 @@ class SendFields(Parameters):
 
     to: Address
     type: Literal["chat", "groupchat"] = "chat"
-    id: Annotated[str, Field(strict=True), AfterValidator(_message_id)] | None = None
+    id: Annotated[str, Field(strict=True), AfterValidator(message_id)] | None = None
     body: XmlText | None = None
     replaces: Id | None = None
     retracts: Id | None = None

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import web
 
 from component.core.access.principals import User
-from component.core.errors import BadRequest, CursorExpired, Forbidden, Overloaded
-from component.core.events.reader import ReadableEvents
+from component.core.errors import BadRequest, CursorExpired, Forbidden
 from component.web import keys
 from component.web.archive.models import ID_MAX
 from component.web.auth import authenticate
 from component.web.auth.bearer import seconds_left
 from component.web.events import events_json
 from component.web.events.models import EventsParameters, EventStreamParameters, SnapshotParameters
+from component.web.polling import poll
 from component.web.server import body
-from component.web.server.limits import on_disconnect, time_limit
+from component.web.server.limits import time_limit
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, named_owner, routes_at
 
@@ -40,7 +38,13 @@ async def events(request: web.Request) -> web.Response:
     wait = min(parameters.wait, WAIT_MAX_SECONDS, seconds_left(request) or 0)
     try:
         if wait:
-            page = await _wait(request, owner, after, parameters.limit, wait)
+            reader, limit = request.app[keys.events], parameters.limit
+            page = await poll(
+                request,
+                owner,
+                lambda: reader.wait(owner, after, limit, seconds=wait),
+                seconds=wait,
+            )
         else:
             async with time_limit(request):
                 page = await request.app[keys.events].page(owner, after, parameters.limit)
@@ -100,21 +104,3 @@ async def expired_response(
         },
         status=expired.status,
     )
-
-
-async def _wait(
-    request: web.Request, owner: str, after: int | str, limit: int | None, seconds: float
-) -> ReadableEvents:
-    """Return the next events, an empty page after some seconds. Raises Overloaded, TooMany."""
-    polls = request.config_dict[keys.poll_limit]
-    with polls.slot(owner):
-        poll = polls.run(request.app[keys.events].wait(owner, after, limit, seconds=seconds))
-        on_disconnect(request, poll.cancel)
-        try:
-            patience = seconds + request.app[keys.limits].request_timeout_seconds
-            await asyncio.wait([poll], timeout=patience)
-            if not poll.done() or poll.cancelled():
-                raise Overloaded("This poll was broken off: ask again.")
-            return poll.result()
-        finally:
-            poll.cancel()

@@ -77,8 +77,15 @@ async def fields(request: web.Request) -> dict[str, object]:
     if encoding.strip().lower() != _IDENTITY:
         raise web.HTTPUnsupportedMediaType(text="Send the body without a Content-Encoding.")
     raw = await _read(request)
-    if request.content_type == FORM:
-        return _form(raw)
+    return _form(raw) if request.content_type == FORM else _json(raw)
+
+
+async def json_fields(request: web.Request) -> dict[str, object]:
+    """Return the fields of a JSON body, whatever its media type says. Raises BadRequest."""
+    return _json(await _read(request))
+
+
+def _json(raw: bytes) -> dict[str, object]:
     try:
         data = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

@@ -31,19 +31,28 @@ class Family:
 
     name: str
     listener: Listener
-    prefix: str  #: of all its paths; `{prefix}` in it stands for http.prefix
+    #: of all its paths; `{prefix}` in it stands for http.prefix, `{gateway}` for gateway.prefix
+    prefix: str
     make_app: MakeApp
     authenticate: Middleware | None  #: None: no authentication
     error_shape: errors.Shape = errors.response
     needs_sign_in: bool = False  #: served only where users can sign in
+    needs_gateway: bool = False  #: served only where there is a REST gateway
     streaming_handlers: frozenset[Handler] = frozenset()  #: have no deadline for the whole answer
     ticket_handlers: frozenset[Handler] = (
         frozenset()
     )  #: accept a ticket instead of an access token
 
+    def is_served(self, services: Services) -> bool:
+        """Return whether the parts of the program serve this family."""
+        has_sign_in = services.sign_ins is not None or not self.needs_sign_in
+        return has_sign_in and (services.gateway is not None or not self.needs_gateway)
+
     def path(self, settings: WebSettings) -> str:
         """Return the configured prefix; "" is the root."""
-        return self.prefix.format(prefix=settings.prefix.rstrip("/"))
+        return self.prefix.format(
+            prefix=settings.prefix.rstrip("/"), gateway=settings.gateway.prefix.rstrip("/")
+        )
 
     def app(self, settings: WebSettings, services: Services) -> web.Application:
         """Return the application of the family, without the middlewares of its listener."""

@@ -15,6 +15,8 @@ from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.doctor.server import Grants
 from component.core.events.journal import EventJournal
+from component.core.gateway.service import Gateway
+from component.core.gateway.settings import GatewaySettings
 from component.core.hosts import Hosts
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
@@ -89,6 +91,7 @@ class WebSettings(ListenerSettings):
     stream_heartbeat_seconds: float = 15.0
     count_as_string: bool = False  #: for old callers of Remote Data that accept no number
     roster_details: bool = False  #: Remote Data shows groups and pending requests too
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
 
     def listener(self, listener: Listener) -> ListenerSettings:
         """Return the settings of a listener."""
@@ -113,6 +116,7 @@ class Services:
     hosts: Hosts
     sign_ins: SignIns | None = None  #: None: users cannot sign in
     sender: Sender | None = None  #: None: users cannot send
+    gateway: Gateway | None = None  #: None: there is no REST gateway
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from storage.errors import Expired
 from storage.rows import (
     ANY,
     ArchivedMessage,
-    Displayed,
     EntryKind,
     Event,
     EventPage,
@@ -58,17 +57,11 @@ SELECT last_sequence, coalesce(expired_to, 0)
 FROM owners LEFT JOIN journals ON owner = number WHERE number = $1
 """
 
-_PRESENT = """
-SELECT sequence, kind, subject, at, value FROM journal
-WHERE owner = $1 AND kind IN ('contact', 'presence', 'request') AND value <> ''
-"""
+_ALL = "SELECT sequence, kind, subject, at, value FROM journal WHERE owner = $1"
 
-_DISPLAYED = """
-SELECT conversations.peer, seen, coalesce(sequence, 0)
-FROM conversations LEFT JOIN journal
-    ON journal.owner = $1 AND kind = 'displayed' AND subject = conversations.peer
-WHERE conversations.owner = $1 AND seen > 0
-"""
+_PRESENT = f"{_ALL} AND kind IN ('contact', 'presence', 'request') AND value <> ''"
+
+_SEEN = "SELECT peer, seen FROM conversations WHERE owner = $1 AND seen > 0"
 
 _ENTRIES = """
 SELECT sequence, kind, subject, at, value FROM journal
@@ -126,12 +119,12 @@ class SqliteEvents:
             self._owners.discard_counters()
             raise
 
-    async def snapshot(self, owner: str) -> JournalSnapshot:
+    async def snapshot(self, owner: str, *, past: bool = False) -> JournalSnapshot:
         async def read(connection: Connection) -> JournalSnapshot:
             number = await self._owners.look_up(connection, owner)
             state = await connection.fetch(_STATE, number)
             last = state[0][0] if state else 0
-            rows = await connection.fetch(_PRESENT, number)
+            rows = await connection.fetch(_ALL if past else _PRESENT, number)
             return JournalSnapshot(
                 event_id=last,
                 cursor=self._cursors(number, [last])[0],
@@ -140,12 +133,12 @@ class SqliteEvents:
 
         return await self._database.read_archive(owner, read, in_snapshot=True)
 
-    async def displayed(self, owner: str) -> tuple[Displayed, ...]:
-        async def read(connection: Connection) -> tuple[Displayed, ...]:
+    async def seen(self, owner: str) -> Mapping[str, int]:
+        async def read(connection: Connection) -> Mapping[str, int]:
             number = await self._owners.look_up(connection, owner)
-            return tuple(Displayed(*row[:3]) for row in await connection.fetch(_DISPLAYED, number))
+            return {row[0]: row[1] for row in await connection.fetch(_SEEN, number)}
 
-        return await self._database.read_archive(owner, read, in_snapshot=True)
+        return await self._database.read_archive(owner, read)
 
     async def page(
         self, owner: str, after: int | str, *, limit: int, max_bytes: int | None = None

@@ -20,6 +20,7 @@ from component.web import keys
 from component.web.app import FAMILIES, make_app
 from component.web.auth.authenticate import authenticate
 from component.web.auth.bearer import authenticate_user
+from component.web.gateway.authenticate import authenticate_session
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings
 
@@ -27,18 +28,19 @@ CALLERS = {
     None: "anybody",
     authenticate: "callers with a secret",
     authenticate_user: "users",
+    authenticate_session: "sessions of the gateway",
 }
 
 DOCS = Path(__file__).parents[3] / "docs/http-api.md"
 
 
 def test_each_family_is_documented_with_its_prefix_listener_and_callers() -> None:
-    row = r"^\| ([\w -]+) \| `(/\S+)` \| (\w+) \| ([\w ]+) \|$"
+    row = r"^\| ([\w -]+) \| `(/\S*)` \| (\w+) \| ([\w ]+) \|$"
 
     assert re.findall(row, DOCS.read_text(), re.MULTILINE) == [
         (
             family.name,
-            family.path(SETTINGS),
+            family.path(SETTINGS) or "/",
             family.listener.name.lower(),
             CALLERS[family.authenticate],
         )

@@ -1,0 +1,279 @@
+"""Sessions of the gateway: each is a sign-in whose token the program shows at each request.
+
+So a session ends with all other sign-ins: when it is revoked, when it was not used for long, and
+when the password changes or the account is removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import Protocol
+
+from component.core.errors import ItemNotFound, NotAuthorized, Overloaded
+from component.core.events.session_changes import SessionChanges
+from component.core.gateway.errors import (
+    AuthError,
+    SessionError,
+    UpstreamAuthError,
+    UpstreamConnectionError,
+)
+from component.core.gateway.reader import GatewayReader
+from component.core.gateway.settings import GatewaySettings
+from component.core.gateway.xmpp import UserSession, UserSessions, is_ready
+from component.core.hosts import Hosts
+from component.core.sessions import events
+from component.core.sessions.machine import Phase
+from component.core.store_errors import translated
+from component.core.tokens.sign_ins import MICROSECONDS, SignIns
+from component.core.xml.times import now
+from storage import interface
+from storage.rows import GatewayTotals, SignIn
+
+log = logging.getLogger(__name__)
+
+ID_BYTES = 16
+
+#: Seconds that the connection to ejabberd may take.
+CONNECT_SECONDS = 5.0
+
+#: Seconds of use after which a session is renewed: more often would cost a write at each request.
+RENEW_SECONDS = 3600
+
+_DAY = 24 * 3600 * MICROSECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings:
+    """What a program has said about its session."""
+
+    client_id: str = ""
+    push_token: str = field(default="", repr=False)
+    should_send_message_body: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySession:
+    """A session of a program of a user."""
+
+    id: str
+    jid: str  #: bare
+    settings: SessionSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedSession:
+    """A session that has begun, or the one that the same program had before."""
+
+    session: GatewaySession
+    token: str = field(repr=False)
+    is_new: bool
+    place: int = 0  #: event id of the last event before it
+    #: the secret that signs what is pushed, None if there is none
+    push_secret: str | None = field(default=None, repr=False)
+
+
+class Push(Protocol):
+    """Tells programs of users about messages, wherever they asked to be told."""
+
+    async def subscribe(self, session: GatewaySession) -> str | None:
+        """Push to the `push_token` of a session from now on, until its sign-in ends.
+
+        Returns the secret that signs what is pushed, None if there is none. Does nothing if the
+        token names no place that we can push to. Raises Overloaded.
+        """
+        ...
+
+
+class GatewaySessions:
+    """Starts, checks and ends sessions."""
+
+    def __init__(
+        self,
+        store: interface.SignIns,
+        sign_ins: SignIns,
+        sessions: UserSessions,
+        reader: GatewayReader,
+        changes: SessionChanges,
+        hosts: Hosts,
+        settings: GatewaySettings,
+        *,
+        push: Push | None = None,
+        clock: Callable[[], int] = now,
+        connect_seconds: float = CONNECT_SECONDS,
+    ) -> None:
+        """`changes` take what connections know already when an account begins to use the gateway.
+
+        `clock` returns microseconds. A connection may take `connect_seconds`.
+        """
+        self._store = store
+        self._sign_ins = sign_ins
+        self._sessions = sessions
+        self._reader = reader
+        self._changes = changes
+        self._servers = frozenset((*hosts, *settings.servers))
+        self._max = settings.max_sessions
+        self._idle = settings.idle_days * _DAY
+        self._push = push
+        self._clock = clock
+        self._connect_seconds = connect_seconds
+        self._starting = asyncio.Lock()
+
+    def check_server(self, server: str) -> None:
+        """Raise UpstreamConnectionError unless a server is ours; no name is looked up."""
+        name = server.strip().lower().removesuffix(".")
+        host, _, port = name.rpartition(":")
+        if name not in self._servers and not (port.isdecimal() and host in self._servers):
+            raise UpstreamConnectionError(server)
+
+    async def start(self, jid: str, password: str, settings: SessionSettings) -> StartedSession:
+        """Return a new session of an account, or that of the same client. `jid` is prepared.
+
+        Raises NotAuthorized for a wrong password, UpstreamConnectionError, UpstreamAuthError,
+        RateLimited, NotAllowed, Overloaded.
+        """
+        revocations = await self._sign_ins.check_password(jid, password)
+        async with self._starting:
+            started = await self._started(jid, password, settings, revocations)
+        # This opens the journal, which then hears what comes over the connection.
+        place = await self._reader.place(jid)
+        try:
+            connection = await self._connected(jid)
+        except (UpstreamAuthError, UpstreamConnectionError):
+            if started.is_new:
+                with suppress(ItemNotFound):
+                    await self._sign_ins.revoke(jid, started.session.id)
+            raise
+        self._changes.take_all(jid, connection.machine)
+        started = replace(started, place=place)
+        if self._push is not None and settings.push_token:
+            return replace(started, push_secret=await self._push.subscribe(started.session))
+        return started
+
+    async def verify(self, id: str, token: str) -> GatewaySession:
+        """Return a session by its id, if the token is its own. Raises SessionError, AuthError."""
+        with translated():
+            row = await self._store.get(id)
+        at = self._clock()
+        if row is None or not row.gateway or row.expires_at <= at:
+            raise SessionError(id)
+        if not hmac.compare_digest(_hash(token), row.token_hash):
+            raise AuthError
+        if at - row.refreshed_at >= RENEW_SECONDS * MICROSECONDS:
+            with translated():
+                await self._store.renew(id, at=at, expires_at=at + self._idle)
+        return _session(row)
+
+    async def change(self, session: GatewaySession, settings: SessionSettings) -> GatewaySession:
+        """Replace the settings of a session."""
+        changed = replace(session, settings=settings)
+        with translated():
+            await self._store.set_gateway(session.id, _text(settings))
+        if self._push is not None and settings.push_token:
+            await self._push.subscribe(changed)
+        return changed
+
+    async def end(self, session: GatewaySession) -> None:
+        """End a session, and with the last sign-in of the account its connection."""
+        with suppress(ItemNotFound):
+            await self._sign_ins.revoke(session.jid, session.id)
+        if not await self._sign_ins.list(session.jid):
+            self._sessions.close_session(session.jid)
+
+    def use(self, jid: str) -> UserSession | None:
+        """Keep the connection of an account open; None: there is none at the moment."""
+        try:
+            connection = self._sessions.session(jid)
+        except (NotAuthorized, Overloaded):
+            return None
+        connection.report(events.DeferReceipts())
+        return connection
+
+    async def connection(self, jid: str) -> UserSession:
+        """Return the connection of an account once it is ready. Raises UpstreamConnectionError."""
+        connection = self.use(jid)
+        if connection is None or not await connection.wait_for(is_ready, self._connect_seconds):
+            raise UpstreamConnectionError(jid.rpartition("@")[2])
+        return connection
+
+    async def totals(self) -> GatewayTotals:
+        """Return the number of sessions. Raises Overloaded."""
+        with translated():
+            return await self._store.gateway_totals(at=self._clock())
+
+    @property
+    def connections(self) -> int:
+        """The number of connections to ejabberd."""
+        return len(self._sessions)
+
+    async def _started(
+        self, jid: str, password: str, settings: SessionSettings, revocations: int
+    ) -> StartedSession:
+        earlier = await self._earlier(jid, settings.client_id)
+        if earlier is not None:
+            token = self._sign_ins.session_token(earlier.id)
+            # The key may have been replaced since then.
+            if hmac.compare_digest(_hash(token), earlier.token_hash):
+                self._sign_ins.granted(jid, password)
+                session = _session(earlier)
+                kept = replace(
+                    session.settings, push_token=settings.push_token or session.settings.push_token
+                )
+                session = await self.change(session, kept)
+                return StartedSession(session=session, token=token, is_new=False)
+            await self._sign_ins.revoke(jid, earlier.id)
+        if (await self.totals()).sessions >= self._max:
+            raise Overloaded("Too many sessions are open: try again later.")
+        id, at = secrets.token_hex(ID_BYTES), self._clock()
+        token = self._sign_ins.session_token(id)
+        row = SignIn(
+            id=id,
+            jid=jid,
+            label=f"gateway {settings.client_id}".strip(),
+            created_at=at,
+            refreshed_at=at,
+            expires_at=at + self._idle,
+            token_hash=_hash(token),
+            gateway=_text(settings),
+        )
+        await self._sign_ins.add(row, password, revocations)
+        return StartedSession(session=_session(row), token=token, is_new=True)
+
+    async def _earlier(self, jid: str, client_id: str) -> SignIn | None:
+        """Return the session that a program had started before, None without such a session."""
+        if not client_id:
+            return None
+        for row in await self._sign_ins.list(jid):
+            if row.gateway and _session(row).settings.client_id == client_id:
+                return row
+        return None
+
+    async def _connected(self, jid: str) -> UserSession:
+        """Return the connection as `connection` does. Raises UpstreamAuthError too."""
+        connection = self.use(jid)
+        if connection is not None and await connection.wait_for(is_ready, self._connect_seconds):
+            return connection
+        if connection is not None and connection.machine.phase is Phase.CLOSED:
+            raise UpstreamAuthError(jid)
+        raise UpstreamConnectionError(jid.rpartition("@")[2])
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
+
+
+def _text(settings: SessionSettings) -> str:
+    return json.dumps(asdict(settings))
+
+
+def _session(row: SignIn) -> GatewaySession:
+    return GatewaySession(
+        id=row.id, jid=row.jid, settings=SessionSettings(**json.loads(row.gateway))
+    )

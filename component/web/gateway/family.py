@@ -1,0 +1,76 @@
+"""The REST gateway, on the public listener: {gateway}/start-session and {gateway}/sessions."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from component.web import keys
+from component.web.auth.authenticate import authenticate
+from component.web.gateway import contacts, feed, messages, sessions, start, status
+from component.web.gateway.authenticate import authenticate_session
+from component.web.gateway.errors import response
+from component.web.server.family import Family
+from component.web.server.settings import Listener, Services, WebSettings
+
+
+def _make_app(routes: list[web.RouteDef], services: Services) -> web.Application:
+    app = web.Application()
+    app.add_routes(routes)
+    app[keys.hosts] = services.hosts
+    app[keys.jids] = services.jids
+    if services.gateway is not None:
+        app[keys.gateway] = services.gateway
+    return app
+
+
+def _closed(prefix: str, settings: WebSettings, services: Services) -> web.Application:
+    has_changes = settings.gateway.changes_by_get
+    routes = [
+        *sessions.routes(prefix, changes_by_get=has_changes),
+        *contacts.routes(prefix, changes_by_get=has_changes),
+        *messages.routes(prefix),
+        *feed.routes(prefix),
+    ]
+    return _make_app(routes, services)
+
+
+def _open(prefix: str, _: WebSettings, services: Services) -> web.Application:
+    return _make_app([*start.routes(prefix), *status.public_routes(prefix)], services)
+
+
+def _status(prefix: str, _: WebSettings, services: Services) -> web.Application:
+    return _make_app(status.routes(prefix), services)
+
+
+#: Starts sessions, and says how many there are if everybody may know that.
+GATEWAY_START = Family(
+    name="gateway start",
+    listener=Listener.PUBLIC,
+    prefix="{gateway}",
+    authenticate=None,
+    error_shape=response,
+    needs_gateway=True,
+    make_app=_open,
+)
+
+#: What a program does with the session of its user.
+GATEWAY = Family(
+    name="gateway",
+    listener=Listener.PUBLIC,
+    prefix="{gateway}",
+    authenticate=authenticate_session,
+    error_shape=response,
+    needs_gateway=True,
+    make_app=_closed,
+    streaming_handlers=frozenset({feed.feed, feed.notification}),
+)
+
+#: Tells operators how many sessions there are.
+GATEWAY_STATUS = Family(
+    name="gateway status",
+    listener=Listener.PRIVATE,
+    prefix="{gateway}",
+    authenticate=authenticate,
+    needs_gateway=True,
+    make_app=_status,
+)

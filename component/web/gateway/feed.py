@@ -1,0 +1,98 @@
+"""Contacts and messages together, and news of them: {gateway}/sessions/{session_id}/feed."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from component.core.gateway.offsets import Offset
+from component.core.gateway.reader import Changes, Query
+from component.web import keys
+from component.web.gateway import objects_json
+from component.web.gateway.authenticate import session, settings
+from component.web.gateway.errors import response
+from component.web.gateway.reads import offset_of, parameters_of, query_of
+from component.web.gateway.sessions import SESSION
+from component.web.polling import poll
+from component.web.server import body
+from component.web.server.limits import time_limit
+from component.web.server.paths import routes_at
+
+#: Messages that are read at once to find out whether there is anything new.
+_NEWS_LIMIT = 50
+
+
+def routes(prefix: str) -> list[web.RouteDef]:
+    """Return the routes below a prefix."""
+    path = f"{prefix}{SESSION}"
+    return [
+        *routes_at(web.get, f"{path}/feed", feed, allow_head=False),
+        *routes_at(web.get, f"{path}/notification", notification, allow_head=False),
+    ]
+
+
+async def feed(request: web.Request) -> web.Response:
+    """GET {gateway}/sessions/{session_id}/feed: contacts and messages behind an offset."""
+    owner, parameters = session(request).jid, parameters_of(request)
+    gateway = request.app[keys.gateway]
+    query = query_of(request, parameters, contacts=True, messages=True)
+    if parameters.waits:
+        changes = await _waited(request, query)
+    else:
+        async with time_limit(request):
+            changes = await gateway.reader.read(owner, query)
+    gateway.contacts.acknowledge(owner, changes.receipts)
+    return body.json_response(
+        {
+            "contacts": [objects_json.contact(item) for item in changes.contacts],
+            "messages": [objects_json.message(item) for item in changes.messages],
+            "offset": offset_of(changes, query.offset),
+            "more": changes.more,
+        }
+    )
+
+
+async def notification(request: web.Request) -> web.Response:
+    """GET {gateway}/sessions/{session_id}/notification: wait until there is something new.
+
+    New is what came behind the last notification of this session, so nothing gets lost between
+    two requests. With `offset` it is what came behind that place.
+    """
+    current, parameters = session(request), parameters_of(request)
+    gateway = request.app[keys.gateway]
+    known = gateway.notified.place(current.id)
+    if parameters.offset:
+        query = query_of(request, parameters, contacts=True, messages=True)
+    elif known is None:
+        # It was told before the last restart, perhaps.
+        async with time_limit(request):
+            gateway.notified.note(current.id, await gateway.reader.place(current.jid))
+        return _news(request)
+    else:
+        query = Query(offset=Offset(known), contacts=True, messages=True, limit=_NEWS_LIMIT)
+    changes = await _waited(request, query)
+    if not (changes.contacts or changes.messages):
+        return _no_news(request)
+    gateway.notified.note(current.id, changes.event_id)
+    return _news(request)
+
+
+async def _waited(request: web.Request, query: Query) -> Changes:
+    """Return the objects behind an offset, or none after the time of a poll."""
+    owner, seconds = session(request).jid, settings(request).wait_seconds
+    reader = request.app[keys.gateway].reader
+    return await poll(
+        request, owner, lambda: reader.wait(owner, query, seconds=seconds), seconds=seconds
+    )
+
+
+def _news(request: web.Request) -> web.Response:
+    return body.json_response({"session": {"session_id": session(request).id}})
+
+
+def _no_news(request: web.Request) -> web.Response:
+    status = settings(request).unchanged_status
+    if status == 204:
+        return web.Response(status=204)
+    if status == 404:
+        return response("item-not-found", "Nothing has changed.", 404)
+    return _news(request)

@@ -1,0 +1,62 @@
+"""The session of a request: {gateway}/sessions/{session_id}."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aiohttp import web
+
+from component.core.gateway.sessions import GatewaySession
+from component.web import keys
+from component.web.gateway.authenticate import session
+from component.web.gateway.models import SessionBody, body_of
+from component.web.server import body
+from component.web.server.paths import routes_at
+
+#: The path of a session.
+SESSION = "/sessions/{session_id}"
+
+
+def routes(prefix: str, *, changes_by_get: bool) -> list[web.RouteDef]:
+    """Return the routes below a prefix; `changes_by_get` adds those that change by GET."""
+    path = f"{prefix}{SESSION}"
+    by_get = [*routes_at(web.get, f"{path}/delete", end, allow_head=False)]
+    return [
+        *routes_at(web.get, path, shown),
+        *routes_at(web.put, path, change),
+        *routes_at(web.delete, path, end),
+        *(by_get if changes_by_get else ()),
+    ]
+
+
+async def shown(request: web.Request) -> web.Response:
+    """GET {gateway}/sessions/{session_id}: the session."""
+    return _response(session(request))
+
+
+async def change(request: web.Request) -> web.Response:
+    """PUT {gateway}/sessions/{session_id}: change what is pushed."""
+    fields = (await body_of(request, SessionBody)).session
+    current = session(request)
+    if fields.should_send_message_body is None:
+        return _response(current)
+    settings = replace(current.settings, should_send_message_body=fields.should_send_message_body)
+    return _response(await request.app[keys.gateway].sessions.change(current, settings))
+
+
+async def end(request: web.Request) -> web.Response:
+    """DELETE {gateway}/sessions/{session_id}, or GET …/delete: end the session."""
+    await request.app[keys.gateway].sessions.end(session(request))
+    return body.json_response({})
+
+
+def _response(current: GatewaySession) -> web.Response:
+    return body.json_response(
+        {
+            "session": {
+                "session_id": current.id,
+                "jid": current.jid,
+                "should_send_message_body": current.settings.should_send_message_body,
+            }
+        }
+    )

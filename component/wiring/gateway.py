@@ -1,0 +1,50 @@
+"""Make the REST gateway from the parts of the program."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from component.core.events.reader import EventReader
+from component.core.events.session_changes import SessionChanges
+from component.core.gateway.contact_book import ContactBook
+from component.core.gateway.reader import GatewayReader
+from component.core.gateway.service import Gateway
+from component.core.gateway.sessions import GatewaySessions
+from component.core.gateway.xmpp import UserSessions
+from component.web.server.settings import Services, WebSettings, pager_of
+
+
+def with_gateway(services: Services, web: WebSettings, sessions: UserSessions | None) -> Services:
+    """Return services with the gateway; without sign-in and sessions there is none."""
+    sign_ins, sender = services.sign_ins, services.sender
+    if sessions is None or sign_ins is None or sender is None:
+        return services
+    storage, pager = services.storage, pager_of(web, services)
+    events = EventReader(
+        storage,
+        services.queue,
+        pager,
+        services.journal,
+        services.followers,
+        services.displayed,
+    )
+    reader = GatewayReader(storage, events, services.followers, max_bytes=pager.max_bytes)
+    gateway_sessions = GatewaySessions(
+        storage.sign_ins,
+        sign_ins,
+        sessions,
+        reader,
+        SessionChanges(services.journal),
+        services.hosts,
+        web.gateway,
+    )
+    contacts = ContactBook(
+        storage.archive,
+        reader,
+        gateway_sessions,
+        sender,
+        services.journal,
+        services.followers.events_changed,
+    )
+    gateway = Gateway(sessions=gateway_sessions, reader=reader, contacts=contacts)
+    return replace(services, gateway=gateway)

@@ -1,0 +1,170 @@
+"""The REST gateway over a real store, with a server in the place of ejabberd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aiohttp.test_utils import TestClient
+
+from component.core.events.session_changes import SessionChanges
+from component.core.gateway.settings import GatewaySettings
+from component.core.hosts import Hosts
+from component.core.reading.reader import ArchiveReader
+from component.core.sessions import commands, events
+from component.core.sessions.machine import Limits, Phase, SessionMachine
+from component.core.sessions.sending import Sender
+from component.web.server.settings import Services, WebSettings, pager_of
+from component.wiring.gateway import with_gateway
+from support.client_sessions import EchoServer
+from support.http_services import HOST
+from support.sign_in import BOTH, with_sign_in
+
+ALICE, BOB, CAROL = f"alice@{HOST}", f"bob@{HOST}", f"carol@{HOST}"
+PASSWORD = "pencil"
+
+
+class FakeSession:
+    """The connection of one account to a server that does what it is asked at once."""
+
+    def __init__(self, server: FakeSessions, owner: str) -> None:
+        self._server = server
+        self._owner = owner
+        self.machine = SessionMachine(owner, now=0.0, limits=Limits(), uniform=max)
+        self.sent: list[commands.Command] = []
+
+    def report(self, event: events.Event) -> None:
+        """Tell the machine what happened, and do what it wants."""
+        for command in self.machine.handle(event, 0.0):
+            self.sent.append(command)
+            self._do(command)
+
+    async def wait_for(self, condition: Callable[[SessionMachine], bool], _: float) -> bool:
+        """Return whether the machine meets a condition: nothing takes any time here."""
+        return condition(self.machine)
+
+    def _do(self, command: commands.Command) -> None:
+        match command:
+            case commands.Connect() if self._server.accepts:
+                self.report(events.LoggedIn())
+            case commands.Connect() if self._server.refuses:
+                self.report(events.LoginRefused())
+            case commands.Announce():
+                self.report(events.RosterReceived(self._server.roster))
+            case commands.SetContact(jid, name, groups):
+                before = self.machine.contacts.get(jid, events.RosterItem(jid=jid))
+                self.report(replace(before, name=name, groups=groups))
+            case commands.RemoveContact(jid):
+                self.report(events.RosterItem(jid=jid, subscription="remove"))
+            case commands.SendSubscription(jid, "subscribe"):
+                self.report(replace(self.machine.contacts[jid], is_asked=True))
+            case commands.SendSubscription(jid, "subscribed"):
+                self.report(events.RosterItem(jid=jid, subscription="from"))
+            case commands.SendSubscription(jid, "unsubscribed") if jid in self.machine.contacts:
+                self.report(replace(self.machine.contacts[jid], subscription="none"))
+            case commands.Notify(change):
+                self._server.changes(self._owner, change)
+
+
+@dataclass
+class FakeSessions:
+    """The connections of all accounts; implements `core.gateway.xmpp.UserSessions`."""
+
+    changes: SessionChanges
+    roster: tuple[events.RosterItem, ...] = ()
+    accepts: bool = True  #: whether logins succeed
+    refuses: bool = False  #: whether logins are refused
+    open: dict[str, FakeSession] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.open)
+
+    def session(self, owner: str) -> FakeSession:
+        """Return the session of an account."""
+        session = self.open.get(owner)
+        if session is None or session.machine.phase is Phase.CLOSED:
+            session = self.open[owner] = FakeSession(self, owner)
+        session.report(events.Used())
+        return session
+
+    def close_session(self, owner: str) -> None:
+        """Close the session of an account."""
+        self.open.pop(owner, None)
+
+
+@dataclass
+class GatewayWorld:
+    """The services with a gateway, and the fakes that it uses."""
+
+    services: Services
+    web: WebSettings
+    sessions: FakeSessions
+    server: EchoServer
+
+    def restarted(self) -> GatewayWorld:
+        """Return the same after a restart: what is in memory alone is lost."""
+        sessions = FakeSessions(self.sessions.changes, self.sessions.roster)
+        services = with_gateway(replace(self.services, gateway=None), self.web, sessions)
+        return replace(self, services=services, sessions=sessions)
+
+
+async def gateway_world(services: Services, **options: Any) -> GatewayWorld:
+    """Return services with a gateway; `options` are those of GatewaySettings."""
+    for jid in (ALICE, BOB):
+        await services.accounts.admin.register(jid, PASSWORD)
+    web = replace(BOTH, gateway=GatewaySettings(**options))
+    server = EchoServer(services.queue)
+    reader = ArchiveReader(
+        services.authorizer,
+        services.storage,
+        services.queue,
+        pager_of(web, services),
+        services.followers,
+    )
+    sender = Sender(server, reader, taken_seconds=0.5, archived_seconds=0.5)
+    signing_in = replace(with_sign_in(services), sender=sender, hosts=Hosts([HOST]))
+    sessions = FakeSessions(SessionChanges(services.journal))
+    return GatewayWorld(with_gateway(signing_in, web, sessions), web, sessions, server)
+
+
+@dataclass
+class OldClient:
+    """A program that was written for REST-XMPP-Client; it knows its base URL and nothing else."""
+
+    http: TestClient
+    session_id: str = ""
+    token: str = ""
+
+    async def start(self, jid: str = ALICE, **fields: str) -> dict[str, Any]:
+        """Start a session."""
+        form = {"jid": jid, "password": PASSWORD, "server": HOST, **fields}
+        response = await self.http.post("/start-session", data=form)
+        assert response.status == 200, await response.text()
+        session: dict[str, Any] = (await response.json())["session"]
+        self.session_id, self.token = session["session_id"], session["token"]
+        return session
+
+    async def call(
+        self, method: str, path: str = "", status: int = 200, json: Any = None, **query: Any
+    ) -> Any:
+        """Return the answer to a request about the session."""
+        response = await self.http.request(
+            method,
+            f"/sessions/{self.session_id}{path}",
+            json=json,
+            params={name: str(value) for name, value in query.items()},
+            headers={"Authorization": f"Bearer {self.token}"},
+        )
+        assert response.status == status, f"{response.status}: {await response.text()}"
+        return await response.json()
+
+    async def get(self, path: str, status: int = 200, **query: Any) -> Any:
+        """Return the answer to a GET."""
+        return await self.call("GET", path, status, **query)
+
+    async def contact(self, jid: str) -> dict[str, Any]:
+        """Return a contact by its JID."""
+        contacts = (await self.get("/contacts"))["contacts"]
+        [contact] = [contact for contact in contacts if contact["jid"] == jid]
+        return contact  # type: ignore[no-any-return]
