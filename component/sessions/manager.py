@@ -16,7 +16,7 @@ from component.core.sessions import events
 from component.core.sessions.commands import Change
 from component.core.sessions.credentials import Credentials, IssueToken
 from component.core.sessions.delivery import Delivery
-from component.core.sessions.machine import Limits
+from component.core.sessions.machine import Limits, SessionMachine
 from component.core.sessions.outgoing import Outgoing
 from component.core.tokens.sign_ins import WRONG_PASSWORD
 from component.sessions.session import OnChange, Session
@@ -93,6 +93,11 @@ class SessionManager:
             )
         session.report(events.Used())
         return session
+
+    def machine(self, owner: str) -> SessionMachine | None:
+        """Return the state of the session of an account, None if it has none."""
+        session = self._sessions.get(owner)
+        return None if session is None else session.machine
 
     def close_session(self, owner: str) -> None:
         """Close the session of an account if it has one."""

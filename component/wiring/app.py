@@ -116,6 +116,8 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     changes = SessionChanges(parts.journal)
     sessions = settings.sessions(config, sign_ins, credentials, changes)
     if sessions is not None:
+        machine_of = sessions.machine
+        parts.journal.on_opened(lambda owner: changes.catch_up(owner, machine_of(owner)))
         await stack.enter_async_context(sessions.running(background.start))
     services = http_services(
         storage,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from component.core.events.reader import EventReader
-from component.core.events.session_changes import SessionChanges
 from component.core.gateway.contact_book import ContactBook
 from component.core.gateway.reader import GatewayReader
 from component.core.gateway.service import Gateway
@@ -34,7 +33,6 @@ def with_gateway(services: Services, web: WebSettings, sessions: UserSessions | 
         sign_ins,
         sessions,
         reader,
-        SessionChanges(services.journal),
         services.hosts,
         web.gateway,
     )

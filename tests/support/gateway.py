@@ -17,6 +17,7 @@ from component.core.sessions.machine import Limits, Phase, SessionMachine
 from component.core.sessions.sending import Sender
 from component.web.server.settings import Services, WebSettings, pager_of
 from component.wiring.gateway import with_gateway
+from storage.rows import Contact
 from support.client_sessions import EchoServer
 from support.http_services import HOST
 from support.sign_in import BOTH, with_sign_in
@@ -88,6 +89,15 @@ class FakeSessions:
         session.report(events.Used())
         return session
 
+    def catch_up(self, services: Services) -> None:
+        """Enter what the sessions know into journals that are opened."""
+
+        def opened(owner: str) -> None:
+            session = self.open.get(owner)
+            self.changes.catch_up(owner, session and session.machine)
+
+        services.journal.on_opened(opened)
+
     def close_session(self, owner: str) -> None:
         """Close the session of an account."""
         self.open.pop(owner, None)
@@ -102,9 +112,24 @@ class GatewayWorld:
     sessions: FakeSessions
     server: EchoServer
 
+    async def befriend(self, *roster: events.RosterItem) -> None:
+        """Let the server and the store have this roster of alice."""
+        self.sessions.roster = roster
+        for item in roster:
+            await self.services.storage.contacts.put(
+                ALICE,
+                Contact(
+                    jid=item.jid,
+                    name=item.name,
+                    subscription=item.subscription,
+                    groups=item.groups,
+                ),
+            )
+
     def restarted(self) -> GatewayWorld:
         """Return the same after a restart: what is in memory alone is lost."""
         sessions = FakeSessions(self.sessions.changes, self.sessions.roster)
+        sessions.catch_up(self.services)
         services = with_gateway(replace(self.services, gateway=None), self.web, sessions)
         return replace(self, services=services, sessions=sessions)
 
@@ -125,6 +150,7 @@ async def gateway_world(services: Services, **options: Any) -> GatewayWorld:
     sender = Sender(server, reader, taken_seconds=0.5, archived_seconds=0.5)
     signing_in = replace(with_sign_in(services), sender=sender, hosts=Hosts([HOST]))
     sessions = FakeSessions(SessionChanges(services.journal))
+    sessions.catch_up(services)
     return GatewayWorld(with_gateway(signing_in, web, sessions), web, sessions, server)
 
 

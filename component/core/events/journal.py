@@ -74,6 +74,7 @@ class EventJournal:
         self._on_written = on_written
         self._wait_seconds = wait_seconds
         self._pending_max = pending_max
+        self._on_opened: Callable[[str], None] = lambda _: None
         self._open: set[str] = set()
         self._pending: dict[_Key, JournalEntry] = {}
         #: bare JIDs of contacts by owner, as the journal has them
@@ -93,6 +94,10 @@ class EventJournal:
         """Load which journals are open. Raises StorageError."""
         self._open.update(await self._store.owners())
 
+    def on_opened(self, call: Callable[[str], None]) -> None:
+        """Call `call` with the owner of each journal that is opened, to enter what is known."""
+        self._on_opened = call
+
     def is_open(self, owner: str) -> bool:
         """Return whether the changes of an account are entered."""
         return owner in self._open
@@ -106,6 +111,7 @@ class EventJournal:
             with translated():
                 await self._store.open(owner)
             self._open.add(owner)
+            self._on_opened(owner)
         if owner not in self._fresh and owner not in self._unreadable:
             with suppress(Refused):
                 await self._refreshing.run(

@@ -28,8 +28,10 @@ class SessionChanges:
         elif isinstance(change, PresenceOf):
             self._take_presence(owner, change)
 
-    def take_all(self, owner: str, machine: SessionMachine) -> None:
-        """Take the state of a session that began before the journal was opened."""
+    def catch_up(self, owner: str, machine: SessionMachine | None) -> None:
+        """Take the state of a session that began before the journal was opened, if any."""
+        if machine is None:
+            return
         changes: list[Change] = [*machine.contacts.values(), *machine.presences.values()]
         changes += [PresenceOf(jid=jid, type="subscribe") for jid in machine.requests]
         for change in changes:

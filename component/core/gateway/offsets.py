@@ -32,7 +32,7 @@ def parse(text: str, offsets: Offsets) -> Offset:
     Raises ParametersError.
     """
     if not text:
-        return Offset()
+        return Offset(at=0 if offsets == "timestamp" else None)
     try:
         number = float(text)
     except ValueError:

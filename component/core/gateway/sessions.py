@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 from component.core.errors import ItemNotFound, NotAuthorized, Overloaded
-from component.core.events.session_changes import SessionChanges
 from component.core.gateway.errors import (
     AuthError,
     SessionError,
@@ -101,7 +100,6 @@ class GatewaySessions:
         sign_ins: SignIns,
         sessions: UserSessions,
         reader: GatewayReader,
-        changes: SessionChanges,
         hosts: Hosts,
         settings: GatewaySettings,
         *,
@@ -109,15 +107,11 @@ class GatewaySessions:
         clock: Callable[[], int] = now,
         connect_seconds: float = CONNECT_SECONDS,
     ) -> None:
-        """`changes` take what connections know already when an account begins to use the gateway.
-
-        `clock` returns microseconds. A connection may take `connect_seconds`.
-        """
+        """`clock` returns microseconds. A connection may take `connect_seconds`."""
         self._store = store
         self._sign_ins = sign_ins
         self._sessions = sessions
         self._reader = reader
-        self._changes = changes
         self._servers = frozenset((*hosts, *settings.servers))
         self._max = settings.max_sessions
         self._idle = settings.idle_days * _DAY
@@ -145,13 +139,12 @@ class GatewaySessions:
         # This opens the journal, which then hears what comes over the connection.
         place = await self._reader.place(jid)
         try:
-            connection = await self._connected(jid)
+            await self._connect(jid)
         except (UpstreamAuthError, UpstreamConnectionError):
             if started.is_new:
                 with suppress(ItemNotFound):
                     await self._sign_ins.revoke(jid, started.session.id)
             raise
-        self._changes.take_all(jid, connection.machine)
         started = replace(started, place=place)
         if self._push is not None and settings.push_token:
             return replace(started, push_secret=await self._push.subscribe(started.session))
@@ -255,11 +248,11 @@ class GatewaySessions:
                 return row
         return None
 
-    async def _connected(self, jid: str) -> UserSession:
-        """Return the connection as `connection` does. Raises UpstreamAuthError too."""
+    async def _connect(self, jid: str) -> None:
+        """Wait for the connection. Raises UpstreamConnectionError, UpstreamAuthError."""
         connection = self.use(jid)
         if connection is not None and await connection.wait_for(is_ready, self._connect_seconds):
-            return connection
+            return
         if connection is not None and connection.machine.phase is Phase.CLOSED:
             raise UpstreamAuthError(jid)
         raise UpstreamConnectionError(jid.rpartition("@")[2])

@@ -13,7 +13,8 @@ from component.core.gateway.offsets import timestamp
 def contact(item: GatewayContact) -> dict[str, Any]:
     """Return one contact."""
     fields = asdict(item)
-    return {**fields, "timestamp": timestamp(fields.pop("changed_at"))}
+    fields["timestamp"] = timestamp(fields.pop("changed_at"))
+    return fields
 
 
 def message(item: GatewayMessage) -> dict[str, Any]:

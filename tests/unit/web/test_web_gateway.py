@@ -349,7 +349,7 @@ async def test_no_route_shows_or_changes_anything_of_a_foreign_account(
     aiohttp_client: AiohttpClient, services: Services, changes_by_get: bool
 ) -> None:
     world = await gateway_world(services, changes_by_get=changes_by_get)
-    world.sessions.roster = (RosterItem(jid=BOB, name="Bob", subscription="both"),)
+    await world.befriend(RosterItem(jid=BOB, name="Bob", subscription="both"))
     http = await client_of(aiohttp_client, world)
     alice, bob = OldClient(http), OldClient(http)
     await alice.start()
