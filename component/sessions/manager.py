@@ -96,7 +96,7 @@ class SessionManager:
 
     @contextmanager
     def delivery(self, owner: str, message: Request) -> Iterator[Delivery]:
-        """Send a stanza of a user, or enter a room; failures are noted as long as the context is open."""
+        """Send a stanza, or enter a room; failures are noted while the context is open."""
         with self.session(owner).delivery(message) as delivery:
             yield delivery
 

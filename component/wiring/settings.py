@@ -23,6 +23,7 @@ from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
 from component.handlers.loading import load
 from component.sessions.manager import SessionManager, SessionSettings
+from component.sessions.session import OnChange
 from component.web.server.settings import EVERYBODY, Listener, ListenerSettings, WebSettings
 from component.wiring import token_key
 from component.xmpp.connection.connector import Connector, Timeouts
@@ -147,7 +148,7 @@ def sign_ins(
 
 
 def sessions(
-    config: Config, sign_ins: SignIns | None, credentials: Credentials
+    config: Config, sign_ins: SignIns | None, credentials: Credentials, on_change: OnChange
 ) -> SessionManager | None:
     """Return the sessions of users, None where there are none."""
     options = config.sessions
@@ -159,7 +160,8 @@ def sessions(
         max=options.max,
         idle_seconds=options.idle_seconds,
     )
-    return SessionManager(where, Hosts(config.xmpp.hosts), credentials, sign_ins.access_token)
+    hosts = Hosts(config.xmpp.hosts)
+    return SessionManager(where, hosts, credentials, sign_ins.access_token, on_change)
 
 
 def retention_defaults(config: Config) -> RetentionDefaults:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 from component.core.sessions.events import PresenceOf, RosterItem
 from component.core.sessions.outgoing import ChatState, Outgoing, OwnPresence, Subscription
 

@@ -221,9 +221,7 @@ class SessionMachine:
         if is_awaited:
             yield Fail(event.id, event.condition, event.text, event.sender)
         else:
-            yield Notify(
-                RefusalOf(event.id, bare(message.to), True, event.condition, event.text)
-            )
+            yield Notify(RefusalOf(event.id, bare(message.to), True, event.condition, event.text))
 
     def _refused_late(self, event: events.Bounced) -> Iterator[Command]:
         """Notify of the refusal of a message that nobody waits for any more."""

@@ -1,4 +1,4 @@
-"""Stanzas that a user sends over HTTP: messages with their payload, presences, entries of rooms."""
+"""Stanzas that a user sends over HTTP: messages with their payload, presences, room entries."""
 
 from __future__ import annotations
 

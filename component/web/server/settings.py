@@ -21,6 +21,7 @@ from component.core.reading.follow import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES, Pager
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
+from component.core.sessions.actions import SessionActions
 from component.core.sessions.sending import Sender
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
@@ -114,6 +115,7 @@ class Services:
     hosts: Hosts
     sign_ins: SignIns | None = None  #: None: users cannot sign in
     sender: Sender | None = None  #: None: users cannot send
+    session_actions: SessionActions | None = None  #: None: users have no sessions
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages
