@@ -422,9 +422,10 @@ class EntryKind(StrEnum):
 
     CONTACT = "contact"  #: a contact on the roster, by bare JID
     PRESENCE = "presence"  #: the presence of a contact, by full JID
-    REQUEST = "request"  #: somebody asks to see the presence of the owner, by bare JID
     DISPLAYED = "displayed"  #: the last message that the owner has displayed, by peer
     CHANGED = "changed"  #: a message whose content was replaced or removed, by its id
+    REQUEST = "request"  #: a subscription request that waits for the owner, by bare JID
+    FAILED = "failed"  #: a stanza of the owner that was refused later, by the id that it had
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -434,8 +435,8 @@ class JournalEntry:
     owner: str
     kind: EntryKind
     subject: str
-    #: the state in JSON; "": the contact was removed, is not available, or asks no more. The store
-    #: writes `id` for a displayed message, and `peer` for a changed one
+    #: the state in JSON; "": the contact was removed, or is not available, or the request was
+    #: answered. The store writes `id` for a displayed message, and `peer` for a changed one
     value: str
     at: int  #: microseconds since the epoch
     #: number of the event of the last change, as a snapshot has it; 0: not known

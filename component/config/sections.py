@@ -280,11 +280,6 @@ class Gateway(Section):
     max_sessions: Count = Field(
         default=10_000, description="Maximum number of sessions of all users together."
     )
-    wait_seconds: Annotated[float, Field(ge=1, le=3600)] = Field(
-        default=50.0,
-        description="Seconds that a poll waits for an event. Routers forget idle connections "
-        "after a minute.",
-    )
     page_max: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=500,
         description="Maximum number of messages in one answer; programs read on behind them.",
@@ -312,7 +307,7 @@ class Gateway(Section):
     )
     unchanged_status: Literal[200, 204, 404] = Field(
         default=200,
-        description="HTTP status of a notification after gateway.wait_seconds without an event.",
+        description="HTTP status of a notification that ends without an event.",
     )
     public_status: bool = Field(
         default=False,

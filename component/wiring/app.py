@@ -114,7 +114,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     link = Link(connection, background)
     stack.push_async_callback(link.end)
     changes = SessionChanges(parts.journal)
-    sessions = settings.sessions(config, sign_ins, credentials, changes)
+    sessions = settings.sessions(config, sign_ins, credentials, changes.note)
     if sessions is not None:
         machine_of = sessions.machine
         parts.journal.on_opened(lambda owner: changes.catch_up(owner, machine_of(owner)))

@@ -15,8 +15,8 @@ from component.web.server.settings import Services, WebSettings, pager_of
 
 def with_gateway(services: Services, web: WebSettings, sessions: UserSessions | None) -> Services:
     """Return services with the gateway; without sign-in and sessions there is none."""
-    sign_ins, sender = services.sign_ins, services.sender
-    if sessions is None or sign_ins is None or sender is None:
+    sign_ins, sender, actions = services.sign_ins, services.sender, services.session_actions
+    if sessions is None or sign_ins is None or sender is None or actions is None:
         return services
     storage, pager = services.storage, pager_of(web, services)
     events = EventReader(
@@ -41,6 +41,7 @@ def with_gateway(services: Services, web: WebSettings, sessions: UserSessions | 
         reader,
         gateway_sessions,
         sender,
+        actions,
         services.journal,
         services.followers.events_changed,
     )

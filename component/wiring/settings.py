@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from component.core.gateway.settings import GatewaySettings
 from component.core.hosts import Hosts
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults, RetentionLimits
-from component.core.sessions.commands import Change
 from component.core.sessions.credentials import Credentials
 from component.core.tokens.access_tokens import AccessTokens
 from component.core.tokens.sign_ins import SignIns
@@ -25,6 +24,7 @@ from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
 from component.handlers.loading import load
 from component.sessions.manager import SessionManager, SessionSettings
+from component.sessions.session import OnChange
 from component.web.server.settings import EVERYBODY, Listener, ListenerSettings, WebSettings
 from component.wiring import token_key
 from component.xmpp.connection.connector import Connector, Timeouts
@@ -149,15 +149,9 @@ def sign_ins(
 
 
 def sessions(
-    config: Config,
-    sign_ins: SignIns | None,
-    credentials: Credentials,
-    on_change: Callable[[str, Change], None],
+    config: Config, sign_ins: SignIns | None, credentials: Credentials, on_change: OnChange
 ) -> SessionManager | None:
-    """Return the sessions of users, None where there are none.
-
-    `on_change` is called with the owner of a session and a change that it reports.
-    """
+    """Return the sessions of users, None where there are none."""
     options = config.sessions
     if sign_ins is None or not options.enabled:
         return None
@@ -167,9 +161,8 @@ def sessions(
         max=options.max,
         idle_seconds=options.idle_seconds,
     )
-    return SessionManager(
-        where, Hosts(config.xmpp.hosts), credentials, sign_ins.access_token, on_change
-    )
+    hosts = Hosts(config.xmpp.hosts)
+    return SessionManager(where, hosts, credentials, sign_ins.access_token, on_change)
 
 
 def retention_defaults(config: Config) -> RetentionDefaults:
@@ -210,6 +203,8 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
             allow_from=EVERYBODY,
             trusted_proxies=config.public_http.trusted_proxies,
             cors_origins=config.public_http.cors_origins,
+            max_streams=config.public_http.max_streams,
+            max_streams_per_caller=config.public_http.max_streams_per_user,
             **_listener(config.public_http),
         ),
         allow_from=http.allow_from,
@@ -224,6 +219,9 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         page_max_bytes=config.archive.page_max_bytes,
         max_streams=http.max_streams,
         max_streams_per_caller=http.max_streams_per_caller,
+        max_polls=config.public_http.max_polls,
+        max_polls_per_user=config.public_http.max_polls_per_user,
+        poll_seconds=config.public_http.poll_seconds,
         stream_heartbeat_seconds=http.stream_heartbeat_seconds,
         count_as_string=config.remote_data.count_as_string,
         roster_details=config.rosters.details,

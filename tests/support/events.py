@@ -52,7 +52,7 @@ class Replica:
                     self.presences[presence["jid"]] = presence
             if (request := event["request"]) is not None:
                 self.requests.pop(request["jid"], None)
-                if request["pending"]:
+                if request["waits"]:
                     self.requests[request["jid"]] = request
             if (conversation := event["conversation"]) is not None:
                 self.conversations[conversation["peer"]] = conversation

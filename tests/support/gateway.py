@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +14,10 @@ from component.core.gateway.settings import GatewaySettings
 from component.core.hosts import Hosts
 from component.core.reading.reader import ArchiveReader
 from component.core.sessions import commands, events
+from component.core.sessions.actions import SessionActions
+from component.core.sessions.delivery import Delivery
 from component.core.sessions.machine import Limits, Phase, SessionMachine
+from component.core.sessions.outgoing import Request, Subscription
 from component.core.sessions.sending import Sender
 from component.web.server.settings import Services, WebSettings, pager_of
 from component.wiring.gateway import with_gateway
@@ -34,6 +38,7 @@ class FakeSession:
         self._owner = owner
         self.machine = SessionMachine(owner, now=0.0, limits=Limits(), uniform=max)
         self.sent: list[commands.Command] = []
+        self.deliveries: dict[str, Delivery] = {}
 
     def report(self, event: events.Event) -> None:
         """Tell the machine what happened, and do what it wants."""
@@ -44,6 +49,16 @@ class FakeSession:
     async def wait_for(self, condition: Callable[[SessionMachine], bool], _: float) -> bool:
         """Return whether the machine meets a condition: nothing takes any time here."""
         return condition(self.machine)
+
+    def _subscribe(self, subscription: Subscription) -> None:
+        """Change the roster as a server does."""
+        jid, contacts = subscription.to, self.machine.contacts
+        if subscription.type == "subscribe":
+            self.report(replace(contacts[jid], is_asked=True))
+        elif subscription.type == "subscribed":
+            self.report(events.RosterItem(jid=jid, subscription="from"))
+        elif jid in contacts:
+            self.report(replace(contacts[jid], subscription="none"))
 
     def _do(self, command: commands.Command) -> None:
         match command:
@@ -58,19 +73,18 @@ class FakeSession:
                 self.report(replace(before, name=name, groups=groups))
             case commands.RemoveContact(jid):
                 self.report(events.RosterItem(jid=jid, subscription="remove"))
-            case commands.SendSubscription(jid, "subscribe"):
-                self.report(replace(self.machine.contacts[jid], is_asked=True))
-            case commands.SendSubscription(jid, "subscribed"):
-                self.report(events.RosterItem(jid=jid, subscription="from"))
-            case commands.SendSubscription(jid, "unsubscribed") if jid in self.machine.contacts:
-                self.report(replace(self.machine.contacts[jid], subscription="none"))
+            case commands.Transmit(Subscription() as subscription):
+                self._subscribe(subscription)
+                self.report(events.Answered(subscription.id))
+            case commands.Succeed(id):
+                self.deliveries[id].succeed()
             case commands.Notify(change):
-                self._server.changes(self._owner, change)
+                self._server.changes.note(self._owner, change)
 
 
 @dataclass
 class FakeSessions:
-    """The connections of all accounts; implements `core.gateway.xmpp.UserSessions`."""
+    """The connections of all accounts; implements `UserSessions` and `ClientSessions` of core."""
 
     changes: SessionChanges
     roster: tuple[events.RosterItem, ...] = ()
@@ -88,6 +102,21 @@ class FakeSessions:
             session = self.open[owner] = FakeSession(self, owner)
         session.report(events.Used())
         return session
+
+    @contextmanager
+    def delivery(self, owner: str, message: Request) -> Iterator[Delivery]:
+        """Send a stanza of a user."""
+        session = self.session(owner)
+        delivery = session.deliveries[message.id] = Delivery()
+        session.report(events.Send(message))
+        yield delivery
+
+    def rooms(self, owner: str) -> tuple[str, ...]:
+        """Return the rooms that a user is in: none."""
+        return ()
+
+    def leave(self, owner: str, room: str) -> None:
+        """Do nothing."""
 
     def catch_up(self, services: Services) -> None:
         """Enter what the sessions know into journals that are opened."""
@@ -130,15 +159,18 @@ class GatewayWorld:
         """Return the same after a restart: what is in memory alone is lost."""
         sessions = FakeSessions(self.sessions.changes, self.sessions.roster)
         sessions.catch_up(self.services)
-        services = with_gateway(replace(self.services, gateway=None), self.web, sessions)
+        services = replace(self.services, gateway=None, session_actions=SessionActions(sessions))
+        services = with_gateway(services, self.web, sessions)
         return replace(self, services=services, sessions=sessions)
 
 
-async def gateway_world(services: Services, **options: Any) -> GatewayWorld:
+async def gateway_world(
+    services: Services, *, poll_seconds: float = 50.0, **options: Any
+) -> GatewayWorld:
     """Return services with a gateway; `options` are those of GatewaySettings."""
     for jid in (ALICE, BOB):
         await services.accounts.admin.register(jid, PASSWORD)
-    web = replace(BOTH, gateway=GatewaySettings(**options))
+    web = replace(BOTH, gateway=GatewaySettings(**options), poll_seconds=poll_seconds)
     server = EchoServer(services.queue)
     reader = ArchiveReader(
         services.authorizer,
@@ -151,6 +183,7 @@ async def gateway_world(services: Services, **options: Any) -> GatewayWorld:
     signing_in = replace(with_sign_in(services), sender=sender, hosts=Hosts([HOST]))
     sessions = FakeSessions(SessionChanges(services.journal))
     sessions.catch_up(services)
+    signing_in = replace(signing_in, session_actions=SessionActions(sessions, taken_seconds=0.5))
     return GatewayWorld(with_gateway(signing_in, web, sessions), web, sessions, server)
 
 

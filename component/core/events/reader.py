@@ -63,7 +63,7 @@ class Snapshot:
     cursor: str
     contacts: tuple[JournalEntry, ...] | None  #: None: the roster cannot be read now
     presences: tuple[JournalEntry, ...]
-    requests: tuple[JournalEntry, ...]  #: of JIDs that ask to see the presence of the user
+    requests: tuple[JournalEntry, ...]  #: subscription requests that wait for the user
     conversations: tuple[ConversationState, ...]
     next: str | None  #: id behind which there are older conversations, None: there are none
 

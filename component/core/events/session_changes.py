@@ -1,61 +1,63 @@
-"""Changes that client sessions of users report, for the journals of these users."""
+"""Changes that the session of a user sees, for the journal of the account."""
 
 from __future__ import annotations
 
 from component.core.events.journal import EventJournal
 from component.core.events.values import ContactPresence
 from component.core.rosters.contacts import REMOVE
-from component.core.sessions.commands import Change
+from component.core.sessions.commands import Change, RefusalOf
 from component.core.sessions.events import PresenceOf, RosterItem
 from component.core.sessions.machine import SessionMachine
-from component.core.xml.jids import bare
+from component.core.xml import jids
 from storage.rows import Contact
-
-#: Subscriptions of contacts that see the presence of the user, so that they ask no more.
-_SEES_US = frozenset({"from", "both"})
 
 
 class SessionChanges:
-    """Enters contacts, presences and requests; calling it takes a change of a user's session."""
+    """Notes contacts, presences, subscription requests and late refusals.
+
+    ejabberd copies most of these too; the journal skips a repeated state.
+    """
 
     def __init__(self, journal: EventJournal) -> None:
         self._journal = journal
 
-    def __call__(self, owner: str, change: Change) -> None:
-        """Take one change. Chat states are no events, and receipts come with the archive."""
+    def note(self, owner: str, change: Change) -> None:
+        """Note a change; chat states are no events, and receipts are in the archive."""
         if isinstance(change, RosterItem):
-            self._take_contact(owner, change)
+            self._note_contact(owner, change)
         elif isinstance(change, PresenceOf):
-            self._take_presence(owner, change)
+            self._note_presence(owner, change)
+        elif isinstance(change, RefusalOf):
+            self._journal.note_refusal(
+                owner,
+                change.id,
+                peer=change.jid,
+                is_message=change.is_message,
+                condition=change.condition,
+                text=change.text,
+            )
 
     def catch_up(self, owner: str, machine: SessionMachine | None) -> None:
-        """Take the state of a session that began before the journal was opened, if any."""
+        """Note the state of a session that began before the journal was opened, if any."""
         if machine is None:
             return
         changes: list[Change] = [*machine.contacts.values(), *machine.presences.values()]
         changes += [PresenceOf(jid=jid, type="subscribe") for jid in machine.requests]
         for change in changes:
-            self(owner, change)
+            self.note(owner, change)
 
-    def _take_contact(self, owner: str, item: RosterItem) -> None:
+    def _note_contact(self, owner: str, item: RosterItem) -> None:
         if item.subscription == REMOVE:
-            self._journal.note_roster_push(owner, [], [item.jid])
-            return
-        contact = Contact(
-            jid=item.jid,
-            name=item.name,
-            subscription=item.subscription,
-            ask="subscribe" if item.is_asked else "",
-            groups=item.groups,
-        )
-        self._journal.note_roster_push(owner, [contact], [])
-        if item.subscription in _SEES_US:
-            self._journal.note_request(owner, item.jid, is_pending=False)
+            self._journal.note_roster_push(owner, (), (item.jid,))
+        else:
+            self._journal.note_roster_push(owner, (contact_of(item),), ())
 
-    def _take_presence(self, owner: str, presence: PresenceOf) -> None:
-        if presence.type in ("subscribe", "unsubscribe"):
-            is_pending = presence.type == "subscribe"
-            self._journal.note_request(owner, bare(presence.jid), is_pending=is_pending)
+    def _note_presence(self, owner: str, presence: PresenceOf) -> None:
+        jid = jids.bare(presence.jid)
+        if presence.type == "subscribe":
+            self._journal.note_request(owner, jid, presence.status)
+        elif presence.type == "unsubscribe":
+            self._journal.note_request_ended(owner, jid)
         elif presence.type in ("available", "unavailable"):
             self._journal.note_presence(
                 owner,
@@ -67,3 +69,14 @@ class SessionChanges:
                     priority=presence.priority,
                 ),
             )
+
+
+def contact_of(item: RosterItem) -> Contact:
+    """Return a contact as it is on a roster."""
+    return Contact(
+        jid=item.jid,
+        name=item.name,
+        subscription=item.subscription,
+        ask="subscribe" if item.is_asked else "",
+        groups=item.groups,
+    )

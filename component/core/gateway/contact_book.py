@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from uuid import uuid4
 
 from cachetools import LRUCache
 
 from component.core.access.principals import User
+from component.core.errors import Refused
 from component.core.events.journal import EventJournal
 from component.core.gateway.contacts import GatewayContact, contact_id
 from component.core.gateway.errors import AuthError, ContactError, SendError
@@ -17,9 +19,10 @@ from component.core.gateway.reader import GatewayReader
 from component.core.gateway.sessions import GatewaySessions
 from component.core.gateway.xmpp import is_ready
 from component.core.sessions import events
+from component.core.sessions.actions import SessionActions
 from component.core.sessions.delivery import Undelivered
 from component.core.sessions.machine import SessionMachine
-from component.core.sessions.outgoing import Outgoing, Text
+from component.core.sessions.outgoing import Outgoing, SubscriptionType, Text
 from component.core.sessions.sending import Sender
 from component.core.store_errors import translated
 from component.core.xml.times import now
@@ -44,6 +47,7 @@ class ContactBook:
         reader: GatewayReader,
         sessions: GatewaySessions,
         sender: Sender,
+        actions: SessionActions,
         journal: EventJournal,
         on_displayed: Callable[[Collection[str]], None],
     ) -> None:
@@ -52,6 +56,7 @@ class ContactBook:
         self._reader = reader
         self._sessions = sessions
         self._sender = sender
+        self._actions = actions
         self._journal = journal
         self._on_displayed = on_displayed
         self._acknowledged: LRUCache[tuple[str, Receipt], None] = LRUCache(RECEIPTS_MAX)
@@ -67,8 +72,10 @@ class ContactBook:
         """Add a contact, and ask to see its presence. Raises ContactError, Overloaded."""
         connection = await self._sessions.connection(owner)
         connection.report(events.ChangeContact(jid=jid, name=name))
-        connection.report(events.Subscribe(jid))
         await connection.wait_for(_has(jid, name), CHANGE_SECONDS)
+        # If the contact cannot be reached, it is a contact all the same.
+        with suppress(SendError):
+            await self._send_subscription(owner, jid, "subscribe")
         return await self.find(owner, contact_id(owner, jid))
 
     async def rename(self, owner: str, jid: str, name: str) -> None:
@@ -80,11 +87,12 @@ class ContactBook:
     async def authorize(self, owner: str, contact: GatewayContact, *, is_granted: bool) -> None:
         """Let a contact see the presence of the user, or not. Raises UpstreamConnectionError."""
         connection = await self._sessions.connection(owner)
-        connection.report(events.Authorize(contact.jid, is_granted))
+        answer: SubscriptionType = "subscribed" if is_granted else "unsubscribed"
+        await self._send_subscription(owner, contact.jid, answer)
         is_changing = is_granted or contact.subscription in _SEES_US
         if is_changing:
             await connection.wait_for(_sees(contact.jid, is_granted), CHANGE_SECONDS)
-        self._journal.note_request(owner, contact.jid, is_pending=False)
+        self._journal.note_request_ended(owner, contact.jid)
 
     async def read_up_to(self, owner: str, jid: str, event_id: int) -> None:
         """Note that the user has seen the messages of a contact up to an event."""
@@ -101,8 +109,8 @@ class ContactBook:
             connection.report(events.RemoveContact(contact.jid))
             await connection.wait_for(_lacks(contact.jid), CHANGE_SECONDS)
         if contact.jid in connection.machine.requests:
-            connection.report(events.Authorize(contact.jid, is_granted=False))
-        self._journal.note_request(owner, contact.jid, is_pending=False)
+            await self._send_subscription(owner, contact.jid, "unsubscribed")
+        self._journal.note_request_ended(owner, contact.jid)
 
     async def send(
         self, owner: str, contact: GatewayContact, text: str, id: str | None
@@ -115,9 +123,7 @@ class ContactBook:
         try:
             sent = await self._sender.send(User(owner), message, may_be_repeated=id is not None)
         except Undelivered as failure:
-            if failure.status == AuthError.status:
-                raise AuthError(failure.message) from failure
-            raise SendError(f"Message sending failed: {failure.message}") from failure
+            raise _refusal(failure) from failure
         if sent.item is not None:
             archived = await self._reader.sent(owner, contact.jid, sent.item.message.stored.id)
             if archived is not None:
@@ -133,6 +139,12 @@ class ContactBook:
             delivery_receipt_asked=True,
         )
 
+    async def _send_subscription(self, owner: str, jid: str, type: SubscriptionType) -> None:
+        try:
+            await self._actions.send_subscription(User(owner), jid, type)
+        except Undelivered as failure:
+            raise _refusal(failure) from failure
+
     def acknowledge(self, owner: str, receipts: Collection[Receipt]) -> None:
         """Send the receipts that are due for messages that a program has read.
 
@@ -145,6 +157,13 @@ class ContactBook:
             if (owner, receipt) not in self._acknowledged:
                 self._acknowledged[owner, receipt] = None
                 connection.report(events.Acknowledge(receipt.to, receipt.id))
+
+
+def _refusal(failure: Undelivered) -> Refused:
+    """Return the refusal of a stanza that was not delivered."""
+    if failure.status == AuthError.status:
+        return AuthError(failure.message)
+    return SendError(f"Message sending failed: {failure.message}")
 
 
 def _has(jid: str, name: str | None) -> Callable[[SessionMachine], bool]:

@@ -15,6 +15,9 @@ from storage.rows import EntryKind, JournalEntry
 #: The namespace of the ids of contacts, which stay the same for ever.
 _NAMESPACE = UUID("4f8c5a1e-3f0b-4a53-9a4b-6f3d0c8f7e21")
 
+#: Kinds of entries that tell of a contact.
+_KINDS = frozenset({EntryKind.CONTACT, EntryKind.PRESENCE, EntryKind.REQUEST, EntryKind.DISPLAYED})
+
 _SEES_US = frozenset({"from", "both"})
 
 OFFLINE, ONLINE = "offline", "online"
@@ -55,7 +58,7 @@ def contacts_of(
     """
     by_jid: defaultdict[str, list[JournalEntry]] = defaultdict(list)
     for entry in entries:
-        if entry.kind is not EntryKind.CHANGED:
+        if entry.kind in _KINDS:
             by_jid[bare(entry.subject)].append(entry)
     return tuple(
         _contact(owner, jid, by_jid[jid], seen.get(jid, 0))

@@ -17,7 +17,6 @@ class GatewaySettings:
     prefix: str = ""  #: of all paths
     idle_days: int = 30  #: after which an unused session expires
     max_sessions: int = 10_000  #: of all accounts
-    wait_seconds: float = 50.0  #: that a poll waits
     page_max: int = 500  #: messages in one answer
     servers: tuple[str, ...] = ()  #: further names of our own server, for `server`
     offsets: Offsets = "event_id"  #: old clients

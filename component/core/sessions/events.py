@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from component.core.sessions.outgoing import ChatState, Outgoing
+from component.core.sessions.outgoing import ChatState, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The user sends a message."""
+    """The user sends a message or a presence, or enters a room."""
 
-    message: Outgoing
+    message: Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,15 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class PresenceBounced:
+    """A presence came back with an error."""
+
+    sender: str  #: bare JID of the entity that refused it
+    condition: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
     """A program of the user has read a message whose sender asks for a receipt (XEP-0184)."""
 
@@ -159,22 +168,6 @@ class RemoveContact:
     """The user removes a contact, and with it both subscriptions (RFC 6121 section 2.5)."""
 
     jid: str
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribe:
-    """The user asks to see the presence of a contact, or no longer wants to."""
-
-    jid: str
-    is_wanted: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Authorize:
-    """The user lets a contact see the own presence, or refuses it."""
-
-    jid: str
-    is_granted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +199,6 @@ Event = (
     | Acknowledge
     | ChangeContact
     | RemoveContact
-    | Subscribe
-    | Authorize
+    | PresenceBounced
     | LeaveRoom
 )

@@ -14,7 +14,7 @@ from storage.rows import EntryKind, JournalEntry
 _MESSAGE = "message"
 
 #: Keys of which an event has one.
-_KEYS = (_MESSAGE, "contact", "presence", "request", "displayed")
+_KEYS = (_MESSAGE, "contact", "presence", "displayed", "request", "failed")
 
 _REMOVED = {"name": "", "subscription": REMOVE, "asked": False, "groups": []}
 
@@ -81,14 +81,20 @@ def _presence(entry: JournalEntry) -> dict[str, Any]:
 
 
 def _request(entry: JournalEntry) -> dict[str, Any]:
-    return {"jid": entry.subject, "pending": entry.value != ""}
+    return {
+        "jid": entry.subject,
+        "waits": entry.value != "",
+        "status": fields_of(entry).get("status"),
+        "since": format_time(entry.at),
+    }
 
 
 #: The keys of an event of each kind of entry.
 _ENTRIES = {
     EntryKind.CONTACT: lambda entry: {"contact": _contact(entry)},
     EntryKind.PRESENCE: lambda entry: {"presence": _presence(entry)},
-    EntryKind.REQUEST: lambda entry: {"request": _request(entry)},
     EntryKind.DISPLAYED: lambda entry: {"displayed": {"peer": entry.subject, **fields_of(entry)}},
     EntryKind.CHANGED: lambda entry: {"about": entry.subject},
+    EntryKind.REQUEST: lambda entry: {"request": _request(entry)},
+    EntryKind.FAILED: lambda entry: {"failed": {"id": entry.subject, **fields_of(entry)}},
 }

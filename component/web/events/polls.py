@@ -8,8 +8,7 @@ from component.core.access.principals import User
 from component.core.errors import BadRequest, CursorExpired, Forbidden
 from component.web import keys
 from component.web.archive.models import ID_MAX
-from component.web.auth import authenticate
-from component.web.auth.bearer import seconds_left
+from component.web.auth import authenticate, bearer
 from component.web.events import events_json
 from component.web.events.models import EventsParameters, EventStreamParameters, SnapshotParameters
 from component.web.polling import poll
@@ -17,9 +16,6 @@ from component.web.server import body
 from component.web.server.limits import time_limit
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, named_owner, routes_at
-
-#: How long a poll waits at most: routers forget idle connections after a minute.
-WAIT_MAX_SECONDS = 50
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -35,7 +31,8 @@ async def events(request: web.Request) -> web.Response:
     owner = own_account(request)
     parameters = checked(EventsParameters, body.parameters(request))
     after = place_of(parameters, None)
-    wait = min(parameters.wait, WAIT_MAX_SECONDS, seconds_left(request) or 0)
+    max_wait = request.app[keys.settings].poll_seconds
+    wait = min(parameters.wait, max_wait, bearer.seconds_left(request) or 0)
     try:
         if wait:
             reader, limit = request.app[keys.events], parameters.limit
@@ -45,6 +42,8 @@ async def events(request: web.Request) -> web.Response:
                 lambda: reader.wait(owner, after, limit, seconds=wait),
                 seconds=wait,
             )
+            async with time_limit(request):
+                await bearer.check(request)
         else:
             async with time_limit(request):
                 page = await request.app[keys.events].page(owner, after, parameters.limit)
@@ -56,7 +55,7 @@ async def events(request: web.Request) -> web.Response:
             "event_id": page.event_id,
             "cursor": page.cursor,
             "complete": page.complete,
-            "max_wait": WAIT_MAX_SECONDS,
+            "max_wait": max_wait,
         }
     )
 
@@ -67,7 +66,8 @@ async def snapshot(request: web.Request) -> web.Response:
     parameters = checked(SnapshotParameters, body.parameters(request))
     state = await request.app[keys.events].snapshot(owner, parameters.limit)
     fields = events_json.snapshot(owner, state, xml=parameters.xml)
-    return body.json_response({**fields, "max_wait": WAIT_MAX_SECONDS})
+    max_wait = request.app[keys.settings].poll_seconds
+    return body.json_response({**fields, "max_wait": max_wait})
 
 
 def own_account(request: web.Request) -> str:

@@ -78,7 +78,7 @@ async def notification(request: web.Request) -> web.Response:
 
 async def _waited(request: web.Request, query: Query) -> Changes:
     """Return the objects behind an offset, or none after the time of a poll."""
-    owner, seconds = session(request).jid, settings(request).wait_seconds
+    owner, seconds = session(request).jid, request.app[keys.settings].poll_seconds
     reader = request.app[keys.gateway].reader
     return await poll(
         request, owner, lambda: reader.wait(owner, query, seconds=seconds), seconds=seconds

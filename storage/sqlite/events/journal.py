@@ -44,7 +44,7 @@ _DELETE = "DELETE FROM journal WHERE owner = $1 AND sequence = $2"
 _EXPIRE = "UPDATE journals SET expired_to = max(expired_to, $2) WHERE owner = $1"
 
 #: Kinds whose entries stand for a change even if the value is the same.
-_ALWAYS_NEW = frozenset({EntryKind.DISPLAYED, EntryKind.CHANGED})
+_ALWAYS_NEW = frozenset({EntryKind.DISPLAYED, EntryKind.CHANGED, EntryKind.FAILED})
 
 
 class Journal:

@@ -184,11 +184,11 @@ CREATE TABLE journals (
 -- has the sequence of an entry.
 CREATE TABLE journal (
     owner    INTEGER NOT NULL,
-    kind     TEXT NOT NULL, -- contact, presence, request, displayed or changed
+    kind     TEXT NOT NULL, -- contact, presence, displayed, changed, request or failed
     subject  TEXT NOT NULL, -- a JID, or the id of a message
     sequence INTEGER NOT NULL,
     at       INTEGER NOT NULL,
-    value    TEXT NOT NULL, -- JSON; '': removed, not available, or asking no more
+    value    TEXT NOT NULL, -- JSON; '': removed, or not available
     PRIMARY KEY (owner, kind, subject)
 ) WITHOUT ROWID;
 

@@ -7,8 +7,10 @@ from support.builders import ALICE, BOB, ROMEO
 
 from component.core.events.journal import EventJournal
 from component.core.events.session_changes import SessionChanges
+from component.core.sessions import events
 from component.core.sessions.commands import Change, ChatStateOf
 from component.core.sessions.events import PresenceOf, RosterItem
+from component.core.sessions.machine import Limits, SessionMachine
 from component.core.sessions.outgoing import ChatState
 from storage.interface import Storage
 from storage.open import open_storage
@@ -29,9 +31,8 @@ async def entered(storage: Storage, *changes: Change) -> set[tuple[EntryKind, st
     """Return the state of the journal after some changes."""
     journal = EventJournal(storage.events, NoRosters())
     await journal.look(ALICE)
-    take = SessionChanges(journal)
     for change in changes:
-        take(ALICE, change)
+        SessionChanges(journal).note(ALICE, change)
     await journal.look(ALICE)
     snapshot = await storage.events.snapshot(ALICE)
     return {(entry.kind, entry.subject, entry.value) for entry in snapshot.entries}
@@ -39,7 +40,7 @@ async def entered(storage: Storage, *changes: Change) -> set[tuple[EntryKind, st
 
 CONTACT = '{"asked":true,"groups":["Friends"],"name":"Bob","subscription":"none"}'
 ADDED = RosterItem(jid=BOB, name="Bob", is_asked=True, groups=("Friends",))
-ASKS = PresenceOf(jid=ROMEO, type="subscribe")
+ASKS = PresenceOf(jid=ROMEO, type="subscribe", status="Hi")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ ASKS = PresenceOf(jid=ROMEO, type="subscribe")
             [ADDED, PresenceOf(jid=f"{BOB}/a"), PresenceOf(jid=f"{BOB}/a", type="unavailable")],
             {(EntryKind.CONTACT, BOB, CONTACT)},
         ),
-        ([ASKS], {(EntryKind.REQUEST, ROMEO, "{}")}),
+        ([ASKS], {(EntryKind.REQUEST, ROMEO, '{"status":"Hi"}')}),
         ([ASKS, PresenceOf(jid=ROMEO, type="unsubscribe")], set()),
         ([PresenceOf(jid=f"{ROMEO}/a", type="subscribed")], set()),
         ([ChatStateOf(BOB, ChatState.COMPOSING)], set()),
@@ -78,3 +79,24 @@ async def test_contact_who_sees_the_user_asks_no_more() -> None:
         entries = await entered(storage, ASKS, accepted)
 
     assert {kind for kind, _, _ in entries} == {EntryKind.CONTACT}
+
+
+async def test_journal_that_is_opened_later_has_what_the_session_knows() -> None:
+    async with open_storage("sqlite::memory:") as storage:
+        machine = SessionMachine(ALICE, now=0.0, limits=Limits(), uniform=max)
+        machine.handle(events.Used(), 0.0)
+        machine.handle(events.LoggedIn(), 0.0)
+        for change in (ADDED, PresenceOf(jid=f"{BOB}/a"), ASKS):
+            machine.handle(change, 0.0)
+        journal = EventJournal(storage.events, NoRosters())
+        changes = SessionChanges(journal)
+        journal.on_opened(lambda owner: changes.catch_up(owner, machine))
+
+        await journal.look(ALICE)
+
+        snapshot = await storage.events.snapshot(ALICE)
+        assert [(entry.kind, entry.subject) for entry in snapshot.entries] == [
+            (EntryKind.CONTACT, BOB),
+            (EntryKind.PRESENCE, f"{BOB}/a"),
+            (EntryKind.REQUEST, ROMEO),
+        ]

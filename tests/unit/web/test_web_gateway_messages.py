@@ -415,7 +415,7 @@ async def test_feed_does_not_end_for_events_that_it_does_not_show(
 async def test_poll_ends_after_the_configured_time(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
-    alice = await client_of(aiohttp_client, await make_world(services, wait_seconds=0.2))
+    alice = await client_of(aiohttp_client, await make_world(services, poll_seconds=0.2))
 
     async with asyncio.timeout(SOON):
         feed = await alice.get("/feed", offset=2, wait="1")
@@ -475,7 +475,7 @@ async def test_first_notification_after_a_restart_is_answered_at_once(
 async def test_notification_without_news_has_the_configured_status(
     aiohttp_client: AiohttpClient, services: Services, status: int
 ) -> None:
-    world = await make_world(services, wait_seconds=0.1, unchanged_status=status)
+    world = await make_world(services, poll_seconds=0.1, unchanged_status=status)
     alice = await client_of(aiohttp_client, world)
 
     response = await alice.http.get(
