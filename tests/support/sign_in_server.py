@@ -57,9 +57,16 @@ class SigningIn:
 
 @contextmanager
 def sign_in_server(
-    folder: Path, release: Release, *, accepts_tokens: bool = True
+    folder: Path,
+    release: Release,
+    *,
+    accepts_tokens: bool = True,
+    gateway: dict[str, Any] | None = None,
 ) -> Iterator[SigningIn]:
-    """Run both in a folder; ejabberd accepts access tokens unless `accepts_tokens` is False."""
+    """Run both in a folder; ejabberd accepts access tokens unless `accepts_tokens` is False.
+
+    `gateway` has the options of the REST gateway, if there is to be one.
+    """
     key, http, public = folder / "muniment/key.json", free_port(), free_port()
     (folder / "muniment").mkdir(parents=True)
     lines = subprocess.run(
@@ -94,5 +101,7 @@ def sign_in_server(
             },
             "sessions": {"port": ejabberd.ports.c2s},
         }
+        if gateway is not None:
+            options["gateway"] = {"enabled": True, **gateway}
         with Muniment(folder / "muniment", ejabberd, http_port=http, options=options) as muniment:
             yield SigningIn(Server(ejabberd, muniment), f"http://{LOOPBACK}:{public}")
