@@ -70,10 +70,9 @@ async def notification(request: web.Request) -> web.Response:
     else:
         query = Query(offset=Offset(known), contacts=True, messages=True, limit=_NEWS_LIMIT)
     changes = await _waited(request, query)
-    if not (changes.contacts or changes.messages):
-        return _no_news(request)
     gateway.notified.note(current.id, changes.event_id)
-    return _news(request)
+    has_news = changes.contacts or changes.messages
+    return _news(request) if has_news else _no_news(request)
 
 
 async def _waited(request: web.Request, query: Query) -> Changes:
