@@ -12,7 +12,7 @@ import hmac
 import json
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
@@ -32,6 +32,7 @@ from component.core.sessions import events
 from component.core.sessions.machine import Phase
 from component.core.store_errors import translated
 from component.core.tokens.sign_ins import MICROSECONDS, SignIns
+from component.core.xml.jids import domain
 from component.core.xml.times import now
 from storage import interface
 from storage.rows import GatewayTotals, SignIn
@@ -39,6 +40,10 @@ from storage.rows import GatewayTotals, SignIn
 log = logging.getLogger(__name__)
 
 ID_BYTES = 16
+
+#: Sessions of one account. With one more, the one that was not used for longest ends, so that a
+#: program without `client_id` does not crowd out the other sign-ins of the account.
+PER_ACCOUNT_MAX = 20
 
 #: Seconds that the connection to ejabberd may take.
 CONNECT_SECONDS = 5.0
@@ -104,10 +109,14 @@ class GatewaySessions:
         settings: GatewaySettings,
         *,
         push: Push | None = None,
+        is_opened: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], int] = now,
         connect_seconds: float = CONNECT_SECONDS,
     ) -> None:
-        """`clock` returns microseconds. A connection may take `connect_seconds`."""
+        """`is_opened` returns whether a JID is that of a user of an opened server.
+
+        `clock` returns microseconds. A connection may take `connect_seconds`.
+        """
         self._store = store
         self._sign_ins = sign_ins
         self._sessions = sessions
@@ -116,15 +125,20 @@ class GatewaySessions:
         self._max = settings.max_sessions
         self._idle = settings.idle_days * _DAY
         self._push = push
+        self._is_opened = is_opened
         self._clock = clock
         self._connect_seconds = connect_seconds
         self._starting = asyncio.Lock()
 
-    def check_server(self, server: str) -> None:
-        """Raise UpstreamConnectionError unless a server is ours; no name is looked up."""
-        name = server.strip().lower().removesuffix(".")
+    def check_server(self, server: str, jid: str) -> None:
+        """Raise UpstreamConnectionError unless a server may be used by a user.
+
+        It is ours, or the opened one of the user. No name is looked up here.
+        """
+        name = server.strip().lower()
         host, _, port = name.rpartition(":")
-        if name not in self._servers and not (port.isdecimal() and host in self._servers):
+        host = (host if port.isdecimal() else name).removesuffix(".")
+        if host not in self._servers and not (host == domain(jid) and self._is_opened(jid)):
             raise UpstreamConnectionError(server)
 
     async def start(self, jid: str, password: str, settings: SessionSettings) -> StartedSession:
@@ -209,7 +223,8 @@ class GatewaySessions:
     async def _started(
         self, jid: str, password: str, settings: SessionSettings, revocations: int
     ) -> StartedSession:
-        earlier = await self._earlier(jid, settings.client_id)
+        sessions = [row for row in await self._sign_ins.list(jid) if row.gateway]
+        earlier = _of_client(sessions, settings.client_id)
         if earlier is not None:
             token = self._sign_ins.session_token(earlier.id)
             # The key may have been replaced since then.
@@ -237,16 +252,10 @@ class GatewaySessions:
             gateway=_text(settings),
         )
         await self._sign_ins.add(row, password, revocations)
+        for oldest in sessions[PER_ACCOUNT_MAX - 1 :]:
+            with suppress(ItemNotFound):
+                await self._sign_ins.revoke(jid, oldest.id)
         return StartedSession(session=_session(row), token=token, is_new=True)
-
-    async def _earlier(self, jid: str, client_id: str) -> SignIn | None:
-        """Return the session that a program had started before, None without such a session."""
-        if not client_id:
-            return None
-        for row in await self._sign_ins.list(jid):
-            if row.gateway and _session(row).settings.client_id == client_id:
-                return row
-        return None
 
     async def _connect(self, jid: str) -> None:
         """Wait for the connection. Raises UpstreamConnectionError, UpstreamAuthError."""
@@ -256,6 +265,13 @@ class GatewaySessions:
         if connection is not None and connection.machine.phase is Phase.CLOSED:
             raise UpstreamAuthError(jid)
         raise UpstreamConnectionError(jid.rpartition("@")[2])
+
+
+def _of_client(rows: Iterable[SignIn], client_id: str) -> SignIn | None:
+    """Return the session that a program has started before, None without such a session."""
+    if not client_id:
+        return None
+    return next((row for row in rows if _session(row).settings.client_id == client_id), None)
 
 
 def _hash(token: str) -> bytes:

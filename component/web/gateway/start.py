@@ -60,11 +60,11 @@ async def _fields(request: web.Request) -> dict[str, object]:
 
 async def _started(request: web.Request, fields: StartFields) -> StartedSession:
     gateway = request.app[keys.gateway]
-    gateway.sessions.check_server(fields.server)
     try:
         jid = bare(request.app[keys.jids].prepare(fields.jid))
     except BadRequest as error:
         raise ParametersError(f"jid: {error.message}") from error
+    gateway.sessions.check_server(fields.server, jid)
     limit, party = request.config_dict[keys.guess_limit], request[keys.party]
     settings = SessionSettings(client_id=fields.client_id, push_token=fields.push_token)
     try:

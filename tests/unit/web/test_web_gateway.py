@@ -21,7 +21,9 @@ from support.gateway import (
 )
 from support.http_services import HOST, SECRET_HEADERS
 
+from component.core.gateway.sessions import PER_ACCOUNT_MAX
 from component.core.sessions.events import RosterItem
+from component.core.xml.times import now
 from component.web.app import make_app
 from component.web.server.settings import Listener, Services
 
@@ -291,6 +293,26 @@ async def test_sessions_of_all_accounts_are_bounded(
 
     assert response.status == 502
     assert (await response.json())["error"]["code"] == "XMPPUpstreamConnectionError"
+
+
+async def test_further_session_of_an_account_ends_the_one_that_was_not_used_for_longest(
+    http: TestClient, world: GatewayWorld
+) -> None:
+    sign_ins = world.services.sign_ins
+    assert sign_ins is not None
+    await sign_ins.sign_in(ALICE, PASSWORD, "another program")
+    first = OldClient(http)
+    await first.start()
+    store, at = world.services.storage.sign_ins, now()
+    await store.renew(first.session_id, at=at - 1_000_000, expires_at=at + 1_000_000_000)
+    others = [OldClient(http) for _ in range(PER_ACCOUNT_MAX)]
+    for client in others:
+        await client.start()
+
+    await first.call("GET", status=404)
+    for client in others:
+        await client.call("GET")
+    assert "another program" in {row.label for row in await sign_ins.list(ALICE)}
 
 
 async def test_missing_credentials_are_401_or_as_configured(
