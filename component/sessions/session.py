@@ -15,7 +15,7 @@ from component.core.errors import Refused
 from component.core.sessions import commands, events
 from component.core.sessions.credentials import Credentials, IssueToken
 from component.core.sessions.delivery import Delivery, Undelivered
-from component.core.sessions.machine import Limits, Phase, SessionMachine
+from component.core.sessions.machine import PRESENCES_SECONDS, Limits, Phase, SessionMachine
 from component.core.sessions.outgoing import Request
 from component.sessions.connection import Connection, Login
 
@@ -153,7 +153,11 @@ class Session:
 
     async def _connect(self) -> None:
         try:
-            self.report(await self._log_in())
+            event = await self._log_in()
+            self.report(event)
+            if event == events.LoggedIn(is_resumed=False):
+                # A little later than the machine asks for: clocks are not exact.
+                self._loop.call_later(PRESENCES_SECONDS + 0.5, self.report, events.PresencesCame())
         except Refused as refused:
             log.warning("no session of %s: %s", self._owner, refused.message)
             self.report(events.ConnectionLost())

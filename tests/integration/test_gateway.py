@@ -283,6 +283,28 @@ async def test_restart_in_the_middle_of_a_poll_loses_nothing(signing_in: Signing
     assert found == [str(number) for number in range(20)]
 
 
+async def test_contact_that_left_while_nobody_was_connected_is_offline(
+    signing_in: SigningIn,
+) -> None:
+    server = signing_in.server
+    alice, bob = server.accounts("alice", "bob")
+    program = OldProgram(signing_in.url, alice)
+    await program.start()
+    async with server.client(bob) as contact:
+        await contact.ask("get", f"<query xmlns='{ROSTER}'/>")
+        await contact.be_available()
+        await become_friends(program, contact)
+        # The program, and with it the user, are gone.
+        await asyncio.to_thread(server.muniment.stop)
+    await asyncio.to_thread(server.muniment.start)
+
+    await program.contact(bob.jid, show="offline")
+
+    async with server.client(bob) as contact:
+        await contact.be_available()
+        await program.contact(bob.jid, show="online")
+
+
 async def test_two_devices_poll_without_disturbing_each_other(signing_in: SigningIn) -> None:
     server = signing_in.server
     alice, bob = server.accounts("alice", "bob")

@@ -88,6 +88,8 @@ class EventJournal:
         self._on_opened: Callable[[str], None] = lambda _: None
         self._open: set[str] = set()
         self._pending: dict[_Key, JournalEntry] = {}
+        #: by owner the full JIDs outside which all presences have ended, not written yet
+        self._available: dict[str, frozenset[str]] = {}
         #: bare JIDs of contacts by owner, as the journal has them
         self._contacts: LRUCache[str, set[str]] = LRUCache(USERS_MAX)
         self._fresh: TTLCache[str, None] = TTLCache(USERS_MAX, FRESH_SECONDS, time.monotonic)
@@ -144,6 +146,12 @@ class EventJournal:
         if self.is_open(owner):
             self._note(owner, EntryKind.PRESENCE, presence.jid, presence.value())
 
+    def note_presences(self, owner: str, jids: Collection[str]) -> None:
+        """Note that these full JIDs are available, and that all other presences have ended."""
+        if self.is_open(owner):
+            self._available[owner] = frozenset(jids)
+            self._wake.set()
+
     def note_request(self, owner: str, jid: str, status: str = "") -> None:
         """Note that somebody asks to see the presence of a user. `jid` is a bare JID."""
         if self.is_open(owner):
@@ -185,6 +193,7 @@ class EventJournal:
         self._contacts.pop(owner, None)
         self._fresh.pop(owner, None)
         self._reading.discard(owner)
+        self._available.pop(owner, None)
         for key in [key for key in self._pending if key[0] == owner]:
             del self._pending[key]
 
@@ -196,7 +205,9 @@ class EventJournal:
                 await self._close_unused()
                 close_at = time.monotonic() + CLOSE_SECONDS
             with suppress(TimeoutError):
-                async with asyncio.timeout(RETRY_SECONDS if self._pending else CLOSE_SECONDS):
+                async with asyncio.timeout(
+                    RETRY_SECONDS if self._pending or self._available else CLOSE_SECONDS
+                ):
                     await self._wake.wait()
             self._wake.clear()
             await self._write()
@@ -270,14 +281,18 @@ class EventJournal:
         """Write the changes that wait."""
         async with self._writing:
             pending, self._pending = self._pending, {}
-            if not pending:
+            available, self._available = self._available, {}
+            if not pending and not available:
                 return
             try:
                 entries = await self._admitted(pending.values())
+                for owner, jids_available in available.items():
+                    entries += await self._ended_besides(owner, jids_available, pending)
                 changed = await self._store.put(entries)
             except Unavailable as error:
                 # Changes that came meanwhile are newer.
                 self._pending = {**pending, **self._pending}
+                self._available = {**available, **self._available}
                 self._drop_excess()
                 if not self._is_failing:
                     log.warning("events of contacts cannot be written yet: %s", error)
@@ -346,6 +361,19 @@ class EventJournal:
             replace(entry, value=ENDED, at=contact.at)
             for entry in snapshot.entries
             if entry.kind is EntryKind.PRESENCE and jids.bare(entry.subject) == contact.subject
+        ]
+
+    async def _ended_besides(
+        self, owner: str, available: Collection[str], pending: Collection[_Key]
+    ) -> list[JournalEntry]:
+        """Return the ends of all presences but those of some JIDs, and those that are newer."""
+        snapshot = await self._store.snapshot(owner)
+        return [
+            replace(entry, value=ENDED, at=now())
+            for entry in snapshot.entries
+            if entry.kind is EntryKind.PRESENCE
+            and entry.subject not in available
+            and (owner, entry.kind, entry.subject) not in pending
         ]
 
     async def _close_unused(self) -> None:

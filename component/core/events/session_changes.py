@@ -5,7 +5,7 @@ from __future__ import annotations
 from component.core.events.journal import EventJournal
 from component.core.events.values import ContactPresence
 from component.core.rosters.contacts import REMOVE
-from component.core.sessions.commands import Change, RefusalOf
+from component.core.sessions.commands import Change, PresencesAre, RefusalOf
 from component.core.sessions.events import PresenceOf, RosterItem
 from component.core.sessions.machine import SessionMachine
 from component.core.xml import jids
@@ -27,6 +27,8 @@ class SessionChanges:
             self._note_contact(owner, change)
         elif isinstance(change, PresenceOf):
             self._note_presence(owner, change)
+        elif isinstance(change, PresencesAre):
+            self._journal.note_presences(owner, change.jids)
         elif isinstance(change, RefusalOf):
             self._journal.note_refusal(
                 owner,

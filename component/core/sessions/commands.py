@@ -123,8 +123,15 @@ class RefusalOf:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class PresencesAre:
+    """These full JIDs are available, and no others: those who left meanwhile sent nothing."""
+
+    jids: frozenset[str]
+
+
 #: Changes that a client of the user may want to know.
-Change = RosterItem | PresenceOf | ChatStateOf | ReceiptOf | RefusalOf
+Change = RosterItem | PresenceOf | PresencesAre | ChatStateOf | ReceiptOf | RefusalOf
 
 
 @dataclass(frozen=True, slots=True)

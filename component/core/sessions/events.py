@@ -110,6 +110,11 @@ class PresenceOf:
 
 
 @dataclass(frozen=True, slots=True)
+class PresencesCame:
+    """The contacts that are available have had the time to send their presence after a login."""
+
+
+@dataclass(frozen=True, slots=True)
 class RoomEntered:
     """The user is in a room."""
 
@@ -193,6 +198,7 @@ Event = (
     | RosterItem
     | RosterReceived
     | PresenceOf
+    | PresencesCame
     | RoomEntered
     | RoomLeft
     | Received

@@ -29,6 +29,9 @@ CONTACTS_MAX = 5000
 PRESENCES_MAX = 5000
 REQUESTS_MAX = 500
 
+#: Seconds after a login within which contacts send their presence.
+PRESENCES_SECONDS = 5.0
+
 #: Subscriptions of contacts that see the presence of the user.
 _SEES_US = frozenset({"from", "both"})
 
@@ -360,6 +363,12 @@ class SessionMachine:
         is_of_room = bare(event.jid) in self.rooms
         if not is_of_room and (self._note_request(event) or self._note_presence(event)):
             yield Notify(event)
+
+    @_on.register
+    def _(self, _: events.PresencesCame) -> Iterator[Command]:
+        # Unless it was lost meanwhile, and another connection has just begun.
+        if self.phase is Phase.ONLINE and self._now - self._online_since >= PRESENCES_SECONDS:
+            yield Notify(commands.PresencesAre(frozenset(self.presences)))
 
     def _note_request(self, event: events.PresenceOf) -> bool:
         """Return whether a presence about a subscription tells something new."""

@@ -8,7 +8,7 @@ from support.builders import ALICE, BOB, ROMEO
 from component.core.events.journal import EventJournal
 from component.core.events.session_changes import SessionChanges
 from component.core.sessions import events
-from component.core.sessions.commands import Change, ChatStateOf
+from component.core.sessions.commands import Change, ChatStateOf, PresencesAre
 from component.core.sessions.events import PresenceOf, RosterItem
 from component.core.sessions.machine import Limits, SessionMachine
 from component.core.sessions.outgoing import ChatState
@@ -33,12 +33,16 @@ async def entered(storage: Storage, *changes: Change) -> set[tuple[EntryKind, st
     await journal.look(ALICE)
     for change in changes:
         SessionChanges(journal).note(ALICE, change)
+        if isinstance(change, PresenceOf):
+            # Later changes meet it in the journal.
+            await journal.look(ALICE)
     await journal.look(ALICE)
     snapshot = await storage.events.snapshot(ALICE)
     return {(entry.kind, entry.subject, entry.value) for entry in snapshot.entries}
 
 
 CONTACT = '{"asked":true,"groups":["Friends"],"name":"Bob","subscription":"none"}'
+PRESENT = '{"priority":0,"show":null,"status":null}'
 ADDED = RosterItem(jid=BOB, name="Bob", is_asked=True, groups=("Friends",))
 ASKS = PresenceOf(jid=ROMEO, type="subscribe", status="Hi")
 
@@ -58,6 +62,20 @@ ASKS = PresenceOf(jid=ROMEO, type="subscribe", status="Hi")
         (
             [ADDED, PresenceOf(jid=f"{BOB}/a"), PresenceOf(jid=f"{BOB}/a", type="unavailable")],
             {(EntryKind.CONTACT, BOB, CONTACT)},
+        ),
+        (
+            [
+                ADDED,
+                PresenceOf(jid=f"{BOB}/a"),
+                PresenceOf(jid=f"{BOB}/b"),
+                PresencesAre(frozenset({f"{BOB}/b"})),
+                PresenceOf(jid=f"{BOB}/c"),
+            ],
+            {
+                (EntryKind.CONTACT, BOB, CONTACT),
+                (EntryKind.PRESENCE, f"{BOB}/b", PRESENT),
+                (EntryKind.PRESENCE, f"{BOB}/c", PRESENT),
+            },
         ),
         ([ASKS], {(EntryKind.REQUEST, ROMEO, '{"status":"Hi"}')}),
         ([ASKS, PresenceOf(jid=ROMEO, type="unsubscribe")], set()),

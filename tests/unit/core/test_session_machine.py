@@ -416,3 +416,17 @@ def test_machine_says_whether_the_roster_came(run: Run) -> None:
     run.handle(events.RosterReceived(()))
 
     assert run.machine.has_roster
+
+
+def test_contacts_that_have_sent_no_presence_after_a_login_are_not_available(run: Run) -> None:
+    run.online()
+    run.handle(events.PresenceOf(jid=f"{BOB}/phone"))
+
+    # That of the connection before this one.
+    assert run.handle(events.PresencesCame(), after=1.0) == []
+    assert run.handle(events.PresencesCame(), after=5.0) == [
+        Notify(commands.PresencesAre(frozenset({f"{BOB}/phone"})))
+    ]
+
+    run.handle(events.ConnectionLost())
+    assert run.handle(events.PresencesCame(), after=5.0) == []
