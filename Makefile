@@ -3,6 +3,9 @@
 
 BIN := .venv/bin
 
+# Each of the many processes of the tests would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Tests wait for servers half of the time, so there may be more of them than cores.
 WORKERS ?= 3
 
