@@ -9,8 +9,9 @@ from component.config.messages import Problem, unknown
 from component.config.network import Http, PublicHttp, Xmpp
 from component.config.sections import Accounts, Archive, Handlers, Operator, Tokens
 from component.config.tables import Table
-from component.config.types import UNIX, Section
+from component.config.types import Section
 from component.core.access.principals import SERVER
+from component.core.unix_sockets import UNIX
 
 #: A listener on one of these addresses uses its port on all addresses of the machine.
 _ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared, not listened on

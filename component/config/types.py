@@ -24,12 +24,12 @@ from pydantic import (
     ValidationInfo,
 )
 
+from component.core.unix_sockets import UNIX
 from component.core.wording import shown, type_name
 
 FILE = "file:"
 SQLITE = "sqlite:"
 MEMORY = f"{SQLITE}:memory:"
-UNIX = "unix:"
 #: The folder of configuration files, which holds no data (FHS 3.7).
 CONFIGURATIONS = Path("/etc")
 #: Prefix of the secrets in our examples. They are public, so they are refused.

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from component.clients.muniment_http import ClientSettings
 from component.config import Config, Http, PublicHttp, Retention
 from component.core.access.principals import Operator, Role
 from component.core.accounts.protocol import AccountSource
@@ -31,8 +30,6 @@ from storage.interface import Storage
 from storage.open import SQLITE
 from storage.spill import Spill
 from storage.sqlite.engine.database import MEMORY
-
-SPARE_SECONDS = 2.0
 
 #: Where ejabberd_c2s is if nothing else is configured.
 LOOPBACK = "127.0.0.1"
@@ -233,15 +230,3 @@ def _listener(http: Http | PublicHttp) -> dict[str, Any]:
         "max_connections": http.max_connections,
         "max_connections_per_address": http.max_connections_per_address,
     }
-
-
-def client(http: Http) -> ClientSettings:
-    """Return the address of the running program, and the secret that clients send to it."""
-    return ClientSettings(
-        address=http.address,
-        port=http.port,
-        secret=http.secret.get_secret_value() if http.secret else None,
-        prefix=http.prefix,
-        # By then the program has answered, at least that the request took too long.
-        timeout_seconds=http.request_timeout_seconds + SPARE_SECONDS,
-    )

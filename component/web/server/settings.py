@@ -33,9 +33,6 @@ LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"
 
 EVERYBODY: tuple[Network, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
-#: An address that starts with this is the path of a Unix socket.
-UNIX = "unix:"
-
 
 class Listener(StrEnum):
     """A listener, which serves families; the value is its section of the configuration."""
