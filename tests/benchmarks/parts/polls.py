@@ -128,9 +128,7 @@ def _accepting(key_file: Path) -> str:
     return f'auth_method: [internal, jwt]\njwt_key: "{key_file}"'
 
 
-def _options(
-    key_file: Path, port: int, c2s_port: int, plan: Plan
-) -> dict[str, dict[str, object]]:
+def _options(key_file: Path, port: int, c2s_port: int, plan: Plan) -> dict[str, dict[str, object]]:
     connections = plan.polls + 100
     return {
         "log": {"level": "warning"},
