@@ -8,7 +8,7 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -175,6 +175,8 @@ class Messages:
     chance: random.Random
     sent_at: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    _first: int = 0  # the number of the first message that counts
+    _all_received: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def at_rate(self, rate: float, seconds: float) -> None:
         """Send messages at an even rate, each to a user at random."""
@@ -187,23 +189,29 @@ class Messages:
             self._send(sender, f"{recipient.user}@{HOST}")
 
     async def all_received(self) -> None:
-        """Wait until a poll has brought each message, or no more come."""
-        deadline = time.perf_counter() + PATIENCE_SECONDS
-        while len(self.seconds) < len(self.sent_at) and time.perf_counter() < deadline:
-            await asyncio.sleep(0.01)
+        """Wait until polls have brought all messages, or for PATIENCE_SECONDS."""
+        self._all_received.clear()
+        if len(self.seconds) < len(self.sent_at):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._all_received.wait()
 
     def received(self, numbers: set[bytes]) -> None:
         """Note the numbers of messages in the answer to a poll."""
         now = time.perf_counter()
-        self.seconds += [now - self.sent_at[int(number, 16)] for number in numbers]
+        places = [int(number, 16) - self._first for number in numbers]
+        self.seconds += [now - self.sent_at[place] for place in places if place >= 0]
+        if len(self.seconds) == len(self.sent_at):
+            self._all_received.set()
 
     def clear(self) -> None:
         """Forget all messages so far."""
+        self._first += len(self.sent_at)
         self.sent_at.clear()
         self.seconds.clear()
 
     def _send(self, sender: Session, to: str) -> None:
-        number = len(self.sent_at)
+        number = self._first + len(self.sent_at)
         self.sent_at.append(time.perf_counter())
         stanza = f"<message to='{to}' type='chat' id='m{number:08x}'><body>{BODY}</body></message>"
         sender.send(stanza.encode())
