@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 #: Seconds between two looks for idle sessions.
 TICK_SECONDS = 5.0
 
-#: Logins at once: when ejabberd comes back, all sessions log in. Each login takes some 10 ms of CPU
-#: time here, and more in ejabberd, so all at the same time would take longer than each may take.
+#: Logins at once. When ejabberd comes back, all sessions log in. Each login takes some 10 ms of
+#: CPU time here, and more in ejabberd: all at once would take longer than each of them may take.
 LOGINS_AT_ONCE = 20
 
 #: So many looks lie between two looks for users who have signed out.
