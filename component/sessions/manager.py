@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 #: Seconds between two looks for idle sessions.
 TICK_SECONDS = 5.0
 
+#: Logins at once. When ejabberd comes back, all sessions log in. Each login takes some 10 ms of
+#: CPU time here, and more in ejabberd: all at once would take longer than each of them may take.
+LOGINS_AT_ONCE = 20
+
 #: So many looks lie between two looks for users who have signed out.
 TICKS = 12
 
@@ -64,6 +68,7 @@ class SessionManager:
         self._on_change = on_change
         self._sessions: dict[str, Session] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._logins = asyncio.Semaphore(LOGINS_AT_ONCE)
         self._is_closed = False
 
     def __len__(self) -> int:
@@ -90,6 +95,7 @@ class SessionManager:
                 self._issue_token,
                 self._limits,
                 self._on_change,
+                self._logins,
             )
         session.report(events.Used())
         return session

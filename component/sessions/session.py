@@ -36,11 +36,14 @@ class Session:
         issue_token: IssueToken,
         limits: Limits,
         on_change: OnChange,
+        logins: asyncio.Semaphore,
     ) -> None:
+        """`logins` limits the logins that all sessions make at once."""
         self._owner = owner
         self._credentials = credentials
         self._issue_token = issue_token
         self._on_change = on_change
+        self._logins = logins
         self._loop = asyncio.get_running_loop()
         self._connection = Connection(owner, c2s, self.report)
         self._deliveries: dict[str, Delivery] = {}
@@ -134,7 +137,9 @@ class Session:
 
     async def _connect(self) -> None:
         try:
-            self.report(await self._log_in())
+            async with self._logins:
+                event = await self._log_in()
+            self.report(event)
         except Refused as refused:
             log.warning("no session of %s: %s", self._owner, refused.message)
             self.report(events.ConnectionLost())
