@@ -150,8 +150,8 @@ async def test_client_of_aiohttp_connects_to_the_address_that_was_vetted() -> No
     ):
         server.set("hook.example", "A", ["127.0.0.1"], ["127.0.0.9"])
         async with ClientSession(connector=vetted_connector(addresses)) as client:
-            async with client.get(f"http://hook.example:{port}/") as response:
-                assert await response.text() == "hello"
+            response = await client.get(f"http://hook.example:{port}/")
+            assert await response.text() == "hello"
         assert server.questions["hook.example", "A"] == 1
 
 
