@@ -126,14 +126,15 @@ class Browser:
         self._auth = token_bytes(16)
 
     @property
+    def keys(self) -> dict[str, str]:
+        """The public key and the secret of the subscription (RFC 8291 section 3.2)."""
+        point = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        return {"p256dh": base64url(point), "auth": base64url(self._auth)}
+
+    @property
     def subscription(self) -> dict[str, Any]:
         """What `PushSubscription.toJSON()` returns."""
-        point = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        return {
-            "endpoint": self.endpoint,
-            "expirationTime": None,
-            "keys": {"p256dh": base64url(point), "auth": base64url(self._auth)},
-        }
+        return {"endpoint": self.endpoint, "expirationTime": None, "keys": self.keys}
 
     def decrypt(self, request: Request) -> dict[str, Any]:
         """Return what a push says (RFC 8291)."""

@@ -127,9 +127,15 @@ class EventReader:
         await self._look(owner)
         return await self.cursor(owner)
 
-    async def page(self, owner: str, after: int | str, limit: int | None = None) -> ReadableEvents:
-        """Return the oldest events behind an event id or a cursor."""
-        await self._look(owner)
+    async def page(
+        self, owner: str, after: int | str, limit: int | None = None, *, looks: bool = True
+    ) -> ReadableEvents:
+        """Return the oldest events behind an event id or a cursor.
+
+        Without `looks`, the roster is not compared first, and nothing is waited for.
+        """
+        if looks:
+            await self._look(owner)
         try:
             return await self._page(owner, after, self._pager.size(limit))
         except ItemNotFound as error:

@@ -13,7 +13,7 @@ from component.core.errors import CursorExpired
 from component.core.events.reader import EventReader, ReadableEvent
 from component.core.push import payload, schedule
 from component.core.push.progress import ProgressWriter
-from component.core.push.values import Outcome, PushLimits, Sender
+from component.core.push.values import EventFilter, Outcome, PushLimits, Sender
 from storage.interface import PushStore
 from storage.rows import DeadLetter, PushProgress, PushSubscription
 
@@ -92,7 +92,9 @@ class Turns:
         if saved != subscription.cursor:
             start, skipped = subscription.cursor, 0
         try:
-            page = await self._events.page(subscription.jid, _place(start), PAGE)
+            page = await self._events.page(
+                subscription.jid, _place(start), PAGE, looks=_needs_roster(subscription)
+            )
         except CursorExpired:
             return await self._tell_expired(subscription, turn)
         progress = PushProgress(
@@ -212,7 +214,7 @@ class Turns:
     async def _event(self, jid: str, event_id: int) -> ReadableEvent | None:
         """Return an event of an account, None if it is not known any more. Raises Refused."""
         with suppress(CursorExpired):
-            page = await self._events.page(jid, event_id - 1, 1)
+            page = await self._events.page(jid, event_id - 1, 1, looks=False)
             for event in page.events:
                 if event.event.event_id == event_id:
                     return event
@@ -244,6 +246,14 @@ class Turns:
         """Remove a subscription whose receiver exists no more."""
         await self._store.remove(subscription.jid, subscription.id)
         return TurnResult(is_over=True)
+
+
+def _needs_roster(subscription: PushSubscription) -> bool:
+    """Return whether the roster is compared before events are read.
+
+    Messages need not wait for that, and after a start all subscriptions have a turn.
+    """
+    return not {EventFilter.CONTACT, EventFilter.PRESENCE}.isdisjoint(subscription.events)
 
 
 def _place(cursor: str) -> int | str:
