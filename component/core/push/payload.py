@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import orjson
@@ -143,7 +143,7 @@ def _concerned(event: ReadableEvent) -> dict[str, Any]:
     entry = event.event.entry
     if entry is None:
         raise AssertionError(event.event.event_id)
-    if entry.kind is EntryKind.CHANGED:
+    if entry.kind in (EntryKind.CHANGED, EntryKind.FAILED):
         return {"peer": fields_of(entry)["peer"]}
     return {"peer": bare(entry.subject)}
 
@@ -171,12 +171,18 @@ def _whole(event: ReadableEvent) -> dict[str, Any]:
 
 def _entry(entry: JournalEntry) -> dict[str, Any]:
     fields = fields_of(entry)
-    if entry.kind is EntryKind.CONTACT:
-        return {"contact": {"jid": entry.subject, **(fields or {"subscription": REMOVE})}}
-    if entry.kind is EntryKind.PRESENCE:
-        return {
-            "presence": {"jid": entry.subject, "available": entry.value != "", **fields},
-        }
-    if entry.kind is EntryKind.DISPLAYED:
-        return {"displayed": {"peer": entry.subject, **fields}}
-    return {"about": entry.subject}
+    if entry.kind is EntryKind.CHANGED:
+        return {"about": entry.subject}
+    return {entry.kind.value: {**_NAMES[entry.kind](entry), **fields}}
+
+
+#: What an entry says of its subject beside its value.
+_NAMES: dict[EntryKind, Callable[[JournalEntry], dict[str, Any]]] = {
+    EntryKind.CONTACT: lambda entry: (
+        {"jid": entry.subject} if entry.value else {"jid": entry.subject, "subscription": REMOVE}
+    ),
+    EntryKind.PRESENCE: lambda entry: {"jid": entry.subject, "available": entry.value != ""},
+    EntryKind.DISPLAYED: lambda entry: {"peer": entry.subject},
+    EntryKind.REQUEST: lambda entry: {"jid": entry.subject, "waits": entry.value != ""},
+    EntryKind.FAILED: lambda entry: {"id": entry.subject},
+}

@@ -26,6 +26,8 @@ class EventFilter(StrEnum):
     PRESENCE = "presence"
     DISPLAYED = "displayed"
     CHANGED = "changed"
+    REQUEST = "request"
+    FAILED = "failed"
 
 
 #: A browser shows each push to its user.

@@ -11,6 +11,7 @@ from support.http_services import SETTINGS
 from unit.push.conftest import Pushed
 
 from component.core.events.reader import EventReader, ReadableEvent
+from component.core.events.values import refusal_value, request_value
 from component.core.push import payload
 from component.core.push.values import Content, EventFilter
 from component.web.server.settings import pager_of
@@ -60,6 +61,11 @@ async def events_of(pushed: Pushed) -> list[ReadableEvent]:
         EntryKind.PRESENCE: (f"{BOB}/phone", '{"status":"At lunch"}'),
         EntryKind.DISPLAYED: (BOB, '{"id":"some-id"}'),
         EntryKind.CHANGED: ("some-id", f'{{"peer":"{BOB}"}}'),
+        EntryKind.REQUEST: (BOB, request_value("let me see lunch")),
+        EntryKind.FAILED: (
+            "m-2",
+            refusal_value(peer=BOB, is_message=True, condition="gone", text="hello no more"),
+        ),
     }
     await services.storage.events.put(
         [
@@ -118,12 +124,24 @@ async def test_text_reveals_the_event(pushed: Pushed) -> None:
     }
     assert data["displayed"]["displayed"] == {"peer": BOB, "id": "some-id"}
     assert data["changed"]["about"] == "some-id"
+    assert data["request"]["request"] == {
+        "jid": BOB,
+        "waits": True,
+        "status": "let me see lunch",
+    }
+    assert data["failed"]["failed"] == {
+        "id": "m-2",
+        "peer": BOB,
+        "type": "message",
+        "error": "gone",
+        "message": "hello no more",
+    }
 
 
 async def test_event_is_sent_if_a_filter_names_its_type(pushed: Pushed) -> None:
     events = await events_of(pushed)
 
-    for name in ("message", "contact", "presence", "displayed", "changed"):
+    for name in [filter.value for filter in EventFilter if filter is not EventFilter.INCOMING]:
         matching = [event for event in events if payload.matches(event, {name})]
         assert [payload.type_of(event) for event in matching] == [name]
     assert all(payload.matches(event, ALL) for event in events)
