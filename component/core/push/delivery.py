@@ -62,6 +62,7 @@ class PushDelivery:
         self._timers: list[tuple[float, str]] = []
         self._replaying: set[str] = set()  # those that may have dead letters to send
         self._running: dict[str, asyncio.Task[TurnResult]] = {}
+        self._resumed: set[str] = set()  # those that do not wait for their next attempt
         self._wake = asyncio.Event()
         self._is_stopping = False
 
@@ -87,6 +88,8 @@ class PushDelivery:
             return
         if replays:
             self._replaying.add(id)
+        if id in self._running:
+            self._resumed.add(id)
         self._retry_at.pop(id, None)
         self._make_due(id)
 
@@ -102,6 +105,7 @@ class PushDelivery:
             due.pop(id, None)
         self._slow.discard(id)
         self._replaying.discard(id)
+        self._resumed.discard(id)
         self._retry_at.pop(id, None)
         if id in self._running:
             self._running[id].cancel()
@@ -222,7 +226,10 @@ class PushDelivery:
             self.forget(id)
             return
         (self._slow.discard if result.is_quick else self._slow.add)(id)
-        if result.retry_seconds is not None:
-            self._retry(id, result.retry_seconds)
-        elif result.has_more:
+        if result.has_letters:
+            self._replaying.add(id)
+        if result.has_more or id in self._resumed:
+            self._resumed.discard(id)
             self._make_due(id)
+        elif result.retry_seconds is not None:
+            self._retry(id, result.retry_seconds)

@@ -123,6 +123,27 @@ class PushSubscriptions:
             subscription=subscription, secret=signature.shown(secret) if is_webhook else None
         )
 
+    async def ensure(
+        self,
+        jid: str,
+        sign_in: str,
+        target: Target,
+        *,
+        content: Content,
+        events: Collection[EventFilter] | None = None,
+    ) -> str | None:
+        """Subscribe a receiver, or set the content of the subscription that a sign-in has for it.
+
+        Returns the secret of a webhook that is new, None otherwise. Raises the errors of
+        `subscribe`.
+        """
+        for subscription in await self.list(jid):
+            if (subscription.endpoint, subscription.sign_in) == (target.url, sign_in):
+                await self.set_content(jid, subscription.id, content)
+                return None
+        created = await self.subscribe(jid, sign_in, target, content=content, events=events)
+        return created.secret
+
     async def list(self, jid: str) -> tuple[PushSubscription, ...]:
         """Return the subscriptions of an account, the oldest first."""
         with translated():

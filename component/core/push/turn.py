@@ -41,6 +41,7 @@ class TurnResult:
     is_over: bool = False  #: the subscription does not exist any more
     is_quick: bool = True  #: whether the receiver accepts events, and soon
     has_more: bool = False  #: whether there are more events already
+    has_letters: bool = False  #: whether there are more dead letters that wait to be sent
     retry_seconds: float | None = None  #: the delay before the next attempt, None: no event failed
 
 
@@ -78,6 +79,8 @@ class Turns:
         turn = _Turn(asyncio.get_running_loop().time() + TURN_SECONDS)
         if replays and not await self._send_letters(subscription, turn):
             return TurnResult(is_over=True)
+        if turn.has_letters:
+            return TurnResult(is_quick=turn.is_quick, has_more=True, has_letters=True)
         return await self._send_events(subscription, turn)
 
     async def test(self, subscription: PushSubscription) -> Outcome:
@@ -190,6 +193,9 @@ class Turns:
         for letter in await self._store.dead_letters(subscription.id):
             if not letter.is_waiting:
                 continue
+            if turn.is_over:
+                turn.has_letters = True
+                return True
             event = await self._event(subscription.jid, letter.event_id)
             if event is None:
                 await self._store.remove_dead_letter(subscription.id, letter.event_id)
@@ -223,10 +229,12 @@ class Turns:
     async def _send(
         self, subscription: PushSubscription, event: ReadableEvent, turn: _Turn
     ) -> Outcome:
+        if turn.unread is None:
+            turn.unread = await self._store.unread(subscription.jid)
         body = payload.body_of(
             event,
             subscription,
-            unread=await self._store.unread(subscription.jid),
+            unread=turn.unread,
             max_bytes=payload.max_bytes(subscription.kind, self._limits.body_bytes),
         )
         id = f"{subscription.id}-{event.event.event_id}"
@@ -262,11 +270,13 @@ def _place(cursor: str) -> int | str:
 
 
 class _Turn:
-    """The time of a turn, and how the receiver does in it."""
+    """The time of a turn, and what is learnt in it."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
         self.is_quick = True
+        self.has_letters = False
+        self.unread: int | None = None  #: conversations with unread messages
 
     @property
     def is_over(self) -> bool:

@@ -395,6 +395,26 @@ async def test_events_are_replayed_from_a_place(pushed: Pushed, receiver: Receiv
     assert [request.text for request in requests] == ["one", "two", "one", "two", "two"]
 
 
+async def test_replay_during_a_request_that_fails_is_not_delayed(
+    pushed: Pushed, receiver: Receiver
+) -> None:
+    limits = PushLimits(allows_http=True, retry_seconds=1000.0)
+    gate = receiver.gates["/hook"] = asyncio.Event()
+    async with pushing(pushed.services, limits=limits) as services:
+        assert services.push is not None
+        row = await pushed.hook(services, f"{receiver.url}/hook")
+        await say(services, "one")
+        receiver.statuses.append(500)
+        await receiver.wait_for(1)
+
+        await services.push.replay(ALICE, row.id, 0)
+        gate.set()
+
+        requests = await receiver.wait_for(2)
+        assert [request.text for request in requests] == ["one", "one"]
+        await until(lambda: done(services, row))
+
+
 async def test_account_has_a_limited_number_of_subscriptions(
     pushed: Pushed, receiver: Receiver
 ) -> None:
@@ -409,17 +429,20 @@ async def test_account_has_a_limited_number_of_subscriptions(
         assert again.id != first.id
 
 
-async def test_token_of_a_session_is_subscribed(pushed: Pushed, receiver: Receiver) -> None:
+async def test_token_of_a_session_is_subscribed_once(pushed: Pushed, receiver: Receiver) -> None:
     async with pushing(pushed.services) as services:
         assert services.push is not None
-        target = parse_token(receiver.url)
-        created = await services.push.subscribe(ALICE, pushed.sign_ins[ALICE], target)
+        target, sign_in = parse_token(receiver.url), pushed.sign_ins[ALICE]
+        secret = await services.push.ensure(ALICE, sign_in, target, content=Content.NOTHING)
+        assert secret is not None
         await say(services, "one")
         [request] = await receiver.wait_for(1)
         assert set(request.json["data"]) == {"subscription", "event_id", "cursor", "unread"}
 
-        await services.push.set_content(ALICE, created.subscription.id, Content.TEXT)
+        again = await services.push.ensure(ALICE, sign_in, target, content=Content.TEXT)
         await say(services, "two")
         requests = await receiver.wait_for(2)
 
-        assert requests[1].text == "two"
+    assert again is None
+    assert requests[1].text == "two"
+    assert all(has_right_signature(request, secret) for request in requests)
