@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from component import __version__, logs
-from component.cli import commands, doctor, ejabberd_config, token_key
+from component.cli import commands, doctor, ejabberd_config, push_key, token_key
 from component.cli.check_config import check, package_conflicts, report
 from component.cli.exit_codes import CONFIG_WRONG, EXIT_CODES, FAILED, INTERRUPTED
 from component.config import Config, ConfigError, load, load_http
@@ -69,6 +69,8 @@ def _run(options: argparse.Namespace, path: Path | None) -> int:
         return doctor.run(path, config, options)
     if options.command == "token-key":
         return token_key.run(config)
+    if options.command == "push-key":
+        return push_key.run(config)
     return _serve(config)
 
 
@@ -93,6 +95,11 @@ def _parser() -> argparse.ArgumentParser:
         "token-key",
         parents=[common],
         help="create the key of access tokens, and print the lines for ejabberd.yml",
+    )
+    parsers.add_parser(
+        "push-key",
+        parents=[common],
+        help="create the key of Web Push, and print its public part",
     )
     check_config = parsers.add_parser(
         "check-config",

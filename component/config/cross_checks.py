@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from component.config.messages import Problem, unknown
 from component.config.network import Http, PublicHttp, Xmpp
+from component.config.push import Push
 from component.config.sections import Accounts, Archive, Handlers, Operator, Tokens
 from component.config.tables import Table
 from component.config.types import Section
@@ -42,6 +43,9 @@ def cross_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
             yield "public_http.enabled: nobody can sign in there while tokens.key_file is not set"
         if tokens.key_file is not None and not public.enabled:
             yield "tokens.key_file has no effect while public_http.enabled is false"
+        push = valid.get("push")
+        if isinstance(push, Push) and push.key_file is not None and tokens.key_file is None:
+            yield "push.key_file has no effect while tokens.key_file is not set"
         accounts, handlers = valid.get("accounts"), valid.get("handlers")
         if (
             tokens.key_file is not None

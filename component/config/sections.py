@@ -1,7 +1,8 @@
 """All options, each with its type, range, default and description.
 
 muniment.toml.example and docs/operations.md repeat the descriptions word for word; tests compare
-them. The sections [xmpp], [http] and [public_http] are in `config.network`.
+them. The sections [xmpp], [http] and [public_http] are in `config.network`, [push] in
+`config.push`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from component.config.network import Http, PublicHttp, Xmpp
+from component.config.push import Push
 from component.config.types import (
     Address,
     BareJid,
@@ -361,6 +363,7 @@ class Config:
     accounts: Accounts = field(default_factory=Accounts)
     tokens: Tokens = field(default_factory=Tokens)
     sessions: Sessions = field(default_factory=Sessions)
+    push: Push = field(default_factory=Push)
     rosters: Rosters = field(default_factory=Rosters)
     remote_data: RemoteData = field(default_factory=RemoteData)
     handlers: Handlers = field(default_factory=Handlers)
@@ -414,6 +417,7 @@ SECTIONS: MappingProxyType[str, type[Section]] = MappingProxyType(
         "accounts": Accounts,
         "tokens": Tokens,
         "sessions": Sessions,
+        "push": Push,
         "rosters": Rosters,
         "http": Http,
         "public_http": PublicHttp,

@@ -45,6 +45,7 @@ _ORIGIN = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])"
     r"(?::(?P<port>[1-9][0-9]{0,4}))?"
 )
+_CONTACT = re.compile(r"mailto:[^@\s]+@[\w.-]+|https://[\w-]+(?:\.[\w-]+)+[!-~]*")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 
@@ -170,6 +171,16 @@ def _http_url(value: object) -> str:
     return url.geturl().rstrip("/")
 
 
+def _contact(value: object) -> str:
+    """Return a contact as push services take it (RFC 8292 section 2.1)."""
+    if isinstance(value, str) and _CONTACT.fullmatch(value):
+        return value
+    raise ValueError(
+        "expected mailto:ADDRESS or an https URL, such as mailto:ann@chat.example, given "
+        f"{shown(value)}"
+    )
+
+
 def _module_name(value: object) -> str:
     if isinstance(value, str) and (not value or all(map(str.isidentifier, value.split(".")))):
         return value
@@ -279,6 +290,7 @@ Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Prefix = Annotated[str, BeforeValidator(_prefix)]
 Origin = Annotated[str, BeforeValidator(_origin)]
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+Contact = Annotated[str, BeforeValidator(_contact)]
 ModuleName = Annotated[str, BeforeValidator(_module_name)]
 DataFile = Annotated[str, BeforeValidator(_data_file)]
 Folder = Annotated[str, BeforeValidator(_folder)]

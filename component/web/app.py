@@ -13,6 +13,7 @@ from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
 from component.web.events.family import EVENTS
 from component.web.health.family import HEALTH, LIVENESS
+from component.web.push.family import PUSH
 from component.web.remote_data.family import REMOTE_DATA
 from component.web.server import cors, errors
 from component.web.server.addresses import LogOnce
@@ -33,6 +34,7 @@ FAMILIES = (
     SIGN_INS,
     OWN_ARCHIVE,
     EVENTS,
+    PUSH,
     REMOTE_DATA,
 )
 

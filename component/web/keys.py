@@ -13,6 +13,7 @@ from component.core.commands.dispatch import CommandService
 from component.core.doctor.server import Grants
 from component.core.events.reader import EventReader
 from component.core.hosts import Hosts
+from component.core.push.subscriptions import PushSubscriptions
 from component.core.reading.pages import Pager
 from component.core.reading.reader import ArchiveReader
 from component.core.remote_data.archive import RemoteArchive
@@ -54,6 +55,7 @@ commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)
 sign_ins = web.AppKey("sign_ins", SignIns)
 sender = web.AppKey("sender", Sender)
+push = web.AppKey("push", PushSubscriptions)
 session_actions = web.AppKey("session_actions", SessionActions)
 
 #: In the application of a family: the limits of its listener.

@@ -21,6 +21,7 @@ from component.handlers.loading import HandlersError
 from component.web.app import serve as serve_http
 from component.wiring import account_sources, settings
 from component.wiring.compose import compose
+from component.wiring.push import open_push
 from component.wiring.queries import answer_queries, command_service, http_services
 from component.xmpp.commands.admin import operator_commands
 from component.xmpp.connection.connector import Connector, ServerRefused
@@ -116,6 +117,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     sessions = settings.sessions(config, sign_ins, credentials, changes.note)
     if sessions is not None:
         await stack.enter_async_context(sessions.running(background.start))
+    push = await stack.enter_async_context(open_push(config, storage, parts, background.start))
     services = http_services(
         storage,
         parts,
@@ -123,6 +125,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         background=background,
         handlers=handlers,
         sessions=sessions,
+        push=push,
     )
     web = settings.web(config, parts.operators)
     for listener in settings.listeners(config):

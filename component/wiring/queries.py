@@ -9,6 +9,7 @@ from component.core.accounts.protocol import AccountSource
 from component.core.background import Background
 from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
+from component.core.push.subscriptions import PushSubscriptions
 from component.core.retention.admin import ArchiveAdmin
 from component.core.sessions.actions import SessionActions
 from component.core.sessions.delivery import ClientSessions
@@ -96,6 +97,7 @@ def http_services(
     background: Background,
     handlers: Handlers,
     sessions: ClientSessions | None = None,
+    push: PushSubscriptions | None = None,
 ) -> Services:
     """Return the parts that answer requests over HTTP."""
     context = commands.context
@@ -114,6 +116,7 @@ def http_services(
         hosts=parts.hosts,
         sign_ins=context.sign_ins,
         sender=None if sessions is None else Sender(sessions, parts.reader),
+        push=push,
         session_actions=None if sessions is None else SessionActions(sessions),
         followers=parts.followers,
         displayed=parts.displayed,

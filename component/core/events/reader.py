@@ -124,9 +124,20 @@ class EventReader:
             snapshot = await self._store.snapshot(owner)
         return snapshot.event_id, snapshot.cursor
 
-    async def page(self, owner: str, after: int | str, limit: int | None = None) -> ReadableEvents:
-        """Return the oldest events behind an event id or a cursor."""
+    async def begin(self, owner: str) -> tuple[int, str]:
+        """Open the journal of an account, and return the place behind the last event."""
         await self._look(owner)
+        return await self.cursor(owner)
+
+    async def page(
+        self, owner: str, after: int | str, limit: int | None = None, *, looks: bool = True
+    ) -> ReadableEvents:
+        """Return the oldest events behind an event id or a cursor.
+
+        Without `looks`, the roster is not compared first, and nothing is waited for.
+        """
+        if looks:
+            await self._look(owner)
         try:
             return await self._page(owner, after, self._pager.size(limit))
         except ItemNotFound as error:

@@ -16,6 +16,7 @@ from component.core.commands.link import Link
 from component.core.doctor.server import Grants
 from component.core.events.journal import EventJournal
 from component.core.hosts import Hosts
+from component.core.push.subscriptions import PushSubscriptions
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES, Pager
@@ -112,6 +113,7 @@ class Services:
     hosts: Hosts
     sign_ins: SignIns | None = None  #: None: users cannot sign in
     sender: Sender | None = None  #: None: users cannot send
+    push: PushSubscriptions | None = None  #: None: no events are pushed
     session_actions: SessionActions | None = None  #: None: users have no sessions
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events
