@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from component.config.messages import Problem, unknown
 from component.config.network import Http, PublicHttp, Xmpp
-from component.config.sections import Accounts, Archive, Handlers, Operator, Tokens
+from component.config.sections import Accounts, Archive, Handlers, Operator, Sessions, Tokens
 from component.config.tables import Table
 from component.config.types import UNIX, Section
 from component.core.access.principals import SERVER
 
 #: A listener on one of these addresses uses its port on all addresses of the machine.
 _ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared, not listened on
+
+#: Seconds for a request that signs a user of another server in.
+SIGN_IN_SECONDS = 7
 
 _OPERATOR = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -29,6 +32,7 @@ def contradictions(tables: Sequence[Table], valid: Mapping[str, Section]) -> Ite
         if isinstance(archive, Archive):
             yield from _room_services(archive, xmpp)
     yield from _listeners(valid)
+    yield from _other_servers(valid)
     yield from _operator_names(tables)
     yield from _shared_identities(valid)
 
@@ -41,6 +45,9 @@ def cross_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
             yield "public_http.enabled: nobody can sign in there while tokens.key_file is not set"
         if tokens.key_file is not None and not public.enabled:
             yield "tokens.key_file has no effect while public_http.enabled is false"
+        sessions = valid.get("sessions")
+        if tokens.key_file is None and isinstance(sessions, Sessions) and sessions.servers:
+            yield "sessions.servers has no effect while tokens.key_file is not set"
         accounts, handlers = valid.get("accounts"), valid.get("handlers")
         if (
             tokens.key_file is not None
@@ -78,6 +85,24 @@ def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Problem]:
             yield Problem("archive.room_services", f"{service} is a virtual host (xmpp.hosts)")
         if service == xmpp.jid:
             yield Problem("archive.room_services", f"{service} is the component itself (xmpp.jid)")
+
+
+def _other_servers(valid: Mapping[str, Section]) -> Iterator[Problem]:
+    sessions, xmpp, public = valid.get("sessions"), valid.get("xmpp"), valid.get("public_http")
+    if not isinstance(sessions, Sessions) or not sessions.servers:
+        return
+    if isinstance(xmpp, Xmpp):
+        for server in sessions.servers:
+            if server in (xmpp.jid, *xmpp.hosts):
+                yield Problem(
+                    "sessions.servers", f"{server} is served here, and is no other server"
+                )
+    if isinstance(public, PublicHttp) and public.request_timeout_seconds < SIGN_IN_SECONDS:
+        yield Problem(
+            "public_http.request_timeout_seconds",
+            f"expected at least {SIGN_IN_SECONDS}, because a refused sign-in takes that long with "
+            "sessions.servers",
+        )
 
 
 def _listeners(valid: Mapping[str, Section]) -> Iterator[Problem]:
