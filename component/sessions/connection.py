@@ -40,6 +40,9 @@ END_SECONDS = 1.0
 #: Bytes that a server may send without completing a stanza; a large roster has a megabyte.
 STANZA_MAX_BYTES = 2 * 1024 * 1024
 
+#: XEP-0368 section 3.
+_ALPN = "xmpp-client"
+
 _NS_CARBONS = "urn:xmpp:carbons:2"
 _NS_PING = "urn:xmpp:ping"
 
@@ -82,6 +85,8 @@ class Connection(ClientXMPP):
             plugin_config={"feature_mechanisms": server.mechanisms},
             ssl_context=server.context,
         )
+        # slixmpp would follow <see-other-host/> to any address, also a private one.
+        self.max_redirects = -1
         # Users decide about subscriptions themselves.
         self.auto_authorize = None
         self.auto_subscribe = False
@@ -102,6 +107,7 @@ class Connection(ClientXMPP):
         self.add_event_handler("session_resumed", lambda _: self._logged_in(Login.RESUMED))
         self.add_event_handler("failed_auth", self._on_failed_auth)
         self.add_event_handler("no_auth", self._on_no_mechanism)
+        self.add_event_handler("stream_error", lambda _: self._logged_in(Login.FAILED))
         self.add_event_handler("ssl_invalid_chain", lambda _: self._logged_in(Login.FAILED))
         self.add_event_handler("connection_failed", lambda _: self._logged_in(Login.FAILED))
         self.add_event_handler("disconnected", self._on_disconnected)
@@ -176,6 +182,7 @@ class Connection(ClientXMPP):
         mechanisms.attempted_mechs = set()
         self.enable_direct_tls = endpoint.is_direct_tls
         self.enable_starttls = not endpoint.is_direct_tls
+        self.ssl_context.set_alpn_protocols([_ALPN] if endpoint.is_direct_tls else [])
         self._login = asyncio.get_running_loop().create_future()
         outcome = Login.FAILED
         try:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_network
 
 import pytest
 from support.dns_server import DnsServer, dns_server
-from support.fake_xmpp_server import fake_server
+from support.fake_xmpp_server import STREAM, fake_server
 
 from component.clients import other_servers
 from component.clients.other_servers import CHECKS_MAX, ENDPOINTS_MAX, OtherServers
@@ -18,6 +18,7 @@ from component.core.errors import NotAllowed, Overloaded
 from component.core.sessions.servers import ALL, Endpoint, OpenedServers
 
 STARTTLS, DIRECT = "_xmpp-client._tcp.far.test", "_xmpps-client._tcp.far.test"
+STREAM_ERRORS = "urn:ietf:params:xml:ns:xmpp-streams"
 OWN = ["one.test", "archive.one.test"]
 
 
@@ -156,6 +157,38 @@ async def test_server_without_tls_gets_no_password() -> None:
         assert await servers.authenticate("eve@far.test", "secret") is False
         assert b"<stream:stream" in plain.received
         assert b"<auth" not in plain.received
+
+
+@asynccontextmanager
+async def listening(answer: str = "") -> AsyncIterator[tuple[int, list[object]]]:
+    """Run a server that answers and hangs up; yield its port and its callers."""
+    callers: list[object] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        callers.append(writer.get_extra_info("peername"))
+        await reader.readuntil(b">")
+        writer.write(answer.encode())
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server:
+        yield server.sockets[0].getsockname()[1], callers
+
+
+async def test_server_sends_us_to_no_other_host() -> None:
+    async with opened() as (dns, servers), listening() as (inner, callers):
+        other = f"<see-other-host xmlns='{STREAM_ERRORS}'>127.0.0.1:{inner}</see-other-host>"
+        answer = f"{STREAM}<stream:error>{other}</stream:error></stream:stream>"
+        async with listening(answer) as (port, redirected):
+            dns.set(STARTTLS, "SRV", [f"1 0 {port} here.test"])
+            dns.set("here.test", "A", ["127.0.0.1"])
+            async with asyncio.timeout(4):
+                assert await servers.authenticate("eve@far.test", "secret") is False
+            await asyncio.sleep(0.2)
+    assert len(redirected) == 1
+    assert callers == []
 
 
 async def test_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
