@@ -63,7 +63,7 @@ class Push(Section):
     allow_http: bool = Field(
         default=False, description="Whether receivers may have URLs that begin with http:."
     )
-    allow_networks: tuple[Network, ...] = Field(
+    allowed_networks: tuple[Network, ...] = Field(
         default=(),
         strict=False,
         description="Private networks and addresses to which events may be sent. Public ones need "

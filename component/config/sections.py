@@ -23,10 +23,13 @@ from component.config.types import (
     Count,
     DataFile,
     Domain,
+    DomainOrAll,
     Folder,
     HttpUrl,
+    IpAddress,
     JidOrDomain,
     ModuleName,
+    Network,
     Port,
     Secret,
     Section,
@@ -261,6 +264,29 @@ class Sessions(Section):
         default=600.0,
         description="Seconds without a request that needs it after which a connection is closed.",
     )
+    servers: tuple[DomainOrAll, ...] = Field(
+        default=(),
+        strict=False,
+        description="Domains of other XMPP servers whose users may sign in with the password of "
+        'their account there; "*": all of them.',
+    )
+    max_other: Count = Field(
+        default=50,
+        description="Maximum number of connections to other servers among sessions.max.",
+    )
+    allowed_networks: tuple[Network, ...] = Field(
+        default=(),
+        strict=False,
+        description="Networks and addresses in which other servers may be although they are not "
+        "public.",
+    )
+    name_servers: tuple[IpAddress, ...] = Field(
+        default=(),
+        strict=False,
+        description="IP addresses of the name servers that are asked for other servers; without "
+        "any, those of this machine.",
+    )
+    name_server_port: Port = Field(default=53, description="Port of sessions.name_servers.")
 
 
 class Rosters(Section):

@@ -24,6 +24,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from component.core.sessions.servers import ALL
 from component.core.unix_sockets import UNIX
 from component.core.wording import shown, type_name
 
@@ -85,6 +86,16 @@ def _domain(value: object) -> str:
     if len(value.encode(errors="replace")) > 1023 or not all(map(_LABEL.fullmatch, labels)):
         raise ValueError(f"expected a domain, such as chat.example, given {shown(value)}")
     return value
+
+
+def _domain_or_all(value: object) -> str:
+    return ALL if value == ALL else _domain(value)
+
+
+def _ip_address(value: object) -> str:
+    if isinstance(value, str) and _is_ip(value):
+        return value
+    raise ValueError(f"expected an IP address, given {shown(value)}")
 
 
 def _bare_jid(value: object) -> str:
@@ -282,6 +293,8 @@ def readable_by_all(path: Path) -> bool:
 
 
 Domain = Annotated[str, BeforeValidator(_domain)]
+DomainOrAll = Annotated[str, BeforeValidator(_domain_or_all)]
+IpAddress = Annotated[str, BeforeValidator(_ip_address)]
 BareJid = Annotated[str, BeforeValidator(_bare_jid)]
 JidOrDomain = Annotated[str, BeforeValidator(_jid_or_domain)]
 Address = Annotated[str, BeforeValidator(_address)]

@@ -60,7 +60,7 @@ async def open_push(
     events = EventReader(
         storage, parts.preference_filter, pager, parts.journal, parts.followers, parts.displayed
     )
-    addresses = VettedAddresses(options.allow_networks)
+    addresses = VettedAddresses(options.allowed_networks)
     web_push = None if key is None else WebPush(key, options.contact or "")
     async with open_sender(
         addresses,

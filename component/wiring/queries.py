@@ -14,6 +14,7 @@ from component.core.retention.admin import ArchiveAdmin
 from component.core.sessions.actions import SessionActions
 from component.core.sessions.delivery import ClientSessions
 from component.core.sessions.sending import Sender
+from component.core.sessions.servers import NONE, OpenedServers
 from component.core.tokens.sign_ins import SignIns
 from component.handlers.functions import Handlers
 from component.web.server.settings import Services
@@ -98,9 +99,11 @@ def http_services(
     handlers: Handlers,
     sessions: ClientSessions | None = None,
     push: PushSubscriptions | None = None,
+    opened: OpenedServers = NONE,
 ) -> Services:
     """Return the parts that answer requests over HTTP."""
     context = commands.context
+    reader = parts.reader.for_users(opened.admits)
     return Services(
         storage=storage,
         authorizer=parts.authorizer,
@@ -115,8 +118,9 @@ def http_services(
         rosters=parts.rosters,
         hosts=parts.hosts,
         sign_ins=context.sign_ins,
-        sender=None if sessions is None else Sender(sessions, parts.reader),
         push=push,
+        sender=None if sessions is None else Sender(sessions, reader),
+        opened=opened,
         session_actions=None if sessions is None else SessionActions(sessions),
         followers=parts.followers,
         displayed=parts.displayed,

@@ -68,7 +68,7 @@ def push(tmp_path: Path, release: Release) -> Iterator[Pushing]:
                 "retry_seconds": 0.1,
                 "retry_max_seconds": 0.2,
                 "allow_http": True,
-                "allow_networks": [f"{LOOPBACK}/32"],
+                "allowed_networks": [f"{LOOPBACK}/32"],
             },
             "log": {"level": "debug"},
         }

@@ -24,6 +24,7 @@ from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
 from component.core.sessions.actions import SessionActions
 from component.core.sessions.sending import Sender
+from component.core.sessions.servers import NONE, OpenedServers
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
@@ -114,6 +115,7 @@ class Services:
     sign_ins: SignIns | None = None  #: None: users cannot sign in
     sender: Sender | None = None  #: None: users cannot send
     push: PushSubscriptions | None = None  #: None: no events are pushed
+    opened: OpenedServers = NONE  #: other servers whose users may sign in
     session_actions: SessionActions | None = None  #: None: users have no sessions
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events

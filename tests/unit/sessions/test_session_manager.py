@@ -10,11 +10,13 @@ import pytest
 from support.fake_xmpp_server import SASL, fake_server
 from support.ports import LOOPBACK, free_port
 
+from component.core.accounts.c2s import C2s
 from component.core.errors import NotAuthorized, Overloaded
 from component.core.hosts import Hosts
 from component.core.sessions.credentials import Credentials
 from component.core.sessions.delivery import Undelivered
 from component.core.sessions.outgoing import Outgoing, Text
+from component.core.sessions.servers import Server
 from component.core.tokens.sign_ins import WRONG_PASSWORD
 from component.sessions.manager import LOGINS_AT_ONCE, SessionManager, SessionSettings
 
@@ -115,6 +117,33 @@ async def reached(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 - connections are counted elsewhere
             await asyncio.sleep(0.01)
+
+
+class Others:
+    """Another server, which nobody can reach."""
+
+    def admits(self, address: str) -> bool:
+        return address.endswith("@far.test")
+
+    def server(self, domain: str) -> Server:
+        return C2s(LOOPBACK, free_port())
+
+
+async def test_sessions_at_other_servers_have_a_limit_of_their_own() -> None:
+    settings = SessionSettings(
+        address=LOOPBACK, port=free_port(), max=5, idle_seconds=60.0, max_other=1
+    )
+    sessions = SessionManager(
+        settings, Hosts(["one.test"]), Credentials(), signed_out, others=Others()
+    )
+    async with sessions.running(lambda name, work: asyncio.create_task(work)):
+        sessions.session("carol@far.test")
+        with pytest.raises(Overloaded, match="Too many sessions"):
+            sessions.session("dave@far.test")
+        sessions.session(ALICE)
+        sessions.session(BOB)
+        with pytest.raises(NotAuthorized):
+            sessions.session("eve@closed.test")
 
 
 async def test_closed_manager_opens_no_session() -> None:
