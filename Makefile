@@ -3,8 +3,11 @@
 
 BIN := .venv/bin
 
+# Each of the many processes of the tests would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Tests wait for servers half of the time, so there may be more of them than cores.
-WORKERS ?= 3
+WORKERS ?= 4
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -21,7 +21,7 @@ from typing import BinaryIO, Self
 
 from component.clients.muniment_http import Answer, Client, NotRunning
 from component.config import ConfigError, Http
-from component.wiring import settings
+from component.wiring.running_program import client_settings
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Responder:
 
     def _connected(self) -> Client:
         if self._client is None:
-            self._client = Client(settings.client(self._load_config()))
+            self._client = Client(client_settings(self._load_config()))
         return self._client
 
     async def _fail(self, reason: str) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Show Muniment at work: a private ejabberd, a conversation of two users, two ways to read it.
+"""Show Muniment at work: a private ejabberd, two users who talk by XMPP clients and by curl.
 
 All files are in .run, or in the folder given as the argument, so a second run starts in seconds
 and shows the messages of the first run. The demo uses the installed ejabberd; if there is none,
@@ -11,15 +11,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import fcntl
+import json
 import secrets
 import signal
-import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -27,6 +28,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from slixmpp import JID, ClientXMPP, Message  # noqa: E402
 from support.ejabberd import Account, Ejabberd, Ports  # noqa: E402
 from support.muniment import Muniment  # noqa: E402
+from support.ports import LOOPBACK, free_port  # noqa: E402
 from support.program import Failed  # noqa: E402
 from support.releases import Release, Unavailable, installed_or_newest, unpacked  # noqa: E402
 from support.slixmpp_client import slixmpp_client  # noqa: E402
@@ -55,6 +57,13 @@ CONVERSATION = (
     ("bob", "Nothing gets lost there. It is only never found."),
     ("alice", "Then it is time for an archive that can be asked. 🗝"),
 )
+
+#: A header of curl, as a shell reads it.
+JSON = "'Content-Type: application/json'"
+
+#: What alice sends over HTTP, and how long a step over HTTP may take.
+OVER_HTTP = "I have asked it, by curl, and here they are."
+HTTP_SECONDS = 30
 
 
 class AlreadyRunning(Exception):
@@ -99,13 +108,21 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
     )
     ejabberd.register(alice, bob)
     say("Starting Muniment: muniment serve")
-    files = {section: {"secret": f"file:{section}-secret"} for section in ("xmpp", "http")}
+    public_port = free_port(5282)
+    options = {section: {"secret": f"file:{section}-secret"} for section in ("xmpp", "http")} | {
+        # Users sign in over HTTP with the passwords that ejabberd checks.
+        "tokens": {"key_file": "token-key.json"},
+        "accounts": {"login_address": LOOPBACK, "login_port": ejabberd.ports.c2s},
+        "public_http": {"enabled": True, "port": public_port},
+    }
     muniment = stack.enter_context(
-        Muniment(RUN, ejabberd, http_port=5281, secret=secret("http-secret"), options=files)
+        Muniment(RUN, ejabberd, http_port=5281, secret=secret("http-secret"), options=options)
     )
-    asyncio.run(talk(ejabberd, alice, bob))
+    api = f"http://{LOOPBACK}:{public_port}/api/v1"
+    asyncio.run(talk(ejabberd, User(alice, api), User(bob, api)))
     command = curl(muniment, alice)
-    show_http(command)
+    say("The server reads her archive over HTTP")
+    asyncio.run(show(command))
     show_addresses(ejabberd, muniment, (alice, bob), command)
     # One Ctrl-C is enough, and a second one must not interrupt the orderly stop.
     stack.callback(ignore_signals)
@@ -134,17 +151,18 @@ def secret(name: str) -> str:
     return path.read_text().strip()
 
 
-async def talk(ejabberd: Ejabberd, alice: Account, bob: Account) -> None:
-    """Let two users exchange messages, and let one of them read the archive."""
+async def talk(ejabberd: Ejabberd, alice: User, bob: User) -> None:
+    """Let two users exchange messages, by XMPP clients and over HTTP, and read their archives."""
     port = ejabberd.ports.c2s
     async with (
-        slixmpp_client(alice, port) as alice_client,
-        slixmpp_client(bob, port) as bob_client,
+        slixmpp_client(alice.account, port) as alice_client,
+        slixmpp_client(bob.account, port) as bob_client,
     ):
         say("alice and bob talk, through ejabberd, with slixmpp")
         await converse({"alice": alice_client, "bob": bob_client})
         say(f"alice asks ejabberd for her archive (XEP-0313): the last {SHOWN} messages")
         await show_archive(alice_client)
+        await send_over_http(alice, bob, bob_client)
 
 
 async def converse(clients: dict[str, ClientXMPP]) -> None:
@@ -158,6 +176,35 @@ async def converse(clients: dict[str, ClientXMPP]) -> None:
         clients[speaker].send_message(to, text, mtype="chat")
         message = await asyncio.wait_for(received.get(), timeout=10)
         print(f"  {speaker:>5}: {message['body']}")
+
+
+async def send_over_http(alice: User, bob: User, bob_client: ClientXMPP) -> None:
+    """Sign both users in by curl, send a message, and show everywhere that it has arrived."""
+    say("alice and bob sign in over HTTP, each with the password of the XMPP account")
+    for user in (alice, bob):
+        user.token_file.touch(mode=0o600)
+        await show(user.sign_in(), prints_answer=False)
+    place = decoded(await run(bob.get("snapshot?limit=1")))["cursor"]
+    received: asyncio.Queue[Message] = asyncio.Queue()
+    bob_client.add_event_handler("message", received.put_nowait)
+    say("bob waits for his next event (a long poll)")
+    poll = bob.get(f"events?after={place}&wait={HTTP_SECONDS}&xml=false")
+    print(f"  $ {poll}")
+    polling = asyncio.create_task(run(poll))
+    say("alice sends to bob over HTTP")
+    decoded(await show(alice.send(bob.account.jid, OVER_HTTP)))
+    say("bob's XMPP client gets it")
+    async with asyncio.timeout(HTTP_SECONDS):
+        message = await received.get()
+    print(f"  {message['from'].user:>5}: {message['body']}")
+    say("bob's long poll gets it")
+    [event, *_] = decoded(await polling)["events"]
+    print(f"  event {event['event_id']}: {json.dumps(event['message'], ensure_ascii=False)}")
+    say("Both archives have it")
+    for user in (alice, bob):
+        answer = await show(user.get("messages?order=desc&limit=1&xml=false"))
+        if [item["body"] for item in decoded(answer)["messages"]] != [OVER_HTTP]:
+            raise Failed(f"the archive of {user.account.jid} does not have it: {answer}")
 
 
 async def show_archive(client: ClientXMPP) -> None:
@@ -177,6 +224,50 @@ async def show_archive(client: ClientXMPP) -> None:
         print(f"  {'':19}         id {result['id']}")
 
 
+@dataclass(frozen=True)
+class User:
+    """The commands by which a user calls Muniment. No secret is in them, or in the output."""
+
+    account: Account
+    api: str
+
+    def sign_in(self) -> str:
+        """Return the command that signs in, and keeps the access token in a file."""
+        password = quote(short(RUN / f"{self.account.user}-password"))
+        body = f'{{"jid": "{self.account.jid}", "password": "%s"}}'
+        access = r's/.*"access_token":"\([^"]*\)".*/Authorization: Bearer \1/p'
+        return (
+            f"printf '{body}' \"$(cat {password})\" |\n"
+            f"    curl -s -H {JSON} -d @- {self.api}/tokens |\n"
+            f"    sed -n '{access}' > {self._token}"
+        )
+
+    def get(self, path: str) -> str:
+        """Return the command that gets a path below the user's own archive."""
+        return f"curl -s -H @{self._token} '{self._archive}/{path}'"
+
+    def send(self, to: str, text: str) -> str:
+        """Return the command that sends a message."""
+        body = json.dumps({"to": to, "body": text})
+        return (
+            f"curl -s -H @{self._token} -H {JSON} \\\n"
+            f"    -d {quote(body)} {self._archive}/messages"
+        )
+
+    @property
+    def _archive(self) -> str:
+        return f"{self.api}/archives/{self.account.jid}"
+
+    @property
+    def token_file(self) -> Path:
+        """The file with the header that shows the access token."""
+        return RUN / f"{self.account.user}-token"
+
+    @property
+    def _token(self) -> str:
+        return quote(short(self.token_file))
+
+
 def curl(muniment: Muniment, account: Account) -> str:
     """Return a command that reads the newest messages over HTTP, with the secret from its file."""
     header = f'"X-Api-Key: $(cat {quote(short(RUN / "http-secret"))})"'
@@ -184,14 +275,33 @@ def curl(muniment: Muniment, account: Account) -> str:
     return f"curl -s -H {header} '{muniment.url}/api/archive?{query}'"
 
 
-def show_http(command: str) -> None:
-    """Run a command in a shell and print its answer."""
-    say("The same archive over HTTP")
-    print(f"  $ {command}")
-    answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
-    if answer.returncode != 0:
-        raise Failed(f"curl ended with {answer.returncode}: {answer.stderr or 'no answer'}")
-    print(f"  {answer.stdout}")
+async def show(command: str, *, prints_answer: bool = True) -> str:
+    """Print a command, run it in a shell, print its answer and return it."""
+    print("  $ " + command.replace("\n", "\n  "))
+    answer = await run(command)
+    if prints_answer:
+        print(f"  {answer}")
+    return answer
+
+
+def decoded(answer: str) -> dict[str, Any]:
+    """Return an answer of Muniment. Raises Failed if it is an error."""
+    fields: dict[str, Any] = json.loads(answer or "{}")
+    if "error" in fields or not fields:
+        raise Failed(f"Muniment answers: {answer or 'nothing'}")
+    return fields
+
+
+async def run(command: str) -> str:
+    """Run a command in a shell, and return its answer. Raises Failed."""
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    answer, errors = await process.communicate()
+    if process.returncode != 0:
+        text = errors.decode() or "no answer"
+        raise Failed(f"a command ended with {process.returncode}: {text}\n{command}")
+    return answer.decode()
 
 
 def show_addresses(

@@ -13,6 +13,7 @@ from storage.rows import (
     Contact,
     Conversations,
     Cutoff,
+    DeadLetter,
     DisplayedMarker,
     EventPage,
     Filter,
@@ -25,6 +26,9 @@ from storage.rows import (
     OverLimit,
     Page,
     PreferencesRow,
+    PushProgress,
+    PushSubscription,
+    PushTime,
     References,
     Removed,
     RetractionOutcome,
@@ -516,6 +520,81 @@ class EventsStore(Protocol):
         ...
 
 
+class PushStore(Protocol):
+    """Push subscriptions of accounts, each with a cursor of its own, and their dead letters.
+
+    A subscription whose sign-in has ended does not exist for a reader. `at` is the present time,
+    in microseconds since the epoch. Erasing an archive removes the subscriptions of its owner,
+    and removing a sign-in those that were made in it.
+    """
+
+    async def add(self, subscription: PushSubscription, *, limit: int) -> bool:
+        """Add a subscription; it replaces one of the same account and endpoint.
+
+        Returns False, and adds nothing, if the account has `limit` others.
+        """
+        ...
+
+    async def get(self, id: str, *, at: int) -> PushSubscription | None:
+        """Return a subscription, None where there is none."""
+        ...
+
+    async def list(self, jid: str, *, at: int) -> tuple[PushSubscription, ...]:
+        """Return the subscriptions of an account, the oldest first."""
+        ...
+
+    async def times(self, *, at: int) -> tuple[PushTime, ...]:
+        """Return when each subscription of all accounts is to be looked at, in no order."""
+        ...
+
+    async def set_content(self, jid: str, id: str, content: str) -> bool:
+        """Set how much of an event is sent; return whether there is such a subscription."""
+        ...
+
+    async def set_cursor(self, jid: str, id: str, cursor: str) -> bool:
+        """Move a subscription to a place, and forget failed attempts.
+
+        Returns whether there is such a subscription.
+        """
+        ...
+
+    async def save(self, progress: Sequence[PushProgress], *, dead_letters_max: int) -> None:
+        """Save what deliveries have changed, all or nothing, durably.
+
+        A change of a subscription that has another cursor by now is ignored. Each subscription
+        keeps its newest `dead_letters_max` dead letters.
+        """
+        ...
+
+    async def remove(self, jid: str, id: str) -> bool:
+        """Remove a subscription and its dead letters; return whether there was one."""
+        ...
+
+    async def remove_ended(self, *, at: int) -> int:
+        """Remove the subscriptions whose sign-ins have ended, and return their number."""
+        ...
+
+    async def dead_letters(self, id: str) -> tuple[DeadLetter, ...]:
+        """Return the dead letters of a subscription in the order of their events."""
+        ...
+
+    async def replay_dead_letters(self, id: str) -> int:
+        """Note that all dead letters of a subscription are to be sent; return their number."""
+        ...
+
+    async def put_dead_letter(self, id: str, letter: DeadLetter) -> None:
+        """Replace a dead letter; without the letter of this event, do nothing."""
+        ...
+
+    async def remove_dead_letter(self, id: str, event_id: int) -> None:
+        """Remove a dead letter, if there is one of this event."""
+        ...
+
+    async def unread(self, owner: str) -> int:
+        """Return the number of conversations of an archive that have unread messages."""
+        ...
+
+
 class Offline(Protocol):
     """Stanzas that wait until their recipient comes online."""
 
@@ -570,6 +649,9 @@ class Storage(Protocol):
 
     @property
     def events(self) -> EventsStore: ...
+
+    @property
+    def push(self) -> PushStore: ...
 
     async def check(self) -> None:
         """Raise Unavailable unless the store can be written."""

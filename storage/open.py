@@ -26,6 +26,7 @@ from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
 from storage.sqlite.offline import SqliteOffline
 from storage.sqlite.preferences import SqlitePreferences
+from storage.sqlite.push import SqlitePush
 from storage.sqlite.retention.store import SqliteRetention
 from storage.sqlite.rooms import SqliteRooms
 from storage.sqlite.rules import SqliteRules
@@ -53,6 +54,7 @@ class SqliteStorage:
         self.sign_ins = SqliteSignIns(database)
         self.contacts = SqliteContacts(database)
         self.offline = SqliteOffline(database)
+        self.push = SqlitePush(database)
         self.events = SqliteEvents(database, ids, self.archive.owners, self.archive.journal)
 
     async def check(self) -> None:

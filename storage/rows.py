@@ -492,3 +492,71 @@ class OfflineStanza:
     peer: str  #: full JID of the sender
     stanza: str
     at: int  #: microseconds since the epoch, UTC
+
+
+class PushKind(StrEnum):
+    """How a receiver of events is reached."""
+
+    WEBHOOK = "webhook"  #: a signed request to a URL of the user
+    WEB_PUSH = "web-push"  #: an encrypted one to the push service of a browser (RFC 8030)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushSubscription:
+    """A receiver to which the events of an account are sent, and the place that it has reached.
+
+    It lasts as long as the sign-in that it was made in. All times are in microseconds since the
+    epoch.
+    """
+
+    id: str
+    jid: str  #: bare JID of the account
+    sign_in: str  #: id of the sign-in
+    kind: PushKind
+    endpoint: str = field(repr=False)  #: URL
+    secret: bytes = field(repr=False)  #: signs requests to a webhook; `auth` of RFC 8291
+    public_key: bytes = field(default=b"", repr=False)  #: `p256dh` of RFC 8291
+    label: str = ""  #: the name that the client gave it
+    content: str  #: how much of an event is sent
+    events: tuple[str, ...]  #: which events are sent
+    created_at: int
+    cursor: str  #: the place behind the last event that is done with; or an event id
+    attempts: int = 0  #: failed attempts to send the next event
+    retry_at: int = 0  #: time of the next attempt; 0: as soon as there is an event
+    failure: str = ""  #: why the last attempt failed
+    delivered_at: int = 0  #: time of the last event that was accepted; 0: none yet
+
+
+@dataclass(frozen=True, slots=True)
+class PushTime:
+    """When a subscription is to be looked at."""
+
+    id: str
+    jid: str
+    retry_at: int  #: microseconds since the epoch; 0: now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """An event that a receiver did not accept, without the content of the event."""
+
+    event_id: int
+    type: str
+    at: int  #: when it was given up, microseconds since the epoch
+    attempts: int
+    failure: str
+    is_waiting: bool = False  #: whether it is to be sent once more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushProgress:
+    """What a delivery changes of a subscription."""
+
+    id: str
+    after: str  #: the cursor of the subscription before
+    cursor: str
+    attempts: int = 0
+    retry_at: int = 0
+    failure: str = ""
+    delivered_at: int | None = None  #: None: unchanged
+    dead_letters: tuple[DeadLetter, ...] = ()  #: new ones

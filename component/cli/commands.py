@@ -175,9 +175,9 @@ async def _ask(
     """Send a request to the running program and return an exit code."""
     # Imported here, so that --help does not wait for it.
     from component.clients.muniment_http import Client, NotRunning
-    from component.wiring import settings
+    from component.wiring.running_program import client_settings
 
-    async with Client(settings.client(http)) as client:
+    async with Client(client_settings(http)) as client:
         try:
             answer = await request(client)
         except NotRunning as error:

@@ -15,7 +15,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from component.web.server.settings import UNIX
+from component.core.unix_sockets import UNIX
 
 
 class NotRunning(Exception):

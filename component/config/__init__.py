@@ -9,6 +9,7 @@ from __future__ import annotations
 from component.config.loader import load, load_http
 from component.config.messages import ConfigError
 from component.config.network import Http, PublicHttp, Xmpp
+from component.config.push import Push
 from component.config.sections import (
     NAMED_SECTIONS,
     SECTIONS,
@@ -39,6 +40,7 @@ __all__ = [
     "Log",
     "Operator",
     "PublicHttp",
+    "Push",
     "RemoteData",
     "Retention",
     "Rosters",

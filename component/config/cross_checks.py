@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from component.config.messages import Problem, unknown
 from component.config.network import Http, PublicHttp, Xmpp
+from component.config.push import Push
 from component.config.sections import (
     Accounts,
     Archive,
@@ -17,11 +18,15 @@ from component.config.sections import (
     Tokens,
 )
 from component.config.tables import Table
-from component.config.types import UNIX, Section
+from component.config.types import Section
 from component.core.access.principals import SERVER
+from component.core.unix_sockets import UNIX
 
 #: A listener on one of these addresses uses its port on all addresses of the machine.
 _ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared, not listened on
+
+#: Seconds for a request that signs a user of another server in.
+SIGN_IN_SECONDS = 7
 
 _OPERATOR = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -37,31 +42,48 @@ def contradictions(tables: Sequence[Table], valid: Mapping[str, Section]) -> Ite
         if isinstance(archive, Archive):
             yield from _room_services(archive, xmpp)
     yield from _listeners(valid)
+    yield from _other_servers(valid)
     yield from _operator_names(tables)
     yield from _shared_identities(valid)
 
 
 def cross_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
     """Yield a sentence for each option that is valid but probably has no intended effect."""
-    http, public, tokens = valid.get("http"), valid.get("public_http"), valid.get("tokens")
-    if isinstance(public, PublicHttp) and isinstance(tokens, Tokens):
-        if public.enabled and tokens.key_file is None:
+    yield from _sign_in_warnings(valid)
+    yield from _operator_warnings(valid)
+
+
+def _sign_in_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
+    public, tokens = valid.get("public_http"), valid.get("tokens")
+    if not isinstance(public, PublicHttp) or not isinstance(tokens, Tokens):
+        return
+    yield from _gateway_warnings(valid, public, tokens)
+    if tokens.key_file is None:
+        if public.enabled:
             yield "public_http.enabled: nobody can sign in there while tokens.key_file is not set"
-        if tokens.key_file is not None and not public.enabled:
-            yield "tokens.key_file has no effect while public_http.enabled is false"
-        yield from _gateway(valid, public, tokens)
-        accounts, handlers = valid.get("accounts"), valid.get("handlers")
-        if (
-            tokens.key_file is not None
-            and isinstance(accounts, Accounts)
-            and isinstance(handlers, Handlers)
-            and accounts.source == "ejabberd"
-            and not (accounts.asks_ejabberd or handlers.module)
-        ):
-            yield (
-                "tokens.key_file: nobody can sign in, because Muniment cannot check passwords: "
-                "set accounts.api_url or accounts.login_address"
-            )
+        push, sessions = valid.get("push"), valid.get("sessions")
+        if isinstance(push, Push) and push.key_file is not None:
+            yield "push.key_file has no effect while tokens.key_file is not set"
+        if isinstance(sessions, Sessions) and sessions.servers:
+            yield "sessions.servers has no effect while tokens.key_file is not set"
+        return
+    if not public.enabled:
+        yield "tokens.key_file has no effect while public_http.enabled is false"
+    accounts, handlers = valid.get("accounts"), valid.get("handlers")
+    if (
+        isinstance(accounts, Accounts)
+        and isinstance(handlers, Handlers)
+        and accounts.source == "ejabberd"
+        and not (accounts.asks_ejabberd or handlers.module)
+    ):
+        yield (
+            "tokens.key_file: nobody can sign in, because Muniment cannot check passwords: "
+            "set accounts.api_url or accounts.login_address"
+        )
+
+
+def _operator_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
+    http = valid.get("http")
     for title, section in valid.items():
         if not isinstance(section, Operator) or section.secret is None:
             continue
@@ -74,7 +96,9 @@ def cross_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
             )
 
 
-def _gateway(valid: Mapping[str, Section], public: PublicHttp, tokens: Tokens) -> Iterator[str]:
+def _gateway_warnings(
+    valid: Mapping[str, Section], public: PublicHttp, tokens: Tokens
+) -> Iterator[str]:
     """Yield a sentence for each option without which there is no gateway."""
     gateway, sessions = valid.get("gateway"), valid.get("sessions")
     if not isinstance(gateway, Gateway) or not gateway.enabled:
@@ -100,6 +124,24 @@ def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Problem]:
             yield Problem("archive.room_services", f"{service} is a virtual host (xmpp.hosts)")
         if service == xmpp.jid:
             yield Problem("archive.room_services", f"{service} is the component itself (xmpp.jid)")
+
+
+def _other_servers(valid: Mapping[str, Section]) -> Iterator[Problem]:
+    sessions, xmpp, public = valid.get("sessions"), valid.get("xmpp"), valid.get("public_http")
+    if not isinstance(sessions, Sessions) or not sessions.servers:
+        return
+    if isinstance(xmpp, Xmpp):
+        for server in sessions.servers:
+            if server in (xmpp.jid, *xmpp.hosts):
+                yield Problem(
+                    "sessions.servers", f"{server} is served here, and is no other server"
+                )
+    if isinstance(public, PublicHttp) and public.request_timeout_seconds < SIGN_IN_SECONDS:
+        yield Problem(
+            "public_http.request_timeout_seconds",
+            f"expected at least {SIGN_IN_SECONDS}, because a refused sign-in takes that long with "
+            "sessions.servers",
+        )
 
 
 def _listeners(valid: Mapping[str, Section]) -> Iterator[Problem]:

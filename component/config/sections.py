@@ -1,7 +1,8 @@
 """All options, each with its type, range, default and description.
 
 muniment.toml.example and docs/operations.md repeat the descriptions word for word; tests compare
-them. The sections [xmpp], [http] and [public_http] are in `config.network`.
+them. The sections [xmpp], [http] and [public_http] are in `config.network`, [push] in
+`config.push`.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from component.config.network import Http, PublicHttp, Xmpp
+from component.config.push import Push
 from component.config.types import (
     Address,
     BareJid,
     Count,
     DataFile,
     Domain,
+    DomainOrAll,
     Folder,
     HttpUrl,
+    IpAddress,
     JidOrDomain,
     ModuleName,
+    Network,
     Port,
     Prefix,
     Secret,
@@ -260,6 +265,29 @@ class Sessions(Section):
         default=600.0,
         description="Seconds without a request that needs it after which a connection is closed.",
     )
+    servers: tuple[DomainOrAll, ...] = Field(
+        default=(),
+        strict=False,
+        description="Domains of other XMPP servers whose users may sign in with the password of "
+        'their account there; "*": all of them.',
+    )
+    max_other: Count = Field(
+        default=50,
+        description="Maximum number of connections to other servers among sessions.max.",
+    )
+    allowed_networks: tuple[Network, ...] = Field(
+        default=(),
+        strict=False,
+        description="Networks and addresses in which other servers may be although they are not "
+        "public.",
+    )
+    name_servers: tuple[IpAddress, ...] = Field(
+        default=(),
+        strict=False,
+        description="IP addresses of the name servers that are asked for other servers; without "
+        "any, those of this machine.",
+    )
+    name_server_port: Port = Field(default=53, description="Port of sessions.name_servers.")
 
 
 class Gateway(Section):
@@ -416,6 +444,7 @@ class Config:
     accounts: Accounts = field(default_factory=Accounts)
     tokens: Tokens = field(default_factory=Tokens)
     sessions: Sessions = field(default_factory=Sessions)
+    push: Push = field(default_factory=Push)
     gateway: Gateway = field(default_factory=Gateway)
     rosters: Rosters = field(default_factory=Rosters)
     remote_data: RemoteData = field(default_factory=RemoteData)
@@ -470,6 +499,7 @@ SECTIONS: MappingProxyType[str, type[Section]] = MappingProxyType(
         "accounts": Accounts,
         "tokens": Tokens,
         "sessions": Sessions,
+        "push": Push,
         "gateway": Gateway,
         "rosters": Rosters,
         "http": Http,

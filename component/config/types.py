@@ -24,12 +24,13 @@ from pydantic import (
     ValidationInfo,
 )
 
+from component.core.sessions.servers import ALL
+from component.core.unix_sockets import UNIX
 from component.core.wording import shown, type_name
 
 FILE = "file:"
 SQLITE = "sqlite:"
 MEMORY = f"{SQLITE}:memory:"
-UNIX = "unix:"
 #: The folder of configuration files, which holds no data (FHS 3.7).
 CONFIGURATIONS = Path("/etc")
 #: Prefix of the secrets in our examples. They are public, so they are refused.
@@ -45,6 +46,7 @@ _ORIGIN = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])"
     r"(?::(?P<port>[1-9][0-9]{0,4}))?"
 )
+_CONTACT = re.compile(r"mailto:[^@\s]+@[\w.-]+|https://[\w-]+(?:\.[\w-]+)+[!-~]*")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 
@@ -84,6 +86,16 @@ def _domain(value: object) -> str:
     if len(value.encode(errors="replace")) > 1023 or not all(map(_LABEL.fullmatch, labels)):
         raise ValueError(f"expected a domain, such as chat.example, given {shown(value)}")
     return value
+
+
+def _domain_or_all(value: object) -> str:
+    return ALL if value == ALL else _domain(value)
+
+
+def _ip_address(value: object) -> str:
+    if isinstance(value, str) and _is_ip(value):
+        return value
+    raise ValueError(f"expected an IP address, given {shown(value)}")
 
 
 def _bare_jid(value: object) -> str:
@@ -168,6 +180,16 @@ def _http_url(value: object) -> str:
     if "@" in url.netloc or url.query or url.fragment:
         raise ValueError("expected a URL with host, port and path only")
     return url.geturl().rstrip("/")
+
+
+def _contact(value: object) -> str:
+    """Return a contact as push services take it (RFC 8292 section 2.1)."""
+    if isinstance(value, str) and _CONTACT.fullmatch(value):
+        return value
+    raise ValueError(
+        "expected mailto:ADDRESS or an https URL, such as mailto:ann@chat.example, given "
+        f"{shown(value)}"
+    )
 
 
 def _module_name(value: object) -> str:
@@ -271,6 +293,8 @@ def readable_by_all(path: Path) -> bool:
 
 
 Domain = Annotated[str, BeforeValidator(_domain)]
+DomainOrAll = Annotated[str, BeforeValidator(_domain_or_all)]
+IpAddress = Annotated[str, BeforeValidator(_ip_address)]
 BareJid = Annotated[str, BeforeValidator(_bare_jid)]
 JidOrDomain = Annotated[str, BeforeValidator(_jid_or_domain)]
 Address = Annotated[str, BeforeValidator(_address)]
@@ -279,6 +303,7 @@ Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Prefix = Annotated[str, BeforeValidator(_prefix)]
 Origin = Annotated[str, BeforeValidator(_origin)]
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+Contact = Annotated[str, BeforeValidator(_contact)]
 ModuleName = Annotated[str, BeforeValidator(_module_name)]
 DataFile = Annotated[str, BeforeValidator(_data_file)]
 Folder = Annotated[str, BeforeValidator(_folder)]

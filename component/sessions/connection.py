@@ -1,4 +1,4 @@
-"""One client connection to ejabberd: logs in, sends what it is told, and reports events.
+"""One client connection to a server: logs in, sends what it is told, and reports events.
 
 It uses stream management (XEP-0198), so a session survives a short loss of its connection.
 """
@@ -15,17 +15,18 @@ from typing import Any, Literal
 
 from slixmpp import ClientXMPP, Iq, Message, Presence
 from slixmpp.exceptions import IqError, IqTimeout
-from slixmpp.xmlstream import ET, StanzaBase
+from slixmpp.xmlstream import ET, StanzaBase, tostring
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 
-from component.core.accounts.c2s import INCONCLUSIVE, C2s
+from component.core.accounts.c2s import INCONCLUSIVE
 from component.core.accounts.passwords import prepare
 from component.core.ejabberd_options import NS_DISCO_INFO
 from component.core.errors import BadRequest
 from component.core.sessions import events
 from component.core.sessions.credentials import Credential
 from component.core.sessions.outgoing import Outgoing, OwnPresence, Subscription
+from component.core.sessions.servers import Endpoint, Server
 from component.core.xml.jids import bare, domain
 from component.sessions import stanzas
 
@@ -36,10 +37,27 @@ LOGIN_SECONDS = 10.0
 ANSWER_SECONDS = 20.0
 END_SECONDS = 1.0
 
+#: Bytes that a server may send without completing a stanza; a large roster has a megabyte.
+STANZA_MAX_BYTES = 2 * 1024 * 1024
+
+#: XEP-0368 section 3.
+_ALPN = "xmpp-client"
+
 _NS_CARBONS = "urn:xmpp:carbons:2"
 _NS_PING = "urn:xmpp:ping"
 
 Report = Callable[[events.Event], None]
+
+#: Called with each message that the account sends, or receives at this or another client: its XML.
+OnMessage = Callable[[str], None]
+
+
+def _has_no_stanzas(record: logging.LogRecord) -> bool:
+    """Return False for the line in which slixmpp logs what it cannot parse."""
+    return not record.msg.startswith("Parse error")
+
+
+logging.getLogger("slixmpp.xmlstream.xmlstream").addFilter(_has_no_stanzas)
 
 
 class Login(Enum):
@@ -54,24 +72,32 @@ class Login(Enum):
 class Connection(ClientXMPP):
     """The connection of one session, for as long as the session lives."""
 
-    def __init__(self, owner: str, c2s: C2s, report: Report) -> None:
-        """`owner` is the prepared bare JID of the account."""
+    def __init__(
+        self, owner: str, server: Server, report: Report, on_message: OnMessage | None = None
+    ) -> None:
+        """`owner` is the prepared bare JID of an account on the server.
+
+        `on_message` is None if somebody else archives the messages.
+        """
         super().__init__(
             f"{owner}/muniment-{secrets.token_hex(4)}",
             "",
-            plugin_config={"feature_mechanisms": c2s.mechanisms},
-            ssl_context=c2s.context,
+            plugin_config={"feature_mechanisms": server.mechanisms},
+            ssl_context=server.context,
         )
-        self.enable_direct_tls = False
+        # slixmpp would follow <see-other-host/> to any address, also a private one.
+        self.max_redirects = -1
         # Users decide about subscriptions themselves.
         self.auto_authorize = None
         self.auto_subscribe = False
         for plugin in ("xep_0030", "xep_0198", "xep_0199"):
             self.register_plugin(plugin)
         self._owner = owner
-        self._c2s = c2s
+        self._server = server
         self._report = report
-        self._mechanisms = c2s.mechanisms["use_mechs"]
+        self._mechanisms = server.mechanisms["use_mechs"]
+        self._on_archivable = on_message
+        self._incomplete_bytes = 0
         self._login: asyncio.Future[Login] | None = None
         self._shows_token = False
         self._is_up = False
@@ -81,15 +107,36 @@ class Connection(ClientXMPP):
         self.add_event_handler("session_resumed", lambda _: self._logged_in(Login.RESUMED))
         self.add_event_handler("failed_auth", self._on_failed_auth)
         self.add_event_handler("no_auth", self._on_no_mechanism)
+        self.add_event_handler("stream_error", lambda _: self._logged_in(Login.FAILED))
+        self.add_event_handler("ssl_invalid_chain", lambda _: self._logged_in(Login.FAILED))
         self.add_event_handler("connection_failed", lambda _: self._logged_in(Login.FAILED))
         self.add_event_handler("disconnected", self._on_disconnected)
         self.add_event_handler("roster_update", self._on_roster)
+        self.add_filter("in", self._note_stanza)
         # The machine keeps presences; slixmpp would keep them again, those of rooms too.
         self.remove_handler("Presence")
         takers = {"message": self._on_message, "presence": self._on_presence}
         for name, take in takers.items():
             matcher = MatchXPath(stanzas.CLIENT + name)
             self.register_handler(Callback(f"session {name}", matcher, take))
+
+    def data_received(self, data: bytes | str) -> None:
+        """Read data, as long as the server completes its stanzas."""
+        self._incomplete_bytes += len(data)
+        if self._incomplete_bytes > STANZA_MAX_BYTES:
+            log.warning("%s sends %s too large a stanza", self._server.name, self._owner)
+            self.abort()
+            return
+        super().data_received(data)
+
+    def _note_stanza(self, stanza: StanzaBase) -> StanzaBase:
+        self._incomplete_bytes = 0
+        return stanza
+
+    def connection_made(self, transport: asyncio.BaseTransport, send_event: bool = True) -> None:
+        """Begin to count anew."""
+        self._incomplete_bytes = 0
+        super().connection_made(transport, send_event)
 
     def reschedule_connection_attempt(self) -> None:
         """Do nothing: the machine decides when to connect again."""
@@ -111,13 +158,37 @@ class Connection(ClientXMPP):
         mechanisms: Any = self.plugin["feature_mechanisms"]
         # ejabberd checks tokens as passwords, which SCRAM does not show it.
         mechanisms.use_mechs = {"PLAIN"} if credential.is_token else set(self._mechanisms)
+        outcome = Login.FAILED
+        loop = asyncio.get_running_loop()
+        end = loop.time() + LOGIN_SECONDS
+        try:
+            async with asyncio.timeout_at(end):
+                endpoints = await self._server.endpoints()
+        except OSError as error:
+            # TimeoutError is one of them.
+            log.debug("no address of %s: %s", self._server.name, error)
+            return Login.FAILED
+        for number, endpoint in enumerate(endpoints):
+            # One that does not answer leaves its share of the time to the others.
+            seconds = (end - loop.time()) / (len(endpoints) - number)
+            outcome = await self._log_in_at(endpoint, seconds)
+            if outcome is not Login.FAILED:
+                break
+        return outcome
+
+    async def _log_in_at(self, endpoint: Endpoint, seconds: float) -> Login:
+        """Connect to one address, to no other one, and log in."""
+        mechanisms: Any = self.plugin["feature_mechanisms"]
         mechanisms.attempted_mechs = set()
+        self.enable_direct_tls = endpoint.is_direct_tls
+        self.enable_starttls = not endpoint.is_direct_tls
+        self.ssl_context.set_alpn_protocols([_ALPN] if endpoint.is_direct_tls else [])
         self._login = asyncio.get_running_loop().create_future()
         outcome = Login.FAILED
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOGIN_SECONDS):
-                    self.connect(self._c2s.address, self._c2s.port)
+                async with asyncio.timeout(seconds):
+                    self.connect(endpoint.address, endpoint.port)
                     outcome = await self._login
         finally:
             self._login = None
@@ -150,7 +221,10 @@ class Connection(ClientXMPP):
     def transmit(self, request: Outgoing | OwnPresence | Subscription) -> None:
         """Send a stanza, and report when the server has answered a ping that follows it."""
         if isinstance(request, Outgoing):
-            self.send(Message(self, xml=stanzas.message(request)))
+            stanza = stanzas.message(request)
+            self.send(Message(self, xml=stanza))
+            stanza.set("from", str(self.boundjid))
+            self._archive(stanza)
         elif isinstance(request, OwnPresence):
             self.send(Presence(self, xml=stanzas.presence(request)))
         else:
@@ -304,6 +378,11 @@ class Connection(ClientXMPP):
         event = stanzas.event_of(message.xml, self._owner)
         if event is not None:
             self._report(event)
+        self._archive(stanzas.unwrapped(message.xml, self._owner))
+
+    def _archive(self, message: ET.Element | None) -> None:
+        if self._on_archivable is not None and message is not None:
+            self._on_archivable(tostring(message))
 
     def _on_presence(self, presence: StanzaBase) -> None:
         sender, type = str(presence["from"]), presence.xml.get("type", "available")

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from component.core.accounts.c2s import C2s
 from component.core.background import StartTask
@@ -16,15 +17,23 @@ from component.core.sessions import events
 from component.core.sessions.commands import Change
 from component.core.sessions.credentials import Credentials, IssueToken
 from component.core.sessions.delivery import Delivery
+from component.core.sessions.events import RosterItem
 from component.core.sessions.machine import Limits, SessionMachine
 from component.core.sessions.outgoing import Request
+from component.core.sessions.servers import Server
 from component.core.tokens.sign_ins import WRONG_PASSWORD
+from component.core.xml.jids import domain
+from component.sessions.connection import OnMessage
 from component.sessions.session import OnChange, Session
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks for idle sessions.
 TICK_SECONDS = 5.0
+
+#: Logins at once. When ejabberd comes back, all sessions log in. Each login takes some 10 ms of
+#: CPU time here, and more in ejabberd: all at once would take longer than each of them may take.
+LOGINS_AT_ONCE = 20
 
 #: So many looks lie between two looks for users who have signed out.
 TICKS = 12
@@ -38,6 +47,27 @@ class SessionSettings:
     port: int
     max: int
     idle_seconds: float
+    max_other: int = 0  #: those of users of other servers among them
+
+
+class OtherServers(Protocol):
+    """The other servers at which users may log in."""
+
+    def admits(self, address: str) -> bool:
+        """Return whether a JID is that of a user on an opened server."""
+        ...
+
+    def server(self, domain: str) -> Server:
+        """Return an opened server."""
+        ...
+
+
+class OtherArchives(Protocol):
+    """Archives the messages of users of other servers."""
+
+    def on_message(self, owner: str) -> OnMessage:
+        """Return what takes the XML of each message of a session."""
+        ...
 
 
 def _ignore(_: str, __: Change) -> None:
@@ -54,16 +84,27 @@ class SessionManager:
         credentials: Credentials,
         issue_token: IssueToken,
         on_change: OnChange = _ignore,
+        *,
+        others: OtherServers | None = None,
+        other_archives: OtherArchives | None = None,
     ) -> None:
+        """`on_change` is called with the owner of a session and a change.
+
+        `others` are opened servers, None: there are none; `other_archives` has their messages.
+        """
         self._c2s = C2s(settings.address, settings.port)
         self._max = settings.max
+        self._max_other = settings.max_other
         self._limits = Limits(idle=settings.idle_seconds)
         self._hosts = hosts
+        self._others = others
+        self._other_archives = other_archives
         self._credentials = credentials
         self._issue_token = issue_token
         self._on_change = on_change
         self._sessions: dict[str, Session] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._logins = asyncio.Semaphore(LOGINS_AT_ONCE)
         self._is_closed = False
 
     def __len__(self) -> int:
@@ -73,24 +114,16 @@ class SessionManager:
     def session(self, owner: str) -> Session:
         """Return the session of an account, a new one if it has none.
 
-        Raises NotAuthorized if the JID is not that of a user on a virtual host, before anything is
-        looked up or connected to; Overloaded.
+        Raises NotAuthorized if the JID is not that of a user on a virtual host or an opened
+        server, before anything is looked up or connected to; Overloaded.
         """
-        if not self._hosts.is_user(owner):
+        if not self._hosts.is_user(owner) and not self._is_other(owner):
             raise NotAuthorized(WRONG_PASSWORD)
         session = self._sessions.get(owner)
         if session is None or session.is_closed:
             self._discard_closed()
-            if self._is_closed or len(self._sessions) >= self._max:
-                raise Overloaded("Too many sessions are open: try again later.")
-            session = self._sessions[owner] = Session(
-                owner,
-                self._c2s,
-                self._credentials,
-                self._issue_token,
-                self._limits,
-                self._on_change,
-            )
+            self._check_room(owner)
+            session = self._sessions[owner] = self._made(owner)
         session.report(events.Used())
         return session
 
@@ -103,6 +136,43 @@ class SessionManager:
         """Close the session of an account if it has one."""
         if owner in self._sessions:
             self._sessions[owner].report(events.Closed())
+
+    def _is_other(self, owner: str) -> bool:
+        return self._others is not None and self._others.admits(owner)
+
+    def _check_room(self, owner: str) -> None:
+        """Raise Overloaded if there are too many sessions for one more."""
+        others = sum(not self._hosts.is_user(other) for other in self._sessions)
+        is_full = self._is_closed or len(self._sessions) >= self._max
+        if is_full or (not self._hosts.is_user(owner) and others >= self._max_other):
+            raise Overloaded("Too many sessions are open: try again later.")
+
+    def _made(self, owner: str) -> Session:
+        server: Server = self._c2s
+        on_message = None
+        if self._others is not None and not self._hosts.is_user(owner):
+            server = self._others.server(domain(owner))
+            # ejabberd copies only the messages of our own users.
+            if self._other_archives is not None:
+                on_message = self._other_archives.on_message(owner)
+        return Session(
+            owner,
+            server,
+            self._credentials,
+            self._issue_token,
+            self._limits,
+            self._on_change,
+            self._logins,
+            on_message,
+        )
+
+    def contacts(self, owner: str) -> tuple[RosterItem, ...] | None:
+        """Use the session of a user of another server, and return the roster that it has.
+
+        None: it has none yet. Raises NotAuthorized, Overloaded.
+        """
+        machine = self.session(owner).machine
+        return tuple(machine.contacts.values()) if machine.has_roster else None
 
     @contextmanager
     def delivery(self, owner: str, message: Request) -> Iterator[Delivery]:
@@ -147,6 +217,7 @@ class SessionManager:
         for owner, session in list(self._sessions.items()):
             with suppress(Overloaded):
                 if await self._issue_token(owner) is None:
+                    self._credentials.forget(owner)
                     session.report(events.Closed())
 
     async def close(self) -> None:

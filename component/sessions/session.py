@@ -10,14 +10,14 @@ from contextlib import contextmanager, suppress
 from functools import singledispatchmethod
 from typing import Any
 
-from component.core.accounts.c2s import C2s
 from component.core.errors import Refused
 from component.core.sessions import commands, events
 from component.core.sessions.credentials import Credentials, IssueToken
 from component.core.sessions.delivery import Delivery, Undelivered
 from component.core.sessions.machine import PRESENCES_SECONDS, Limits, Phase, SessionMachine
 from component.core.sessions.outgoing import Request
-from component.sessions.connection import Connection, Login
+from component.core.sessions.servers import Server
+from component.sessions.connection import Connection, Login, OnMessage
 
 log = logging.getLogger(__name__)
 
@@ -31,18 +31,25 @@ class Session:
     def __init__(
         self,
         owner: str,
-        c2s: C2s,
+        server: Server,
         credentials: Credentials,
         issue_token: IssueToken,
         limits: Limits,
         on_change: OnChange,
+        logins: asyncio.Semaphore,
+        on_message: OnMessage | None = None,
     ) -> None:
+        """`logins` limits the logins that all sessions make at once.
+
+        `on_message` is called with the XML of each message, if somebody has to archive it.
+        """
         self._owner = owner
         self._credentials = credentials
         self._issue_token = issue_token
         self._on_change = on_change
+        self._logins = logins
         self._loop = asyncio.get_running_loop()
-        self._connection = Connection(owner, c2s, self.report)
+        self._connection = Connection(owner, server, self.report, on_message)
         self._deliveries: dict[str, Delivery] = {}
         self._task: asyncio.Task[None] | None = None  # connects, or ends
         self._timer: asyncio.TimerHandle | None = None
@@ -153,7 +160,8 @@ class Session:
 
     async def _connect(self) -> None:
         try:
-            event = await self._log_in()
+            async with self._logins:
+                event = await self._log_in()
             self.report(event)
             if event == events.LoggedIn(is_resumed=False):
                 # A little later than the machine asks for: clocks are not exact.
@@ -171,7 +179,7 @@ class Session:
         for credential in await self._credentials.of(self._owner, self._issue_token):
             outcome = await self._connection.log_in(credential)
             if outcome is Login.FAILED:
-                log.info("no session of %s: ejabberd did not decide on its login", self._owner)
+                log.info("no session of %s: the server did not decide on its login", self._owner)
                 return events.ConnectionLost()
             if outcome is Login.REFUSED:
                 self._credentials.refused(credential)

@@ -135,6 +135,16 @@ def error_of(stanza: Element) -> tuple[str, str]:
     return next(iter(conditions), "undefined-condition"), next(iter(texts), "")
 
 
+def unwrapped(stanza: Element, account: str) -> Element | None:
+    """Return a message, or the one in a carbon of it; None for a forged carbon (XEP-0280)."""
+    for name in ("received", "sent"):
+        carbon = stanza.find(f"{_CARBONS}{name}")
+        if carbon is not None:
+            is_own = stanza.get("from") == account
+            return carbon.find(f"{_FORWARD}forwarded/{CLIENT}message") if is_own else None
+    return stanza
+
+
 def event_of(stanza: Element, account: str) -> events.Event | None:
     """Return the event of a message that an account received, None if it is of no interest."""
     if stanza.get("type") == "error":

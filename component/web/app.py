@@ -14,6 +14,7 @@ from component.web.auth.guessing import GuessLimit
 from component.web.events.family import EVENTS
 from component.web.gateway.family import GATEWAY, GATEWAY_START, GATEWAY_STATUS
 from component.web.health.family import HEALTH, LIVENESS
+from component.web.push.family import PUSH
 from component.web.remote_data.family import REMOTE_DATA
 from component.web.server import cors, errors
 from component.web.server.addresses import LogOnce
@@ -34,6 +35,7 @@ FAMILIES = (
     SIGN_INS,
     OWN_ARCHIVE,
     EVENTS,
+    PUSH,
     REMOTE_DATA,
     # The last ones, because by default they have no prefix.
     GATEWAY_STATUS,

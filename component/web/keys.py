@@ -15,6 +15,7 @@ from component.core.events.reader import EventReader
 from component.core.gateway.service import Gateway
 from component.core.gateway.sessions import GatewaySession
 from component.core.hosts import Hosts
+from component.core.push.subscriptions import PushSubscriptions
 from component.core.reading.pages import Pager
 from component.core.reading.reader import ArchiveReader
 from component.core.remote_data.archive import RemoteArchive
@@ -57,6 +58,7 @@ rosters = web.AppKey("rosters", RosterService)
 sign_ins = web.AppKey("sign_ins", SignIns)
 sender = web.AppKey("sender", Sender)
 gateway = web.AppKey("gateway", Gateway)
+push = web.AppKey("push", PushSubscriptions)
 session_actions = web.AppKey("session_actions", SessionActions)
 
 #: In the application of a family: the limits of its listener.

@@ -11,9 +11,11 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 from component.config import Config
+from component.core.archiving.other_accounts import OtherAccounts
 from component.core.archiving.spilling import Lost
 from component.core.background import Background
-from component.core.events.session_changes import SessionChanges
+from component.core.events.session_changes import SessionChanges, contacts_of_sessions
+from component.core.hosts import Hosts
 from component.core.retention.admin import open_archive_admin
 from component.core.sessions.credentials import Credentials
 from component.core.tokens.accounts import with_tokens
@@ -22,6 +24,7 @@ from component.web.app import serve as serve_http
 from component.wiring import account_sources, settings
 from component.wiring.compose import compose
 from component.wiring.gateway import with_gateway
+from component.wiring.push import open_push
 from component.wiring.queries import answer_queries, command_service, http_services
 from component.xmpp.commands.admin import operator_commands
 from component.xmpp.connection.connector import Connector, ServerRefused
@@ -73,8 +76,12 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     passwords = await stack.enter_async_context(
         account_sources.accounts(config, storage, handlers)
     )
-    credentials = Credentials()
-    sign_ins = settings.sign_ins(config, storage, passwords, credentials)
+    hosts, opened = Hosts(config.xmpp.hosts), settings.opened_servers(config)
+    credentials = Credentials(is_other=lambda jid: not hosts.is_user(jid))
+    others = settings.other_servers(config)
+    if others is not None:
+        stack.push_async_callback(others.close)
+    sign_ins = settings.sign_ins(config, storage, passwords, credentials, others)
     accounts = with_tokens(passwords, sign_ins) if sign_ins else passwords
     await stack.enter_async_context(background)
     parts = compose(config, storage, handlers, accounts, settings.spill(config))
@@ -114,11 +121,19 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     link = Link(connection, background)
     stack.push_async_callback(link.end)
     changes = SessionChanges(parts.journal)
-    sessions = settings.sessions(config, sign_ins, credentials, changes.note)
+    other_archives = OtherAccounts(
+        parts.writer, settings.policy(config), parts.sessions, parts.deliveries
+    )
+    sessions = settings.sessions(
+        config, sign_ins, credentials, changes.note, others, other_archives
+    )
     if sessions is not None:
         machine_of = sessions.machine
         parts.journal.on_opened(lambda owner: changes.catch_up(owner, machine_of(owner)))
+        contacts = contacts_of_sessions(sessions)
+        parts.journal.read_other_rosters(contacts, opened.admits)
         await stack.enter_async_context(sessions.running(background.start))
+    push = await stack.enter_async_context(open_push(config, storage, parts, background.start))
     services = http_services(
         storage,
         parts,
@@ -126,6 +141,8 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         background=background,
         handlers=handlers,
         sessions=sessions,
+        push=push,
+        opened=opened,
     )
     web = settings.web(config, parts.operators)
     if config.gateway.enabled:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from component.core.events.reader import EventReader
 from component.core.gateway.contact_book import ContactBook
+from component.core.gateway.push import GatewayPush
 from component.core.gateway.reader import GatewayReader
 from component.core.gateway.service import Gateway
 from component.core.gateway.sessions import GatewaySessions
@@ -35,6 +36,8 @@ def with_gateway(services: Services, web: WebSettings, sessions: UserSessions | 
         reader,
         services.hosts,
         web.gateway,
+        push=None if services.push is None else GatewayPush(services.push),
+        is_opened=services.opened.admits,
     )
     contacts = ContactBook(
         storage.archive,

@@ -9,10 +9,12 @@ from component.core.accounts.protocol import AccountSource
 from component.core.background import Background
 from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
+from component.core.push.subscriptions import PushSubscriptions
 from component.core.retention.admin import ArchiveAdmin
 from component.core.sessions.actions import SessionActions
 from component.core.sessions.delivery import ClientSessions
 from component.core.sessions.sending import Sender
+from component.core.sessions.servers import NONE, OpenedServers
 from component.core.tokens.sign_ins import SignIns
 from component.handlers.functions import Handlers
 from component.web.server.settings import Services
@@ -96,9 +98,12 @@ def http_services(
     background: Background,
     handlers: Handlers,
     sessions: ClientSessions | None = None,
+    push: PushSubscriptions | None = None,
+    opened: OpenedServers = NONE,
 ) -> Services:
     """Return the parts that answer requests over HTTP."""
     context = commands.context
+    reader = parts.reader.for_users(opened.admits)
     return Services(
         storage=storage,
         authorizer=parts.authorizer,
@@ -113,7 +118,9 @@ def http_services(
         rosters=parts.rosters,
         hosts=parts.hosts,
         sign_ins=context.sign_ins,
-        sender=None if sessions is None else Sender(sessions, parts.reader),
+        push=push,
+        sender=None if sessions is None else Sender(sessions, reader),
+        opened=opened,
         session_actions=None if sessions is None else SessionActions(sessions),
         followers=parts.followers,
         displayed=parts.displayed,

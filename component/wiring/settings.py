@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from component.clients.muniment_http import ClientSettings
+from component.clients.other_servers import CHECK_SECONDS, OtherServers
+from component.clients.vetted_addresses import VettedAddresses
 from component.config import Config, Http, PublicHttp, Retention
 from component.core.access.principals import Operator, Role
 from component.core.accounts.protocol import AccountSource
+from component.core.accounts.throttle import Throttled
+from component.core.archiving.other_accounts import OtherAccounts
 from component.core.archiving.policy import Policy
 from component.core.archiving.preferences import HostRules
 from component.core.doctor.facts import Needs
@@ -18,6 +21,7 @@ from component.core.hosts import Hosts
 from component.core.retention.janitor import Timing
 from component.core.retention.plan import RetentionDefaults, RetentionLimits
 from component.core.sessions.credentials import Credentials
+from component.core.sessions.servers import NONE, OpenedServers
 from component.core.tokens.access_tokens import AccessTokens
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
@@ -35,6 +39,10 @@ from storage.spill import Spill
 from storage.sqlite.engine.database import MEMORY
 
 SPARE_SECONDS = 2.0
+
+#: Seconds that a refused sign-in takes where other servers are open, whatever its reason: longer
+#: than the check of a password, and shorter than a request.
+REFUSAL_SECONDS = CHECK_SECONDS + 0.5
 
 #: Where ejabberd_c2s is if nothing else is configured.
 LOOPBACK = "127.0.0.1"
@@ -127,8 +135,33 @@ def needs(config: Config, handlers: Handlers) -> Needs:
     )
 
 
+def opened_servers(config: Config) -> OpenedServers:
+    """Return the other servers whose users may sign in."""
+    if not config.sessions.enabled:
+        return NONE
+    own = (config.xmpp.jid, *config.xmpp.hosts, *config.archive.room_services)
+    return OpenedServers(config.sessions.servers, own)
+
+
+def other_servers(config: Config) -> OtherServers | None:
+    """Return the logins to other servers, None where none is open."""
+    opened, options = opened_servers(config), config.sessions
+    if not opened:
+        return None
+    addresses = VettedAddresses(
+        options.allowed_networks,
+        nameservers=options.name_servers,
+        port=options.name_server_port,
+    )
+    return OtherServers(opened, addresses)
+
+
 def sign_ins(
-    config: Config, storage: Storage, accounts: AccountSource, credentials: Credentials
+    config: Config,
+    storage: Storage,
+    accounts: AccountSource,
+    credentials: Credentials,
+    others: OtherServers | None,
 ) -> SignIns | None:
     """Return the sign-ins of users, None if users cannot sign in. Raises OSError.
 
@@ -145,11 +178,19 @@ def sign_ins(
         Hosts(config.xmpp.hosts),
         refresh_days=options.refresh_days,
         on_password=credentials.remember if config.sessions.enabled else None,
+        others=others and Throttled(others),
+        is_usable=credentials.is_usable,
+        refusal_seconds=REFUSAL_SECONDS if others else 0.0,
     )
 
 
 def sessions(
-    config: Config, sign_ins: SignIns | None, credentials: Credentials, on_change: OnChange
+    config: Config,
+    sign_ins: SignIns | None,
+    credentials: Credentials,
+    on_change: OnChange,
+    others: OtherServers | None,
+    other_archives: OtherAccounts,
 ) -> SessionManager | None:
     """Return the sessions of users, None where there are none."""
     options = config.sessions
@@ -159,10 +200,19 @@ def sessions(
         address=options.address or config.accounts.login_address or LOOPBACK,
         port=options.port or config.accounts.login_port,
         max=options.max,
+        max_other=options.max_other,
         idle_seconds=options.idle_seconds,
     )
     hosts = Hosts(config.xmpp.hosts)
-    return SessionManager(where, hosts, credentials, sign_ins.access_token, on_change)
+    return SessionManager(
+        where,
+        hosts,
+        credentials,
+        sign_ins.access_token,
+        on_change,
+        others=others,
+        other_archives=other_archives,
+    )
 
 
 def retention_defaults(config: Config) -> RetentionDefaults:
@@ -242,15 +292,3 @@ def _listener(http: Http | PublicHttp) -> dict[str, Any]:
         "max_connections": http.max_connections,
         "max_connections_per_address": http.max_connections_per_address,
     }
-
-
-def client(http: Http) -> ClientSettings:
-    """Return the address of the running program, and the secret that clients send to it."""
-    return ClientSettings(
-        address=http.address,
-        port=http.port,
-        secret=http.secret.get_secret_value() if http.secret else None,
-        prefix=http.prefix,
-        # By then the program has answered, at least that the request took too long.
-        timeout_seconds=http.request_timeout_seconds + SPARE_SECONDS,
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from storage.rows import GatewayTotals, SignIn
+from storage.sqlite import push
 from storage.sqlite.engine.protocols import Connection, Database, Row
 
 _GET = """
@@ -114,12 +115,14 @@ class SqliteSignIns:
     async def remove(self, jid: str, id: str) -> bool:
         async with self._database.write() as connection:
             rows = await connection.fetch(_REMOVE, jid, id)
+            await push.delete_ended(connection, jid)
         return bool(rows)
 
     async def remove_all(self, jid: str) -> int:
         async with self._database.write() as connection:
             await connection.execute(_REVOKE, jid)
             rows = await connection.fetch(_REMOVE_ALL, jid)
+            await push.delete_ended(connection, jid)
         return len(rows)
 
     async def renew(self, id: str, *, at: int, expires_at: int) -> None:

@@ -28,6 +28,9 @@ class Plan:
     page_seconds: float = 2.0
     http_seconds: float = 5.0
     inside_pages: int = 2_000
+    polls: int = 2_000
+    sessions: int = 500
+    poll_seconds: float = 60.0  #: at `rate`
 
     def order(self, part: str, number: int, candidates: Iterable[_Candidate]) -> list[_Candidate]:
         """Return the candidates in the order of their turns in a round of a part."""
@@ -46,6 +49,7 @@ SHORT = Plan(
     page_seconds=0.7,
     http_seconds=2.0,
     inside_pages=300,
+    poll_seconds=20.0,
 )
 
 #: Enough to see that everything works; its figures mean little.
@@ -59,6 +63,9 @@ QUICK = Plan(
     page_seconds=0.5,
     http_seconds=1.0,
     inside_pages=300,
+    polls=40,
+    sessions=20,
+    poll_seconds=3.0,
 )
 
 LARGEST = 1_000_000

@@ -170,6 +170,21 @@ _PARTS = (
         "HTTP pages of 50",
         {"pages_per_second": "pages/s", "page_p50_ms": "p50 ms", "cpu_ms": "CPU ms"},
     ),
+    (
+        "polls",
+        "Waiting polls, 100 messages/s",
+        {
+            "p50_ms": "p50 ms",
+            "p99_ms": "p99 ms",
+            "max_ms": "maximum ms",
+            "lost": "lost",
+            "cpu_ms_muniment": "CPU ms of Muniment, a message",
+            "cpu_share_muniment": "cores of Muniment",
+            "cpu_share_ejabberd": "cores of ejabberd",
+            "load_average": "load average before",
+            "seconds": "s to open all",
+        },
+    ),
     ("inside", "The core of Muniment alone, one page: way/archive", {"cpu_ms": "CPU ms"}),
     (
         "search",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
-from support.wire_fixtures import no_certificates, wire
+from support.wire_fixtures import wire
 
 from component.core.xml.times import parse_time
 
-__all__ = ["no_certificates", "wire"]
+__all__ = ["wire"]
 
 
 @pytest.fixture

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import re
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copy
+from typing import Any
 
 import pytest
 from support.ejabberd import ROOT
 from support.program import Program
 from support.releases import Release
+
+#: What alice sends over HTTP.
+SENT = "I have asked it, by curl, and here they are."
 
 #: The demo runs on each release. The time limit covers the wait for demos of other workers.
 pytestmark = [pytest.mark.every_ejabberd, pytest.mark.timeout(400)]
@@ -41,7 +48,7 @@ class Demo(Program):
         """Start the demo, and return after it has shown everything."""
         self.begin()
         self.wait_until(lambda: "Ctrl-C stops it" in self.log, "shows everything")
-        self.wait_until(lambda: self.log.count("curl") == 2, "tells how to go on")
+        self.wait_until(lambda: self.log.count("log in") == 2, "tells how to go on")
 
     def begin(self) -> None:
         """Start the demo."""
@@ -61,15 +68,26 @@ def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
     for number in (signal.SIGINT, signal.SIGTERM):
         with demo:
             output = demo.log
+            poll = repeated_poll(output, tmp_path)
             os.kill(demo.pid, number)
             outcomes.append((demo.wait(), demo.log.splitlines()[-1]))
 
     assert outcomes == [(0, "stopped"), (0, "stopped")]
-    # Each run archives 5 messages, and the second run keeps those of the first.
-    assert '"count":10' in output
-    for secret in (tmp_path / "run").glob("*-secret"):
+    assert sections_with(output, SENT) == [
+        "alice sends to bob over HTTP",
+        "bob's XMPP client gets it",
+        "bob's long poll gets it",
+        "Both archives have it",
+        "The server reads her archive over HTTP",
+    ]
+    assert [event["message"]["body"] for event in poll["events"]] == [SENT]
+    # Each run archives 6 messages, and the second run keeps those of the first.
+    assert '"count":12' in output
+    secrets = [*(tmp_path / "run").glob("*-[pst]*")]
+    assert {path.name for path in secrets} >= {"xmpp-secret", "alice-password", "bob-token"}
+    for secret in secrets:
         assert secret.stat().st_mode & 0o077 == 0
-        assert secret.read_text().strip() not in output
+        assert secret.read_text().split()[-1] not in output
     assert processes_of(tmp_path) == []
 
 
@@ -90,6 +108,20 @@ def test_demo_fails_on_an_empty_archive(tmp_path: Path, release: Release) -> Non
 
     assert demo.wait(seconds=120) == 1
     assert "is empty" in demo.log or "copies: " in demo.log
+
+
+def sections_with(output: str, text: str) -> list[str]:
+    """Return the headings of the sections behind the sign-in that have a text."""
+    _, shown = output.split("sign in over HTTP")
+    sections = re.findall(r"^(\w.*)\n((?:  .*\n)+)", shown, re.M)
+    return [title for title, content in sections if text in content]
+
+
+def repeated_poll(output: str, folder: Path) -> dict[str, Any]:
+    """Run the command of the poll again, as a reader who copies it."""
+    [command] = re.findall(r"^  \$ (curl .*/events\?.*)$", output, re.M)
+    answer = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, check=True)
+    return json.loads(answer.stdout)  # type: ignore[no-any-return]
 
 
 def processes_of(folder: Path) -> list[str]:

@@ -18,6 +18,7 @@ from support import mam
 from support.ejabberd import ROOT, Account, Ejabberd
 from support.external_component import connected
 from support.muniment import Muniment
+from support.pool import lent_ejabberd
 from support.ports import LOOPBACK
 from support.raw import Client
 from support.releases import Release
@@ -289,7 +290,7 @@ async def test_connection_that_takes_our_stanzas_is_found(
 def test_wrong_virtual_host_is_found_without_a_running_muniment(
     tmp_path: Path, release: Release
 ) -> None:
-    with Ejabberd(tmp_path / "ejabberd", release) as ejabberd:
+    with lent_ejabberd(tmp_path / "ejabberd", release) as ejabberd:
         muniment = Muniment(tmp_path / "muniment", ejabberd)
         muniment.configure("xmpp", hosts=["one.test", "wrong.test"])
         muniment.write_config()

@@ -16,6 +16,10 @@ _TTL_SECONDS = 0
 _NXDOMAIN = 3
 
 
+#: An SOA record, so that an answer without records is not cached (RFC 2308 section 3).
+_NOTHING = struct.pack("!HHHIH", 0xC00C, 6, 1, _TTL_SECONDS, 22) + bytes(22)
+
+
 class DnsServer(asyncio.DatagramProtocol):
     """Answers questions about names, each of its answers in turn; the last one is repeated."""
 
@@ -53,8 +57,8 @@ class DnsServer(asyncio.DatagramProtocol):
         is_known = any(known == name for known, _ in self._answers)
         # QR, AA, RD and RA.
         flags = 0x8580 | (0 if is_known else _NXDOMAIN)
-        header = data[:2] + struct.pack("!5H", flags, 1, len(records), 0, 0)
-        body = b"".join(_record(number, record) for record in records)
+        header = data[:2] + struct.pack("!5H", flags, 1, len(records), 0 if records else 1, 0)
+        body = b"".join(_record(number, record) for record in records) or _NOTHING
         self._transport.sendto(header + data[12 : end + 4] + body, address)
 
 
@@ -83,11 +87,13 @@ def _record(type: int, value: str) -> bytes:
 
 
 @asynccontextmanager
-async def dns_server() -> AsyncIterator[DnsServer]:
-    """Run a DNS server on a free port."""
+async def dns_server(port: int = 0) -> AsyncIterator[DnsServer]:
+    """Run a DNS server on a port, by default a free one."""
     loop = asyncio.get_running_loop()
-    transport, server = await loop.create_datagram_endpoint(DnsServer, ("127.0.0.1", 0))
+    transport, server = await loop.create_datagram_endpoint(DnsServer, ("127.0.0.1", port))
     try:
         yield server
     finally:
         transport.close()
+        # The port is free one turn of the loop later.
+        await asyncio.sleep(0)

@@ -20,6 +20,9 @@ MARK = "every_ejabberd"
 
 OPTION = "--ejabberd"
 
+#: The release in the id of a test.
+_RELEASE = re.compile(r"\[.*?\b(\d\d\.\d\d)\b")
+
 
 def add_option(parser: pytest.Parser) -> None:
     """Declare the option that names the versions to test with."""
@@ -48,11 +51,37 @@ def parametrize(metafunc: pytest.Metafunc, *, is_everything_required: bool) -> N
 
 
 class FileAndReleaseScheduling(LoadFileScheduling):  # type: ignore[misc]
-    """Shares tests out by file, as `--dist loadfile` does, and by release of ejabberd."""
+    """Shares tests out by file, as `--dist loadfile` does, and by release of ejabberd.
+
+    A worker stays with one release as long as it can, because it keeps the servers of each release
+    that it has tested.
+    """
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        super().__init__(config, log)
+        self._releases: dict[object, str] = {}  #: by worker
 
     def _split_scope(self, nodeid: str) -> str:
-        release = re.search(r"\[.*?\b(\d\d\.\d\d)\b", nodeid)
+        release = _RELEASE.search(nodeid)
         return f"{super()._split_scope(nodeid)}@{release[1] if release else ''}"
+
+    def _assign_work_unit(self, node: object) -> None:
+        self.workqueue.move_to_end(self._next_scope(node), last=False)
+        super()._assign_work_unit(node)
+
+    def _next_scope(self, node: object) -> str:
+        """Return the first file of the worker's release.
+
+        A worker whose release has no file left, or without one, gets the release of the fewest.
+        """
+        first: dict[str, str] = {}
+        for scope in self.workqueue:
+            first.setdefault(scope.rpartition("@")[2], scope)
+        if self._releases.get(node) not in first:
+            self._releases.pop(node, None)
+            workers = Counter(self._releases.values())
+            self._releases[node] = min(filter(None, first), key=workers.__getitem__, default="")
+        return first[self._releases[node]]
 
 
 def scheduling(config: pytest.Config, log: Any) -> FileAndReleaseScheduling | None:

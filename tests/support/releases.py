@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -75,8 +76,12 @@ def _modules(root: Path) -> Path | None:
 
 
 def _run(argument: str) -> str:
+    # The script may have to download, for which it needs the public certificates.
+    environment = {name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"}
     try:
-        script = subprocess.run([SCRIPT, argument], capture_output=True, text=True, check=True)
+        script = subprocess.run(
+            [SCRIPT, argument], env=environment, capture_output=True, text=True, check=True
+        )
     except subprocess.CalledProcessError as error:
         raise Unavailable(error.stderr.strip()) from None
     return script.stdout

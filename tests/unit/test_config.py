@@ -331,3 +331,34 @@ def test_relative_database_in_a_variable_starts_at_the_working_directory(
     config = read(folder, environ={"MUNIMENT_STORAGE__URL": "sqlite:b.db"})
 
     assert config.storage.url == "sqlite:b.db"
+
+
+def test_other_servers_are_domains_or_all(folder: Path) -> None:
+    servers = read(folder, f'{REQUIRED}[sessions]\nservers = ["far.example", "*"]\n')
+    assert servers.sessions.servers == ("far.example", "*")
+
+    wrong = f'{REQUIRED}[sessions]\nservers = ["far/x"]\nname_servers = ["dns.example"]\n'
+    reported = problems(folder, wrong)
+    assert len(reported) == 2
+    assert "sessions.servers" in reported[0]
+    assert "expected an IP address" in reported[1]
+
+
+def test_own_host_is_no_other_server(folder: Path) -> None:
+    own = f'{REQUIRED}[sessions]\nservers = ["far.example", "chat.example"]\n'
+    assert problems(folder, own) == [
+        "sessions.servers: chat.example is served here, and is no other server"
+    ]
+
+
+def test_other_servers_need_time_to_refuse_a_sign_in(folder: Path) -> None:
+    short = (
+        f'{REQUIRED}[sessions]\nservers = ["*"]\n[public_http]\nrequest_timeout_seconds = 5.0\n'
+    )
+    [problem] = problems(folder, short)
+    assert problem.startswith("public_http.request_timeout_seconds: expected at least 7")
+
+
+def test_other_servers_without_sign_in_are_warned_about(folder: Path) -> None:
+    config = read(folder, f'{REQUIRED}[sessions]\nservers = ["*"]\n')
+    assert config.warnings == ("sessions.servers has no effect while tokens.key_file is not set",)

@@ -8,7 +8,7 @@ import pytest
 from support.configuration import write
 
 from component.config import ConfigError, load_http
-from component.wiring.settings import client
+from component.wiring.running_program import client_settings
 
 
 def test_load_http_needs_no_other_section(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_load_http_needs_no_other_section(tmp_path: Path) -> None:
         """,
     )
 
-    settings = client(load_http(path, {}))
+    settings = client_settings(load_http(path, {}))
 
     assert settings.address == f"unix:{tmp_path / 'muniment.sock'}"
     assert (settings.secret, settings.prefix) == ("s3cret", "")
@@ -40,7 +40,7 @@ def test_load_http_prefers_variables_to_the_file(tmp_path: Path) -> None:
     secret.write_text("of-its-own\n")
     path = write(tmp_path, '[http]\nport = 1\nsecret = "file:/not/readable"\n')
 
-    settings = client(
+    settings = client_settings(
         load_http(
             path,
             {
@@ -84,4 +84,4 @@ def test_load_http_reports_problems(
 
 
 def test_load_http_without_file_reads_the_environment() -> None:
-    assert client(load_http(None, {"MUNIMENT_HTTP__SECRET": "s3cret"})).secret == "s3cret"
+    assert client_settings(load_http(None, {"MUNIMENT_HTTP__SECRET": "s3cret"})).secret == "s3cret"

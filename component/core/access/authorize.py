@@ -5,7 +5,7 @@ XMPP and HTTP both ask this module. `roles` decides about all rights other than 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from enum import StrEnum
 
 from component.core.access.audit import Audit
@@ -42,8 +42,11 @@ class Authorizer:
         audit: Audit,
         rooms: Rooms | None,
         served: ServedArchives | None = None,
+        is_other: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """`hosts` are the virtual hosts whose users have archives here.
+
+        `is_other` returns whether a JID is that of a user of another server who may sign in here.
 
         `rooms` knows the archives of rooms, None: there are none. `served` knows on which domains
         operators may look for archives, None: on all.
@@ -53,10 +56,14 @@ class Authorizer:
         self._audit = audit
         self._rooms = rooms
         self._served = served
+        self._is_other = is_other
 
-    def for_users(self) -> Authorizer:
-        """Return an authorizer without operators: every user has only the rights of a user."""
-        return Authorizer(self._hosts, (), self._audit, self._rooms, self._served)
+    def for_users(self, is_other: Callable[[str], bool] = lambda _: False) -> Authorizer:
+        """Return an authorizer without operators: every user has only the rights of a user.
+
+        With `is_other`, also users of other servers have archives.
+        """
+        return Authorizer(self._hosts, (), self._audit, self._rooms, self._served, is_other)
 
     async def authorize(
         self, principal: Principal, owner: str, action: Action, detail: str = ""
@@ -85,7 +92,8 @@ class Authorizer:
         return 0
 
     def _is_owner(self, principal: Principal, owner: str) -> bool:
-        return self._hosts.is_user(owner) and principal == User(owner)
+        is_user = self._hosts.is_user(owner) or self._is_other(owner)
+        return is_user and principal == User(owner)
 
     async def _since_as_user(self, user: User, owner: str) -> int | None:
         """Return the earliest readable time for a user without a role, None: nothing."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any
+
+from component.core.sessions.servers import Endpoint
 
 #: Mechanisms that tell a right password from a wrong one: no EXTERNAL, no ANONYMOUS.
 HASHES = ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -45,6 +48,15 @@ class C2s:
             # No other machine is in between, so every certificate is accepted.
             self.context.check_hostname = False
             self.context.verify_mode = ssl.CERT_NONE
+
+    @property
+    def name(self) -> str:
+        """How the server is called in the log."""
+        return "ejabberd"
+
+    async def endpoints(self) -> Sequence[Endpoint]:
+        """Return the configured address."""
+        return (Endpoint(self.address, self.port),)
 
     @property
     def mechanisms(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from component.core.xml import jids
 from component.core.xml.times import now
 from storage.errors import StorageError, Unavailable
 from storage.interface import EventsStore
-from storage.rows import Contact, EntryKind, JournalEntry
+from storage.rows import Contact, EntryKind, JournalEntry, JournalSnapshot
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,10 @@ PENDING_MAX = 20_000
 #: How long to wait after a failure, and between two searches for journals that nobody reads.
 RETRY_SECONDS = 1.0
 CLOSE_SECONDS = 3600.0
+
+#: Returns the contacts of a user of another server, None if the session has no roster yet. Raises
+#: NotAuthorized, Overloaded.
+OtherRosters = Callable[[str], tuple[Contact, ...] | None]
 
 _Key = tuple[str, EntryKind, str]  # owner, kind, subject
 
@@ -98,10 +102,16 @@ class EventJournal:
         )
         self._reading: set[str] = set()  # owners whose roster has not changed while it is read
         self._refreshing = SharedTasks[str, None](_log_failure)
+        self._other_contacts: OtherRosters = lambda _: None
+        self._is_other: Callable[[str], bool] = lambda _: False
         self._writing = asyncio.Lock()
         self._wake = asyncio.Event()
         self._is_stopping = False
         self._is_failing = False
+
+    def read_other_rosters(self, contacts: OtherRosters, is_other: Callable[[str], bool]) -> None:
+        """Read the rosters of users of other servers, whom `is_other` knows, from sessions."""
+        self._other_contacts, self._is_other = contacts, is_other
 
     async def load(self) -> None:
         """Load which journals are open. Raises StorageError."""
@@ -118,13 +128,21 @@ class EventJournal:
     async def look(self, owner: str) -> bool:
         """Open the journal of a user who reads events, and bring its contacts up to date.
 
-        Returns whether the journal has the whole roster of the user. Raises Overloaded.
+        Returns whether the journal has the whole roster of the user. Raises Overloaded, and
+        NotAuthorized if a user of another server has to sign in again.
         """
         if owner not in self._open:
             with translated():
                 await self._store.open(owner)
             self._open.add(owner)
             self._on_opened(owner)
+        if self._is_other(owner):
+            # What changes, the session reports by itself.
+            contacts = self._other_contacts(owner)
+            if contacts is not None and owner not in self._fresh:
+                await self._compare(owner, contacts)
+            await self._write()
+            return contacts is not None
         if owner not in self._fresh and owner not in self._unreadable:
             with suppress(Refused):
                 await self._refreshing.run(
@@ -256,15 +274,27 @@ class EventJournal:
             self._reading.discard(owner)
             if roster is None:
                 break
-            contacts = {contact.jid for contact in roster}
-            entered = {
-                entry.subject for entry in snapshot.entries if entry.kind is EntryKind.CONTACT
-            }
-            # The store skips the contacts that have not changed.
-            self._note_contacts(owner, roster, entered - contacts)
-            self._fresh[owner] = None
+            self._note_differences(owner, snapshot, roster)
             return
         self._unreadable[owner] = None
+
+    async def _compare(self, owner: str, roster: tuple[Contact, ...]) -> None:
+        """Enter the differences between the roster of a session and the journal."""
+        await self._write()
+        with translated():
+            snapshot = await self._store.snapshot(owner)
+        # The session has reported meanwhile what has changed.
+        current = self._other_contacts(owner)
+        self._note_differences(owner, snapshot, roster if current is None else current)
+
+    def _note_differences(
+        self, owner: str, snapshot: JournalSnapshot, roster: Collection[Contact]
+    ) -> None:
+        contacts = {contact.jid for contact in roster}
+        entered = {entry.subject for entry in snapshot.entries if entry.kind is EntryKind.CONTACT}
+        # The store skips the contacts that have not changed.
+        self._note_contacts(owner, roster, entered - contacts)
+        self._fresh[owner] = None
 
     async def _roster(self, owner: str) -> tuple[Contact, ...] | None:
         """Return a roster, None if it cannot be read or is too large for a journal."""

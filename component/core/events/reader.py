@@ -124,9 +124,20 @@ class EventReader:
             snapshot = await self._store.snapshot(owner)
         return snapshot.event_id, snapshot.cursor
 
-    async def page(self, owner: str, after: int | str, limit: int | None = None) -> ReadableEvents:
-        """Return the oldest events behind an event id or a cursor."""
+    async def begin(self, owner: str) -> tuple[int, str]:
+        """Open the journal of an account, and return the place behind the last event."""
         await self.look(owner)
+        return await self.cursor(owner)
+
+    async def page(
+        self, owner: str, after: int | str, limit: int | None = None, *, looks: bool = True
+    ) -> ReadableEvents:
+        """Return the oldest events behind an event id or a cursor.
+
+        Without `looks`, the roster is not compared first, and nothing is waited for.
+        """
+        if looks:
+            await self.look(owner)
         try:
             return await self._page(owner, after, self._pager.size(limit))
         except ItemNotFound as error:
@@ -183,7 +194,7 @@ class EventReader:
                 owner, after, limit=limit, max_bytes=self._pager.max_bytes
             )
             touched = _touched(page)
-            states = await self._conversations(owner, touched.values())
+            states = await self._conversations(owner, touched.values(), _newest(page))
         if states is None:
             # Not all conversations fit, so the page is cut.
             return await self._page(owner, after, limit // 2)
@@ -210,9 +221,12 @@ class EventReader:
         )
 
     async def _conversations(
-        self, owner: str, peers: Collection[str]
+        self, owner: str, peers: Collection[str], newest: str | None
     ) -> dict[str, ConversationState] | None:
-        """Return conversations by peer, None if they do not fit on a page."""
+        """Return conversations by peer, None if they do not fit on a page.
+
+        `newest` is the id of the newest message of the archive, None if it is not known.
+        """
         names = set(peers)
         if not names:
             return {}
@@ -222,7 +236,7 @@ class EventReader:
         if not page.complete:
             return None
         rows = [conversation.last for conversation in page.conversations]
-        messages = await self._views.of(owner, rows, folded=True)
+        messages = await self._views.of(owner, rows, folded=True, newest=newest)
         states = {peer: ConversationState(peer=peer, unread=0, last=None) for peer in names}
         for row, last in zip(page.conversations, messages, strict=True):
             states[row.peer] = ConversationState(peer=row.peer, unread=row.unread, last=last)
@@ -240,6 +254,12 @@ def _touched(page: EventPage) -> dict[int, str]:
         elif event.entry is not None and event.entry.kind is EntryKind.CHANGED:
             touched[place] = fields_of(event.entry)["peer"]
     return touched
+
+
+def _newest(page: EventPage) -> str | None:
+    """Return the id of the newest message of the archive, None if the page does not show it."""
+    last = page.events[-1].message if page.complete and page.events else None
+    return None if last is None else last.id
 
 
 def _target(event: StoredEvent) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from component.core.events.journal import EventJournal
+from typing import Protocol
+
+from component.core.events.journal import EventJournal, OtherRosters
 from component.core.events.values import ContactPresence
 from component.core.rosters.contacts import REMOVE
 from component.core.sessions.commands import Change, PresencesAre, RefusalOf
@@ -71,6 +73,27 @@ class SessionChanges:
                     priority=presence.priority,
                 ),
             )
+
+
+class SessionRosters(Protocol):
+    """Knows the rosters of users of other servers by their sessions."""
+
+    def contacts(self, owner: str) -> tuple[RosterItem, ...] | None:
+        """Return the roster that a session has, None: it has none yet.
+
+        Raises NotAuthorized, Overloaded.
+        """
+        ...
+
+
+def contacts_of_sessions(sessions: SessionRosters) -> OtherRosters:
+    """Return what reads rosters of sessions, for the journal."""
+
+    def contacts(owner: str) -> tuple[Contact, ...] | None:
+        items = sessions.contacts(owner)
+        return None if items is None else tuple(map(contact_of, items))
+
+    return contacts
 
 
 def contact_of(item: RosterItem) -> Contact:

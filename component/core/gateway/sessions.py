@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
-from component.core.errors import ItemNotFound, NotAuthorized, Overloaded
+from component.core.errors import ItemNotFound, NotAuthorized, Overloaded, Refused
 from component.core.gateway.errors import (
     AuthError,
     SessionError,
@@ -90,8 +90,8 @@ class Push(Protocol):
     async def subscribe(self, session: GatewaySession) -> str | None:
         """Push to the `push_token` of a session from now on, until its sign-in ends.
 
-        Returns the secret that signs what is pushed, None if there is none. Does nothing if the
-        token names no place that we can push to. Raises Overloaded.
+        Returns the secret that signs what is pushed, if it is new. Does nothing if the token names
+        no place that we can push to.
         """
         ...
 
@@ -150,11 +150,11 @@ class GatewaySessions:
         revocations = await self._sign_ins.check_password(jid, password)
         async with self._starting:
             started = await self._started(jid, password, settings, revocations)
-        # This opens the journal, which then hears what comes over the connection.
-        place = await self._reader.place(jid)
         try:
+            # This opens the journal, which then hears what comes over the connection.
+            place = await self._reader.place(jid)
             await self._connect(jid)
-        except (UpstreamAuthError, UpstreamConnectionError):
+        except Refused:
             if started.is_new:
                 with suppress(ItemNotFound):
                     await self._sign_ins.revoke(jid, started.session.id)
@@ -166,10 +166,8 @@ class GatewaySessions:
 
     async def verify(self, id: str, token: str) -> GatewaySession:
         """Return a session by its id, if the token is its own. Raises SessionError, AuthError."""
-        with translated():
-            row = await self._store.get(id)
-        at = self._clock()
-        if row is None or not row.gateway or row.expires_at <= at:
+        row, at = await self._sign_ins.find(id), self._clock()
+        if row is None or not row.gateway:
             raise SessionError(id)
         if not hmac.compare_digest(_hash(token), row.token_hash):
             raise AuthError

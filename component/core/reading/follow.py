@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Collection, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -44,9 +44,15 @@ class Followers:
     def __init__(self) -> None:
         self._followers: defaultdict[str, set[Follower]] = defaultdict(set)
         self._erasing: set[str] = set()
+        self._listeners: list[Callable[[Collection[str]], None]] = []
+
+    def listen(self, on_change: Callable[[Collection[str]], None]) -> None:
+        """Call a function with the owners of each change, of archives and of journals."""
+        self._listeners.append(on_change)
 
     def changed(self, owners: Collection[str]) -> None:
         """Wake the followers of these archives."""
+        self._tell(owners)
         if not self._followers:
             return
         for owner in owners:
@@ -55,10 +61,15 @@ class Followers:
 
     def events_changed(self, owners: Collection[str]) -> None:
         """Wake the followers of these accounts that hear of their journals too."""
+        self._tell(owners)
         for owner in owners:
             for follower in self._followers.get(owner, ()):
                 if follower.hears_events:
                     follower.changed.set()
+
+    def _tell(self, owners: Collection[str]) -> None:
+        for on_change in self._listeners:
+            on_change(owners)
 
     def end(self, owner: str) -> None:
         """End every follower of an archive: later messages belong to another owner."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 from component.core.access.audit import describe_filter
@@ -70,6 +72,12 @@ class ArchiveReader:
         self._views = Views(storage.archive)
         self._conversations = Conversations(storage.archive, queue, pager, self._views, displayed)
         self._streams = ArchiveStreams(storage.archive, queue, followers)
+
+    def for_users(self, is_other: Callable[[str], bool]) -> ArchiveReader:
+        """Return a reader for users, also those of other servers, whom `is_other` knows."""
+        reader = copy(self)
+        reader._authorizer = self._authorizer.for_users(is_other)
+        return reader
 
     async def page(self, principal: Principal, owner: str, query: PageQuery) -> Page:
         """Return one page, in the order of arrival.

@@ -43,18 +43,24 @@ class Views:
         self._archive = archive
 
     async def of(
-        self, owner: str, rows: Sequence[ArchivedMessage], *, folded: bool
+        self,
+        owner: str,
+        rows: Sequence[ArchivedMessage],
+        *,
+        folded: bool,
+        newest: str | None = None,
     ) -> tuple[ReadableMessage, ...]:
-        """Return the readable messages of rows of one archive. Raises Overloaded."""
+        """Return the readable messages of rows of one archive. Raises Overloaded.
+
+        `newest` is the id of a message behind which there is no other yet, so that no message can
+        be about it.
+        """
         messages = [message async for some in _parsed(rows) for message in some]
         if not folded or not messages:
             return tuple(map(ReadableMessage, messages))
         with translated():
-            references = await self._archive.references(
-                owner,
-                [row.id for row in rows],
-                limit=min(ABOUT_MESSAGE_MAX, ABOUT_PAGE_MAX // len(rows)),
-                max_bytes=ABOUT_PAGE_BYTES_MAX // len(rows),
+            references = await self._references(
+                owner, [row.id for row in rows if row.id != newest]
             )
         return tuple(
             [
@@ -64,6 +70,17 @@ class Views:
                 )
                 for message in messages
             ]
+        )
+
+    async def _references(self, owner: str, ids: Sequence[str]) -> dict[str, References]:
+        """Return the messages about some messages of one archive, by the ids of these."""
+        if not ids:
+            return {}
+        return await self._archive.references(
+            owner,
+            ids,
+            limit=min(ABOUT_MESSAGE_MAX, ABOUT_PAGE_MAX // len(ids)),
+            max_bytes=ABOUT_PAGE_BYTES_MAX // len(ids),
         )
 
 

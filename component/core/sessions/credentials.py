@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from component.core.xml.jids import domain
 
-#: Passwords that are kept: those of the users who signed in last.
+#: Passwords that are kept, of users of ejabberd and of those of other servers: those of the users
+#: who signed in last.
 PASSWORDS_MAX = 5000
 
 #: Seconds after which a token is tried again where one was refused: each refusal counts at
@@ -43,10 +44,20 @@ class Credential:
 class Credentials:
     """The credentials of all users who are signed in."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` returns seconds."""
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        is_other: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """`clock` returns seconds.
+
+        `is_other` returns whether a JID is on another server, which must not see a token of ours.
+        """
         self._clock = clock
+        self._is_other = is_other
         self._passwords: OrderedDict[str, str] = OrderedDict()
+        self._other_passwords: OrderedDict[str, str] = OrderedDict()
         self._accepting: set[str] = set()  # hosts that accept tokens
         self._hosts: dict[str, float] = {}  # until when a host counts as refusing tokens
         self._accounts: OrderedDict[str, float] = OrderedDict()  # and an account
@@ -55,10 +66,22 @@ class Credentials:
         """Keep the right password of a user who has signed in, unless a token is enough."""
         if domain(jid) in self._accepting and jid not in self._accounts:
             return
-        self._passwords[jid] = password
-        self._passwords.move_to_end(jid)
-        if len(self._passwords) > PASSWORDS_MAX:
-            self._passwords.popitem(last=False)
+        passwords = self._passwords_like(jid)
+        passwords[jid] = password
+        passwords.move_to_end(jid)
+        if len(passwords) > PASSWORDS_MAX:
+            passwords.popitem(last=False)
+
+    def forget(self, jid: str) -> None:
+        """Forget the password of a user who has signed out."""
+        self._passwords_like(jid).pop(jid, None)
+
+    def is_usable(self, jid: str) -> bool:
+        """Return whether a sign-in is of use: on another server only with its password."""
+        return not self._is_other(jid) or jid in self._other_passwords
+
+    def _passwords_like(self, jid: str) -> OrderedDict[str, str]:
+        return self._other_passwords if self._is_other(jid) else self._passwords
 
     async def of(self, jid: str, issue: IssueToken) -> list[Credential]:
         """Return the credentials to try, the best one first; none: the user has to sign in.
@@ -67,15 +90,16 @@ class Credentials:
         """
         token = await issue(jid)
         if token is None:
-            self._passwords.pop(jid, None)
+            self.forget(jid)
             return []
         credentials = []
-        if not (
+        passwords = self._passwords_like(jid)
+        if not self._is_other(jid) and not (
             self._is_refused(self._hosts, domain(jid)) or self._is_refused(self._accounts, jid)
         ):
             credentials.append(Credential(jid, token, is_token=True))
-        if jid in self._passwords:
-            credentials.append(Credential(jid, self._passwords[jid], is_token=False))
+        if jid in passwords:
+            credentials.append(Credential(jid, passwords[jid], is_token=False))
         return credentials
 
     def accepted(self, credential: Credential) -> None:
@@ -94,8 +118,8 @@ class Credentials:
         """Note that ejabberd refused a credential."""
         jid, until = credential.jid, self._clock() + REFUSED_SECONDS
         if not credential.is_token:
-            if self._passwords.get(jid) == credential.secret:
-                del self._passwords[jid]
+            if self._passwords_like(jid).get(jid) == credential.secret:
+                self.forget(jid)
             return
         self._accounts[jid] = until
         self._accounts.move_to_end(jid)

@@ -73,7 +73,7 @@ class SessionMachine:
         self.owner = owner
         self.phase = Phase.NEW
         self.contacts: dict[str, events.RosterItem] = {}
-        self.has_roster = False  #: whether the roster came on any connection
+        self.has_roster = False  #: whether the whole roster has come
         #: JIDs of users who ask to see the presence of the user
         self.requests: OrderedDict[str, None] = OrderedDict()
         self.presences: OrderedDict[str, events.PresenceOf] = OrderedDict()  #: by full JID
@@ -351,12 +351,12 @@ class SessionMachine:
 
     @_on.register
     def _(self, event: events.RosterReceived) -> Iterator[Command]:
+        self.has_roster = True
         named = {item.jid for item in event.items}
         for jid in [jid for jid in self.contacts if jid not in named]:
             yield from self._on(events.RosterItem(jid=jid, subscription="remove"))
         for item in event.items:
             yield from self._on(item)
-        self.has_roster = True
 
     @_on.register
     def _(self, event: events.PresenceOf) -> Iterator[Command]:

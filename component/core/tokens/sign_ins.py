@@ -77,11 +77,16 @@ class SignIns:
         clock: Callable[[], int] = now,
         grants: TokenBucket | None = None,
         on_password: Callable[[str, str], None] | None = None,
+        others: Authenticator | None = None,
+        is_usable: Callable[[str], bool] = lambda _: True,
+        refusal_seconds: float = 0.0,
     ) -> None:
         """`authenticator` checks passwords; `clock` returns microseconds since the epoch.
 
         `grants` limits how often an account gets tokens. `on_password` is called with the JID and
-        the right password of each sign-in.
+        the right password of each sign-in. `others` checks the passwords of users of other hosts;
+        None: they cannot sign in. A sign-in of a user ends when `is_usable` returns False. A
+        refused sign-in takes `refusal_seconds`, whatever its reason.
         """
         self._store = store
         self._access = access
@@ -89,6 +94,9 @@ class SignIns:
         self._hosts = hosts
         self._clock = clock
         self._on_password = on_password
+        self._others = others
+        self._is_usable = is_usable
+        self._refusal_seconds = refusal_seconds
         self._grants = grants or TokenBucket(GRANTS_BURST, GRANTS_REFILL_SECONDS)
         self._tickets = Tickets()
         #: set when the sign-ins of a user change, by the JID of the user
@@ -120,7 +128,17 @@ class SignIns:
 
         `jid` is prepared. Raises NotAuthorized, RateLimited, NotAllowed, Overloaded.
         """
-        is_user = self._hosts.is_user(jid)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._refusal_seconds
+        try:
+            return await self._checked(jid, password)
+        except NotAuthorized:
+            # The time would tell which servers exist, and which of them can be reached.
+            await asyncio.sleep(end - loop.time())
+            raise
+
+    async def _checked(self, jid: str, password: str) -> int:
+        is_user = self._hosts.is_user(jid) or self._others is not None
         # ejabberd takes access tokens for passwords, even one that was revoked or, by its own
         # clock, has not expired. An access token gives nothing that lasts longer.
         if not is_user or is_token(password):
@@ -230,6 +248,14 @@ class SignIns:
             if not watching:
                 del self._watching[token.jid]
 
+    async def find(self, id: str) -> SignIn | None:
+        """Return a sign-in, None if it was revoked, or has expired. Raises Overloaded."""
+        with translated():
+            row = await self._store.get(id)
+        if row is None or row.expires_at <= self._clock() or not self._is_usable(row.jid):
+            return None
+        return row
+
     def is_access_token(self, text: str) -> bool:
         """Return whether a text is an access token of ours, expired or revoked or not."""
         return self._access.is_own(text)
@@ -263,9 +289,8 @@ class SignIns:
 
     async def _live(self, id: str) -> SignIn:
         """Return a sign-in that was neither revoked nor has expired. Raises NotAuthorized."""
-        with translated():
-            row = await self._store.get(id)
-        if row is None or row.expires_at <= self._clock():
+        row = await self.find(id)
+        if row is None:
             raise NotAuthorized(_REVOKED)
         return row
 
@@ -282,12 +307,16 @@ class SignIns:
             raise Overloaded("Too many sign-ins are under way: try again shortly.")
         self._pending += 1
         try:
+            if self._others is not None and not self._hosts.is_user(jid):
+                return await self._others.authenticate(jid, password)
             return await self._authenticator.authenticate(jid, password)
         finally:
             self._pending -= 1
 
     async def _may_stay(self, jid: str) -> bool:
         """Return whether an account exists, as far as its source tells."""
+        if not self._hosts.is_user(jid):
+            return True
         try:
             return await self._authenticator.exists(jid)
         except NotAllowed:

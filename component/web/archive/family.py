@@ -19,7 +19,9 @@ def _operators(prefix: str, settings: WebSettings, services: Services) -> web.Ap
 
 
 def _users(prefix: str, settings: WebSettings, services: Services) -> web.Application:
-    app = _make_app(prefix, settings, services, services.authorizer.for_users())
+    app = _make_app(
+        prefix, settings, services, services.authorizer.for_users(services.opened.admits)
+    )
     app.add_routes(rosters.routes(prefix))
     app.add_routes(sending.routes(prefix))
     app.add_routes(session.routes(prefix))

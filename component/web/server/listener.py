@@ -13,8 +13,9 @@ from typing import cast
 
 from aiohttp import web
 
+from component.core.unix_sockets import UNIX
 from component.web.server.limits import Protocols, connection_factory
-from component.web.server.settings import UNIX, Listener, ListenerSettings
+from component.web.server.settings import Listener, ListenerSettings
 
 log = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from component.core.events.journal import EventJournal
 from component.core.gateway.service import Gateway
 from component.core.gateway.settings import GatewaySettings
 from component.core.hosts import Hosts
+from component.core.push.subscriptions import PushSubscriptions
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES, Pager
@@ -25,6 +26,7 @@ from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
 from component.core.sessions.actions import SessionActions
 from component.core.sessions.sending import Sender
+from component.core.sessions.servers import NONE, OpenedServers
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
@@ -35,9 +37,6 @@ Network = IPv4Network | IPv6Network
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 EVERYBODY: tuple[Network, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
-
-#: An address that starts with this is the path of a Unix socket.
-UNIX = "unix:"
 
 
 class Listener(StrEnum):
@@ -119,6 +118,8 @@ class Services:
     sign_ins: SignIns | None = None  #: None: users cannot sign in
     sender: Sender | None = None  #: None: users cannot send
     gateway: Gateway | None = None  #: None: there is no REST gateway
+    push: PushSubscriptions | None = None  #: None: no events are pushed
+    opened: OpenedServers = NONE  #: other servers whose users may sign in
     session_actions: SessionActions | None = None  #: None: users have no sessions
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from component.core.errors import BadRequest, NotAuthorized
-from component.core.tokens.sign_ins import WRONG_PASSWORD, Tokens
+from component.core.tokens.sign_ins import Tokens
 from component.core.tokens.tickets import LIFETIME_SECONDS
 from component.core.xml.times import format_time
 from component.web import keys
@@ -101,15 +101,11 @@ async def revoke_all(request: web.Request) -> web.Response:
 
 
 def _user(request: web.Request, address: str) -> str:
-    """Return the bare JID of a user, prepared. Raises BadRequest, NotAuthorized."""
+    """Return a bare JID, prepared. Raises BadRequest."""
     try:
-        jid = bare_jid(request, address)
+        return bare_jid(request, address)
     except BadRequest as error:
         raise BadRequest(f"jid: {error.message}") from error
-    if not request.app[keys.hosts].is_user(jid):
-        # The same answer as for an account that does not exist.
-        raise NotAuthorized(WRONG_PASSWORD)
-    return jid
 
 
 def _tokens(tokens: Tokens) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from component.handlers.functions import Handlers
 from component.wiring import account_sources, settings
 from component.wiring.doctor import ejabberd, http, link, running, store
 from component.wiring.doctor.running import NotExamined
+from component.wiring.running_program import client_settings
 from storage.errors import Locked
 
 _HIDDEN = (
@@ -66,7 +67,7 @@ async def checks(
 
 async def _running(config: Config, *, live: bool, reconnect: bool) -> AsyncIterator[Finding]:
     if config.http.enabled:
-        program = settings.client(config.http)
+        program = client_settings(config.http)
         async for finding in running.check(program, live=live, reconnect=reconnect):
             yield finding
 

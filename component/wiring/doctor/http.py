@@ -8,7 +8,8 @@ from pathlib import Path
 
 from component.core.doctor.checks import HTTP
 from component.core.doctor.finding import Finding, Severity, ok
-from component.web.server.settings import UNIX, ListenerSettings
+from component.core.unix_sockets import UNIX
+from component.web.server.settings import ListenerSettings
 
 
 def check(listener: ListenerSettings) -> Finding:

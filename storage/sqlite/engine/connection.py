@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
 from math import inf
-from typing import Self, TypeVar
+from typing import Any, Self, cast
 
 import aiosqlite
 
 from storage.errors import Rejected, StorageError, TookTooLong, Unavailable
-from storage.sqlite.engine.protocols import Bound, Row
+from storage.sqlite.engine.protocols import Bound, Job, Result, Row
 
 #: SQLite calls the step counter after this many steps of its virtual machine. The counter runs
 #: rarely, because each call needs the interpreter lock.
@@ -45,8 +45,6 @@ _VALUES = (
 )
 
 _PARAMETER = re.compile(r"\$(\d+)")
-
-_Result = TypeVar("_Result")
 
 
 class _Translation:
@@ -91,6 +89,15 @@ class SqliteConnection:
                 )
             )
 
+    async def run(self, job: Job[Result]) -> Result:
+        """Run a whole job in the thread, and return its result.
+
+        The job may await its connection alone. Each step to the thread and back costs more than
+        most statements, and waits for the interpreter lock twice. Raises TookTooLong inside
+        `bounded`.
+        """
+        return await self._step(lambda connection: _drive(job(connection)))
+
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
         await self.fetch(sql, *values)
@@ -102,45 +109,18 @@ class SqliteConnection:
 
         `into` is a table with its columns, `on_conflict` an ON CONFLICT clause.
         """
-        inserted = 0
-        with _translated:
-            for rows_per_step in ROWS_AT_ONCE:
-                count = len(rows) // rows_per_step
-                if count:
-                    sql = _insert_sql(into, len(rows[0]), rows_per_step, on_conflict)
-                    cursor = await self._driver.executemany(
-                        sql, _flatten(rows, rows_per_step, count)
-                    )
-                    inserted += cursor.rowcount
-                    rows = rows[rows_per_step * count :]
-        return inserted
+        return await self.run(lambda c: c.insert(into, rows, on_conflict=on_conflict))
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each row of values."""
-        with _translated:
-            await self._driver.executemany(_with_numbered_parameters(sql), rows)
+        await self.run(lambda c: c.executemany(sql, rows))
 
     async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
         """Run a query and return its rows, with a bound only the rows that it takes.
 
         Raises TookTooLong inside `bounded`.
         """
-        try:
-            with _translated:
-                await self._finish_interrupted()
-                # The driver has no public method that stops before the last row.
-                step = self._driver._execute(
-                    self._read, _with_numbered_parameters(sql), values, bound
-                )
-                return await self._run(step)
-        except Unavailable as error:
-            if self._steps_left < 0:
-                raise TookTooLong("the read has used all steps that it may take") from error
-            raise
-
-    def _read(self, sql: str, values: Sequence[object], bound: Bound | None) -> list[Row]:
-        cursor = self._driver._conn.execute(sql, values)
-        return cursor.fetchall() if bound is None else bound.take(cursor)
+        return await self.run(lambda c: c.fetch(sql, *values, bound=bound))
 
     @contextmanager
     def bounded(self, steps: int) -> Iterator[None]:
@@ -166,11 +146,7 @@ class SqliteConnection:
 
     async def rollback(self) -> None:
         """Undo the open transaction, if there is one."""
-        with _translated:
-            await self._finish_interrupted()
-            # SQLite itself ends a transaction after some errors, so only the thread of the driver
-            # knows whether one is open.
-            await self._run(self._driver.rollback())
+        await self._step(lambda connection: connection.rollback())
 
     async def close(self) -> None:
         """Interrupt the running statement, and close the connection."""
@@ -178,16 +154,27 @@ class SqliteConnection:
             await self._finish_interrupted()
         await self._driver.close()
 
-    async def _run(self, step: Awaitable[_Result]) -> _Result:
-        """Wait for a step; interrupt the step on cancellation."""
+    async def _step(self, function: Callable[[InThread], Result]) -> Result:
+        """Run a function in the thread; interrupt it on cancellation."""
         try:
-            return await step
+            with _translated:
+                await self._finish_interrupted()
+                # The driver has no public method that runs a function.
+                step: Awaitable[Result] = self._driver._execute(self._in_thread, function)
+                return await step
         except asyncio.CancelledError:
             # Cancellation does not stop the thread of the driver, and others wait for the
             # connection.
             self._is_interrupted = True
             await self._interrupt()
             raise
+        except Unavailable as error:
+            if self._steps_left < 0:
+                raise TookTooLong("the read has used all steps that it may take") from error
+            raise
+
+    def _in_thread(self, function: Callable[[InThread], Result]) -> Result:
+        return function(InThread(self._driver._conn))
 
     async def _finish_interrupted(self) -> None:
         """Wait until an interrupted step has ended, and roll back its transaction."""
@@ -204,6 +191,61 @@ class SqliteConnection:
     async def _interrupt(self) -> None:
         with suppress(ValueError, sqlite3.Error):
             await self._driver.interrupt()
+
+
+class InThread:
+    """The connection of a job that runs in the thread: its methods wait for nothing else."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    async def execute(self, sql: str, *values: object) -> None:
+        """Run a statement."""
+        with _translated:
+            self._connection.execute(_with_numbered_parameters(sql), values)
+
+    async def insert(
+        self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
+    ) -> int:
+        """Insert rows and return the number of inserted ones."""
+        inserted = 0
+        with _translated:
+            for rows_per_step in ROWS_AT_ONCE:
+                count = len(rows) // rows_per_step
+                if count:
+                    sql = _insert_sql(into, len(rows[0]), rows_per_step, on_conflict)
+                    values = _flatten(rows, rows_per_step, count)
+                    inserted += self._connection.executemany(sql, values).rowcount
+                    rows = rows[rows_per_step * count :]
+        return inserted
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each row of values."""
+        with _translated:
+            self._connection.executemany(_with_numbered_parameters(sql), rows)
+
+    async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
+        """Run a query and return its rows, with a bound only the rows that it takes."""
+        with _translated:
+            cursor = self._connection.execute(_with_numbered_parameters(sql), values)
+            return cursor.fetchall() if bound is None else bound.take(cursor)
+
+    def rollback(self) -> None:
+        """Undo the open transaction, if there is one."""
+        # SQLite itself ends a transaction after some errors, so only this thread knows whether one
+        # is open.
+        with _translated:
+            self._connection.rollback()
+
+
+def _drive(job: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine that never has to wait, and return its result."""
+    try:
+        job.send(None)
+    except StopIteration as end:
+        return cast(Result, end.value)
+    job.close()
+    raise RuntimeError("a job of the store awaits something other than its connection")
 
 
 @lru_cache(CACHED_SQL_MAX)

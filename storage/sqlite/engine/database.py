@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from storage.errors import StorageError, TookTooLong, Unavailable
 from storage.sqlite.engine.connection import SqliteConnection
 from storage.sqlite.engine.file_lock import FileLock
-from storage.sqlite.engine.protocols import Connection, Result
+from storage.sqlite.engine.protocols import Connection, Job, Result
 from storage.sqlite.engine.turns import Turns
 
 MEMORY = ":memory:"
@@ -137,6 +137,29 @@ class SqliteDatabase:
                 await self._writer.rollback()
                 raise
 
+    async def transact(self, job: Job[Result]) -> Result:
+        """Run a job in a transaction on the writing connection, in one step of its thread."""
+
+        async def whole(connection: Connection) -> Result:
+            await connection.execute("BEGIN IMMEDIATE")
+            result = await job(connection)
+            await connection.execute("COMMIT")
+            return result
+
+        async with self._writer_free:
+            if self._lock is not None:
+                self._lock.check()
+            try:
+                return await self._writer.run(whole)
+            except BaseException:
+                undoing = asyncio.ensure_future(self._writer.rollback())
+                while not undoing.done():
+                    # Cancelled again: the job may still run, and uses what its caller keeps.
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.wait({undoing})
+                undoing.result()
+                raise
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
         """Lend a connection for a short read; it sees everything that was committed."""
@@ -146,7 +169,7 @@ class SqliteDatabase:
     async def read_archive(
         self,
         owner: str,
-        job: Callable[[Connection], Awaitable[Result]],
+        job: Job[Result],
         *,
         in_snapshot: bool = False,
         is_long: bool = False,
@@ -201,13 +224,19 @@ class SqliteDatabase:
             self._lock = None
 
 
-async def _run(
-    reader: SqliteConnection, job: Callable[[Connection], Awaitable[Result]], in_snapshot: bool
-) -> Result:
+async def _run(reader: SqliteConnection, job: Job[Result], in_snapshot: bool) -> Result:
+    """Run a job in one step of the thread of a reader."""
     if not in_snapshot:
-        return await job(reader)
+        return await reader.run(job)
+
+    async def whole(connection: Connection) -> Result:
+        await connection.execute("BEGIN")
+        result = await job(connection)
+        await connection.execute("ROLLBACK")
+        return result
+
     try:
-        await reader.execute("BEGIN")
-        return await job(reader)
-    finally:
+        return await reader.run(whole)
+    except BaseException:
         await reader.rollback()
+        raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -70,6 +70,10 @@ class Connection(Protocol):
         ...
 
 
+#: Reads or writes by a connection, and awaits nothing else.
+Job = Callable[[Connection], Coroutine[Any, Any, Result]]
+
+
 class Database(Protocol):
     """A database with a connection that writes and connections that read."""
 
@@ -85,6 +89,13 @@ class Database(Protocol):
         """
         ...
 
+    async def transact(self, job: Job[Result]) -> Result:
+        """Run a job in a transaction as `write` does, and return its result.
+
+        It is faster than `write`, where each statement is a step of its own.
+        """
+        ...
+
     def read(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection for a short read; it sees everything that was committed."""
         ...
@@ -92,7 +103,7 @@ class Database(Protocol):
     async def read_archive(
         self,
         owner: str,
-        job: Callable[[Connection], Awaitable[Result]],
+        job: Job[Result],
         *,
         in_snapshot: bool = False,
         is_long: bool = False,

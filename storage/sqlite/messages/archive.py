@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from storage.errors import NotFound
@@ -20,7 +20,7 @@ from storage.rows import (
     RetractionOutcome,
     UnfinishedRetraction,
 )
-from storage.sqlite.engine.protocols import Bound, Connection, Database, Result, Row
+from storage.sqlite.engine.protocols import Bound, Connection, Database, Job, Result, Row
 from storage.sqlite.events.journal import Journal
 from storage.sqlite.messages import retractions
 from storage.sqlite.messages.append import Appender
@@ -68,8 +68,13 @@ class SqliteArchive:
         self.owners.forget(owner)
 
     async def append(self, batch: Batch) -> None:
-        async with self._journalled() as connection:
-            await self._appending.write(connection, batch)
+        try:
+            await self._database.transact(
+                lambda connection: self._appending.write(connection, batch)
+            )
+        except BaseException:
+            self.owners.discard_counters()
+            raise
 
     async def page(
         self,
@@ -204,7 +209,7 @@ class SqliteArchive:
     async def _read(
         self,
         owner: str,
-        read: Callable[[Connection], Awaitable[Result]],
+        read: Job[Result],
         filter: Filter = ANY,
         *,
         in_snapshot: bool = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -42,6 +43,8 @@ class Owners:
         self._counters: LRUCache[str, Counters] = LRUCache(cached_max)
         self._numbers: LRUCache[str, int] = LRUCache(cached_max)  # of archives that are on disk
         self._erasures = 0
+        #: for both of these: several jobs may read at once, each in a thread of its own
+        self._numbers_lock = threading.Lock()
 
     async def get_or_create(
         self, connection: Connection, owners: Iterable[str]
@@ -68,16 +71,17 @@ class Owners:
     async def look_up(self, connection: Connection, owner: str) -> int:
         """Return the number of a committed archive; 0 if it does not exist."""
         # Not from the counters: after a rollback another owner may get an uncommitted number.
-        number = self._numbers.get(owner, 0)
+        with self._numbers_lock:
+            number, erasures = self._numbers.get(owner, 0), self._erasures
         if not number:
-            erasures = self._erasures
             rows = await connection.fetch(_NUMBER, owner)
             if not rows:
                 return 0
             number = int(rows[0][0])
-            # The row may have been read before the archive was erased.
-            if erasures == self._erasures:
-                self._numbers[owner] = number
+            with self._numbers_lock:
+                # The row may have been read before the archive was erased.
+                if erasures == self._erasures:
+                    self._numbers[owner] = number
         return number
 
     def discard_counters(self) -> None:
@@ -86,9 +90,10 @@ class Owners:
 
     def forget(self, owner: str) -> None:
         """Remove an erased archive from the caches; call this directly after its transaction."""
-        self._erasures += 1
         self._counters.pop(owner, None)
-        self._numbers.pop(owner, None)
+        with self._numbers_lock:
+            self._erasures += 1
+            self._numbers.pop(owner, None)
 
 
 async def _counters(connection: Connection, owner: str) -> Counters:

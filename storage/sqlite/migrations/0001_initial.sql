@@ -231,3 +231,37 @@ CREATE TABLE sign_in_revocations (
     jid   TEXT PRIMARY KEY,
     times INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- Receivers of the events of accounts. One lasts as long as the sign-in that it was made in.
+CREATE TABLE push_subscriptions (
+    id           TEXT PRIMARY KEY,
+    jid          TEXT NOT NULL,
+    sign_in      TEXT NOT NULL,
+    kind         TEXT NOT NULL, -- webhook or web-push
+    endpoint     TEXT NOT NULL,
+    secret       BLOB NOT NULL,
+    public_key   BLOB NOT NULL, -- of Web Push
+    label        TEXT NOT NULL,
+    content      TEXT NOT NULL,
+    events       TEXT NOT NULL, -- JSON list
+    created_at   INTEGER NOT NULL,
+    cursor       TEXT NOT NULL, -- the place behind the last event that is done with
+    attempts     INTEGER NOT NULL,
+    retry_at     INTEGER NOT NULL,
+    failure      TEXT NOT NULL,
+    delivered_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE UNIQUE INDEX push_subscriptions_jid ON push_subscriptions (jid, endpoint);
+
+-- Events that a receiver did not accept.
+CREATE TABLE dead_letters (
+    subscription TEXT NOT NULL,
+    event_id     INTEGER NOT NULL,
+    type         TEXT NOT NULL,
+    at           INTEGER NOT NULL,
+    attempts     INTEGER NOT NULL,
+    failure      TEXT NOT NULL,
+    is_waiting   INTEGER NOT NULL, -- whether it is to be sent once more
+    PRIMARY KEY (subscription, event_id)
+) WITHOUT ROWID;

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from storage.errors import NotFound
 from storage.rows import Cutoff, OverLimit, Removed, Totals, Usage
+from storage.sqlite import push
 from storage.sqlite.engine.protocols import Connection, Database, Row
 from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.counter_updates import CounterDelta
@@ -67,6 +68,7 @@ _DELETE_BY_JID = (
     "DELETE FROM occupants WHERE room = $1",
     "DELETE FROM occupants WHERE jid = $1",
     "DELETE FROM rooms WHERE jid = $1",
+    *push.DELETE_OF_ACCOUNT,
 )
 
 

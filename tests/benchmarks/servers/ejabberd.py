@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from support.ejabberd import Ejabberd, replaced
@@ -35,10 +36,24 @@ _COMMON = "registration_timeout: infinity\n"
 class BenchmarkedEjabberd(Ejabberd):
     """An ejabberd without limits on load."""
 
-    def __init__(self, folder: Path, *, modules: str | None = None, options: str = "") -> None:
-        """`modules` replaces the modules of the example for Muniment."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        modules: str | None = None,
+        options: str = "",
+        changes: Mapping[str, str] | None = None,
+    ) -> None:
+        """`modules` replaces the modules of the example for Muniment.
+
+        `changes` are further replacements in the example.
+        """
         super().__init__(
-            folder, installed_or_newest(), hosts=(HOST, "team.example"), component=COMPONENT
+            folder,
+            installed_or_newest(),
+            hosts=(HOST, "team.example"),
+            component=COMPONENT,
+            changes=changes,
         )
         self._modules = modules
         self._options = options

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ from storage.errors import Locked, StorageError, Unavailable
 from storage.open import examine, open_storage
 from storage.rows import ANY, Filter
 from storage.sqlite.engine.database import LONG_READERS, DatabaseTimeouts, SqliteDatabase
-from storage.sqlite.engine.protocols import Bound, Connection, Result, Row
+from storage.sqlite.engine.protocols import Bound, Connection, Job, Result, Row
 from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
 
@@ -603,26 +602,34 @@ class InterruptedDatabase:
         self.before_query: dict[int, Callable[[], Awaitable[None]]] = {}
         self.before_rows: Callable[[], Awaitable[None]] | None = None
 
-    async def read_archive(
-        self, owner: str, job: Callable[[Connection], Awaitable[Result]], **options: bool
-    ) -> Result:
-        return await self._database.read_archive(
-            owner, lambda connection: job(InterruptedConnection(connection, self)), **options
-        )
+    async def read_archive(self, owner: str, job: Job[Result], **options: bool) -> Result:
+        return await self._database.read_archive(owner, self._interrupted(job), **options)
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[Connection]:
-        async with self._database.write() as connection:
-            yield InterruptedConnection(connection, self, is_writer=True)
+    async def transact(self, job: Job[Result]) -> Result:
+        return await self._database.transact(self._interrupted(job, is_writer=True))
+
+    def _interrupted(self, job: Job[Result], *, is_writer: bool = False) -> Job[Result]:
+        loop = asyncio.get_running_loop()
+        return lambda connection: job(
+            InterruptedConnection(connection, self, loop, is_writer=is_writer)
+        )
 
 
 class InterruptedConnection:
+    """The connection of a job, in a thread of its own."""
+
     def __init__(
-        self, connection: Connection, interrupted: InterruptedDatabase, *, is_writer: bool = False
+        self,
+        connection: Connection,
+        interrupted: InterruptedDatabase,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        is_writer: bool,
     ) -> None:
         self._connection = connection
         self._is_writer = is_writer
         self._meddled = interrupted
+        self._loop = loop
         self._queries = 0
         self.execute = connection.execute
         self.executemany = connection.executemany
@@ -631,17 +638,24 @@ class InterruptedConnection:
         if not self._is_writer:
             callback = self._meddled.before_query.pop(self._queries, None)
             self._queries += 1
-            if callback:
-                await callback()
+            self._call(callback)
         return await self._connection.fetch(sql, *values, bound=bound)
 
     async def insert(
         self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
     ) -> int:
         callback, self._meddled.before_rows = self._meddled.before_rows, None
-        if callback:
-            await callback()
+        self._call(callback)
         return await self._connection.insert(into, rows, on_conflict=on_conflict)
+
+    def _call(self, callback: Callable[[], Awaitable[None]] | None) -> None:
+        """Wait in this thread for something in the event loop."""
+        if callback is not None:
+            asyncio.run_coroutine_threadsafe(_awaited(callback), self._loop).result()
+
+
+async def _awaited(callback: Callable[[], Awaitable[None]]) -> None:
+    await callback()
 
 
 @pytest.fixture

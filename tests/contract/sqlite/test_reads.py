@@ -158,10 +158,12 @@ async def test_steady_read_sees_one_snapshot(
     database: SqliteDatabase, archive: SqliteArchive
 ) -> None:
     count = "SELECT count(*) FROM archive"
+    loop = asyncio.get_running_loop()
 
     async def read(connection: Connection) -> list[list[Row]]:
         before = await connection.fetch(count)
-        await archive.append([entry("later")])
+        # The job runs in a thread of its own.
+        asyncio.run_coroutine_threadsafe(archive.append([entry("later")]), loop).result()
         return [before, await connection.fetch(count)]
 
     assert await database.read_archive(ALICE, read, in_snapshot=True) == [[(3,)], [(3,)]]

@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 from support.operator_commands import Operated, open_operated
-from support.wire_fixtures import no_certificates
-
-__all__ = ["no_certificates"]
 
 
 @pytest.fixture

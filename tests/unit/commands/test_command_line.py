@@ -397,6 +397,22 @@ async def test_answer_of_another_program_is_unreachable(
     )
 
 
+async def test_command_imports_no_part_of_the_program_that_it_asks(tmp_path: Path) -> None:
+    """A command waits for its imports."""
+    config = config_for(tmp_path, free_port())
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "importtime", "-m", "component", "users", "--config", config),
+        cwd=Path(cli.__file__).parents[2],
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await process.communicate()
+
+    assert process.returncode == exit_codes.UNREACHABLE
+    imported = {line.rpartition("|")[2].strip() for line in err.decode().splitlines()}
+    assert "aiohttp" in imported
+    assert not imported & {"aiosqlite", "cryptography", "jwt", "slixmpp", "uvloop"}
+
+
 async def test_closed_pipe_ends_the_export_without_traceback(operated: Operated) -> None:
     await operated.wire.archive.append(entries(1000))
     command = f"{sys.executable} -m component export --config {operated.config} {ALICE} | head -c1"

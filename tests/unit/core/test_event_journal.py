@@ -369,3 +369,21 @@ async def test_changes_of_a_session_are_entered(opened: Opened) -> None:
     changes.note(ALICE, RosterItem(jid=BOB, subscription="remove"))
     changes.note(ALICE, PresenceOf(jid=f"{BOB}/phone", type="unavailable"))
     assert (await opened.entries()).keys() == {ROMEO}
+
+
+async def test_roster_of_another_server_comes_from_the_session(opened: Opened) -> None:
+    carol = "carol@far.example"
+    rosters: list[tuple[Contact, ...] | None] = [None]
+    opened.journal.read_other_rosters(lambda _: rosters[-1], lambda jid: jid == carol)
+    assert await opened.journal.look(carol) is False
+
+    rosters.append((Contact(jid=BOB, subscription="to"),))
+    assert await opened.journal.look(carol) is True
+    [entry] = (await opened.storage.events.snapshot(carol)).entries
+    assert entry.subject == BOB
+    assert opened.server.reads == 0
+
+    opened.journal.reconnected()
+    rosters.append(())
+    assert await opened.journal.look(carol) is True
+    assert (await opened.storage.events.snapshot(carol)).entries == ()

@@ -139,3 +139,45 @@ async def test_secret_is_not_shown(credentials: Credentials) -> None:
 
     assert "pencil" not in repr(await credentials.of(ALICE, token_of))
     assert "token of" not in repr(await credentials.of(ALICE, token_of))
+
+
+@pytest.fixture
+def others(clock: Clock) -> Credentials:
+    """Credentials in which carol is on another server."""
+    return Credentials(clock, is_other=lambda jid: jid.endswith("@two.test"))
+
+
+async def test_other_server_never_sees_a_token_of_ours(others: Credentials) -> None:
+    assert await secrets_of(others, CAROL) == []
+    others.remember(CAROL, "pencil")
+    assert await secrets_of(others, CAROL) == ["pencil"]
+
+
+async def test_sign_in_on_another_server_is_usable_with_its_password_alone(
+    others: Credentials,
+) -> None:
+    assert (others.is_usable(ALICE), others.is_usable(CAROL)) == (True, False)
+    others.remember(CAROL, "pencil")
+    assert others.is_usable(CAROL)
+
+    [password] = await others.of(CAROL, token_of)
+    others.refused(password)
+    assert not others.is_usable(CAROL)
+
+    others.remember(CAROL, "pencil")
+    others.forget(CAROL)
+    assert not others.is_usable(CAROL)
+
+    others.remember(CAROL, "pencil")
+    assert await others.of(CAROL, signed_out) == []
+    assert not others.is_usable(CAROL)
+
+
+async def test_users_of_other_servers_crowd_out_no_password_of_ours(others: Credentials) -> None:
+    others.remember(ALICE, "pencil")
+    for number in range(PASSWORDS_MAX + 1):
+        others.remember(f"user{number}@two.test", "x")
+
+    assert await secrets_of(others, ALICE) == [f"token of {ALICE}", "pencil"]
+    assert not others.is_usable("user0@two.test")
+    assert others.is_usable(f"user{PASSWORDS_MAX}@two.test")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,13 @@ from support.http_services import HOST, HOSTS, PASSWORDS
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.protocol import AccountSource
 from component.core.accounts.throttle import TokenBucket
-from component.core.errors import ItemNotFound, NotAuthorized, Overloaded, RateLimited
+from component.core.errors import (
+    ItemNotFound,
+    NotAllowed,
+    NotAuthorized,
+    Overloaded,
+    RateLimited,
+)
 from component.core.hosts import Hosts
 from component.core.tokens.access_tokens import AccessTokens, Key
 from component.core.tokens.accounts import with_tokens
@@ -513,3 +520,95 @@ async def test_right_password_alone_is_passed_on(storage: Storage, own: OwnAccou
     await sign_ins.sign_in(ALICE, PASSWORD)
 
     assert passed == [(ALICE, PASSWORD)]
+
+
+class Far:
+    """Another server, which takes one password."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def authenticate(self, jid: str, password: str) -> bool:
+        self.asked.append(jid)
+        return password == "far"
+
+    async def exists(self, jid: str) -> bool:
+        raise NotAllowed("not known here")
+
+
+def with_far(
+    storage: Storage, own: OwnAccounts, far: Far, usable: set[str], seconds: float = 0.0
+) -> SignIns:
+    """Return sign-ins with another server; those of the usable users are of use."""
+    return SignIns(
+        storage.sign_ins,
+        AccessTokens(Key.generate(), lifetime_seconds=600),
+        own,
+        Hosts(HOSTS),
+        refresh_days=30,
+        on_password=lambda jid, _: usable.add(jid),
+        others=far,
+        is_usable=usable.__contains__,
+        refusal_seconds=seconds,
+    )
+
+
+async def test_user_of_another_server_signs_in_while_the_password_is_known(
+    storage: Storage, own: OwnAccounts
+) -> None:
+    far, usable = Far(), set[str]()
+    sign_ins = with_far(storage, own, far, usable)
+    jid = "carol@far.example"
+    tokens = await sign_ins.sign_in(jid, "far")
+    assert (await sign_ins.verify(tokens.access_token)).jid == jid
+    tokens = await sign_ins.refresh(tokens.refresh_token)
+
+    usable.clear()
+    with pytest.raises(NotAuthorized):
+        await sign_ins.verify(tokens.access_token)
+    with pytest.raises(NotAuthorized):
+        await sign_ins.refresh(tokens.refresh_token)
+
+
+async def test_password_of_an_own_user_is_shown_to_no_other_server(
+    storage: Storage, own: OwnAccounts
+) -> None:
+    far = Far()
+    sign_ins = with_far(storage, own, far, set())
+    for password in ("far", PASSWORD):
+        with suppress(NotAuthorized):
+            await sign_ins.sign_in(ALICE, password)
+    assert far.asked == []
+
+
+async def test_every_refused_sign_in_takes_the_same_time(
+    storage: Storage, own: OwnAccounts
+) -> None:
+    sign_ins = with_far(storage, own, Far(), set(), seconds=0.3)
+    loop = asyncio.get_running_loop()
+    token = (await sign_ins.sign_in(ALICE, PASSWORD)).access_token
+    wrong = [(ALICE, "x"), (BOB, "x"), ("carol@far.example", "x"), (HOST, "x"), (ALICE, token)]
+    for jid, password in wrong:
+        began = loop.time()
+        with pytest.raises(NotAuthorized, match="The JID or the password is wrong"):
+            await sign_ins.sign_in(jid, password)
+        assert 0.29 <= loop.time() - began < 0.6
+
+
+async def test_wait_ends_with_the_sign_in(sign_ins: SignIns) -> None:
+    token = await sign_ins.verify((await sign_ins.sign_in(ALICE, PASSWORD)).access_token)
+    waiting = asyncio.create_task(sign_ins.wait_ended(token, pause=3600.0))
+    await sign_ins.sign_in(ALICE, PASSWORD)
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+
+    await sign_ins.revoke(ALICE, token.sign_in)
+    async with asyncio.timeout(5):
+        await waiting
+
+
+async def test_wait_ends_with_the_token(sign_ins: SignIns, clock: Clock) -> None:
+    token = await sign_ins.verify((await sign_ins.sign_in(ALICE, PASSWORD)).access_token)
+    clock.at += 3600 * SECOND
+    async with asyncio.timeout(5):
+        await sign_ins.wait_ended(token, pause=3600.0)

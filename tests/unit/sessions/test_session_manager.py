@@ -10,13 +10,15 @@ import pytest
 from support.fake_xmpp_server import SASL, fake_server
 from support.ports import LOOPBACK, free_port
 
+from component.core.accounts.c2s import C2s
 from component.core.errors import NotAuthorized, Overloaded
 from component.core.hosts import Hosts
 from component.core.sessions.credentials import Credentials
 from component.core.sessions.delivery import Undelivered
 from component.core.sessions.outgoing import Outgoing, Text
+from component.core.sessions.servers import Server
 from component.core.tokens.sign_ins import WRONG_PASSWORD
-from component.sessions.manager import SessionManager, SessionSettings
+from component.sessions.manager import LOGINS_AT_ONCE, SessionManager, SessionSettings
 
 ALICE, BOB = "alice@one.test", "bob@one.test"
 REFUSED = f"<failure xmlns='{SASL}'><not-authorized/></failure>"
@@ -87,6 +89,61 @@ async def test_number_of_sessions_is_bounded() -> None:
 
         sessions.session(BOB)
         assert len(sessions) == 1
+
+
+async def test_logins_at_once_are_bounded() -> None:
+    connected: list[asyncio.StreamWriter] = []
+
+    async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.append(writer)
+
+    server = await asyncio.start_server(accept, LOOPBACK)
+    port = server.sockets[0].getsockname()[1]
+    async with server, opened(port, max=LOGINS_AT_ONCE + 5) as sessions:
+        for number in range(LOGINS_AT_ONCE + 5):
+            sessions.session(f"user{number}@one.test")
+        await reached(lambda: len(connected) == LOGINS_AT_ONCE)
+        # Time in which a further one would connect.
+        await asyncio.sleep(0.1)
+        assert len(connected) == LOGINS_AT_ONCE
+
+        connected[0].close()
+        await reached(lambda: len(connected) == LOGINS_AT_ONCE + 1)
+        for writer in connected:
+            writer.close()
+
+
+async def reached(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - connections are counted elsewhere
+            await asyncio.sleep(0.01)
+
+
+class Others:
+    """Another server, which nobody can reach."""
+
+    def admits(self, address: str) -> bool:
+        return address.endswith("@far.test")
+
+    def server(self, domain: str) -> Server:
+        return C2s(LOOPBACK, free_port())
+
+
+async def test_sessions_at_other_servers_have_a_limit_of_their_own() -> None:
+    settings = SessionSettings(
+        address=LOOPBACK, port=free_port(), max=5, idle_seconds=60.0, max_other=1
+    )
+    sessions = SessionManager(
+        settings, Hosts(["one.test"]), Credentials(), signed_out, others=Others()
+    )
+    async with sessions.running(lambda name, work: asyncio.create_task(work)):
+        sessions.session("carol@far.test")
+        with pytest.raises(Overloaded, match="Too many sessions"):
+            sessions.session("dave@far.test")
+        sessions.session(ALICE)
+        sessions.session(BOB)
+        with pytest.raises(NotAuthorized):
+            sessions.session("eve@closed.test")
 
 
 async def test_closed_manager_opens_no_session() -> None:

@@ -8,12 +8,9 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.http_services import SECRET_HEADERS, SETTINGS, open_services
-from support.wire_fixtures import no_certificates
 
 from component.web.app import make_app
 from component.web.server.settings import Services
-
-__all__ = ["no_certificates"]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from component.web.server.settings import Listener, Services
 
 DOCS = Path(__file__).parents[3] / "docs"
 
-PAGES = ("http-api.md", "remote-data.md", "sign-in.md", "events.md", "sending.md")
+PAGES = ("http-api.md", "remote-data.md", "sign-in.md", "events.md", "sending.md", "push.md")
 
 ROUTE = r"`([A-Z]+ /\S*)`"
 

@@ -20,12 +20,15 @@ from support.gateway import (
     gateway_world,
 )
 from support.http_services import HOST, SECRET_HEADERS
+from support.push import has_right_signature, pushing, receiving
 
 from component.core.gateway.sessions import PER_ACCOUNT_MAX
 from component.core.sessions.events import RosterItem
+from component.core.sessions.servers import OpenedServers
 from component.core.xml.times import now
 from component.web.app import make_app
 from component.web.server.settings import Listener, Services
+from storage.rows import Direction
 
 START = {"jid": ALICE, "password": PASSWORD, "server": HOST}
 HEX32 = re.compile(r"[0-9a-f]{32}")
@@ -513,3 +516,55 @@ async def test_page_of_another_origin_may_call(
 
     assert response.status == 401
     assert response.headers["Access-Control-Allow-Origin"] == page
+
+
+async def test_incoming_messages_are_pushed_to_the_push_token(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    async with receiving() as receiver, pushing(services) as with_push:
+        world = await gateway_world(with_push)
+        client = OldClient(await client_of(aiohttp_client, world))
+        secret = (await client.start(push_token=receiver.url, client_id="phone"))["push_secret"]
+        # The same program gets the secret once.
+        assert "push_secret" not in await client.start(client_id="phone")
+        await services.writer.store([entry("sent", direction=Direction.SENT)])
+        await services.writer.store([entry("first")])
+        [request] = await receiver.wait_for(1)
+        assert has_right_signature(request, secret)
+        assert "message" not in request.json["data"]
+
+        await client.call("PUT", json={"session": {"should_send_message_body": True}})
+        await services.writer.store([entry("second")])
+        [_, request] = await receiver.wait_for(2)
+        assert request.json["data"]["message"]["body"] == "second"
+
+        await client.call("DELETE")
+        assert with_push.push is not None
+        assert await with_push.push.list(ALICE) == ()
+
+
+@pytest.mark.parametrize("token", ["device token of old", "{", "ftp://push.example/"])
+async def test_push_token_of_another_kind_has_no_effect(
+    aiohttp_client: AiohttpClient, services: Services, token: str
+) -> None:
+    async with pushing(services) as with_push:
+        world = await gateway_world(with_push)
+        client = OldClient(await client_of(aiohttp_client, world))
+
+        assert set(await client.start(push_token=token)) == {"session_id", "token", "jid"}
+
+
+async def test_opened_server_may_be_that_of_the_user(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    opened = OpenedServers(("elsewhere.example",), (HOST,))
+    world = await gateway_world(replace(services, opened=opened))
+    http = await client_of(aiohttp_client, world)
+    for jid, server, code in (
+        ("x@elsewhere.example", "elsewhere.example", "XMPPUpstreamAuthError"),
+        ("x@other.example", "other.example", "XMPPUpstreamConnectionError"),
+        (ALICE, "elsewhere.example", "XMPPUpstreamConnectionError"),
+    ):
+        response = await http.post("/start-session", data={**START, "jid": jid, "server": server})
+
+        assert (response.status, (await response.json())["error"]["code"]) == (502, code)

@@ -280,20 +280,6 @@ def user_routes(services: Services) -> list[tuple[str, str]]:
     ]
 
 
-async def test_no_route_shows_anything_of_a_foreign_account(
-    public: TestClient, signing_in: Services
-) -> None:
-    headers = bearer(await sign_in(public))
-    routes = user_routes(signing_in)
-
-    assert len(routes) >= 10
-    for method, path in routes:
-        for owner in (BOB, f"room@rooms.{HOST}", f"nobody@{HOST}", "x@elsewhere.example"):
-            url = path.replace("{owner}", owner).replace("{id}", "1")
-            response = await public.request(method, url, headers=headers)
-            assert response.status in (403, 404), f"{method} {url}"
-
-
 async def test_user_with_the_jid_of_an_operator_reads_nothing_more(
     aiohttp_client: AiohttpClient, signing_in: Services
 ) -> None:

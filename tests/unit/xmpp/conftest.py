@@ -1,5 +1,5 @@
 """A component connected to a server that the test plays."""
 
-from support.wire_fixtures import no_certificates, wire
+from support.wire_fixtures import wire
 
-__all__ = ["no_certificates", "wire"]
+__all__ = ["wire"]

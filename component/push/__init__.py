@@ -1,0 +1,1 @@
+"""Senders of push: signed requests to webhooks, and encrypted ones to push services."""

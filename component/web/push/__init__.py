@@ -1,0 +1,1 @@
+"""Push subscriptions of users: {prefix}/v1/push-subscriptions."""

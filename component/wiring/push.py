@@ -1,0 +1,85 @@
+"""Make the parts of push from the configuration, and run them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from component.clients.vetted_addresses import VettedAddresses
+from component.config import Config
+from component.core.background import StartTask
+from component.core.events.reader import EventReader
+from component.core.push.delivery import PushDelivery
+from component.core.push.subscriptions import PushSubscriptions
+from component.core.push.values import PushLimits
+from component.core.reading.pages import Pager
+from component.wiring import push_key
+from component.wiring.compose import Parts
+from storage.interface import Storage
+
+#: Seconds that a stopping program waits for deliveries under way.
+STOP_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def open_push(
+    config: Config, storage: Storage, parts: Parts, start: StartTask
+) -> AsyncIterator[PushSubscriptions | None]:
+    """Deliver events while the context is open; its value is None if push is not enabled.
+
+    Raises OSError if the key of Web Push cannot be read.
+    """
+    options = config.push
+    if config.tokens.key_file is None or not (options.enabled and config.public_http.enabled):
+        yield None
+        return
+    # Imported here, because pywebpush imports an HTTP client that takes long to import.
+    from component.push.sender import open_sender
+    from component.push.web_push import WebPush, public_key
+
+    key = None if options.key_file is None else push_key.load(Path(options.key_file))
+    limits = PushLimits(
+        per_account=options.max_per_account,
+        attempts=options.attempts,
+        retry_seconds=options.retry_seconds,
+        retry_max_seconds=options.retry_max_seconds,
+        body_bytes=options.max_body_bytes,
+        parallel=options.parallel,
+        dead_letters=options.max_dead_letters,
+        allows_http=options.allow_http,
+    )
+    pager = Pager(
+        storage.archive,
+        parts.preference_filter,
+        default_size=config.archive.page_default,
+        max_size=config.archive.page_max,
+        max_bytes=config.archive.page_max_bytes,
+    )
+    events = EventReader(
+        storage, parts.preference_filter, pager, parts.journal, parts.followers, parts.displayed
+    )
+    addresses = VettedAddresses(options.allowed_networks)
+    web_push = None if key is None else WebPush(key, options.contact or "")
+    async with open_sender(
+        addresses,
+        web_push,
+        timeout_seconds=options.timeout_seconds,
+        parallel=options.parallel,
+    ) as sender:
+        delivery = PushDelivery(storage.push, events, sender, limits)
+        parts.followers.listen(delivery.changed)
+        task = start("push", delivery.run())
+        try:
+            yield PushSubscriptions(
+                storage.push,
+                events,
+                delivery,
+                limits,
+                public_key=None if key is None else public_key(key),
+            )
+        finally:
+            delivery.stop()
+            await asyncio.wait([task], timeout=STOP_SECONDS)
+            await addresses.close()
