@@ -24,7 +24,6 @@ from storage.interface import Archive, EventsStore, Storage
 from storage.rows import EntryKind, EventPage, JournalEntry
 from storage.rows import Event as StoredEvent
 
-
 #: The part of a wait that is random. Without it all polls that began together after a restart
 #: would end together and begin again, every time.
 SPREAD = 0.2
