@@ -164,8 +164,7 @@ class SqliteEvents:
             return None
         number, last = cached
         place = after if isinstance(after, int) else self._ids.decode(number, after)
-        # The number of a new archive may still be rolled back, and given to another one.
-        if place != last or not last:
+        if place != last:
             return None
         [cursor] = self._cursors(number, [last])
         return EventPage(events=(), targets={}, event_id=last, cursor=cursor, complete=True)

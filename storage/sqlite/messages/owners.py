@@ -97,11 +97,14 @@ class Owners:
     def last_sequence(self, owner: str) -> tuple[int, int] | None:
         """Return the number and the last sequence of an archive, None if they are not cached.
 
-        The sequence may be of a row that is not committed yet. No committed row is behind it.
+        The archive is committed. The sequence may be of a row that is not committed yet; no
+        committed row is behind it.
         """
         with self._lock:
-            counters = self._counters.get(owner)
-        return None if counters is None else (counters.number, counters.last_sequence)
+            counters, number = self._counters.get(owner), self._numbers.get(owner)
+        if counters is None or counters.number != number:
+            return None
+        return number, counters.last_sequence
 
     def forget(self, owner: str) -> None:
         """Remove an erased archive from the caches; call this directly after its transaction."""
