@@ -164,6 +164,10 @@ class OtherServers:
                 return await self._log_in(jid, password)
         except TimeoutError:
             return False
+        except Exception:
+            # An answer of its own would tell that the server is open.
+            log.exception("a login at %s has failed", jids.domain(jid))
+            return False
         finally:
             self._checks -= 1
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from time import time
+from typing import TYPE_CHECKING
 
 import aiohttp
 
@@ -15,8 +16,11 @@ from component import __version__
 from component.clients.vetted_addresses import AddressRefused, VettedAddresses, vetted_connector
 from component.core.push import signature
 from component.core.push.values import Outcome
-from component.push.web_push import WebPush
 from storage.rows import PushKind, PushSubscription
+
+if TYPE_CHECKING:
+    # pywebpush takes long to import, and a start without Web Push need not wait for it.
+    from component.push.web_push import WebPush
 
 log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from component.core.push.delivery import PushDelivery
 from component.core.push.subscriptions import PushSubscriptions
 from component.core.push.values import PushLimits
 from component.core.reading.pages import Pager
+from component.push.sender import open_sender
 from component.wiring import push_key
 from component.wiring.compose import Parts
 from storage.interface import Storage
@@ -35,11 +36,14 @@ async def open_push(
     if config.tokens.key_file is None or not (options.enabled and config.public_http.enabled):
         yield None
         return
-    # Imported here, because pywebpush imports an HTTP client that takes long to import.
-    from component.push.sender import open_sender
-    from component.push.web_push import WebPush, public_key
+    web_push = public_key = None
+    if options.key_file is not None:
+        # Imported here, because a start without Web Push need not wait for pywebpush.
+        from component.push import web_push as vapid
 
-    key = None if options.key_file is None else push_key.load(Path(options.key_file))
+        key = push_key.load(Path(options.key_file))
+        web_push = vapid.WebPush(key, options.contact or "")
+        public_key = vapid.public_key(key)
     limits = PushLimits(
         per_account=options.max_per_account,
         attempts=options.attempts,
@@ -61,7 +65,6 @@ async def open_push(
         storage, parts.preference_filter, pager, parts.journal, parts.followers, parts.displayed
     )
     addresses = VettedAddresses(options.allowed_networks)
-    web_push = None if key is None else WebPush(key, options.contact or "")
     async with open_sender(
         addresses,
         web_push,
@@ -77,7 +80,7 @@ async def open_push(
                 events,
                 delivery,
                 limits,
-                public_key=None if key is None else public_key(key),
+                public_key=public_key,
             )
         finally:
             delivery.stop()

@@ -1,7 +1,7 @@
-"""Take what reaches the running program from the configuration.
+"""Take the settings of a client of the running program from the configuration.
 
-Commands import this module in the place of `settings`, which imports all parts of the program and
-would take them 0.3 s.
+Commands and extauth import this module, not `settings`: that one imports all parts of the program,
+which takes 0.3 s.
 """
 
 from __future__ import annotations

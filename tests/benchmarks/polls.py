@@ -107,9 +107,9 @@ class HttpClient(asyncio.Protocol):
         """Read the events so far, to poll behind them."""
         await self._ask(self._events("0"))
 
-    def poll(self) -> None:
-        """Poll from now on, again after each answer."""
-        self._transport.write(self._events(self._cursor.decode(), WAIT_SECONDS))
+    def poll(self, wait: int = WAIT_SECONDS) -> None:
+        """Poll from now on, again after each answer; the first poll waits `wait` seconds."""
+        self._transport.write(self._events(self._cursor.decode(), wait))
 
     def close(self) -> None:
         """Close the connection."""

@@ -53,6 +53,11 @@ class EchoServer:
                 self.queue.put([_row(owner, message)])
         yield delivery
 
+    @property
+    def messages(self) -> list[Outgoing]:
+        """The messages among what was sent."""
+        return [request for _, request in self.sent if isinstance(request, Outgoing)]
+
     def rooms(self, owner: str) -> tuple[str, ...]:
         return tuple(sorted(self.entered))
 

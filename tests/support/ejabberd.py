@@ -116,7 +116,8 @@ class Ejabberd(Program):
         self.wait_until(lambda: self.evaluate(started) == "true", "started")
         for port in (self.ports.c2s, self.ports.component, self.ports.http):
             self.wait_until(lambda port=port: answers(port), f"answers on port {port}")
-        _translations.setdefault(self.release, translations.read_bytes())
+        if self.release not in _translations:
+            _translations[self.release] = translations.read_bytes()
 
     def restart(self) -> None:
         """Stop and start again, with the same ports and the same data."""

@@ -53,8 +53,8 @@ def parametrize(metafunc: pytest.Metafunc, *, is_everything_required: bool) -> N
 class FileAndReleaseScheduling(LoadFileScheduling):  # type: ignore[misc]
     """Shares tests out by file, as `--dist loadfile` does, and by release of ejabberd.
 
-    A worker stays with one release as long as it can, because it keeps the servers of each release
-    that it has tested.
+    A worker stays with a release until no file of that release is left, because it starts servers
+    of each release that it tests, and keeps them.
     """
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
@@ -72,7 +72,8 @@ class FileAndReleaseScheduling(LoadFileScheduling):  # type: ignore[misc]
     def _next_scope(self, node: object) -> str:
         """Return the first file of the worker's release.
 
-        A worker whose release has no file left, or without one, gets the release of the fewest.
+        A worker without a release, or whose release has no file left, gets the release that the
+        fewest workers have.
         """
         first: dict[str, str] = {}
         for scope in self.workqueue:

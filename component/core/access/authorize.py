@@ -46,10 +46,9 @@ class Authorizer:
     ) -> None:
         """`hosts` are the virtual hosts whose users have archives here.
 
-        `is_other` returns whether a JID is that of a user of another server who may sign in here.
-
         `rooms` knows the archives of rooms, None: there are none. `served` knows on which domains
-        operators may look for archives, None: on all.
+        operators may look for archives, None: on all. `is_other` returns whether a JID is that of
+        a user of another server who may sign in here.
         """
         self._hosts = hosts
         self._operators = {operator.jid: operator for operator in operators if operator.jid}

@@ -7,6 +7,7 @@ replaces what it knows by these states has, behind the last page, what a snapsho
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass
 
@@ -22,6 +23,10 @@ from component.core.store_errors import translated
 from storage.interface import Archive, EventsStore, Storage
 from storage.rows import EntryKind, EventPage, JournalEntry
 from storage.rows import Event as StoredEvent
+
+#: The part of a wait that is random. Without it all polls that began together after a restart
+#: would end together and begin again, every time.
+SPREAD = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +152,12 @@ class EventReader:
     async def wait(
         self, owner: str, after: int | str, limit: int | None = None, *, seconds: float
     ) -> ReadableEvents:
-        """Return a page as `page` does, but wait for an event if there is none."""
+        """Return a page as `page` does, but wait for an event if there is none.
+
+        It waits up to `seconds`, and up to a fifth less.
+        """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
+        deadline = loop.time() + seconds * random.uniform(1 - SPREAD, 1)  # noqa: S311 - no secret
         with self._followers.follow(owner, hears_events=True) as follower:
             while True:
                 _check(follower)

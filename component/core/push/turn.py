@@ -107,52 +107,68 @@ class Turns:
             if not payload.matches(event, subscription.events):
                 progress, skipped = replace(progress, cursor=event.event.cursor), skipped + 1
                 continue
-            if turn.is_over:
-                await self._progress.save(progress)
-                return TurnResult(is_quick=turn.is_quick, has_more=True)
-            outcome = await self._send(subscription, event, turn)
-            if outcome.is_gone:
-                return await self._end(subscription)
-            if not outcome.is_accepted and not schedule.is_dead(
-                progress.attempts + 1, self._limits
-            ):
-                return await self._fail(progress, outcome)
-            progress, skipped = self._done(progress, event, outcome), UNSAVED_MAX
+            next_progress = await self._send_next(subscription, progress, event, turn)
+            if isinstance(next_progress, TurnResult):
+                return next_progress
+            progress, skipped = next_progress, UNSAVED_MAX
         progress = replace(progress, cursor=page.cursor)
         if skipped >= UNSAVED_MAX:
             await self._progress.save(progress)
-            self._skipped.pop(id, None)
         elif page.events:
             self._skipped[id] = subscription.cursor, page.cursor, skipped
         return TurnResult(is_quick=turn.is_quick, has_more=not page.complete)
 
-    def _done(
-        self, progress: PushProgress, event: ReadableEvent, outcome: Outcome
-    ) -> PushProgress:
-        """Return the progress behind an event that was accepted, or is given up."""
-        stored = event.event
+    async def _send_next(
+        self,
+        subscription: PushSubscription,
+        progress: PushProgress,
+        event: ReadableEvent,
+        turn: _Turn,
+    ) -> PushProgress | TurnResult:
+        """Send an event; return the progress behind it, or the result if the turn ends here."""
+        if turn.is_over:
+            await self._progress.save(progress)
+            return TurnResult(is_quick=turn.is_quick, has_more=True)
+        outcome = await self._send(subscription, event, turn)
+        if outcome.is_gone:
+            return await self._end(subscription)
         if outcome.is_accepted:
             return replace(
                 progress,
-                cursor=stored.cursor,
+                cursor=event.event.cursor,
                 attempts=0,
                 failure="",
                 delivered_at=self._clock(),
             )
+        if schedule.is_dead(progress.attempts + 1, self._limits):
+            return await self._give_up(progress, event, outcome)
+        return await self._fail(progress, outcome)
+
+    async def _give_up(
+        self, progress: PushProgress, event: ReadableEvent, outcome: Outcome
+    ) -> PushProgress:
+        """Save an event as a dead letter, and return the progress behind it.
+
+        It is saved before the next event is sent: after a restart it would come behind that.
+        """
         letter = DeadLetter(
-            event_id=stored.event_id,
+            event_id=event.event.event_id,
             type=payload.type_of(event),
             at=self._clock(),
             attempts=progress.attempts + 1,
             failure=outcome.failure,
         )
-        return replace(
-            progress,
-            cursor=stored.cursor,
-            attempts=0,
-            failure=outcome.failure,
-            dead_letters=(*progress.dead_letters, letter),
+        cursor = event.event.cursor
+        await self._progress.save(
+            replace(
+                progress,
+                cursor=cursor,
+                attempts=0,
+                failure=outcome.failure,
+                dead_letters=(letter,),
+            )
         )
+        return PushProgress(id=progress.id, after=cursor, cursor=cursor, failure=outcome.failure)
 
     async def _fail(self, progress: PushProgress, outcome: Outcome) -> TurnResult:
         """Save the time of the next attempt."""

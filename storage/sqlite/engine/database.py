@@ -15,8 +15,9 @@ from storage.sqlite.engine.turns import Turns
 
 MEMORY = ":memory:"
 
-#: Numbers of connections for short reads and for long reads.
-READERS = 2
+#: Numbers of connections for short reads and for long reads. A short read is a step of a thread,
+#: which waits for the scheduler and for the interpreter lock longer than it works.
+READERS = 4
 LONG_READERS = 2
 
 #: A read that takes more steps of SQLite's virtual machine (some milliseconds) is a long read.
@@ -62,8 +63,8 @@ class SqliteDatabase:
         self._timeouts = timeouts
         self._connections: list[SqliteConnection] = []
         self._writer_free = asyncio.Lock()
-        self._readers: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
-        self._long_readers: asyncio.LifoQueue[SqliteConnection] = asyncio.LifoQueue()
+        self._readers = _Readers()
+        self._long_readers = _Readers()
         self._turns = Turns(LONG_READERS, timeouts.turn)
 
     @classmethod
@@ -106,7 +107,7 @@ class SqliteDatabase:
                 await reader.execute("PRAGMA query_only = ON")
                 if readers is self._readers:
                     await reader.count_steps()
-                readers.put_nowait(reader)
+                readers.add(reader)
 
     async def _check_application(self) -> None:
         """Raise StorageError if the file is a database of another program."""
@@ -189,18 +190,13 @@ class SqliteDatabase:
                 raise TookTooLong(f"the read was interrupted after {seconds:g} s") from error
 
     @asynccontextmanager
-    async def _lend(
-        self, readers: asyncio.LifoQueue[SqliteConnection]
-    ) -> AsyncIterator[SqliteConnection]:
+    async def _lend(self, readers: _Readers) -> AsyncIterator[SqliteConnection]:
         if self._path == MEMORY:
             async with self._writer_free:
                 yield self._writer
             return
-        reader = await readers.get()
-        try:
+        async with readers.one() as reader:
             yield reader
-        finally:
-            readers.put_nowait(reader)
 
     async def rewrite(self) -> None:
         """Rewrite the file and truncate the journal, so that they hold only the stored rows."""
@@ -222,6 +218,32 @@ class SqliteDatabase:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+class _Readers:
+    """Connections that are lent in the order of the requests, the one that was used last first.
+
+    A queue of asyncio would let a new request overtake those that wait, again and again.
+    """
+
+    def __init__(self) -> None:
+        self._free: list[SqliteConnection] = []
+        self._count = asyncio.Semaphore(0)
+
+    def add(self, reader: SqliteConnection) -> None:
+        """Add a connection."""
+        self._free.append(reader)
+        self._count.release()
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[SqliteConnection]:
+        """Lend a connection while the context is open."""
+        await self._count.acquire()
+        reader = self._free.pop()
+        try:
+            yield reader
+        finally:
+            self.add(reader)
 
 
 async def _run(reader: SqliteConnection, job: Job[Result], in_snapshot: bool) -> Result:

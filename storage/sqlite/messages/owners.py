@@ -43,8 +43,8 @@ class Owners:
         self._counters: LRUCache[str, Counters] = LRUCache(cached_max)
         self._numbers: LRUCache[str, int] = LRUCache(cached_max)  # of archives that are on disk
         self._erasures = 0
-        #: for both of these: several jobs may read at once, each in a thread of its own
-        self._numbers_lock = threading.Lock()
+        #: for all of these: jobs run in threads of their own
+        self._lock = threading.Lock()
 
     async def get_or_create(
         self, connection: Connection, owners: Iterable[str]
@@ -55,30 +55,35 @@ class Owners:
         """
         by_owner = {}
         for owner in sorted(set(owners)):
-            counters = self._counters.get(owner)
+            with self._lock:
+                counters = self._counters.get(owner)
             if counters is None:
-                counters = self._counters[owner] = await _counters(connection, owner)
+                counters = await _counters(connection, owner)
+                with self._lock:
+                    self._counters[owner] = counters
             by_owner[owner] = counters
         return by_owner
 
     async def find(self, connection: Connection, owner: str) -> int:
         """Return the number of an archive, in a writing transaction; 0 if it does not exist."""
-        if owner in self._counters:
-            return self._counters[owner].number
+        with self._lock:
+            counters = self._counters.get(owner)
+        if counters is not None:
+            return counters.number
         rows = await connection.fetch(_NUMBER, owner)
         return int(rows[0][0]) if rows else 0
 
     async def look_up(self, connection: Connection, owner: str) -> int:
         """Return the number of a committed archive; 0 if it does not exist."""
         # Not from the counters: after a rollback another owner may get an uncommitted number.
-        with self._numbers_lock:
+        with self._lock:
             number, erasures = self._numbers.get(owner, 0), self._erasures
         if not number:
             rows = await connection.fetch(_NUMBER, owner)
             if not rows:
                 return 0
             number = int(rows[0][0])
-            with self._numbers_lock:
+            with self._lock:
                 # The row may have been read before the archive was erased.
                 if erasures == self._erasures:
                     self._numbers[owner] = number
@@ -86,13 +91,26 @@ class Owners:
 
     def discard_counters(self) -> None:
         """Discard all counters after a rollback, because they include changes that it undid."""
-        self._counters.clear()
+        with self._lock:
+            self._counters.clear()
+
+    def last_sequence(self, owner: str) -> tuple[int, int] | None:
+        """Return the number and the last sequence of an archive, None if they are not cached.
+
+        The archive is committed. The sequence may be of a row that is not committed yet; no
+        committed row is behind it.
+        """
+        with self._lock:
+            counters, number = self._counters.get(owner), self._numbers.get(owner)
+        if counters is None or counters.number != number:
+            return None
+        return number, counters.last_sequence
 
     def forget(self, owner: str) -> None:
         """Remove an erased archive from the caches; call this directly after its transaction."""
-        self._counters.pop(owner, None)
-        with self._numbers_lock:
+        with self._lock:
             self._erasures += 1
+            self._counters.pop(owner, None)
             self._numbers.pop(owner, None)
 
 

@@ -19,7 +19,7 @@ from support.ports import free_port
 
 from benchmarks.contenders import D
 from benchmarks.plan import Plan
-from benchmarks.polls import HttpClient, sign_in
+from benchmarks.polls import WAIT_SECONDS, HttpClient, sign_in
 from benchmarks.samples import Sample, of_turn, percentile
 from benchmarks.servers.ejabberd import HOST, BenchmarkedEjabberd
 from benchmarks.traffic import BODY
@@ -37,6 +37,9 @@ AT_ONCE = 20
 REGISTERED_AT_ONCE = 100
 
 SETTLE_SECONDS = 3.0
+
+#: The shortest time for which a first poll waits.
+SOONEST_SECONDS = 5
 PATIENCE_SECONDS = 10.0
 PERCENTILES = (50, 99)
 
@@ -92,7 +95,8 @@ async def _turn(plan: Plan, folder: Path, chance: random.Random) -> dict[str, di
         traffic = Messages(xmpp, with_session, chance)
         for poll in polls:
             poll.on_messages = traffic.received
-            poll.poll()
+            # They end at different times, like those of users who came at different times.
+            poll.poll(chance.randint(SOONEST_SECONDS, WAIT_SECONDS))
         await asyncio.sleep(SETTLE_SECONDS)
         states[f"{plan.polls} polls"] = memory(pids) | {"seconds": opened}
         states[""] = await _load(traffic, pids, plan)

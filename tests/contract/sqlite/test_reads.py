@@ -10,11 +10,11 @@ from threading import get_ident
 import pytest
 from support.builders import ALICE, BOB, entries, entry
 from support.databases import ENDLESS, open_database
-from support.sqlite_trace import on_steps
+from support.sqlite_trace import on_statements, on_steps
 
 from component.core.errors import Overloaded, TakesTooLong
 from component.core.store_errors import translated
-from storage.errors import Busy, Rejected, TookTooLong, Unavailable
+from storage.errors import Busy, Expired, Rejected, TookTooLong, Unavailable
 from storage.rows import ANY, Filter, Phrase
 from storage.sqlite.engine.database import (
     LONG_READERS,
@@ -25,6 +25,7 @@ from storage.sqlite.engine.database import (
 )
 from storage.sqlite.engine.protocols import Connection, Row
 from storage.sqlite.engine.turns import OWNER_MAX
+from storage.sqlite.events.store import SqliteEvents
 from storage.sqlite.messages.archive import SqliteArchive
 from storage.sqlite.messages.ids import KEY_BYTES, Ids
 
@@ -253,3 +254,65 @@ async def test_no_read_runs_in_the_thread_of_the_event_loop(
 
     assert threads
     assert get_ident() not in threads
+
+
+async def test_short_reads_get_their_turn_in_the_order_of_the_requests(
+    database: SqliteDatabase,
+) -> None:
+    order: list[int] = []
+
+    async def read(number: int, *, again: int = 0) -> None:
+        async def job(connection: Connection) -> None:
+            await connection.fetch("SELECT 1")
+
+        await database.read_archive(ALICE, job)
+        order.append(number)
+        if again:
+            await read(number + 1000, again=again - 1)
+
+    busy = [asyncio.create_task(read(n, again=20)) for n in range(2 * READERS)]
+    await asyncio.sleep(0)
+    late = asyncio.create_task(read(-1))
+    async with asyncio.timeout(10):
+        await late
+        await asyncio.gather(*busy)
+
+    # All that were before it, and at most one more of each.
+    assert order.index(-1) <= 4 * READERS
+
+
+async def test_read_behind_the_last_event_asks_no_connection(
+    database: SqliteDatabase, archive: SqliteArchive
+) -> None:
+    events = SqliteEvents(database, Ids(bytes(KEY_BYTES)), archive.owners, archive.journal)
+    await archive.append([entry("first")])
+    page = await events.page(ALICE, 0, limit=10)
+    statements: list[str] = []
+    await on_statements(database, statements.append)
+
+    end = await events.page(ALICE, page.cursor, limit=10)
+    assert (end.events, end.event_id, end.cursor, end.complete) == (
+        (),
+        page.event_id,
+        page.cursor,
+        True,
+    )
+    assert statements == []
+
+    await archive.append([entry("second")])
+    [event] = (await events.page(ALICE, page.cursor, limit=10)).events
+    assert event.event_id > page.event_id
+
+
+async def test_read_behind_the_last_event_of_an_erased_archive_is_refused(
+    database: SqliteDatabase, archive: SqliteArchive
+) -> None:
+    events = SqliteEvents(database, Ids(bytes(KEY_BYTES)), archive.owners, archive.journal)
+    await archive.append([entry("first")])
+    page = await events.page(ALICE, 0, limit=10)
+    async with database.write() as connection:
+        await connection.execute("DELETE FROM owners WHERE jid = $1", ALICE)
+    archive.forget(ALICE)
+
+    with pytest.raises(Expired):
+        await events.page(ALICE, page.cursor, limit=10)

@@ -200,6 +200,12 @@ async def test_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
             assert await servers.authenticate("eve@far.test", "secret") is False
 
 
+@pytest.mark.parametrize("local", ["eve\x00", "e" * 1100, "E", "a b", "\ud800"])
+async def test_name_that_nobody_can_have_is_refused_like_a_wrong_password(local: str) -> None:
+    async with opened() as (_, servers):
+        assert await servers.authenticate(f"{local}@far.test", "secret") is False
+
+
 async def test_logins_are_bounded_alike_for_closed_servers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

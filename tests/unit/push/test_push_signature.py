@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import time
 from base64 import b64decode
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +28,23 @@ def test_signature_is_that_of_the_example_of_standard_webhooks() -> None:
         "webhook-timestamp": "1614265330",
         "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
     }
+
+
+def test_signature_is_verified_by_the_code_in_the_docs() -> None:
+    text = (Path(__file__).parents[3] / "docs/push.md").read_text()
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102 - our own documentation
+    secret, body, at = signature.new_secret(), b'{"type":"test"}', int(time.time())
+    shown = signature.shown(secret)
+
+    headers = signature.headers(secret, "id", body, at)
+
+    assert names["is_right"](shown, headers, body)
+    assert not names["is_right"](shown, headers, body + b" ")
+    assert not names["is_right"](signature.shown(signature.new_secret()), headers, body)
+    old = signature.headers(secret, "id", body, at - 600)
+    assert not names["is_right"](shown, old, body)
 
 
 def test_new_secrets_differ_and_are_shown_in_base64() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -272,8 +273,22 @@ async def test_wait_is_at_most_what_the_token_lasts(
 
     async with asyncio.timeout(SOON):
         assert (await get(alice, EVENTS, after=cursor, wait=50))["events"] == []
+        # A wait ends up to a fifth earlier.
+        await asyncio.sleep(0.5)
         refused = await get(alice, EVENTS, status=401, after=cursor)
     assert refused["error"] == "not-authorized"
+
+
+async def test_polls_that_begin_together_do_not_end_together(alice: TestClient) -> None:
+    cursor = (await get(alice, SNAPSHOT))["cursor"]
+    begun = time.monotonic()
+
+    polls = [asyncio.create_task(get(alice, EVENTS, after=cursor, wait=2)) for _ in range(10)]
+    await asyncio.wait(polls, return_when=asyncio.FIRST_COMPLETED)
+
+    assert 1.6 <= time.monotonic() - begun < 2
+    for poll in polls:
+        poll.cancel()
 
 
 async def test_waiting_polls_of_one_user_are_limited(

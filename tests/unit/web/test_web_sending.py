@@ -123,7 +123,7 @@ async def test_each_content_becomes_its_payload(alice: TestClient, server: EchoS
         status, answer = await send(alice, **fields)
         assert status == 201, answer
 
-    payloads = [message.payload for _, message in server.sent]
+    payloads = [message.payload for message in server.messages]
     assert payloads == [Text("Hi"), *(payload for _, payload in about)]
 
 
@@ -131,7 +131,7 @@ async def test_chat_state_is_sent_and_not_archived(alice: TestClient, server: Ec
     status, answer = await send(alice, chat_state="paused", id="s-1")
 
     assert (status, answer) == (202, {"id": None, "message_id": "s-1"})
-    assert server.sent[0][1].payload is ChatState.PAUSED
+    assert server.messages[0].payload is ChatState.PAUSED
 
 
 async def test_message_that_is_not_archived_is_accepted(

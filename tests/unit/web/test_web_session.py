@@ -135,10 +135,11 @@ async def test_without_sessions_it_is_not_implemented(
     assert await call(alice, "GET", "rooms") == 501
 
 
+@pytest.mark.parametrize("other", [BOB, "eve@elsewhere.example"])
 async def test_no_route_acts_on_the_account_of_another(
-    alice: TestClient, server: EchoServer
+    alice: TestClient, server: EchoServer, other: str
 ) -> None:
-    values = {"owner": BOB, "id": "x", "contact": ALICE, "room": ROOM, "subject": BOB}
+    values = {"owner": other, "id": "x", "contact": ALICE, "room": ROOM, "subject": other}
     assert alice.app is not None
     routes = [
         (route.method, route.resource.canonical.format_map(values))
