@@ -23,10 +23,15 @@ class GatewayPush:
         settings = session.settings
         content = Content.TEXT if settings.should_send_message_body else Content.NOTHING
         try:
+            target = parse_token(settings.push_token)
+            for subscription in await self._push.list(session.jid):
+                is_earlier = subscription.endpoint != target.url
+                if subscription.sign_in == session.id and is_earlier:
+                    await self._push.remove(session.jid, subscription.id)
             return await self._push.ensure(
                 session.jid,
                 session.id,
-                parse_token(settings.push_token),
+                target,
                 content=content,
                 events=(EventFilter.INCOMING,),
             )

@@ -90,6 +90,8 @@ class Push(Protocol):
     async def subscribe(self, session: GatewaySession) -> str | None:
         """Push to the `push_token` of a session from now on, until its sign-in ends.
 
+        It replaces an earlier one of the session.
+
         Returns the secret that signs what is pushed, if it is new. Does nothing if the token names
         no place that we can push to.
         """
@@ -178,9 +180,7 @@ class GatewaySessions:
 
     async def change(self, session: GatewaySession, settings: SessionSettings) -> GatewaySession:
         """Replace the settings of a session."""
-        changed = replace(session, settings=settings)
-        with translated():
-            await self._store.set_gateway(session.id, _text(settings))
+        changed = await self._changed(session, settings)
         if self._push is not None and settings.push_token:
             await self._push.subscribe(changed)
         return changed
@@ -232,7 +232,7 @@ class GatewaySessions:
                 kept = replace(
                     session.settings, push_token=settings.push_token or session.settings.push_token
                 )
-                session = await self.change(session, kept)
+                session = await self._changed(session, kept)
                 return StartedSession(session=session, token=token, is_new=False)
             await self._sign_ins.revoke(jid, earlier.id)
         if (await self.totals()).sessions >= self._max:
@@ -254,6 +254,11 @@ class GatewaySessions:
             with suppress(ItemNotFound):
                 await self._sign_ins.revoke(jid, oldest.id)
         return StartedSession(session=_session(row), token=token, is_new=True)
+
+    async def _changed(self, session: GatewaySession, settings: SessionSettings) -> GatewaySession:
+        with translated():
+            await self._store.set_gateway(session.id, _text(settings))
+        return replace(session, settings=settings)
 
     async def _connect(self, jid: str) -> None:
         """Wait for the connection. Raises UpstreamConnectionError, UpstreamAuthError."""

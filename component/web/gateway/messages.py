@@ -38,7 +38,8 @@ async def of_contact(request: web.Request) -> web.Response:
             session(request).jid, request.match_info["contact_id"]
         )
     except ContactError:
-        return _response(request, Changes(event_id=0))
+        query = query_of(request, parameters_of(request))
+        return _response(request, Changes(event_id=query.offset.event_id))
     return await _messages(request, contact.jid)
 
 

@@ -538,6 +538,15 @@ async def test_incoming_messages_are_pushed_to_the_push_token(
         [_, request] = await receiver.wait_for(2)
         assert request.json["data"]["message"]["body"] == "second"
 
+        # Another place replaces the first one.
+        async with receiving() as other:
+            session = await client.start(push_token=other.url, client_id="phone")
+            await services.writer.store([entry("third")])
+            [request] = await other.wait_for(1)
+            assert has_right_signature(request, session["push_secret"])
+            assert request.json["data"]["message"]["body"] == "third"
+        assert len(receiver.requests) == 2
+
         await client.call("DELETE")
         assert with_push.push is not None
         assert await with_push.push.list(ALICE) == ()
