@@ -96,12 +96,12 @@ class GatewayReader:
                 peers &= {query.peer}
             changes = await self._messages(owner, query, offset, place, peers)
         if query.contacts:
-            shown = (
+            changed = (
                 contact
                 for contact in contacts
                 if offset.is_before(contact.event_id, contact.changed_at)
             )
-            changes = replace(changes, contacts=tuple(shown))
+            changes = replace(changes, contacts=tuple(changed))
         return _cut(changes, offset) if changes.more else changes
 
     async def wait(self, owner: str, query: Query, *, seconds: float) -> Changes:
@@ -175,10 +175,10 @@ class GatewayReader:
                 )
             after, more = page.event_id, not page.complete
             parsed = await self._views.of(owner, annotations_in(page), folded=False)
-            found = changes_of(page, [item.message for item in parsed])
+            page_changes = changes_of(page, [item.message for item in parsed])
             changes = [
                 change
-                for change in found
+                for change in page_changes
                 if change.row.peer in peers and (offset.at is None or change.row.at > offset.at)
             ]
         items = await self._views.of(owner, [change.row for change in changes], folded=True)

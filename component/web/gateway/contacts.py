@@ -32,7 +32,7 @@ def routes(prefix: str, *, changes_by_get: bool) -> list[web.RouteDef]:
     return [
         *routes_at(web.get, f"{prefix}{CONTACTS}", listed),
         *routes_at(web.post, f"{prefix}{CONTACTS}", add),
-        *routes_at(web.get, path, shown),
+        *routes_at(web.get, path, read),
         *routes_at(web.put, path, change),
         *routes_at(web.delete, path, remove),
         *(by_get if changes_by_get else ()),
@@ -65,15 +65,15 @@ async def add(request: web.Request) -> web.Response:
     return _contacts(contact)
 
 
-async def shown(request: web.Request) -> web.Response:
+async def read(request: web.Request) -> web.Response:
     """GET {gateway}/sessions/{session_id}/contacts/{contact_id}: one contact."""
-    return body.json_response({"contact": objects_json.contact(await _found(request))})
+    return body.json_response({"contact": objects_json.contact(await _contact_of(request))})
 
 
 async def change(request: web.Request) -> web.Response:
     """PUT {gateway}/sessions/{session_id}/contacts/{contact_id}: rename, authorize, or read."""
     fields = (await body_of(request, ContactBody)).contact
-    contact = await _found(request)
+    contact = await _contact_of(request)
     owner, contacts = session(request).jid, request.app[keys.gateway].contacts
     if fields.name is not None:
         await contacts.rename(owner, contact.jid, fields.name)
@@ -83,7 +83,7 @@ async def change(request: web.Request) -> web.Response:
     if fields.read_offset is not None:
         await contacts.read_up_to(owner, contact.jid, fields.read_offset)
     try:
-        return _contacts(await _found(request))
+        return _contacts(await _contact_of(request))
     except ContactError:
         # A request that was refused leaves no contact.
         return body.json_response({"contacts": []})
@@ -91,24 +91,24 @@ async def change(request: web.Request) -> web.Response:
 
 async def authorize(request: web.Request) -> web.Response:
     """GET …/contacts/{contact_id}/authorize: let a contact see the presence of the user."""
-    contact = await _found(request)
+    contact = await _contact_of(request)
     owner, contacts = session(request).jid, request.app[keys.gateway].contacts
     await contacts.authorize(owner, contact, is_granted=True)
-    return _contacts(await _found(request))
+    return _contacts(await _contact_of(request))
 
 
 async def remove(request: web.Request) -> web.Response:
     """DELETE …/contacts/{contact_id}, or GET …/delete: remove a contact if it is there."""
     owner, contacts = session(request).jid, request.app[keys.gateway].contacts
     try:
-        contact = await _found(request)
+        contact = await _contact_of(request)
     except ContactError:
         return body.json_response({})
     await contacts.remove(owner, contact)
     return body.json_response({})
 
 
-async def _found(request: web.Request) -> GatewayContact:
+async def _contact_of(request: web.Request) -> GatewayContact:
     """Return the contact in the path. Raises ContactError."""
     owner = session(request).jid
     id = request.match_info["contact_id"]

@@ -1,4 +1,4 @@
-"""Contacts and messages together, and news of them: {gateway}/sessions/{session_id}/feed."""
+"""The feed of contacts and messages, and notifications: {gateway}/sessions/{session_id}/feed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from component.web.server import body
 from component.web.server.limits import time_limit
 from component.web.server.paths import routes_at
 
-#: Messages that are read at once to find out whether there is anything new.
-_NEWS_LIMIT = 50
+#: Messages that are read at once to find out whether anything has changed.
+_CHANGES_LIMIT = 50
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -59,20 +59,20 @@ async def notification(request: web.Request) -> web.Response:
     """
     current, parameters = session(request), parameters_of(request)
     gateway = request.app[keys.gateway]
-    known = gateway.notified.place(current.id)
+    place = gateway.notified.place(current.id)
     if parameters.offset:
         query = query_of(request, parameters, contacts=True, messages=True)
-    elif known is None:
+    elif place is None:
         # It was told before the last restart, perhaps.
         async with time_limit(request):
             gateway.notified.note(current.id, await gateway.reader.place(current.jid))
-        return _news(request)
+        return _notified(request)
     else:
-        query = Query(offset=Offset(known), contacts=True, messages=True, limit=_NEWS_LIMIT)
+        query = Query(offset=Offset(place), contacts=True, messages=True, limit=_CHANGES_LIMIT)
     changes = await _waited(request, query)
     gateway.notified.note(current.id, changes.event_id)
-    has_news = changes.contacts or changes.messages
-    return _news(request) if has_news else _no_news(request)
+    is_changed = changes.contacts or changes.messages
+    return _notified(request) if is_changed else _unchanged(request)
 
 
 async def _waited(request: web.Request, query: Query) -> Changes:
@@ -84,14 +84,14 @@ async def _waited(request: web.Request, query: Query) -> Changes:
     )
 
 
-def _news(request: web.Request) -> web.Response:
+def _notified(request: web.Request) -> web.Response:
     return body.json_response({"session": {"session_id": session(request).id}})
 
 
-def _no_news(request: web.Request) -> web.Response:
+def _unchanged(request: web.Request) -> web.Response:
     status = settings(request).unchanged_status
     if status == 204:
         return web.Response(status=204)
     if status == 404:
         return response("item-not-found", "Nothing has changed.", 404)
-    return _news(request)
+    return _notified(request)

@@ -22,14 +22,14 @@ def routes(prefix: str, *, changes_by_get: bool) -> list[web.RouteDef]:
     path = f"{prefix}{SESSION}"
     by_get = [*routes_at(web.get, f"{path}/delete", end, allow_head=False)]
     return [
-        *routes_at(web.get, path, shown),
+        *routes_at(web.get, path, read),
         *routes_at(web.put, path, change),
         *routes_at(web.delete, path, end),
         *(by_get if changes_by_get else ()),
     ]
 
 
-async def shown(request: web.Request) -> web.Response:
+async def read(request: web.Request) -> web.Response:
     """GET {gateway}/sessions/{session_id}: the session."""
     return _response(session(request))
 
