@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 
 import aiohttp
@@ -41,23 +42,31 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
 
     async def call(self, command: str, **arguments: str) -> Answer:
         """Run a command. Raises Overloaded if ejabberd does not answer or refuses."""
+        answer = await self.post(command, arguments)
+        if answer.status in _REFUSED or _code(answer) == _NO_SUCH_COMMAND:
+            self.log_refusal(command, answer)
+            raise Overloaded("ejabberd refuses a command of its API: the log names it.")
+        return answer
+
+    async def post(self, path: str, arguments: Mapping[str, object]) -> Answer:
+        """Return the answer to a command, a refusal too. Raises Overloaded without an answer."""
         try:
             async with self._session.post(
-                f"{self.url}/{command}",
+                f"{self.url}/{path}",
                 data=orjson.dumps(arguments),
                 allow_redirects=False,
             ) as response:
-                answer = Answer(status=response.status, data=orjson.loads(await response.read()))
+                return Answer(status=response.status, data=orjson.loads(await response.read()))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             log.warning("ejabberd does not answer at %s: %s", self.url, type(error).__name__)
             raise Overloaded("ejabberd does not answer: try again shortly.") from error
-        if answer.status in _REFUSED or _code(answer) == _NO_SUCH_COMMAND:
-            log.error(
-                "ejabberd at %s refuses the command %s, sent %s: %s",
-                *(self.url, command, self._credentials, answer.message),
-            )
-            raise Overloaded("ejabberd refuses a command of its API: the log names it.")
-        return answer
+
+    def log_refusal(self, path: str, answer: Answer) -> None:
+        """Log that ejabberd does not let us run a command."""
+        log.error(
+            "ejabberd at %s refuses the command %s, sent %s: %s",
+            *(self.url, path, self._credentials, answer.message),
+        )
 
 
 def _code(answer: Answer) -> object:

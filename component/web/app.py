@@ -11,6 +11,7 @@ from component.web import keys
 from component.web.admin.family import ADMINISTRATION
 from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
+from component.web.ejabberd_api.family import EJABBERD_API, VERSIONED_EJABBERD_API
 from component.web.events.family import EVENTS
 from component.web.health.family import HEALTH, LIVENESS
 from component.web.remote_data.family import REMOTE_DATA
@@ -33,6 +34,8 @@ FAMILIES = (
     SIGN_INS,
     OWN_ARCHIVE,
     EVENTS,
+    VERSIONED_EJABBERD_API,
+    EJABBERD_API,
     REMOTE_DATA,
 )
 
@@ -58,9 +61,7 @@ def make_app(
     app[keys.poll_limit] = poll_limit
     app.on_shutdown.append(poll_limit.close)
     served = [
-        family
-        for family in families
-        if family.listener is listener and (services.sign_ins or not family.needs_sign_in)
+        family for family in families if family.listener is listener and family.is_served(services)
     ]
     Families(served, settings, services).mount(app)
     return app

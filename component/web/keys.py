@@ -11,6 +11,8 @@ from component.core.access.principals import Principal
 from component.core.accounts.protocol import AccountSource
 from component.core.commands.dispatch import CommandService
 from component.core.doctor.server import Grants
+from component.core.ejabberd_api.logins import CheckedPasswords
+from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.reader import EventReader
 from component.core.hosts import Hosts
 from component.core.reading.pages import Pager
@@ -53,6 +55,8 @@ commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)
 sign_ins = web.AppKey("sign_ins", SignIns)
 sender = web.AppKey("sender", Sender)
+ejabberd_api = web.AppKey("ejabberd_api", EjabberdApiService)
+checked_passwords = web.AppKey("checked_passwords", CheckedPasswords)
 
 #: In the application of a family: the limits of its listener.
 limits = web.AppKey("limits", ListenerSettings)

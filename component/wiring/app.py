@@ -18,10 +18,11 @@ from component.core.sessions.credentials import Credentials
 from component.core.tokens.accounts import with_tokens
 from component.handlers.loading import HandlersError
 from component.web.app import serve as serve_http
-from component.wiring import account_sources, settings
+from component.wiring import account_sources, ejabberd_api, settings
 from component.wiring.compose import compose
 from component.wiring.queries import answer_queries, command_service, http_services
 from component.xmpp.commands.admin import operator_commands
+from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.connector import Connector, ServerRefused
 from storage.errors import StorageError
 from storage.open import open_storage
@@ -114,6 +115,10 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     sessions = settings.sessions(config, sign_ins, credentials)
     if sessions is not None:
         await stack.enter_async_context(sessions.running(background.start))
+    backend = permissions = None
+    if config.ejabberd_api.enabled:
+        backend = await stack.enter_async_context(ejabberd_api.backend(config))
+        permissions = ejabberd_api.permissions(config, Addresses())
     services = http_services(
         storage,
         parts,
@@ -121,6 +126,8 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         background=background,
         handlers=handlers,
         sessions=sessions,
+        backend=backend,
+        permissions=permissions,
     )
     web = settings.web(config, parts.operators)
     for listener in settings.listeners(config):

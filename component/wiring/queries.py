@@ -9,12 +9,16 @@ from component.core.accounts.protocol import AccountSource
 from component.core.background import Background
 from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
+from component.core.ejabberd_api.backend import Backend
+from component.core.ejabberd_api.logins import CheckedPasswords
+from component.core.ejabberd_api.permissions import Permissions
 from component.core.retention.admin import ArchiveAdmin
 from component.core.sessions.delivery import ClientSessions
 from component.core.sessions.sending import Sender
 from component.core.tokens.sign_ins import SignIns
 from component.handlers.functions import Handlers
 from component.web.server.settings import Services
+from component.wiring import ejabberd_api
 from component.wiring.compose import Parts
 from component.xmpp.archive import mam, prefs
 from component.xmpp.archive.mam import Mam
@@ -95,9 +99,22 @@ def http_services(
     background: Background,
     handlers: Handlers,
     sessions: ClientSessions | None = None,
+    backend: Backend | None = None,
+    permissions: Permissions | None = None,
 ) -> Services:
-    """Return the parts that answer requests over HTTP."""
+    """Return the parts that answer requests over HTTP.
+
+    `backend` runs the commands of ejabberd's API, `permissions` decide who may call them; None:
+    the API is not served.
+    """
     context = commands.context
+    sender = None if sessions is None else Sender(sessions, parts.reader)
+    passwords = CheckedPasswords(context.accounts.authenticator)
+    api = None
+    if backend is not None and permissions is not None:
+        api = ejabberd_api.service(
+            backend, permissions, parts.audit, passwords, context.sign_ins, sender
+        )
     return Services(
         storage=storage,
         authorizer=parts.authorizer,
@@ -112,7 +129,9 @@ def http_services(
         rosters=parts.rosters,
         hosts=parts.hosts,
         sign_ins=context.sign_ins,
-        sender=None if sessions is None else Sender(sessions, parts.reader),
+        sender=sender,
+        ejabberd_api=api,
+        checked_passwords=passwords,
         followers=parts.followers,
         displayed=parts.displayed,
         journal=parts.journal,

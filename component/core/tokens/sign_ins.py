@@ -123,9 +123,13 @@ class SignIns:
             # The password has changed, or the account has gone, while it was checked.
             raise NotAuthorized(WRONG_PASSWORD)
         self._grants.take(jid)
+        self.remember(jid, password)
+        return self._tokens(row, token)
+
+    def remember(self, jid: str, password: str) -> None:
+        """Note the right password of a user, as that of a sign-in."""
         if self._on_password is not None:
             self._on_password(jid, password)
-        return self._tokens(row, token)
 
     async def access_token(self, jid: str) -> str | None:
         """Return a new access token of a user, None if the user is signed in nowhere.

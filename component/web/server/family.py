@@ -31,11 +31,14 @@ class Family:
 
     name: str
     listener: Listener
-    prefix: str  #: of all its paths; `{prefix}` in it stands for http.prefix
+    #: of all its paths; `{prefix}` in it stands for http.prefix, `{ejabberd_api}` for
+    #: ejabberd_api.prefix
+    prefix: str
     make_app: MakeApp
     authenticate: Middleware | None  #: None: no authentication
     error_shape: errors.Shape = errors.response
     needs_sign_in: bool = False  #: served only where users can sign in
+    needs_ejabberd_api: bool = False  #: served only where ejabberd's API is enabled
     streaming_handlers: frozenset[Handler] = frozenset()  #: have no deadline for the whole answer
     ticket_handlers: frozenset[Handler] = (
         frozenset()
@@ -43,7 +46,15 @@ class Family:
 
     def path(self, settings: WebSettings) -> str:
         """Return the configured prefix; "" is the root."""
-        return self.prefix.format(prefix=settings.prefix.rstrip("/"))
+        return self.prefix.format(
+            prefix=settings.prefix.rstrip("/"),
+            ejabberd_api=settings.ejabberd_api_prefix.rstrip("/"),
+        )
+
+    def is_served(self, services: Services) -> bool:
+        """Return whether the program has the parts without which the family is not served."""
+        has_sign_in = services.sign_ins is not None or not self.needs_sign_in
+        return has_sign_in and (services.ejabberd_api is not None or not self.needs_ejabberd_api)
 
     def app(self, settings: WebSettings, services: Services) -> web.Application:
         """Return the application of the family, without the middlewares of its listener."""

@@ -14,6 +14,8 @@ from component.core.background import Background
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.doctor.server import Grants
+from component.core.ejabberd_api.logins import CheckedPasswords
+from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.journal import EventJournal
 from component.core.hosts import Hosts
 from component.core.reading.displayed import DisplayedMarkers
@@ -78,6 +80,7 @@ class WebSettings(ListenerSettings):
     operators: tuple[Operator, ...] = ()  #: further callers, each with a secret of its own
     hosts: tuple[str, ...] = ()  #: further names and addresses in the Host header
     prefix: str = "/api"
+    ejabberd_api_prefix: str = "/api"
     max_items: int = 1000  #: in one request or answer of Remote Data
     page_default: int = 50  #: messages on a page if the request has no limit
     page_max: int = 250
@@ -113,6 +116,8 @@ class Services:
     hosts: Hosts
     sign_ins: SignIns | None = None  #: None: users cannot sign in
     sender: Sender | None = None  #: None: users cannot send
+    ejabberd_api: EjabberdApiService | None = None  #: None: ejabberd's API is not served
+    checked_passwords: CheckedPasswords | None = None  #: of the callers of ejabberd's API
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages
