@@ -21,6 +21,7 @@ from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.offline import OfflineStanzas
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
+from component.core.sessions.actions import SessionActions
 from component.core.sessions.sending import Sender
 from component.core.tokens.access_tokens import AccessToken
 from component.core.tokens.sign_ins import SignIns
@@ -57,6 +58,7 @@ sign_ins = web.AppKey("sign_ins", SignIns)
 sender = web.AppKey("sender", Sender)
 ejabberd_api = web.AppKey("ejabberd_api", EjabberdApiService)
 checked_passwords = web.AppKey("checked_passwords", CheckedPasswords)
+session_actions = web.AppKey("session_actions", SessionActions)
 
 #: In the application of a family: the limits of its listener.
 limits = web.AppKey("limits", ListenerSettings)

@@ -13,6 +13,7 @@ from component.core.ejabberd_api.backend import Backend
 from component.core.ejabberd_api.logins import CheckedPasswords
 from component.core.ejabberd_api.permissions import Permissions
 from component.core.retention.admin import ArchiveAdmin
+from component.core.sessions.actions import SessionActions
 from component.core.sessions.delivery import ClientSessions
 from component.core.sessions.sending import Sender
 from component.core.tokens.sign_ins import SignIns
@@ -132,6 +133,7 @@ def http_services(
         sender=sender,
         ejabberd_api=api,
         checked_passwords=passwords,
+        session_actions=None if sessions is None else SessionActions(sessions),
         followers=parts.followers,
         displayed=parts.displayed,
         journal=parts.journal,
