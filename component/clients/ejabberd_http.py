@@ -22,6 +22,10 @@ _REFUSED = (401, 403)
 _NO_SUCH_COMMAND = 40
 
 
+class Unsent(Overloaded):
+    """ejabberd cannot be reached, so it has run nothing: try again shortly."""
+
+
 class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
     """Runs commands of one ejabberd; use it with `async with`."""
 
@@ -49,7 +53,10 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
         return answer
 
     async def post(self, path: str, arguments: Mapping[str, object]) -> Answer:
-        """Return the answer to a command, a refusal too. Raises Overloaded without an answer."""
+        """Return the answer to a command, a refusal too.
+
+        Raises Overloaded without an answer; Unsent if ejabberd has surely not got the command.
+        """
         try:
             async with self._session.post(
                 f"{self.url}/{path}",
@@ -57,6 +64,9 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
                 allow_redirects=False,
             ) as response:
                 return Answer(status=response.status, data=orjson.loads(await response.read()))
+        except aiohttp.ClientConnectorError as error:
+            log.warning("ejabberd cannot be reached at %s: %s", self.url, error)
+            raise Unsent("ejabberd does not answer: try again shortly.") from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             log.warning("ejabberd does not answer at %s: %s", self.url, type(error).__name__)
             raise Overloaded("ejabberd does not answer: try again shortly.") from error

@@ -10,7 +10,7 @@ from component.config import Config
 from component.core.access.audit import Audit
 from component.core.ejabberd_api.accounts import AccountCommands
 from component.core.ejabberd_api.backend import Backend
-from component.core.ejabberd_api.calls import Call, Runner
+from component.core.ejabberd_api.calls import Call, Forecaster, Runner
 from component.core.ejabberd_api.definitions import ApiRole
 from component.core.ejabberd_api.logins import CheckedPasswords
 from component.core.ejabberd_api.permissions import Permissions
@@ -82,7 +82,8 @@ def service(
         "set_vcard": vcards.set,
         "send_message": sending.send,
     }
-    return EjabberdApiService(permissions, backend, audit, rooms, runners)
+    forecasters: Mapping[str, Forecaster] = {"send_message": sending.forecast}
+    return EjabberdApiService(permissions, backend, audit, rooms, runners, forecasters)
 
 
 def _access(text: str) -> tuple[str, frozenset[ApiRole]]:

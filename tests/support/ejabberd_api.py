@@ -28,19 +28,22 @@ class FakeModHttpApi:
     """A fake of mod_http_api: answers each command as a test says, and notes the requests."""
 
     release: str = "26.07"
-    replies: dict[str, Reply] = field(default_factory=dict)
+    replies: dict[str, Reply | Unreachable] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     is_up: bool = True
 
     async def request(self, path: str, arguments: Mapping[str, object]) -> Reply:
-        """Return the reply of the test to a command, by default 0."""
+        """Return or raise the reply of the test to a command, by default 0."""
         if not self.is_up:
             raise Unreachable
         command = path.partition("/")[0]
         if command == "status":
             return Reply(200, f"The node is started. ejabberd {self.release} is running in it")
         self.requests.append((path, dict(arguments)))
-        return self.replies.get(command, Reply(200, 0))
+        reply = self.replies.get(command, Reply(200, 0))
+        if isinstance(reply, Unreachable):
+            raise reply
+        return reply
 
 
 def with_ejabberd_api(

@@ -26,12 +26,20 @@ class AccountCommands:
 
     async def change(self, call: Call) -> Any:
         """Run a command that creates, changes or removes an account, and revoke its tokens."""
-        result = await self._backend.run(call.definition, call.arguments, call.signature)
+        jid = self._account(call)
         try:
-            jid = self._jids.prepare(f"{call.text('user')}@{call.text('host')}")
-        except BadRequest:
-            return result
-        self._passwords.forget(jid)
-        if self._sign_ins is not None:
+            result = await self._backend.run(call.definition, call.arguments, call.signature)
+        finally:
+            # Without an answer nobody knows whether the password is still right.
+            if jid:
+                self._passwords.forget(jid)
+        if jid and self._sign_ins is not None:
             await self._sign_ins.revoke_all(jid)
         return result
+
+    def _account(self, call: Call) -> str:
+        """Return the account that a call names, "" if it is no JID."""
+        try:
+            return self._jids.prepare(f"{call.text('user')}@{call.text('host')}")
+        except BadRequest:
+            return ""

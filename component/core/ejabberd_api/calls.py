@@ -43,3 +43,6 @@ class Call:
 
 #: Runs a call, and returns the bare result. Raises ApiRefusal, Refused.
 Runner = Callable[[Call], Awaitable[Any]]
+
+#: Returns where a call would run. Raises ApiRefusal, Refused if it would be refused there.
+Forecaster = Callable[[Call], Awaitable[str]]

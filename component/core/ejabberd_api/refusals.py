@@ -54,6 +54,10 @@ class Unreachable(Refused):
     status = 502
 
 
+class Unanswered(Unreachable):
+    """ejabberd took the request but did not answer in time: it may have run the command."""
+
+
 class MissingCommand(Unreachable):
     """ejabberd does not have this command: one of its modules is not loaded."""
 

@@ -12,7 +12,7 @@ from component.core.ejabberd_api.backend import Backend
 from component.core.ejabberd_api.calls import Call
 from component.core.ejabberd_api.definitions import ApiRole
 from component.core.ejabberd_api.permissions import Decision
-from component.core.ejabberd_api.refusals import ApiRefusal
+from component.core.ejabberd_api.refusals import ApiRefusal, Unreachable
 from component.core.ejabberd_api.results import DONE
 from component.core.xml.jids import bare
 
@@ -53,10 +53,23 @@ class RoomCommands:
                 jid=call.caller.jid,
                 affiliation="owner",
             )
-        except ApiRefusal:
-            await self._backend.call("destroy_room", name=room, service=service)
+        except (ApiRefusal, Unreachable) as error:
+            await self._undo(room, service, error)
             raise
         return result
+
+    async def _undo(self, room: str, service: str, reason: Exception) -> None:
+        """Destroy a room that was created without its owner. Raises ApiRefusal if that fails."""
+        try:
+            await self._backend.call("destroy_room", name=room, service=service)
+        except (ApiRefusal, Unreachable) as error:
+            raise ApiRefusal(
+                Unreachable.status,
+                f"The room {room}@{service} was created, but it has no owner, because ejabberd "
+                "does not answer any more. Have an admin destroy it (destroy_room).",
+                reason="room_without_owner",
+                code=0,
+            ) from ExceptionGroup("create_room", [reason, error])
 
     async def decide_visibility(self, call: Call) -> Decision:
         """Decide whether a user may see the room of a call. Raises ApiRefusal, Unreachable."""

@@ -9,7 +9,7 @@ from typing import Any
 from component.core.access.audit import Audit, describe_fields
 from component.core.ejabberd_api.arguments import Given, check_arguments
 from component.core.ejabberd_api.backend import Backend
-from component.core.ejabberd_api.calls import NO_OPTIONS, Call, CallOptions, Runner
+from component.core.ejabberd_api.calls import NO_OPTIONS, Call, CallOptions, Forecaster, Runner
 from component.core.ejabberd_api.catalogue import BY_NAME
 from component.core.ejabberd_api.definitions import LATEST, ApiRole, Definition, Visibility
 from component.core.ejabberd_api.permissions import Caller, Decision, Permissions, require
@@ -19,7 +19,14 @@ from component.core.xml.jids import bare
 
 SEND_MESSAGE = "send_message"
 
-#: The arguments that the audit log and a dry run show: addresses, and no texts or passwords.
+#: Which of the two runs a command, in dry runs.
+EJABBERD, MUNIMENT = "ejabberd", "Muniment"
+
+#: The arguments that a dry run does not repeat, and what it shows in their place.
+SECRETS = frozenset({"password", "newpass"})
+HIDDEN = "(hidden)"
+
+#: The arguments that the audit log shows: addresses, and no texts or passwords.
 SHOWN = frozenset(
     {
         "affiliation",
@@ -52,13 +59,18 @@ class EjabberdApiService:
         audit: Audit,
         rooms: RoomCommands,
         runners: Mapping[str, Runner],
+        forecasters: Mapping[str, Forecaster] | None = None,
     ) -> None:
-        """`runners` run commands by name; ejabberd runs the others."""
+        """`runners` run commands by name; ejabberd runs the others.
+
+        `forecasters` are for commands whose arguments and rooms decide where they run.
+        """
         self.permissions = permissions
         self._backend = backend
         self._audit = audit
         self._rooms = rooms
         self._runners = runners
+        self._forecasters = forecasters or {}
 
     def find(self, name: str) -> Definition | None:
         """Return the definition of a command, None if only ejabberd knows it.
@@ -82,6 +94,9 @@ class EjabberdApiService:
     ) -> Any:
         """Return the bare result of a call; `version` is None in the document's dialect.
 
+        The result of a dry run is an object, and that of send_message with the option `confirm` a
+        Confirmation.
+
         Raises ApiRefusal, Refused.
         """
         try:
@@ -95,7 +110,7 @@ class EjabberdApiService:
             raise
         if options.is_dry_run:
             await self._record(call, "dry run, ")
-            return self._forecast(call, decisions)
+            return await self._forecast(call, decisions)
         if definition.changes:
             await self._record(call)
             return await self._execute(call)
@@ -104,17 +119,36 @@ class EjabberdApiService:
         return result
 
     async def pass_on(
-        self, caller: Caller, name: str, given: Given, *, version: int | None
+        self,
+        caller: Caller,
+        name: str,
+        given: Given,
+        *,
+        version: int | None,
+        options: CallOptions = NO_OPTIONS,
     ) -> Any:
         """Return the body of a command that only ejabberd knows, for admins.
 
         Raises ApiRefusal, Refused.
         """
         rule = "passed-on"
+        _require_sending(name, options)
         is_admin = caller.role is ApiRole.ADMIN
         action = f"api {name}" if is_admin else f"api {name} refused"
-        await self._audit.record(caller.jid, action, caller.jid, rule)
+        is_forecast = is_admin and options.is_dry_run
+        detail = f"dry run, {rule}" if is_forecast else rule
+        await self._audit.record(caller.jid, action, caller.jid, detail)
         require(Decision(is_admin, rule, "Only admins call commands that are passed on."))
+        if is_forecast:
+            return {
+                "dry_run": True,
+                "command": name,
+                # Muniment does not know which of them are secret.
+                "arguments": dict.fromkeys((argument for argument, _ in given), HIDDEN),
+                "run_by": EJABBERD,
+                "role": caller.role,
+                "permitted_by": [rule],
+            }
         return await self._backend.pass_on(
             name, dict(given), LATEST if version is None else version
         )
@@ -145,9 +179,7 @@ class EjabberdApiService:
             are_optional_required=definition.is_native and version is not None,
         )
         require(role)
-        is_sending = definition.name == SEND_MESSAGE
-        if not is_sending and (options.is_confirmed or options.message_id is not None):
-            raise bad_argument(f"confirm and id are for {SEND_MESSAGE} only")
+        _require_sending(definition.name, options)
         return Call(
             caller=caller,
             definition=definition,
@@ -198,19 +230,33 @@ class EjabberdApiService:
             return f"{call.text('room')}@{call.text('service')}"
         return ""
 
-    def _forecast(self, call: Call, decisions: list[Decision]) -> dict[str, Any]:
+    async def _forecast(self, call: Call, decisions: list[Decision]) -> dict[str, Any]:
+        """Return what a call would do. Raises ApiRefusal, Refused if it would be refused."""
         definition = call.definition
-        is_native = definition.is_native
+        forecaster = self._forecasters.get(definition.name)
+        run_by = EJABBERD if definition.is_native else MUNIMENT
+        if forecaster is not None:
+            run_by = await forecaster(call)
         return {
             "dry_run": True,
             "command": definition.name,
             "description": definition.description,
             "changes": definition.changes,
-            "arguments": _shown(call),
-            "run_by": "ejabberd" if is_native else "Muniment",
+            "arguments": {
+                name: HIDDEN if name in SECRETS else value
+                for name, value in call.arguments.items()
+            },
+            "run_by": run_by,
             "role": call.caller.role,
             "permitted_by": [decision.rule for decision in decisions],
         }
+
+
+def _require_sending(command: str, options: CallOptions) -> None:
+    """Raise ApiRefusal for options of send_message with another command."""
+    is_about_message = options.is_confirmed or options.message_id is not None
+    if command != SEND_MESSAGE and is_about_message:
+        raise bad_argument(f"confirm and id are for {SEND_MESSAGE} only")
 
 
 def _shown(call: Call) -> dict[str, str]:

@@ -6,9 +6,11 @@ import re
 
 from aiohttp import web
 
+from component.core.ejabberd_api.arguments import Given
 from component.core.ejabberd_api.calls import CallOptions
 from component.core.ejabberd_api.refusals import bad_argument
 from component.core.ejabberd_api.results import documented, versioned
+from component.core.ejabberd_api.sending import Confirmation, Outcome
 from component.web import keys
 from component.web.ejabberd_api.authentication import AUTHENTICATED, version_of
 from component.web.ejabberd_api.responses import response
@@ -17,7 +19,9 @@ from component.web.server.paths import routes_at
 _COMMAND = "{command:[a-z][a-z0-9_]*}"
 _VERSION = "{version:v[0-9]+}"
 
-#: What the query of a POST may ask for.
+#: The options of a call, which the query has.
+_OPTIONS = ("dry_run", "confirm", "id")
+
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._~:@+=-]{1,128}")
@@ -44,32 +48,47 @@ def versioned_routes(prefix: str) -> list[web.RouteDef]:
 
 
 async def get(request: web.Request) -> web.Response:
-    """GET {prefix}/{command}: call a command with the arguments of the query."""
-    return await _call(request, CallOptions())
+    """GET {prefix}/{command}: call a command with the arguments of the query.
+
+    In ejabberd the query has nothing but arguments. In the document's dialect it may have options.
+    """
+    given = request[AUTHENTICATED].given
+    if version_of(request) is not None:
+        return await _call(request, given, CallOptions())
+    arguments = [item for item in given if item[0] not in _OPTIONS]
+    return await _call(request, arguments, _options(request))
 
 
 async def post(request: web.Request) -> web.Response:
     """POST {prefix}/{command}: call a command with the arguments of the body."""
-    return await _call(request, _options(request))
+    return await _call(request, request[AUTHENTICATED].given, _options(request))
 
 
-async def _call(request: web.Request, options: CallOptions) -> web.Response:
+async def _call(request: web.Request, given: Given, options: CallOptions) -> web.Response:
     service, authenticated = request.app[keys.ejabberd_api], request[AUTHENTICATED]
     command, version = request.match_info["command"], version_of(request)
     definition = service.find(command)
     if definition is None:
         data = await service.pass_on(
-            authenticated.caller, command, authenticated.given, version=version
+            authenticated.caller,
+            command,
+            given,
+            version=version,
+            options=options,
         )
         return response({"result": data} if version is None else data, version)
     value = await service.run(
         authenticated.caller,
         definition,
-        authenticated.given,
+        given,
         version=version,
         options=options,
         password=authenticated.password,
     )
+    if isinstance(value, Confirmation):
+        status = 202 if value.outcome is Outcome.UNCONFIRMED else 200
+        data = value.fields
+        return response({"result": data} if version is None else data, version, status=status)
     if options.is_dry_run:
         return response({"result": value} if version is None else value, version)
     result = definition.result
@@ -78,8 +97,8 @@ async def _call(request: web.Request, options: CallOptions) -> web.Response:
 
 
 def _options(request: web.Request) -> CallOptions:
-    """Return what the query of a POST asks for; ejabberd ignores all of it. Raises ApiRefusal."""
-    id = request.query.get("id")
+    """Return what the query asks for beside the call. Raises ApiRefusal."""
+    id = _option(request, "id")
     if id is not None and _MESSAGE_ID.fullmatch(id) is None:
         raise bad_argument("id: expected 1 to 128 letters, digits and . _ ~ : @ + = -")
     return CallOptions(
@@ -90,7 +109,15 @@ def _options(request: web.Request) -> CallOptions:
 
 
 def _flag(request: web.Request, name: str) -> bool:
-    text = request.query.get(name, "0").lower()
+    text = (_option(request, name) or "0").lower()
     if text not in _FLAGS:
         raise bad_argument(f"{name}: expected 1 or 0")
     return _FLAGS[text]
+
+
+def _option(request: web.Request, name: str) -> str | None:
+    """Return an option of the query, None if it is not there."""
+    values = request.query.getall(name, [])
+    if len(values) > 1:
+        raise bad_argument(f"{name}: this option may be given once")
+    return values[0] if values else None

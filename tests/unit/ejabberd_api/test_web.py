@@ -15,7 +15,12 @@ from support.http_services import open_services
 from support.sign_in import BOTH, with_sign_in
 
 from component.core.ejabberd_api.backend import Reply
+from component.core.ejabberd_api.catalogue import BY_NAME, DEFINITIONS
+from component.core.ejabberd_api.definitions import ArgumentType
+from component.core.ejabberd_api.logins import CheckedPasswords
 from component.core.ejabberd_api.permissions import Permissions
+from component.core.ejabberd_api.refusals import Unanswered, Unreachable
+from component.core.errors import Overloaded
 from component.core.tokens.accounts import with_tokens
 from component.web.app import FAMILIES, make_app
 from component.web.ejabberd_api.authentication import authenticate_caller
@@ -229,6 +234,74 @@ async def test_unreachable_ejabberd_is_502_in_the_form_of_the_dialect(
     )
 
 
+class Unable:
+    """Accounts of an ejabberd that does not answer."""
+
+    async def authenticate(self, jid: str, password: str) -> bool:
+        raise Overloaded("ejabberd does not answer: try again shortly.")
+
+
+async def test_password_that_cannot_be_checked_is_502_and_a_token_goes_on(
+    aiohttp_client: AiohttpClient, services: Services, fake: FakeModHttpApi
+) -> None:
+    assert services.sign_ins is not None
+    tokens = await services.sign_ins.sign_in(ALICE, PASSWORD, "test")
+    unable = replace(services, checked_passwords=CheckedPasswords(Unable()))
+    api = await aiohttp_client(make_app(BOTH, unable, Listener.PUBLIC))
+
+    assert await call(api, ALICE, "status") == (
+        502,
+        {
+            "error": "ejabberd_unreachable",
+            "message": "The password cannot be checked. ejabberd does not answer: try again "
+            "shortly.",
+        },
+    )
+    bearer = {"Authorization": f"Bearer {tokens.access_token}"}
+    assert (await api.post("/api/status", json={}, headers=bearer)).status == 200
+
+
+async def test_room_without_owner_is_destroyed_if_ejabberd_refuses_the_owner(
+    api: TestClient, fake: FakeModHttpApi
+) -> None:
+    room = {"room": "garden", "service": "conference.example.org", "host": "example.org"}
+    fake.replies["set_room_affiliation"] = Unanswered()
+
+    status, data = await call(api, ALICE, "create_room", **room)
+
+    assert (status, data["error"]) == (502, "ejabberd_unreachable")
+    assert [path.partition("/")[0] for path, _ in fake.requests] == [
+        "create_room",
+        "set_room_affiliation",
+        "destroy_room",
+    ]
+
+
+async def test_room_that_cannot_be_destroyed_again_is_named(
+    api: TestClient, fake: FakeModHttpApi
+) -> None:
+    room = {"room": "garden", "service": "conference.example.org", "host": "example.org"}
+    fake.replies |= {"set_room_affiliation": Unanswered(), "destroy_room": Unreachable()}
+
+    status, data = await call(api, ALICE, "create_room", **room)
+
+    assert (status, data["error"]) == (502, "room_without_owner")
+    assert "garden@conference.example.org" in data["message"]
+
+
+async def test_command_without_answer_may_have_been_run(
+    api: TestClient, fake: FakeModHttpApi
+) -> None:
+    fake.replies["change_password"] = Unanswered()
+
+    status, data = await call(
+        api, ADMIN, "change_password", user="bob", host="example.org", newpass="x"
+    )
+
+    assert (status, data["error"]) == (502, "ejabberd_unreachable")
+    assert data["message"].endswith("it may have run the command.")
+
+
 async def test_dry_run_does_nothing_and_says_what_the_call_would_do(
     api: TestClient, fake: FakeModHttpApi
 ) -> None:
@@ -237,8 +310,59 @@ async def test_dry_run_does_nothing_and_says_what_the_call_would_do(
     )
 
     assert status == 200
-    assert data["result"]["arguments"] == {"user": "a", "host": "example.org"}
-    assert data["result"]["permitted_by"] == ["access.change_password", "own-account"]
+    assert data["result"] == {
+        "dry_run": True,
+        "command": "change_password",
+        "description": "Change the password of an account",
+        "changes": True,
+        "arguments": {"user": "a", "host": "example.org", "newpass": "(hidden)"},
+        "run_by": "ejabberd",
+        "role": "admin",
+        "permitted_by": ["access.change_password", "own-account"],
+    }
+    assert fake.requests == []
+
+
+async def test_dry_run_of_a_get_is_of_the_document_alone(
+    api: TestClient, fake: FakeModHttpApi
+) -> None:
+    query = "user=bob&host=example.org&dry_run=1"
+    documented = await api.get(f"/api/unregister?{query}", headers=basic(ADMIN))
+    versioned = await api.get(f"/api/v3/unregister?{query}", headers=basic(ADMIN))
+
+    assert (await documented.json())["result"]["dry_run"] is True
+    assert await versioned.json() == "Request have unknown arguments: [dry_run]"
+    assert fake.requests == []
+
+
+async def test_option_that_is_given_twice_is_refused(
+    api: TestClient, fake: FakeModHttpApi
+) -> None:
+    status, data = await call(
+        api, ADMIN, "unregister", "?dry_run=0&dry_run=1", user="a", host="example.org"
+    )
+
+    assert (status, data["message"]) == (400, "dry_run: this option may be given once")
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize("name", [definition.name for definition in DEFINITIONS])
+async def test_every_command_has_a_dry_run_without_effect(
+    api: TestClient, fake: FakeModHttpApi, name: str
+) -> None:
+    if name == "send_message":
+        arguments: dict[str, Any] = dict.fromkeys(("from", "to"), ALICE)
+        arguments |= {"type": "chat", "subject": "", "body": "x"}
+    else:
+        arguments = {
+            argument.name: 1 if argument.type is ArgumentType.INTEGER else "x"
+            for argument in BY_NAME[name].signatures[-1].arguments
+        }
+
+    status, data = await call(api, ADMIN, name, "?dry_run=1", **arguments)
+
+    assert (status, data["result"]["command"]) == (200, name)
+    assert set(data["result"]["arguments"]) == set(arguments)
     assert fake.requests == []
 
 
@@ -265,6 +389,21 @@ async def test_command_is_passed_on_for_admins_only(api: TestClient, fake: FakeM
     assert await call(api, ADMIN, "v0/registered_users", host="example.org") == (200, ["alice"])
     assert (await call(api, ALICE, "registered_users", host="example.org"))[0] == 403
     assert [path for path, _ in fake.requests] == ["registered_users/v3", "registered_users/v0"]
+
+
+@pytest.mark.parametrize(
+    "permissions", [replace(PERMISSIONS, passed_on=("delete_old_users",))], ids=["passed on"]
+)
+async def test_dry_run_of_a_command_that_is_passed_on_does_nothing(
+    api: TestClient, fake: FakeModHttpApi
+) -> None:
+    status, data = await call(api, ADMIN, "delete_old_users", "?dry_run=1", days=30)
+
+    assert (status, data["result"]["permitted_by"]) == (200, ["passed-on"])
+    assert data["result"]["arguments"] == {"days": "(hidden)"}
+    assert (await call(api, ALICE, "delete_old_users", "?dry_run=1", days=30))[0] == 403
+    assert (await call(api, ADMIN, "delete_old_users", "?confirm=1", days=30))[0] == 400
+    assert fake.requests == []
 
 
 async def test_own_routes_go_before_commands(api: TestClient) -> None:
