@@ -7,13 +7,13 @@ through a session of the user that enters the room, or it is refused.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
 from component.core.access.principals import User
 from component.core.ejabberd_api.backend import Backend
 from component.core.ejabberd_api.calls import Call
+from component.core.ejabberd_api.own.request import SignIn
 from component.core.ejabberd_api.refusals import NOT_PERMITTED_CODE, ApiRefusal, bad_argument
 from component.core.ejabberd_api.results import DONE
 from component.core.ejabberd_api.rooms import RoomCommands
@@ -27,9 +27,6 @@ CHAT = "chat"
 
 #: The role of occupants who have no voice in a moderated room (XEP-0045 section 5.1).
 _MUTE = "visitor"
-
-#: Lets the sessions of a user log in with the credentials of a call. Raises Refused.
-SignInFor = Callable[[Call], Awaitable[None]]
 
 NO_SESSION = (
     "Nobody can wait for this message: confirm and id are for messages of type chat and groupchat "
@@ -46,7 +43,7 @@ class SendingCommands:
         rooms: RoomCommands,
         jids: Jids,
         sender: Sender | None,
-        sign_in: SignInFor,
+        sign_in: SignIn,
     ) -> None:
         """`sender` sends through sessions of users, None: there are none."""
         self._backend = backend
@@ -104,7 +101,7 @@ class SendingCommands:
             )
         if not call.text("body"):
             raise bad_argument("body: a message that is sent through a session needs a text")
-        await self._sign_in(call)
+        await self._sign_in(call.caller.jid, call.password)
         message = Outgoing(
             id=call.options.message_id or str(uuid4()),
             to=self._prepared(call, "to"),
