@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 
 from component.clients.muniment_http import Answer
-from component.core.errors import Overloaded
+from component.core.errors import Overloaded, ServerUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
                 return Answer(status=response.status, data=orjson.loads(await response.read()))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             log.warning("ejabberd does not answer at %s: %s", self.url, type(error).__name__)
-            raise Overloaded("ejabberd does not answer: try again shortly.") from error
+            raise ServerUnreachable from error
 
     def log_refusal(self, path: str, answer: Answer) -> None:
         """Log that ejabberd does not let us run a command."""

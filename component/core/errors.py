@@ -124,6 +124,10 @@ class Overloaded(Refused):
     status = 503
 
 
+class ServerUnreachable(Overloaded):
+    """ejabberd does not answer: try again shortly."""
+
+
 class RateLimited(Refused):
     """There were too many attempts: try again later."""
 
