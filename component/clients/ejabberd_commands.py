@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from component.clients.ejabberd_http import EjabberdApi, Unsent
+from component.clients.ejabberd_http import EjabberdApi
 from component.core.ejabberd_api.backend import Reply
 from component.core.ejabberd_api.refusals import MissingCommand, Unanswered, Unreachable
-from component.core.errors import Overloaded
+from component.core.errors import ServerUnanswered, ServerUnreachable
 
 #: Statuses and codes of a refusal that is not about the call, but about our own account.
 _NOT_LET = (401, 403)
@@ -31,10 +31,10 @@ class EjabberdCommands:
             raise Unreachable(_NOT_ASKED)
         try:
             answer = await self._api.post(path, arguments)
-        except Unsent as error:
-            raise Unreachable from error
-        except Overloaded as error:
+        except ServerUnanswered as error:
             raise Unanswered from error
+        except ServerUnreachable as error:
+            raise Unreachable from error
         code = answer.data.get("code") if isinstance(answer.data, dict) else None
         is_missing = code == _NO_COMMAND or answer.data == _UNKNOWN_COMMAND
         if is_missing:

@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 
 from component.clients.muniment_http import Answer
-from component.core.errors import Overloaded
+from component.core.errors import Overloaded, ServerUnanswered, ServerUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +20,6 @@ TIMEOUT_SECONDS = 7.0
 #: The statuses of a command that we may not run, and the code of an unknown command.
 _REFUSED = (401, 403)
 _NO_SUCH_COMMAND = 40
-
-
-class Unsent(Overloaded):
-    """ejabberd cannot be reached, so it has run nothing: try again shortly."""
 
 
 class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
@@ -55,7 +51,8 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
     async def post(self, path: str, arguments: Mapping[str, object]) -> Answer:
         """Return the answer to a command, a refusal too.
 
-        Raises Overloaded without an answer; Unsent if ejabberd has surely not got the command.
+        Raises ServerUnreachable if ejabberd did not get the command, ServerUnanswered if it may
+        have run it.
         """
         try:
             async with self._session.post(
@@ -65,11 +62,11 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
             ) as response:
                 return Answer(status=response.status, data=orjson.loads(await response.read()))
         except aiohttp.ClientConnectorError as error:
-            log.warning("ejabberd cannot be reached at %s: %s", self.url, error)
-            raise Unsent("ejabberd does not answer: try again shortly.") from error
+            log.warning("ejabberd cannot be reached at %s: %s", self.url, type(error).__name__)
+            raise ServerUnreachable from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             log.warning("ejabberd does not answer at %s: %s", self.url, type(error).__name__)
-            raise Overloaded("ejabberd does not answer: try again shortly.") from error
+            raise ServerUnanswered from error
 
     def log_refusal(self, path: str, answer: Answer) -> None:
         """Log that ejabberd does not let us run a command."""

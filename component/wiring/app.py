@@ -101,6 +101,9 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         )
     )
     connection = settings.connection(config, parts.stream)
+    changes = SessionChanges(parts.journal)
+    sessions = settings.sessions(config, sign_ins, credentials, changes.note)
+    backend = await stack.enter_async_context(ejabberd_api.backend(config))
     commands = command_service(
         parts,
         administration,
@@ -108,18 +111,17 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         connection,
         timeout=config.http.request_timeout_seconds,
         sign_ins=sign_ins,
+        sessions=sessions,
+        backend=backend,
     )
     answer_queries(config, parts, operator_commands(commands, parts.operators))
     parts.grants.watch(connection.restart)
     link = Link(connection, background)
     stack.push_async_callback(link.end)
-    changes = SessionChanges(parts.journal)
-    sessions = settings.sessions(config, sign_ins, credentials, changes.note)
     if sessions is not None:
         await stack.enter_async_context(sessions.running(background.start))
-    backend = permissions = None
+    permissions = None
     if config.ejabberd_api.enabled:
-        backend = await stack.enter_async_context(ejabberd_api.backend(config))
         permissions = ejabberd_api.permissions(config, Addresses())
     services = http_services(
         storage,

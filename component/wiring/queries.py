@@ -44,8 +44,21 @@ def command_service(
     *,
     timeout: float,
     sign_ins: SignIns | None = None,
+    sessions: ClientSessions | None = None,
+    backend: Backend | None = None,
 ) -> CommandService:
-    """Return the commands of operators; each has to be answered within `timeout` seconds."""
+    """Return the commands of operators; each has to be answered within `timeout` seconds.
+
+    `backend` runs commands on ejabberd; None: it cannot be asked.
+    """
+    own = ejabberd_api.own_runners(
+        parts,
+        archives,
+        backend or ejabberd_api.unreachable(),
+        sign_ins,
+        sessions,
+        timeout=timeout,
+    )
     context = CommandContext(
         hosts=parts.hosts,
         jids=Addresses(),
@@ -56,6 +69,7 @@ def command_service(
         queue=parts.preference_filter,
         writer=parts.writer,
         connection=connection,
+        own_commands=own,
         timeout=timeout,
     )
     return CommandService(context=context, audit=parts.audit)
@@ -110,11 +124,19 @@ def http_services(
     """
     context = commands.context
     sender = None if sessions is None else Sender(sessions, parts.reader)
+    actions = None if sessions is None else SessionActions(sessions)
     passwords = CheckedPasswords(context.accounts.authenticator)
     api = None
     if backend is not None and permissions is not None:
         api = ejabberd_api.service(
-            backend, permissions, parts.audit, passwords, context.sign_ins, sender
+            backend,
+            permissions,
+            parts.audit,
+            passwords,
+            context.sign_ins,
+            sender,
+            actions,
+            context.own_commands,
         )
     return Services(
         storage=storage,
@@ -133,7 +155,7 @@ def http_services(
         sender=sender,
         ejabberd_api=api,
         checked_passwords=passwords,
-        session_actions=None if sessions is None else SessionActions(sessions),
+        session_actions=actions,
         followers=parts.followers,
         displayed=parts.displayed,
         journal=parts.journal,

@@ -60,5 +60,7 @@ def with_ejabberd_api(
         passwords,
         services.sign_ins,
         services.sender,
+        services.session_actions,
+        services.commands.context.own_commands,
     )
     return replace(services, ejabberd_api=service, checked_passwords=passwords)

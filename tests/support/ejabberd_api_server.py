@@ -73,6 +73,14 @@ class ApiServer:
         async with self.session(account) as http:
             return await post(http, f"/api/{path}", arguments or {}, query)
 
+    async def sign_in(self, account: Account) -> dict[str, Any]:
+        """Return the tokens of a new sign-in."""
+        body = {"jid": account.jid, "password": account.password}
+        async with ClientSession() as http:
+            reply = await post(http, f"{self.url}/api/v1/tokens", body, {})
+            assert reply.status == 201, reply.data
+            return reply.data
+
     async def ask_ejabberd(self, path: str, arguments: object = None) -> Reply:
         """Return ejabberd's answer to a POST below its API."""
         async with ClientSession() as http:

@@ -19,15 +19,16 @@ from component.core.doctor.facts import ServerFacts
 from component.core.doctor.finding import Finding, skipped
 
 #: Checks of this machine, which need no connection to ejabberd but for the last one.
-CONFIG, STORE, RETENTION, ACCOUNTS, HTTP, LINK = (
+CONFIG, STORE, RETENTION, ACCOUNTS, EJABBERD_API, HTTP, LINK = (
     "config",
     "store",
     "retention",
     "accounts",
+    "ejabberd-api",
     "http",
     "link",
 )
-LOCAL = (CONFIG, STORE, RETENTION, ACCOUNTS, HTTP, LINK)
+LOCAL = (CONFIG, STORE, RETENTION, ACCOUNTS, EJABBERD_API, HTTP, LINK)
 
 #: Checks of what ejabberd grants and does, by id, in the order of reports.
 SERVER: Mapping[str, Callable[[ServerFacts], Finding]] = MappingProxyType(

@@ -43,9 +43,12 @@ _TODAYS_TEXTS = {
     "Invalid 'service'": "Unknown host passed in 'service'",
 }
 
+#: The text of set_presence for a session that does not exist.
+NO_SUCH_SESSION = "User session not found"
+
 #: Commands that crash in releases before 24.12, and what they answer today for the usual reason.
 _TODAYS_REFUSALS = {
-    "set_presence": "User session not found",
+    "set_presence": NO_SUCH_SESSION,
     "muc_online_rooms": "Unknown host passed in 'serverhost'",
     "create_room": "Unknown host passed in 'serverhost'",
 }

@@ -18,6 +18,7 @@ from component.core.ejabberd_api.definitions import (
     Signature,
     Visibility,
 )
+from component.core.ejabberd_api.own.definitions import OWN
 
 _SERVICE = frozenset({ApiRole.SERVICE})
 _USER = frozenset({ApiRole.USER})
@@ -303,6 +304,6 @@ NATIVE = (
     ),
 )
 
-DEFINITIONS = NATIVE
+DEFINITIONS = (*NATIVE, *OWN)
 
 BY_NAME = {definition.name: definition for definition in DEFINITIONS}

@@ -29,6 +29,8 @@ _ERRORS = {
     "room_not_found": DocumentedError(404, "room_not_found"),
     "Room not found": DocumentedError(404, "room_not_found"),
     "Room doesn't exists": DocumentedError(404, "room_not_found"),
+    "The room does not exist": DocumentedError(404, "room_not_found"),
+    "The room does not exist.": DocumentedError(404, "room_not_found"),
     "Room already exists": DocumentedError(409, "room_exists"),
     "User session not found": DocumentedError(404, "session_not_found"),
     "error_no_vcard_found": DocumentedError(404, "vcard_not_found"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from component.core.errors import RateLimited, Refused
+from component.core.errors import RateLimited, Refused, ServerUnanswered, ServerUnreachable
 
 #: Codes in the error bodies of ejabberd.
 UNAUTHORIZED_CODE = 10
@@ -41,6 +41,10 @@ class ApiRefusal(Exception):
     @classmethod
     def of(cls, refused: Refused) -> ApiRefusal:
         """Return the refusal for one that another part of Muniment raised."""
+        if isinstance(refused, ServerUnanswered):
+            refused = Unanswered()
+        elif isinstance(refused, ServerUnreachable):
+            refused = Unreachable()
         reason = refused.condition.replace("-", "_")
         seconds = refused.retry_seconds if isinstance(refused, RateLimited) else None
         return cls(refused.status, refused.message, reason=reason, code=0, retry_seconds=seconds)
@@ -55,7 +59,7 @@ class Unreachable(Refused):
 
 
 class Unanswered(Unreachable):
-    """ejabberd took the request but did not answer in time: it may have run the command."""
+    """ejabberd got the request but did not answer in time: it may have run the command."""
 
 
 class MissingCommand(Unreachable):

@@ -7,7 +7,6 @@ through a session of the user that enters the room, or it is refused.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,6 +15,7 @@ from uuid import uuid4
 from component.core.access.principals import User
 from component.core.ejabberd_api.backend import Backend
 from component.core.ejabberd_api.calls import Call
+from component.core.ejabberd_api.own.request import SignIn
 from component.core.ejabberd_api.refusals import (
     NOT_PERMITTED_CODE,
     ApiRefusal,
@@ -34,9 +34,6 @@ CHAT = "chat"
 
 #: The role of occupants who have no voice in a moderated room (XEP-0045 section 5.1).
 _MUTE = "visitor"
-
-#: Lets the sessions of a user log in with the credentials of a call. Raises Refused.
-SignInFor = Callable[[Call], Awaitable[None]]
 
 NO_SESSION = (
     "Nobody can wait for this message: confirm and id are for messages of type chat and groupchat "
@@ -93,7 +90,7 @@ class SendingCommands:
         rooms: RoomCommands,
         jids: Jids,
         sender: Sender | None,
-        sign_in: SignInFor,
+        sign_in: SignIn,
     ) -> None:
         """`sender` sends through sessions of users, None: there are none."""
         self._backend = backend
@@ -172,8 +169,9 @@ class SendingCommands:
     async def _send_by_session(self, call: Call) -> Any:
         """Send, and wait until the message is archived or refused. Raises ApiRefusal, Refused."""
         message, sender = self._outgoing(call), self._sender
-        assert sender is not None
-        await self._sign_in(call)
+        if sender is None:
+            raise _no_session()
+        await self._sign_in(call.caller.jid, call.password)
         user = User(bare(self._prepared(call, "from")))
         may_be_repeated = call.options.message_id is not None
         try:
@@ -196,7 +194,7 @@ class SendingCommands:
     def _outgoing(self, call: Call) -> Outgoing:
         """Return the message as a session sends it. Raises ApiRefusal."""
         if not self._has_session(call):
-            raise ApiRefusal(409, NO_SESSION, reason="no_session", code=0)
+            raise _no_session()
         if call.text("type") not in (CHAT, GROUPCHAT):
             raise bad_argument(NO_SESSION)
         if call.text("subject"):
@@ -222,3 +220,7 @@ class SendingCommands:
             return self._jids.prepare(call.text(name))
         except BadRequest as error:
             raise bad_argument(f"{name}: {error.message}") from error
+
+
+def _no_session() -> ApiRefusal:
+    return ApiRefusal(409, NO_SESSION, reason="no_session", code=0)

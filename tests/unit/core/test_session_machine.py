@@ -381,3 +381,13 @@ def test_chat_states_and_receipts_of_contacts_are_told(run: Run) -> None:
         Notify(commands.ChatStateOf(BOB, ChatState.COMPOSING)),
         Notify(commands.ReceiptOf(BOB, "m")),
     ]
+
+
+def test_presence_that_waits_for_the_login_is_the_announced_one(run: Run) -> None:
+    busy = OwnPresence(id="p", show=Show.DND, status="Busy")
+    assert run.handle(events.Send(busy)) == [commands.Connect()]
+
+    assert run.handle(events.LoggedIn()) == [
+        commands.Announce(busy),
+        commands.Transmit(busy),
+    ]

@@ -20,7 +20,7 @@ from component.core.ejabberd_api.definitions import ArgumentType
 from component.core.ejabberd_api.logins import CheckedPasswords
 from component.core.ejabberd_api.permissions import Permissions
 from component.core.ejabberd_api.refusals import Unanswered, Unreachable
-from component.core.errors import Overloaded
+from component.core.errors import ServerUnreachable
 from component.core.tokens.accounts import with_tokens
 from component.web.app import FAMILIES, make_app
 from component.web.ejabberd_api.authentication import authenticate_caller
@@ -238,7 +238,7 @@ class Unable:
     """Accounts of an ejabberd that does not answer."""
 
     async def authenticate(self, jid: str, password: str) -> bool:
-        raise Overloaded("ejabberd does not answer: try again shortly.")
+        raise ServerUnreachable
 
 
 async def test_password_that_cannot_be_checked_is_502_and_a_token_goes_on(
@@ -253,8 +253,7 @@ async def test_password_that_cannot_be_checked_is_502_and_a_token_goes_on(
         502,
         {
             "error": "ejabberd_unreachable",
-            "message": "The password cannot be checked. ejabberd does not answer: try again "
-            "shortly.",
+            "message": "ejabberd does not answer its HTTP API: try again shortly.",
         },
     )
     bearer = {"Authorization": f"Bearer {tokens.access_token}"}
