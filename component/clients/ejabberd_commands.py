@@ -6,7 +6,12 @@ from collections.abc import Mapping
 
 from component.clients.ejabberd_http import EjabberdApi
 from component.core.ejabberd_api.backend import Reply
-from component.core.ejabberd_api.refusals import MissingCommand, Unanswered, Unreachable
+from component.core.ejabberd_api.refusals import (
+    Disallowed,
+    MissingCommand,
+    Unanswered,
+    Unreachable,
+)
 from component.core.errors import ServerUnanswered, ServerUnreachable
 
 #: Statuses and codes of a refusal that is not about the call, but about our own account.
@@ -41,7 +46,5 @@ class EjabberdCommands:
             raise MissingCommand
         if answer.status in _NOT_LET:
             self._api.log_refusal(path, answer)
-            raise Unreachable(
-                "ejabberd does not let Muniment run this command: the log has the details."
-            )
+            raise Disallowed
         return Reply(answer.status, answer.data)

@@ -21,6 +21,9 @@ TIMEOUT_SECONDS = 7.0
 _REFUSED = (401, 403)
 _NO_SUCH_COMMAND = 40
 
+#: The status of ejabberd's HTTP server for a path that none of its handlers has.
+_NOTHING_THERE = 404
+
 
 class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
     """Runs commands of one ejabberd; use it with `async with`."""
@@ -60,12 +63,21 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
                 data=orjson.dumps(arguments),
                 allow_redirects=False,
             ) as response:
-                return Answer(status=response.status, data=orjson.loads(await response.read()))
+                raw = await response.read()
         except aiohttp.ClientConnectorError as error:
             log.warning("ejabberd cannot be reached at %s: %s", self.url, type(error).__name__)
             raise ServerUnreachable from error
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("ejabberd does not answer at %s: %s", self.url, type(error).__name__)
+            raise ServerUnanswered from error
+        try:
+            return Answer(status=response.status, data=orjson.loads(raw))
+        except orjson.JSONDecodeError as error:
+            log.error(
+                "what answers at %s is not mod_http_api: status %s", self.url, response.status
+            )
+            if response.status == _NOTHING_THERE:
+                raise ServerUnreachable from error
             raise ServerUnanswered from error
 
     def log_refusal(self, path: str, answer: Answer) -> None:

@@ -129,7 +129,7 @@ class ServerUnreachable(Overloaded):
 
 
 class ServerUnanswered(ServerUnreachable):
-    """ejabberd got the request but did not answer in time: it may have done the work."""
+    """ejabberd got the request but did not answer it: it may have done the work."""
 
 
 class RateLimited(Refused):

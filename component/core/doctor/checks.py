@@ -8,6 +8,7 @@ from types import MappingProxyType
 from component.core.doctor import (
     copies,
     delegation,
+    ejabberd_api,
     global_routes,
     mod_mam,
     privilege_message,
@@ -19,16 +20,15 @@ from component.core.doctor.facts import ServerFacts
 from component.core.doctor.finding import Finding, skipped
 
 #: Checks of this machine, which need no connection to ejabberd but for the last one.
-CONFIG, STORE, RETENTION, ACCOUNTS, EJABBERD_API, HTTP, LINK = (
+CONFIG, STORE, RETENTION, ACCOUNTS, HTTP, LINK = (
     "config",
     "store",
     "retention",
     "accounts",
-    "ejabberd-api",
     "http",
     "link",
 )
-LOCAL = (CONFIG, STORE, RETENTION, ACCOUNTS, EJABBERD_API, HTTP, LINK)
+LOCAL = (CONFIG, STORE, RETENTION, ACCOUNTS, ejabberd_api.ID, HTTP, LINK)
 
 #: Checks of what ejabberd grants and does, by id, in the order of reports.
 SERVER: Mapping[str, Callable[[ServerFacts], Finding]] = MappingProxyType(

@@ -59,7 +59,11 @@ class Unreachable(Refused):
 
 
 class Unanswered(Unreachable):
-    """ejabberd got the request but did not answer in time: it may have run the command."""
+    """ejabberd got the request but did not answer it: it may have run the command."""
+
+
+class Disallowed(Unreachable):
+    """ejabberd does not let Muniment run this command: the log has the details."""
 
 
 class MissingCommand(Unreachable):

@@ -1,57 +1,60 @@
-"""Check that ejabberd lets Muniment run the commands of its HTTP API."""
+"""Gather facts about ejabberd's HTTP API by requests that change nothing."""
 
 from __future__ import annotations
 
 from component.clients.ejabberd_commands import EjabberdCommands
 from component.config import Config
-from component.core.doctor.checks import EJABBERD_API
-from component.core.doctor.finding import Finding, Severity, ok
+from component.core.doctor.ejabberd_api import ApiFacts, ApiState
+from component.core.doctor.ejabberd_api import check as finding
+from component.core.doctor.finding import Finding
 from component.core.ejabberd_api.backend import Backend
 from component.core.ejabberd_api.catalogue import NATIVE
 from component.core.ejabberd_api.definitions import LATEST
-from component.core.ejabberd_api.refusals import ApiRefusal, MissingCommand, Unreachable
-from component.wiring.account_sources import ejabberd_http
-
-_PERMIT = (
-    "Let Muniment run all commands of mod_http_api, by api_permissions of ejabberd.yml. Since "
-    "26.07 the account of accounts.api_user also needs the access rule configure."
+from component.core.ejabberd_api.refusals import (
+    ApiRefusal,
+    Disallowed,
+    MissingCommand,
+    Unreachable,
 )
+from component.wiring.account_sources import ejabberd_http
 
 
 async def check(config: Config) -> Finding | None:
     """Return the finding, None if ejabberd's API is not served."""
     if not config.ejabberd_api.enabled:
         return None
-    url = config.accounts.api_url
+    return finding(await _facts(config))
+
+
+async def _facts(config: Config) -> ApiFacts:
+    url, account = config.accounts.api_url, config.accounts.api_user
     if url is None:
-        return Finding(
-            id=EJABBERD_API,
-            severity=Severity.ERROR,
-            seen="ejabberd's API: ejabberd cannot be asked",
-            change="Set accounts.api_url to the address of mod_http_api.",
-        )
+        return ApiFacts(state=ApiState.UNCONFIGURED)
     async with ejabberd_http(config, url) as api:
         commands = EjabberdCommands(api)
         backend = Backend(commands)
+        error = ""
         try:
             year, month = await backend.release()
-            await backend.call("check_account", user="nobody", host=config.xmpp.hosts[0])
             missing = await _missing(commands)
-        except (Unreachable, ApiRefusal) as error:
-            return Finding(
-                id=EJABBERD_API,
-                severity=Severity.ERROR,
-                seen=f"ejabberd's API at {url}: {error}",
-                change=_PERMIT,
+            if "check_account" not in missing:
+                # Arguments are checked before permissions: this one has them all.
+                await backend.call("check_account", user="nobody", host=config.xmpp.hosts[0])
+        except Disallowed:
+            state = ApiState.DISALLOWED
+        except Unreachable:
+            state = ApiState.UNREACHABLE
+        except ApiRefusal as refusal:
+            state, error = ApiState.FAILING, refusal.message
+        else:
+            return ApiFacts(
+                state=ApiState.ANSWERING,
+                url=url,
+                account=account,
+                release=f"{year}.{month:02d}",
+                missing=tuple(missing),
             )
-    if missing:
-        return Finding(
-            id=EJABBERD_API,
-            severity=Severity.ERROR,
-            seen=f"ejabberd's API at {url} lacks {', '.join(missing)}",
-            change="Load mod_admin_extra and mod_muc_admin.",
-        )
-    return ok(EJABBERD_API, f"ejabberd's API: ejabberd {year}.{month:02d} at {url} answers")
+        return ApiFacts(state=state, url=url, account=account, error=error)
 
 
 async def _missing(commands: EjabberdCommands) -> list[str]:
