@@ -11,8 +11,8 @@ from component.core.access.principals import Principal
 from component.core.accounts.protocol import AccountSource
 from component.core.commands.dispatch import CommandService
 from component.core.doctor.server import Grants
-from component.core.ejabberd_api.logins import CheckedPasswords
-from component.core.ejabberd_api.oauth import OauthTokens
+from component.core.ejabberd_api.callers.oauth import OauthTokens
+from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.reader import EventReader
 from component.core.hosts import Hosts

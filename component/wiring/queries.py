@@ -9,10 +9,10 @@ from component.core.accounts.protocol import AccountSource
 from component.core.background import Background
 from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
-from component.core.ejabberd_api.backend import Backend
-from component.core.ejabberd_api.logins import CheckedPasswords
-from component.core.ejabberd_api.oauth import OauthTokens
-from component.core.ejabberd_api.permissions import Permissions
+from component.core.ejabberd_api.callers.oauth import OauthTokens
+from component.core.ejabberd_api.callers.passwords import CheckedPasswords
+from component.core.ejabberd_api.callers.permissions import Permissions
+from component.core.ejabberd_api.native.backend import Backend
 from component.core.retention.admin import ArchiveAdmin
 from component.core.sessions.actions import SessionActions
 from component.core.sessions.delivery import ClientSessions

@@ -14,9 +14,9 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from component.core.ejabberd_api.callers.oauth import OauthToken
+from component.core.ejabberd_api.callers.permissions import Caller
 from component.core.ejabberd_api.definitions import LATEST, ApiRole
-from component.core.ejabberd_api.oauth import OauthToken
-from component.core.ejabberd_api.permissions import Caller
 from component.core.ejabberd_api.refusals import (
     ApiRefusal,
     bad_argument,

@@ -14,8 +14,8 @@ from component.core.background import Background
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.doctor.server import Grants
-from component.core.ejabberd_api.logins import CheckedPasswords
-from component.core.ejabberd_api.oauth import OauthTokens
+from component.core.ejabberd_api.callers.oauth import OauthTokens
+from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.journal import EventJournal
 from component.core.hosts import Hosts

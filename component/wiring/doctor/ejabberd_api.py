@@ -6,9 +6,9 @@ from component.clients.ejabberd_commands import EjabberdCommands
 from component.config import Config
 from component.core.doctor.checks import EJABBERD_API
 from component.core.doctor.finding import Finding, Severity, ok
-from component.core.ejabberd_api.backend import Backend
 from component.core.ejabberd_api.catalogue import NATIVE
 from component.core.ejabberd_api.definitions import LATEST
+from component.core.ejabberd_api.native.backend import Backend
 from component.core.ejabberd_api.refusals import ApiRefusal, MissingCommand, Unreachable
 from component.wiring.account_sources import ejabberd_http
 

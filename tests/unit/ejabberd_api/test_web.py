@@ -14,8 +14,8 @@ from support.ejabberd_api import ADMIN, PERMISSIONS, FakeModHttpApi, with_ejabbe
 from support.http_services import open_services
 from support.sign_in import BOTH, with_sign_in
 
-from component.core.ejabberd_api.backend import Reply
-from component.core.ejabberd_api.permissions import Permissions
+from component.core.ejabberd_api.callers.permissions import Permissions
+from component.core.ejabberd_api.native.backend import Reply
 from component.core.tokens.accounts import with_tokens
 from component.web.app import FAMILIES, make_app
 from component.web.ejabberd_api.authentication import authenticate_caller

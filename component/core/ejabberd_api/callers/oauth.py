@@ -16,7 +16,7 @@ from typing import Any
 
 from cachetools import TTLCache
 
-from component.core.ejabberd_api.backend import Backend
+from component.core.ejabberd_api.native.backend import Backend
 
 #: Seconds for which a token that was found counts as valid, if it does not expire before.
 FOUND_SECONDS = 30.0
