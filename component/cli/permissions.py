@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from component.cli.exit_codes import FAILED, OK, USAGE
 from component.config import Config
 from component.core.ejabberd_api.arguments import Value, check_arguments
+from component.core.ejabberd_api.callers.permissions import Decision, Permissions
 from component.core.ejabberd_api.catalogue import BY_NAME
 from component.core.ejabberd_api.definitions import ApiRole, Definition, Visibility
-from component.core.ejabberd_api.permissions import Decision, Permissions
 from component.core.ejabberd_api.refusals import ApiRefusal
 from component.core.errors import BadRequest
 from component.core.wording import did_you_mean

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from component.clients.ejabberd_http import EjabberdApi
-from component.core.ejabberd_api.backend import Reply
+from component.core.ejabberd_api.native.backend import Reply
 from component.core.ejabberd_api.refusals import (
     Disallowed,
     MissingCommand,
@@ -25,7 +25,7 @@ _NOT_ASKED = "ejabberd cannot be asked: accounts.api_url is not set."
 
 
 class EjabberdCommands:
-    """Posts commands to one ejabberd; implements `core.ejabberd_api.backend.EjabberdApi`."""
+    """Posts commands to one ejabberd; implements `EjabberdApi` of `native.backend`."""
 
     def __init__(self, api: EjabberdApi | None) -> None:
         """`api` is None where no option says how to ask ejabberd."""

@@ -310,6 +310,11 @@ class EjabberdApi(Section):
         description="Other roles for commands than those in docs/ejabberd-api.md, such as "
         '"connected_users: admin service". Admins may always call a command.',
     )
+    oauth: bool = Field(
+        default=False,
+        description="Whether OAuth tokens of ejabberd are accepted. ejabberd has to keep them in "
+        "Mnesia, which is its default, because Muniment looks them up in its list.",
+    )
     passed_on: tuple[CommandName, ...] = Field(
         default=(),
         strict=False,

@@ -11,7 +11,8 @@ from component.core.access.principals import Principal
 from component.core.accounts.protocol import AccountSource
 from component.core.commands.dispatch import CommandService
 from component.core.doctor.server import Grants
-from component.core.ejabberd_api.logins import CheckedPasswords
+from component.core.ejabberd_api.callers.oauth import OauthTokens
+from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.reader import EventReader
 from component.core.hosts import Hosts
@@ -57,6 +58,7 @@ rosters = web.AppKey("rosters", RosterService)
 sign_ins = web.AppKey("sign_ins", SignIns)
 sender = web.AppKey("sender", Sender)
 ejabberd_api = web.AppKey("ejabberd_api", EjabberdApiService)
+oauth_tokens = web.AppKey("oauth_tokens", OauthTokens)
 checked_passwords = web.AppKey("checked_passwords", CheckedPasswords)
 session_actions = web.AppKey("session_actions", SessionActions)
 

@@ -132,6 +132,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         sessions=sessions,
         backend=backend,
         permissions=permissions,
+        has_oauth=config.ejabberd_api.oauth,
     )
     web = settings.web(config, parts.operators)
     for listener in settings.listeners(config):

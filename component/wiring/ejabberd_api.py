@@ -10,21 +10,21 @@ from component.clients.ejabberd_commands import EjabberdCommands
 from component.config import Config
 from component.core.access.audit import Audit
 from component.core.access.principals import Operator, Principal, Role, User
-from component.core.ejabberd_api.accounts import AccountCommands
-from component.core.ejabberd_api.backend import Backend
+from component.core.ejabberd_api.callers.passwords import CheckedPasswords
+from component.core.ejabberd_api.callers.permissions import Permissions
 from component.core.ejabberd_api.calls import Call, Forecaster, Runner
 from component.core.ejabberd_api.definitions import ApiRole
-from component.core.ejabberd_api.logins import CheckedPasswords
+from component.core.ejabberd_api.native.accounts import AccountCommands
+from component.core.ejabberd_api.native.backend import Backend
+from component.core.ejabberd_api.native.presences import PresenceCommands
+from component.core.ejabberd_api.native.rooms import RoomCommands
+from component.core.ejabberd_api.native.sending import SendingCommands
+from component.core.ejabberd_api.native.vcards import VcardCommands
 from component.core.ejabberd_api.own import definitions
 from component.core.ejabberd_api.own.archive_commands import ArchiveCommands
 from component.core.ejabberd_api.own.request import OwnRequest, OwnRunner, SignIn
 from component.core.ejabberd_api.own.session_commands import SessionCommands
-from component.core.ejabberd_api.permissions import Permissions
-from component.core.ejabberd_api.presences import PresenceCommands
-from component.core.ejabberd_api.rooms import RoomCommands
-from component.core.ejabberd_api.sending import SendingCommands
 from component.core.ejabberd_api.service import EjabberdApiService
-from component.core.ejabberd_api.vcards import VcardCommands
 from component.core.errors import NotAuthorized
 from component.core.retention.admin import ArchiveAdmin
 from component.core.retention.erasure import TIMEOUT_SHARE

@@ -9,9 +9,10 @@ from component.core.accounts.protocol import AccountSource
 from component.core.background import Background
 from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
-from component.core.ejabberd_api.backend import Backend
-from component.core.ejabberd_api.logins import CheckedPasswords
-from component.core.ejabberd_api.permissions import Permissions
+from component.core.ejabberd_api.callers.oauth import OauthTokens
+from component.core.ejabberd_api.callers.passwords import CheckedPasswords
+from component.core.ejabberd_api.callers.permissions import Permissions
+from component.core.ejabberd_api.native.backend import Backend
 from component.core.retention.admin import ArchiveAdmin
 from component.core.sessions.actions import SessionActions
 from component.core.sessions.delivery import ClientSessions
@@ -116,11 +117,12 @@ def http_services(
     sessions: ClientSessions | None = None,
     backend: Backend | None = None,
     permissions: Permissions | None = None,
+    has_oauth: bool = False,
 ) -> Services:
     """Return the parts that answer requests over HTTP.
 
     `backend` runs the commands of ejabberd's API, `permissions` decide who may call them; None:
-    the API is not served.
+    the API is not served. `has_oauth` is whether it accepts OAuth tokens of ejabberd.
     """
     context = commands.context
     sender = None if sessions is None else Sender(sessions, parts.reader)
@@ -155,6 +157,7 @@ def http_services(
         sender=sender,
         ejabberd_api=api,
         checked_passwords=passwords,
+        oauth_tokens=OauthTokens(backend) if backend is not None and has_oauth else None,
         session_actions=actions,
         followers=parts.followers,
         displayed=parts.displayed,

@@ -27,7 +27,8 @@ OK = {"result": "ok"}
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[ApiServer]:
-    options = {"ejabberd_api": {"passed_on": ["registered_users", "no_such_command_at_all"]}}
+    passed_on = ["registered_users", "no_such_command_at_all"]
+    options = {"ejabberd_api": {"passed_on": passed_on, "oauth": True}}
     with api_server(tmp_path_factory.mktemp("api"), release, options) as server:
         yield server
 
@@ -167,6 +168,38 @@ async def test_command_is_passed_on_to_ejabberd_for_admins(api: ApiServer) -> No
     assert alice.user in passed.data["result"]
     assert (refused.status, refused.headers["Muniment-Rule"]) == (403, "passed-on")
     assert (unknown.status, unknown.data["error"]) == (404, "unknown_endpoint")
+
+
+@pytest.mark.parametrize(
+    ("scope", "seconds", "status"),
+    [
+        ("ejabberd:admin", 60, 200),
+        ("ejabberd:user", 60, 403),
+        ("sasl_auth", 60, 401),
+        ("ejabberd:admin", -1, 401),
+    ],
+)
+async def test_oauth_token_of_ejabberd_authenticates_within_its_scope(
+    api: ApiServer, scope: str, seconds: int, status: int
+) -> None:
+    token = secrets.token_hex(16)
+    # As ejabberd keeps the tokens that it issues; Debian's has no library to issue them.
+    fields = (
+        f'<<"{token}">>, {{<<"admin">>, <<"{HOST}">>}}, [<<"{scope}">>], '
+        f"erlang:system_time(second) + ({seconds})"
+    )
+    written = api.server.ejabberd.evaluate(f"mnesia:dirty_write({{oauth_token, {fields}}})")
+    assert written == "ok"
+    user = {"user": "admin", "host": HOST}
+
+    async with ClientSession(headers={"Authorization": f"Bearer {token}"}) as http:
+        answer = await post(http, f"{api.url}/api/v3/user_sessions_info", user, {})
+        destroying = {"name": "no-room", "service": SERVICE}
+        privileged = await post(http, f"{api.url}/api/v3/destroy_room", destroying, {})
+
+    assert answer.status == (401 if status == 401 else 200)
+    # There is no such room.
+    assert privileged.status == (400 if status == 200 else status)
 
 
 async def test_password_changed_over_the_api_ends_the_old_one_at_once(api: ApiServer) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from component.core.access.audit import Audit
-from component.core.ejabberd_api.backend import Backend, Reply
-from component.core.ejabberd_api.logins import CheckedPasswords
-from component.core.ejabberd_api.permissions import Permissions
+from component.core.ejabberd_api.callers.passwords import CheckedPasswords
+from component.core.ejabberd_api.callers.permissions import Permissions
+from component.core.ejabberd_api.native.backend import Backend, Reply
 from component.core.ejabberd_api.refusals import Unreachable
 from component.web.server.settings import Services
 from component.wiring import ejabberd_api

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from component.core.ejabberd_api.arguments import Value
+from component.core.ejabberd_api.callers.permissions import Caller
 from component.core.ejabberd_api.definitions import Definition, Signature
-from component.core.ejabberd_api.permissions import Caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,13 @@ from typing import Any
 
 from component.core.access.audit import Audit, describe_fields
 from component.core.ejabberd_api.arguments import Given, check_arguments
-from component.core.ejabberd_api.backend import Backend
+from component.core.ejabberd_api.callers.permissions import Caller, Decision, Permissions, require
 from component.core.ejabberd_api.calls import NO_OPTIONS, Call, CallOptions, Forecaster, Runner
 from component.core.ejabberd_api.catalogue import BY_NAME
 from component.core.ejabberd_api.definitions import LATEST, ApiRole, Definition, Visibility
-from component.core.ejabberd_api.permissions import Caller, Decision, Permissions, require
+from component.core.ejabberd_api.native.backend import Backend
+from component.core.ejabberd_api.native.rooms import RoomCommands
 from component.core.ejabberd_api.refusals import ApiRefusal, bad_argument, no_endpoint
-from component.core.ejabberd_api.rooms import RoomCommands
 from component.core.xml.jids import bare
 
 SEND_MESSAGE = "send_message"

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from component.core.ejabberd_api.definitions import LATEST
-from component.core.ejabberd_api.permissions import Caller
+from component.core.ejabberd_api.callers.oauth import OauthToken
+from component.core.ejabberd_api.callers.permissions import Caller
+from component.core.ejabberd_api.definitions import LATEST, ApiRole
 from component.core.ejabberd_api.refusals import (
     ApiRefusal,
     bad_argument,
@@ -29,6 +30,9 @@ from component.web.server import body
 
 #: The text of ejabberd for a body that is no JSON object.
 _NO_OBJECT = "400 Bad Request"
+
+#: The name under which attempts with tokens of ejabberd count, whatever the account.
+_OAUTH = "a token of ejabberd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +121,24 @@ async def _bearer(request: web.Request, token: str) -> Caller:
             if sign_ins.is_access_token(token):
                 # It has expired or was revoked: its owner guesses nothing.
                 raise invalid_token() from None
-    request.config_dict[keys.guess_limit].check(request[keys.party], None)
-    raise invalid_token()
+    limit, party = request.config_dict[keys.guess_limit], request[keys.party]
+    oauth = request.app.get(keys.oauth_tokens)
+    if oauth is None:
+        limit.check(party, None)
+        raise invalid_token()
+    try:
+        with limit.attempt(party, _OAUTH):
+            return _of_oauth(request, await oauth.find(token))
+    except NotAuthorized:
+        raise invalid_token() from None
+
+
+def _of_oauth(request: web.Request, token: OauthToken | None) -> Caller:
+    """Return the account of a token that ejabberd issued. Raises NotAuthorized."""
+    if token is None or not request.app[keys.hosts].is_user(token.jid):
+        raise NotAuthorized
+    caller = request.app[keys.ejabberd_api].permissions.caller(token.jid)
+    return caller if token.is_admin else replace(caller, role=ApiRole.USER)
 
 
 async def _basic(request: web.Request, credentials: str) -> tuple[Caller, str]:

@@ -8,9 +8,9 @@ from aiohttp import web
 
 from component.core.ejabberd_api.arguments import Given
 from component.core.ejabberd_api.calls import CallOptions
+from component.core.ejabberd_api.native.sending import Confirmation, Outcome
 from component.core.ejabberd_api.refusals import bad_argument
 from component.core.ejabberd_api.results import documented, versioned
-from component.core.ejabberd_api.sending import Confirmation, Outcome
 from component.web import keys
 from component.web.ejabberd_api.authentication import AUTHENTICATED, version_of
 from component.web.ejabberd_api.responses import response

@@ -25,6 +25,8 @@ def _make_app(routes: Routes, prefix: str, services: Services) -> web.Applicatio
         app[keys.ejabberd_api] = services.ejabberd_api
     if services.checked_passwords is not None:
         app[keys.checked_passwords] = services.checked_passwords
+    if services.oauth_tokens is not None:
+        app[keys.oauth_tokens] = services.oauth_tokens
     return app
 
 

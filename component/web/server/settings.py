@@ -14,7 +14,8 @@ from component.core.background import Background
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.doctor.server import Grants
-from component.core.ejabberd_api.logins import CheckedPasswords
+from component.core.ejabberd_api.callers.oauth import OauthTokens
+from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.journal import EventJournal
 from component.core.hosts import Hosts
@@ -120,6 +121,7 @@ class Services:
     sender: Sender | None = None  #: None: users cannot send
     ejabberd_api: EjabberdApiService | None = None  #: None: ejabberd's API is not served
     checked_passwords: CheckedPasswords | None = None  #: of the callers of ejabberd's API
+    oauth_tokens: OauthTokens | None = None  #: of ejabberd; None: they are not accepted
     session_actions: SessionActions | None = None  #: None: users have no sessions
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events

@@ -7,9 +7,9 @@ from component.config import Config
 from component.core.doctor.ejabberd_api import ApiFacts, ApiState
 from component.core.doctor.ejabberd_api import check as finding
 from component.core.doctor.finding import Finding
-from component.core.ejabberd_api.backend import Backend
 from component.core.ejabberd_api.catalogue import NATIVE
 from component.core.ejabberd_api.definitions import LATEST
+from component.core.ejabberd_api.native.backend import Backend
 from component.core.ejabberd_api.refusals import (
     ApiRefusal,
     Disallowed,

@@ -12,7 +12,7 @@ from support.ports import LOOPBACK, free_port
 
 from component.clients.ejabberd_commands import EjabberdCommands
 from component.clients.ejabberd_http import EjabberdApi
-from component.core.ejabberd_api.backend import Reply
+from component.core.ejabberd_api.native.backend import Reply
 from component.core.ejabberd_api.refusals import (
     Disallowed,
     MissingCommand,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from support.ejabberd_api import FakeModHttpApi
 
-from component.core.ejabberd_api.backend import Backend, Reply
 from component.core.ejabberd_api.catalogue import BY_NAME
+from component.core.ejabberd_api.native.backend import Backend, Reply
 from component.core.ejabberd_api.refusals import ApiRefusal, Unreachable
 
 ROOM = {"room": "r", "service": "conference.one.test"}

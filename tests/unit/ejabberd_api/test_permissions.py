@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from support.ejabberd_api import ADMIN, PERMISSIONS, SERVICE
 
+from component.core.ejabberd_api.callers.permissions import Decision
 from component.core.ejabberd_api.catalogue import BY_NAME, DEFINITIONS
 from component.core.ejabberd_api.definitions import ApiRole
-from component.core.ejabberd_api.permissions import Decision
 
 ALICE = "alice@example.org"
 

@@ -15,7 +15,7 @@ from support.ejabberd_api import ADMIN, FakeModHttpApi, with_ejabberd_api
 from support.http_services import open_services
 from support.sign_in import BOTH, with_sign_in
 
-from component.core.ejabberd_api.backend import Reply
+from component.core.ejabberd_api.native.backend import Reply
 from component.core.reading.reader import ArchiveReader
 from component.core.sessions.sending import Sender
 from component.web.app import make_app

@@ -14,11 +14,11 @@ from support.ejabberd_api import ADMIN, PERMISSIONS, FakeModHttpApi, with_ejabbe
 from support.http_services import open_services
 from support.sign_in import BOTH, with_sign_in
 
-from component.core.ejabberd_api.backend import Reply
+from component.core.ejabberd_api.callers.passwords import CheckedPasswords
+from component.core.ejabberd_api.callers.permissions import Permissions
 from component.core.ejabberd_api.catalogue import BY_NAME, DEFINITIONS
 from component.core.ejabberd_api.definitions import ArgumentType
-from component.core.ejabberd_api.logins import CheckedPasswords
-from component.core.ejabberd_api.permissions import Permissions
+from component.core.ejabberd_api.native.backend import Reply
 from component.core.ejabberd_api.refusals import Unanswered, Unreachable
 from component.core.errors import ServerUnreachable
 from component.core.tokens.accounts import with_tokens

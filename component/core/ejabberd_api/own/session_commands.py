@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from component.core.access.principals import User
-from component.core.ejabberd_api.backend import VERSIONED_SINCE, Backend
+from component.core.ejabberd_api.native.backend import VERSIONED_SINCE, Backend
 from component.core.ejabberd_api.own.request import OwnRequest, SignIn
 from component.core.ejabberd_api.refusals import ApiRefusal
 from component.core.ejabberd_api.results import DONE

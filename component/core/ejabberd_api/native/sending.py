@@ -13,8 +13,9 @@ from typing import Any
 from uuid import uuid4
 
 from component.core.access.principals import User
-from component.core.ejabberd_api.backend import Backend
 from component.core.ejabberd_api.calls import Call
+from component.core.ejabberd_api.native.backend import Backend
+from component.core.ejabberd_api.native.rooms import RoomCommands
 from component.core.ejabberd_api.own.request import SignIn
 from component.core.ejabberd_api.refusals import (
     NOT_PERMITTED_CODE,
@@ -23,7 +24,6 @@ from component.core.ejabberd_api.refusals import (
     bad_argument,
 )
 from component.core.ejabberd_api.results import DONE
-from component.core.ejabberd_api.rooms import RoomCommands
 from component.core.errors import BadRequest, Overloaded
 from component.core.sessions.outgoing import Outgoing, Text
 from component.core.sessions.sending import Sender

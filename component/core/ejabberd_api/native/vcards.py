@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from component.core.ejabberd_api.backend import Backend
 from component.core.ejabberd_api.calls import Call
+from component.core.ejabberd_api.native.backend import Backend
 from component.core.ejabberd_api.refusals import ApiRefusal
 
 #: The fields of the document: the element of a vCard, and the element in it, if there is one.

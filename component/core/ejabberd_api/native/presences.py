@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from component.core.access.principals import User
-from component.core.ejabberd_api.backend import NO_SUCH_SESSION, Backend
 from component.core.ejabberd_api.calls import Call
 from component.core.ejabberd_api.catalogue import BY_NAME
 from component.core.ejabberd_api.definitions import ApiRole
 from component.core.ejabberd_api.document import REFUSED
+from component.core.ejabberd_api.native.backend import NO_SUCH_SESSION, Backend
 from component.core.ejabberd_api.own.request import SignIn
 from component.core.ejabberd_api.refusals import ApiRefusal, bad_argument
 from component.core.ejabberd_api.results import DONE

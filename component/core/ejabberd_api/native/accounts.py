@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from component.core.ejabberd_api.backend import Backend
+from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.calls import Call
-from component.core.ejabberd_api.logins import CheckedPasswords
+from component.core.ejabberd_api.native.backend import Backend
 from component.core.errors import BadRequest
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from component.core.ejabberd_api.backend import Backend
+from component.core.ejabberd_api.callers.permissions import Decision
 from component.core.ejabberd_api.calls import Call
 from component.core.ejabberd_api.definitions import ApiRole
-from component.core.ejabberd_api.permissions import Decision
+from component.core.ejabberd_api.native.backend import Backend
 from component.core.ejabberd_api.refusals import ApiRefusal, Unreachable
 from component.core.ejabberd_api.results import DONE
 from component.core.xml.jids import bare
