@@ -28,6 +28,7 @@ class Plan:
     page_seconds: float = 2.0
     http_seconds: float = 5.0
     inside_pages: int = 2_000
+    commands: int = 2_000  #: calls of each command of ejabberd's API, at each of the two servers
 
     def order(self, part: str, number: int, candidates: Iterable[_Candidate]) -> list[_Candidate]:
         """Return the candidates in the order of their turns in a round of a part."""
@@ -46,6 +47,7 @@ SHORT = Plan(
     page_seconds=0.7,
     http_seconds=2.0,
     inside_pages=300,
+    commands=500,
 )
 
 #: Enough to see that everything works; its figures mean little.
@@ -59,6 +61,7 @@ QUICK = Plan(
     page_seconds=0.5,
     http_seconds=1.0,
     inside_pages=300,
+    commands=200,
 )
 
 LARGEST = 1_000_000
