@@ -64,6 +64,57 @@ async def test_confirmed_message_to_nobody_is_refused(api: ApiServer) -> None:
     assert (confirmed.status, confirmed.data["error"]) == (409, "service_unavailable")
 
 
+async def test_message_in_the_archive_of_its_sender_is_confirmed(api: ApiServer) -> None:
+    alice, bob = api.server.accounts("alice", "bob")
+
+    answer = await message(api, alice, bob.jid, "Hello", confirm="1", id="c-1")
+    page = await api.call(alice, "mam_retrieve", {"user": alice.user, "host": HOST})
+
+    [archived] = page.data["result"]["messages"]
+    assert (answer.status, answer.data["result"]) == (
+        200,
+        {
+            "outcome": "archived",
+            "by": alice.jid,
+            "message_id": "c-1",
+            "archive_id": archived["id"],
+            "repeated": False,
+        },
+    )
+
+
+async def test_message_that_its_room_reflects_is_confirmed_by_the_room(api: ApiServer) -> None:
+    alice, carol = api.server.accounts("alice", "carol")
+    room = await new_room(api)
+    async with api.server.client(carol) as client:
+        await client.be_available()
+        await client.join(room, "carol")
+
+        planned = await message(api, alice, room, "Hello", "groupchat", confirm="1", dry_run="1")
+        answer = await message(api, alice, room, "Hello", "groupchat", confirm="1")
+
+        way = f"a session of {alice.jid} that Muniment keeps"
+        assert (planned.status, planned.data["result"]["run_by"]) == (200, way)
+        result = answer.data["result"]
+        assert (answer.status, result["outcome"], result["by"]) == (200, "reflected", room)
+        assert result["archive_id"]
+        await client.wait_for_body("Hello")
+        texts = [stanza.findtext(f"{CLIENT}body") for stanza in client.received]
+        assert texts.count("Hello") == 1
+
+
+async def test_message_with_the_id_of_one_before_a_restart_is_sent_once(api: ApiServer) -> None:
+    alice, bob = api.server.accounts("alice", "bob")
+    first = await message(api, alice, bob.jid, "once", confirm="1", id="r-1")
+
+    await asyncio.to_thread(api.server.muniment.restart)
+
+    again = await message(api, alice, bob.jid, "once", confirm="1", id="r-1")
+    other = await message(api, alice, bob.jid, "something else", confirm="1", id="r-1")
+    assert again.data["result"] == {**first.data["result"], "repeated": True}
+    assert (other.status, other.data["error"]) == (409, "conflict")
+
+
 async def test_message_with_an_id_is_sent_once(api: ApiServer) -> None:
     alice, bob = api.server.accounts("alice", "bob")
     async with api.server.client(bob) as client:
@@ -151,7 +202,7 @@ async def test_dry_run_sends_nothing(api: ApiServer) -> None:
         dry = await message(api, alice, bob.jid, "dry", dry_run="1")
         await message(api, alice, bob.jid, "wet", confirm="1")
 
-        assert dry.data["result"]["run_by"] == "ejabberd"
+        assert dry.data["result"]["run_by"] == f"ejabberd, as {alice.jid}"
         await client.wait_for_body("wet")
         texts = [stanza.findtext(f"{CLIENT}body") for stanza in client.received]
         assert "dry" not in texts
@@ -271,6 +322,8 @@ async def test_absent_mod_http_api_is_502_and_other_commands_go_on(api: ApiServe
             native = await post(http, "/api/status", {}, {})
             versioned = await post(http, "/api/v3/status", {}, {})
             archive = await post(http, "/api/mam_retrieve", own, {})
+            text = {"type": "chat", "from": alice.jid, "to": f"nobody@{HOST}", "subject": ""}
+            sent = await post(http, "/api/send_message", {**text, "body": "x"}, {"id": "u-1"})
         by_password = await api.call(alice, "status")
         finding = await asyncio.to_thread(doctor, muniment.folder)
     finally:
@@ -283,4 +336,6 @@ async def test_absent_mod_http_api_is_502_and_other_commands_go_on(api: ApiServe
     assert (by_password.status, by_password.data) == (502, error)
     assert (versioned.status, versioned.data["message"]) == (502, message)
     assert (archive.status, archive.data["result"]["complete"]) == (200, True)
+    # A session of the user needs no mod_http_api: ejabberd has refused the message.
+    assert (sent.status, sent.data["error"]) == (409, "service_unavailable")
     assert finding["severity"] == "error"
