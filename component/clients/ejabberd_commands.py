@@ -20,7 +20,7 @@ _NOT_ASKED = "ejabberd cannot be asked: accounts.api_url is not set."
 
 
 class EjabberdCommands:
-    """Posts commands to one ejabberd; implements `core.ejabberd_api.native.backend.EjabberdApi`."""
+    """Posts commands to one ejabberd: the `EjabberdApi` of `core.ejabberd_api.native.backend`."""
 
     def __init__(self, api: EjabberdApi | None) -> None:
         """`api` is None where no option says how to ask ejabberd."""

@@ -12,7 +12,18 @@ import uvloop
 from support.ejabberd import ROOT
 
 from benchmarks.machine import commit, describe
-from benchmarks.parts import burst, delivery, http, ingest, inside, pages, people, search, start
+from benchmarks.parts import (
+    burst,
+    commands,
+    delivery,
+    http,
+    ingest,
+    inside,
+    pages,
+    people,
+    search,
+    start,
+)
 from benchmarks.plan import FULL, QUICK, SHORT, Plan, large
 from benchmarks.publishing import publish
 from benchmarks.samples import Results, Sample
@@ -28,7 +39,7 @@ SEEDS = 1_000_000
 #: The parts of the benchmarks, in the order of their measurement.
 PARTS = {
     module.PART: module.measure
-    for module in (start, ingest, people, delivery, burst, inside, pages, http, search)
+    for module in (start, ingest, people, delivery, burst, inside, pages, http, commands, search)
 }
 
 

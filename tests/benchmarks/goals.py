@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from benchmarks.contenders import A, B, C, D, E, F
+from benchmarks.parts import commands
 from benchmarks.parts.http import djabberd_with
 from benchmarks.parts.pages import WAYS, case
 from benchmarks.samples import Results
@@ -88,6 +89,8 @@ def _goals() -> Iterator[Goal]:
     for workers in WORKERS:
         peer_name = djabberd_with(workers)
         yield _more("HTTP pages", peer_name, _to("http", "pages_per_second", peer_name), 3)
+    text = "Time added to a command of ejabberd's API with a password, p50"
+    yield Goal(text=text, measure=_added_to_command, bound=1.5, unit=" ms")
     text = "Memory of our process, highest of all parts"
     yield Goal(text=text, measure=_memory, bound=120, unit=" MiB", is_of_worst=True)
     yield Goal(text="Start", measure=_own("start", "seconds"), bound=1, unit=" s")
@@ -132,6 +135,12 @@ def _lost(results: Results) -> Rounds:
 def _added(results: Results) -> Rounds:
     ours = results.by_round("delivery", D.key, "", "p99_ms")
     bare = results.by_round("delivery", E.key, "", "p99_ms")
+    return {n: ours[n] - bare[n] for n in ours if n in bare}
+
+
+def _added_to_command(results: Results) -> Rounds:
+    ours = results.by_round(commands.PART, D.key, commands.ONE, "command_p50_ms")
+    bare = results.by_round(commands.PART, commands.EJABBERD, commands.ONE, "command_p50_ms")
     return {n: ours[n] - bare[n] for n in ours if n in bare}
 
 

@@ -170,6 +170,16 @@ _PARTS = (
         "HTTP pages of 50",
         {"pages_per_second": "pages/s", "page_p50_ms": "p50 ms", "cpu_ms": "CPU ms"},
     ),
+    (
+        "commands",
+        "Commands of ejabberd's API",
+        {
+            "commands_per_second": "commands/s",
+            "command_p50_ms": "p50 ms",
+            "command_p99_ms": "p99 ms",
+            "cpu_ms": "CPU ms of Muniment",
+        },
+    ),
     ("inside", "The core of Muniment alone, one page: way/archive", {"cpu_ms": "CPU ms"}),
     (
         "search",
