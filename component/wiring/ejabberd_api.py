@@ -125,7 +125,7 @@ def own_runners(
     )
     about_archives = ArchiveCommands(
         jids,
-        parts.reader,
+        parts.reader.for_users(),
         parts.preferences,
         archives,
         lambda item: message(item, xml=False),
@@ -152,7 +152,7 @@ def signing_in(sign_ins: SignIns | None) -> SignIn:
     async def sign_in(jid: str, password: str | None) -> None:
         if sign_ins is None:
             return
-        if password is not None:
+        if password is not None and not sign_ins.is_access_token(password):
             sign_ins.remember(jid, password)
         if await sign_ins.access_token(jid) is not None:
             return
