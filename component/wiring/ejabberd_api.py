@@ -10,6 +10,7 @@ from component.clients.ejabberd_commands import EjabberdCommands
 from component.config import Config
 from component.core.access.audit import Audit
 from component.core.access.principals import Operator, Principal, Role, User
+from component.core.access.rooms import RoomInfo
 from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.callers.permissions import Permissions
 from component.core.ejabberd_api.calls import Call, Forecaster, Runner
@@ -78,10 +79,14 @@ def service(
     sender: Sender | None,
     actions: SessionActions | None,
     own: Mapping[str, OwnRunner],
+    rooms_info: RoomInfo | None = None,
 ) -> EjabberdApiService:
-    """Return the commands of the API; `own` are those that Muniment itself runs."""
+    """Return the commands of the API; `own` are those that Muniment itself runs.
+
+    `rooms_info` asks rooms themselves what ejabberd does not tell about them.
+    """
     jids = permissions.jids
-    rooms, vcards = RoomCommands(backend), VcardCommands(backend)
+    rooms, vcards = RoomCommands(backend, rooms_info), VcardCommands(backend)
     accounts = AccountCommands(backend, jids, passwords, sign_ins)
     sign_in = signing_in(sign_ins)
     presences = PresenceCommands(backend, actions, sign_in)
@@ -93,6 +98,7 @@ def service(
         "unregister": accounts.change,
         "muc_online_rooms": rooms.online_rooms,
         "create_room": rooms.create,
+        "get_room_options": rooms.options,
         "get_presence": presences.get,
         "set_presence": presences.set,
         "get_vcard": vcards.get,
@@ -126,7 +132,7 @@ def own_runners(
     )
     about_archives = ArchiveCommands(
         jids,
-        parts.reader,
+        parts.reader.for_users(),
         parts.preferences,
         archives,
         lambda item: message(item, xml=False),
@@ -153,7 +159,7 @@ def signing_in(sign_ins: SignIns | None) -> SignIn:
     async def sign_in(jid: str, password: str | None) -> None:
         if sign_ins is None:
             return
-        if password is not None:
+        if password is not None and not sign_ins.is_access_token(password):
             sign_ins.remember(jid, password)
         if await sign_ins.access_token(jid) is not None:
             return

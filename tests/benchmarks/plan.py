@@ -28,7 +28,7 @@ class Plan:
     page_seconds: float = 2.0
     http_seconds: float = 5.0
     inside_pages: int = 2_000
-    commands: int = 2_000  #: calls of each command of ejabberd's API, at each of the two servers
+    commands: int = 2_000  #: calls of each command of ejabberd's API, in each way
 
     def order(self, part: str, number: int, candidates: Iterable[_Candidate]) -> list[_Candidate]:
         """Return the candidates in the order of their turns in a round of a part."""

@@ -181,13 +181,13 @@ async def test_register_check_change_and_unregister(scene: Scene) -> None:
     assert await scene.by_admin("check_account", **user) == (200, {"result": 1})
 
 
-async def test_room_is_listed_described_and_destroyed(scene: Scene, release: Release) -> None:
+async def test_room_is_listed_described_and_destroyed(scene: Scene) -> None:
     status, rooms = await scene.by_admin("muc_online_rooms", service=SERVICE)
     assert (status, scene.room_jid in rooms["result"]) == (200, True)
     assert await scene.by_admin("get_room_occupants", **scene.room_args) == (200, {"result": []})
-    if release.version != "24.12":  # its API fails to write the options
-        status, options = await scene.by_admin("get_room_options", **scene.room_args)
-        assert (status, options["result"]["public"]) == (200, "true")
+    status, options = await scene.by_admin("get_room_options", **scene.room_args)
+    assert (status, options["result"]["public"]) == (200, "true")
+    assert options["result"]["members_only"] == "false"
     assert await scene.by_admin("destroy_room", **scene.room_args) == (200, OK)
     status, data = await scene.by_admin("get_room_occupants", **scene.room_args)
     assert (status, data["error"]) == (404, "room_not_found")

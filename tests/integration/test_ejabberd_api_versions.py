@@ -171,7 +171,16 @@ async def test_options_of_a_room_are_those_of_the_ejabberd_behind(behind: ApiSer
     ours = await behind.call(behind.admin, "v3/get_room_options", room)
     real = await behind.ask_ejabberd("get_room_options", room)
 
-    assert (ours.status, ours.data) == (real.status, real.data)
+    if behind.server.ejabberd.release.version == "24.12":
+        # It fails to write them, so they come from the room itself.
+        assert real.status == 400
+        assert (ours.status, ours.data["public"], ours.data["persistent"]) == (
+            200,
+            "true",
+            "false",
+        )
+    else:
+        assert (ours.status, ours.data) == (real.status, real.data)
 
 
 @pytest.mark.parametrize("version", [0, 3])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from component.core.access.audit import Audit, describe_fields
@@ -102,6 +103,8 @@ class EjabberdApiService:
         try:
             call = self._checked(caller, definition, given, version, options, password)
             decisions = await self._decide(call)
+            own = self.permissions.own_arguments(caller, definition, call.arguments)
+            call = replace(call, arguments=own)
         except ApiRefusal as refusal:
             if refusal.rule:
                 await self._audit.record(

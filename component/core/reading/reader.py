@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 from component.core.access.audit import describe_filter
@@ -70,6 +71,12 @@ class ArchiveReader:
         self._views = Views(storage.archive)
         self._conversations = Conversations(storage.archive, queue, pager, self._views, displayed)
         self._streams = ArchiveStreams(storage.archive, queue, followers)
+
+    def for_users(self) -> ArchiveReader:
+        """Return a reader for which every user has only the rights of a user."""
+        reader = copy(self)
+        reader._authorizer = self._authorizer.for_users()
+        return reader
 
     async def page(self, principal: Principal, owner: str, query: PageQuery) -> Page:
         """Return one page, in the order of arrival.

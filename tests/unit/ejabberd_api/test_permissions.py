@@ -84,6 +84,27 @@ def test_user_acts_on_the_own_account(command: str, arguments: dict[str, str]) -
 
 
 @pytest.mark.parametrize(
+    ("command", "arguments", "expected"),
+    [
+        (
+            "get_roster",
+            {"user": "ALICE", "host": "Example.org"},
+            {"user": "alice", "host": "example.org"},
+        ),
+        ("send_message", {"from": "ALICE@example.org/Phone"}, {"from": f"{ALICE}/Phone"}),
+        ("create_room", {"host": "Example.org"}, {"host": "example.org"}),
+        ("connected_users", {}, {}),
+    ],
+)
+def test_call_of_a_user_has_the_names_of_the_own_account(
+    command: str, arguments: dict[str, str], expected: dict[str, str]
+) -> None:
+    caller = PERMISSIONS.caller(ALICE)
+
+    assert PERMISSIONS.own_arguments(caller, BY_NAME[command], arguments) == expected
+
+
+@pytest.mark.parametrize(
     ("command", "arguments", "rule"),
     [
         ("get_roster", {"user": "bob", "host": "example.org"}, "own-account.user"),

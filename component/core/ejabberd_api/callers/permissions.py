@@ -92,6 +92,24 @@ class Permissions:
             "only.",
         )
 
+    def own_arguments(
+        self, caller: Caller, definition: Definition, arguments: Mapping[str, Value]
+    ) -> Mapping[str, Value]:
+        """Return the arguments of a permitted call, with the account as the caller's JID has it.
+
+        So nobody else prepares the names that were compared, perhaps with another result.
+        """
+        account = definition.account
+        if caller.role is not ApiRole.USER or account is None:
+            return arguments
+        if account.address:
+            _, slash, resource = str(arguments[account.address]).partition("/")
+            return {**arguments, account.address: f"{caller.jid}{slash}{resource}"}
+        own: dict[str, Value] = {account.host: domain(caller.jid)}
+        if account.user:
+            own[account.user] = local(caller.jid)
+        return {**arguments, **own}
+
     def _is_own(self, caller: Caller, account: Account, arguments: Mapping[str, Value]) -> bool:
         try:
             if account.address:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from component.core.access.rooms import RoomInfo
 from component.core.ejabberd_api.callers.permissions import Decision
 from component.core.ejabberd_api.calls import Call
 from component.core.ejabberd_api.definitions import ApiRole
@@ -18,6 +19,19 @@ from component.core.xml.jids import bare
 
 _TRUE = "true"
 
+#: The text of ejabberd 24.12, which fails to write the options as JSON.
+_NOT_WRITTEN = "400 Bad Request"
+
+#: Options, and the features that stand for them (XEP-0045 section 15.3).
+_FEATURES = {
+    "anonymous": "muc_semianonymous",
+    "members_only": "muc_membersonly",
+    "moderated": "muc_moderated",
+    "password_protected": "muc_passwordprotected",
+    "persistent": "muc_persistent",
+    "public": "muc_public",
+}
+
 _MEMBERS = ("owner", "admin", "member")
 
 #: Options of a room that not everybody may enter.
@@ -27,8 +41,10 @@ _CLOSED = ("members_only", "password_protected")
 class RoomCommands:
     """Runs commands about rooms on ejabberd."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, info: RoomInfo | None = None) -> None:
+        """`info` asks rooms themselves where ejabberd cannot write their options."""
         self._backend = backend
+        self._info = info
 
     async def online_rooms(self, call: Call) -> Any:
         """Return the rooms of a service; for users only those that are public."""
@@ -38,6 +54,15 @@ class RoomCommands:
             "muc_online_rooms_by_regex", service=call.text("service"), regex=""
         )
         return sorted(row["jid"] for row in rows if row["public"] == _TRUE)
+
+    async def options(self, call: Call) -> Any:
+        """Return the options of a room, or of 24.12 those that the room tells everybody."""
+        try:
+            return await self._backend.run(call.definition, call.arguments, call.signature)
+        except ApiRefusal as refusal:
+            if refusal.message != _NOT_WRITTEN:
+                raise
+        return await self._told(call.text("room"), call.text("service"))
 
     async def create(self, call: Call) -> Any:
         """Create a room; a user becomes its owner."""
@@ -104,10 +129,33 @@ class RoomCommands:
             return False
         try:
             options = await self._backend.call("get_room_options", name=room, service=service)
+        except ApiRefusal as refusal:
+            if refusal.message != _NOT_WRITTEN:
+                raise
+            options = await self._told(room, service)
+        return bool(options) and not any(options.get(name) == _TRUE for name in _CLOSED)
+
+    async def _told(self, room: str, service: str) -> dict[str, str]:
+        """Return the options that follow from the features of a room, none if there is no room.
+
+        Raises Unreachable.
+        """
+        if self._info is None:
+            return {}
+        address = f"{room}@{service}"
+        self._info.forget(address)
+        features = await self._info.features(address)
+        if features is None:
+            return await self._silent(room, service)
+        return {option: str(feature in features).lower() for option, feature in _FEATURES.items()}
+
+    async def _silent(self, room: str, service: str) -> dict[str, str]:
+        """Return no options of a room that does not exist. Raises Unreachable for another one."""
+        try:
+            await self._backend.call("get_room_occupants", name=room, service=service)
         except ApiRefusal:
-            # 24.12 cannot write the options: then the room counts as closed.
-            return False
-        return not any(options.get(name) == _TRUE for name in _CLOSED)
+            return {}
+        raise Unreachable("ejabberd cannot write the options of rooms, and the room is silent.")
 
     async def _affiliation(self, room: str, service: str, jid: str) -> str:
         reply = await self._backend.call(
