@@ -12,7 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from component import __version__, logs
-from component.cli import commands, doctor, ejabberd_config, push_key, token_key
+from component.cli import (
+    commands,
+    doctor,
+    ejabberd_config,
+    permissions,
+    push_key,
+    token_key,
+)
 from component.cli.check_config import check, package_conflicts, report
 from component.cli.exit_codes import CONFIG_WRONG, EXIT_CODES, FAILED, INTERRUPTED
 from component.config import Config, ConfigError, load, load_http
@@ -61,6 +68,8 @@ def _run(options: argparse.Namespace, path: Path | None) -> int:
         return _refuse(path, error, checking=options.command == "check-config")
     if options.command == ejabberd_config.NAME:
         return ejabberd_config.print_options(path, config, options)
+    if options.command == permissions.NAME:
+        return _permissions(config, options)
     if options.command == "check-config":
         return asyncio.run(
             check(path, config, offline=options.offline, login=options.login, live=options.live)
@@ -125,8 +134,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.add_parser(parsers, common)
     ejabberd_config.add_parser(parsers, common)
+    permissions.add_parser(parsers, common)
     commands.add_parsers(parsers, common)
     return parser
+
+
+def _permissions(config: Config, options: argparse.Namespace) -> int:
+    # Wiring imports libraries that other commands do not need.
+    from component.wiring.ejabberd_api import permissions as configured
+    from component.xmpp.connection.addresses import Addresses
+
+    return permissions.run(configured(config, Addresses()), config, options)
 
 
 def _find(environ: Mapping[str, str]) -> Path | None:

@@ -82,7 +82,15 @@ def _add_argument(parser: argparse.ArgumentParser, field: Field) -> None:
         parser.add_argument(field.name, metavar=metavar, help=help)
     else:
         option = f"--{field.name.replace('_', '-')}"
-        parser.add_argument(option, dest=field.name, metavar=metavar, choices=choices, help=help)
+        parser.add_argument(
+            option,
+            dest=field.name,
+            # A list is given by repeating the option.
+            action="append" if field.is_multiple else "store",
+            metavar=metavar,
+            choices=choices,
+            help=help,
+        )
 
 
 def run(options: argparse.Namespace, http: Http) -> int:

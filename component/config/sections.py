@@ -20,6 +20,8 @@ from component.config.push import Push
 from component.config.types import (
     Address,
     BareJid,
+    CommandAccess,
+    CommandName,
     Count,
     DataFile,
     Domain,
@@ -360,6 +362,49 @@ class Rosters(Section):
     )
 
 
+class EjabberdApi(Section):
+    """ejabberd's HTTP API on the public listener; its commands run on accounts.api_url."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Whether accounts of ejabberd can call its commands there.",
+    )
+    prefix: Prefix = Field(
+        default="/api",
+        description="Path prefix of the commands. Where it is that of Muniment's own routes, "
+        "those go first.",
+    )
+    admins: tuple[BareJid, ...] = Field(
+        default=(),
+        strict=False,
+        description="Accounts that may call every command, in the name of every account.",
+    )
+    services: tuple[BareJid, ...] = Field(
+        default=(),
+        strict=False,
+        description="Accounts of programs that may call the commands of the role service, in the "
+        "name of every account. All other accounts have the role user and act on their own "
+        "account only.",
+    )
+    access: tuple[CommandAccess, ...] = Field(
+        default=(),
+        strict=False,
+        description="Other roles for commands than those in docs/ejabberd-api.md, such as "
+        '"connected_users: admin service". Admins may always call a command.',
+    )
+    oauth: bool = Field(
+        default=False,
+        description="Whether OAuth tokens of ejabberd are accepted. ejabberd has to keep them in "
+        "Mnesia, which is its default, because Muniment looks them up in its list.",
+    )
+    passed_on: tuple[CommandName, ...] = Field(
+        default=(),
+        strict=False,
+        description="Further commands of ejabberd that admins may call, which Muniment passes on "
+        "without knowing them; * for all.",
+    )
+
+
 class RemoteData(Section):
     """Answers to an ejabberd that keeps its data in Muniment (Remote Data)."""
 
@@ -447,6 +492,7 @@ class Config:
     push: Push = field(default_factory=Push)
     gateway: Gateway = field(default_factory=Gateway)
     rosters: Rosters = field(default_factory=Rosters)
+    ejabberd_api: EjabberdApi = field(default_factory=EjabberdApi)
     remote_data: RemoteData = field(default_factory=RemoteData)
     handlers: Handlers = field(default_factory=Handlers)
     log: Log = field(default_factory=Log)
@@ -504,6 +550,7 @@ SECTIONS: MappingProxyType[str, type[Section]] = MappingProxyType(
         "rosters": Rosters,
         "http": Http,
         "public_http": PublicHttp,
+        "ejabberd_api": EjabberdApi,
         "remote_data": RemoteData,
         "handlers": Handlers,
         "log": Log,

@@ -24,9 +24,11 @@ from pydantic import (
     ValidationInfo,
 )
 
+from component.core.ejabberd_api.catalogue import BY_NAME
+from component.core.ejabberd_api.definitions import ApiRole
 from component.core.sessions.servers import ALL
 from component.core.unix_sockets import UNIX
-from component.core.wording import shown, type_name
+from component.core.wording import did_you_mean, shown, type_name
 
 FILE = "file:"
 SQLITE = "sqlite:"
@@ -48,6 +50,7 @@ _ORIGIN = re.compile(
 )
 _CONTACT = re.compile(r"mailto:[^@\s]+@[\w.-]+|https://[\w-]+(?:\.[\w-]+)+[!-~]*")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+_COMMAND = re.compile(r"[a-z][a-z0-9_]*")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 
 
@@ -281,6 +284,28 @@ def _secret_file(name: str, info: ValidationInfo) -> str:
     return secret
 
 
+def _command_name(value: object) -> str:
+    if isinstance(value, str) and (value == "*" or _COMMAND.fullmatch(value)):
+        return value
+    raise ValueError(f"expected the name of a command of ejabberd, or *, given {shown(value)}")
+
+
+def _command_access(value: object) -> str:
+    """Return the access of a command: its name, a colon, and roles between blanks."""
+    name, colon, roles = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if not colon or not roles.strip():
+        raise ValueError(
+            'expected a command and roles, such as "connected_users: admin service", given '
+            f"{shown(value)}"
+        )
+    if name.strip() not in BY_NAME:
+        raise ValueError(f"there is no command {name.strip()}{did_you_mean(name, BY_NAME)}")
+    for role in roles.split():
+        if role not in list(ApiRole):
+            raise ValueError(f"expected the roles {', '.join(ApiRole)}, given {shown(role)}")
+    return f"{name.strip()}: {' '.join(roles.split())}"
+
+
 def _at_least_one(values: tuple[object, ...]) -> tuple[object, ...]:
     if not values:
         raise ValueError("expected at least one, given an empty list")
@@ -308,6 +333,8 @@ ModuleName = Annotated[str, BeforeValidator(_module_name)]
 DataFile = Annotated[str, BeforeValidator(_data_file)]
 Folder = Annotated[str, BeforeValidator(_folder)]
 StorageUrl = Annotated[str, BeforeValidator(_storage_url)]
+CommandName = Annotated[str, BeforeValidator(_command_name)]
+CommandAccess = Annotated[str, BeforeValidator(_command_access)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 
 AtLeastOne = AfterValidator(_at_least_one)

@@ -124,6 +124,14 @@ class Overloaded(Refused):
     status = 503
 
 
+class ServerUnreachable(Overloaded):
+    """ejabberd does not answer: try again shortly."""
+
+
+class ServerUnanswered(ServerUnreachable):
+    """ejabberd got the request but did not answer it: it may have done the work."""
+
+
 class RateLimited(Refused):
     """There were too many attempts: try again later."""
 

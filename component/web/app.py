@@ -11,6 +11,7 @@ from component.web import keys
 from component.web.admin.family import ADMINISTRATION
 from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
+from component.web.ejabberd_api.family import EJABBERD_API, VERSIONED_EJABBERD_API
 from component.web.events.family import EVENTS
 from component.web.gateway.family import GATEWAY, GATEWAY_START, GATEWAY_STATUS
 from component.web.health.family import HEALTH, LIVENESS
@@ -36,6 +37,8 @@ FAMILIES = (
     OWN_ARCHIVE,
     EVENTS,
     PUSH,
+    VERSIONED_EJABBERD_API,
+    EJABBERD_API,
     REMOTE_DATA,
     # The last ones, because by default they have no prefix.
     GATEWAY_STATUS,

@@ -11,6 +11,9 @@ from component.core.access.principals import Principal
 from component.core.accounts.protocol import AccountSource
 from component.core.commands.dispatch import CommandService
 from component.core.doctor.server import Grants
+from component.core.ejabberd_api.callers.oauth import OauthTokens
+from component.core.ejabberd_api.callers.passwords import CheckedPasswords
+from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.reader import EventReader
 from component.core.gateway.service import Gateway
 from component.core.gateway.sessions import GatewaySession
@@ -59,6 +62,9 @@ sign_ins = web.AppKey("sign_ins", SignIns)
 sender = web.AppKey("sender", Sender)
 gateway = web.AppKey("gateway", Gateway)
 push = web.AppKey("push", PushSubscriptions)
+ejabberd_api = web.AppKey("ejabberd_api", EjabberdApiService)
+oauth_tokens = web.AppKey("oauth_tokens", OauthTokens)
+checked_passwords = web.AppKey("checked_passwords", CheckedPasswords)
 session_actions = web.AppKey("session_actions", SessionActions)
 
 #: In the application of a family: the limits of its listener.

@@ -48,7 +48,8 @@ async def _source(config: Config, storage: Storage, stack: AsyncExitStack) -> Ac
         own = OwnAccounts(storage.accounts, passwords, Hosts(config.xmpp.hosts))
         return AccountSource(authenticator=own, administered=own)
     if options.api_url is not None:
-        ejabberd = EjabberdAccounts(await stack.enter_async_context(_api(config, options.api_url)))
+        api = await stack.enter_async_context(ejabberd_http(config, options.api_url))
+        ejabberd = EjabberdAccounts(api)
         return AccountSource(authenticator=ejabberd, administered=ejabberd)
     if options.login_address is not None:
         logins = EjabberdLogins(options.login_address, options.login_port)
@@ -57,7 +58,8 @@ async def _source(config: Config, storage: Storage, stack: AsyncExitStack) -> Ac
     return AccountSource(authenticator=unknown, administered=None, refusal=NOT_ASKED)
 
 
-def _api(config: Config, url: str) -> EjabberdApi:
+def ejabberd_http(config: Config, url: str) -> EjabberdApi:
+    """Return a client of mod_http_api, which authenticates as the configuration says."""
     options = config.accounts
     password = options.api_password.get_secret_value() if options.api_password else None
     return EjabberdApi(url, options.api_user, password)
@@ -71,7 +73,7 @@ async def check(config: Config) -> tuple[bool, str] | None:
     nobody = f"nobody@{config.xmpp.hosts[0]}"
     try:
         if options.api_url is not None:
-            async with _api(config, options.api_url) as api:
+            async with ejabberd_http(config, options.api_url) as api:
                 await EjabberdAccounts(api).exists(nobody)
             return True, f"accounts: ejabberd at {options.api_url} answers"
         if options.login_address is not None:

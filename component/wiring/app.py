@@ -21,12 +21,13 @@ from component.core.sessions.credentials import Credentials
 from component.core.tokens.accounts import with_tokens
 from component.handlers.loading import HandlersError
 from component.web.app import serve as serve_http
-from component.wiring import account_sources, settings
+from component.wiring import account_sources, ejabberd_api, settings
 from component.wiring.compose import compose
 from component.wiring.gateway import with_gateway
 from component.wiring.push import open_push
 from component.wiring.queries import answer_queries, command_service, http_services
 from component.xmpp.commands.admin import operator_commands
+from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.connector import Connector, ServerRefused
 from storage.errors import StorageError
 from storage.open import open_storage
@@ -108,18 +109,6 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         )
     )
     connection = settings.connection(config, parts.stream)
-    commands = command_service(
-        parts,
-        administration,
-        accounts,
-        connection,
-        timeout=config.http.request_timeout_seconds,
-        sign_ins=sign_ins,
-    )
-    answer_queries(config, parts, operator_commands(commands, parts.operators))
-    parts.grants.watch(connection.restart)
-    link = Link(connection, background)
-    stack.push_async_callback(link.end)
     changes = SessionChanges(parts.journal)
     other_archives = OtherAccounts(
         parts.writer, settings.policy(config), parts.sessions, parts.deliveries
@@ -127,6 +116,21 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     sessions = settings.sessions(
         config, sign_ins, credentials, changes.note, others, other_archives
     )
+    backend = await stack.enter_async_context(ejabberd_api.backend(config))
+    commands = command_service(
+        parts,
+        administration,
+        accounts,
+        connection,
+        timeout=config.http.request_timeout_seconds,
+        sign_ins=sign_ins,
+        sessions=sessions,
+        backend=backend,
+    )
+    answer_queries(config, parts, operator_commands(commands, parts.operators))
+    parts.grants.watch(connection.restart)
+    link = Link(connection, background)
+    stack.push_async_callback(link.end)
     if sessions is not None:
         machine_of = sessions.machine
         parts.journal.on_opened(lambda owner: changes.catch_up(owner, machine_of(owner)))
@@ -134,6 +138,9 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         parts.journal.read_other_rosters(contacts, opened.admits)
         await stack.enter_async_context(sessions.running(background.start))
     push = await stack.enter_async_context(open_push(config, storage, parts, background.start))
+    permissions = None
+    if config.ejabberd_api.enabled:
+        permissions = ejabberd_api.permissions(config, Addresses())
     services = http_services(
         storage,
         parts,
@@ -143,6 +150,9 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         sessions=sessions,
         push=push,
         opened=opened,
+        backend=backend,
+        permissions=permissions,
+        has_oauth=config.ejabberd_api.oauth,
     )
     web = settings.web(config, parts.operators)
     if config.gateway.enabled:

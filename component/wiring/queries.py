@@ -9,6 +9,10 @@ from component.core.accounts.protocol import AccountSource
 from component.core.background import Background
 from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
+from component.core.ejabberd_api.callers.oauth import OauthTokens
+from component.core.ejabberd_api.callers.passwords import CheckedPasswords
+from component.core.ejabberd_api.callers.permissions import Permissions
+from component.core.ejabberd_api.native.backend import Backend
 from component.core.push.subscriptions import PushSubscriptions
 from component.core.retention.admin import ArchiveAdmin
 from component.core.sessions.actions import SessionActions
@@ -18,6 +22,7 @@ from component.core.sessions.servers import NONE, OpenedServers
 from component.core.tokens.sign_ins import SignIns
 from component.handlers.functions import Handlers
 from component.web.server.settings import Services
+from component.wiring import ejabberd_api
 from component.wiring.compose import Parts
 from component.xmpp.archive import mam, prefs
 from component.xmpp.archive.mam import Mam
@@ -26,6 +31,7 @@ from component.xmpp.archive.prefs_form import preferences_command
 from component.xmpp.commands import adhoc
 from component.xmpp.commands.adhoc import AdHocCommand, AdHocCommands
 from component.xmpp.connection.addresses import Addresses
+from component.xmpp.copies.rooms import RoomQueries
 from component.xmpp.queries import disco
 from component.xmpp.queries.delegation import Delegation
 from component.xmpp.queries.dispatch import QueryDispatcher
@@ -42,8 +48,21 @@ def command_service(
     *,
     timeout: float,
     sign_ins: SignIns | None = None,
+    sessions: ClientSessions | None = None,
+    backend: Backend | None = None,
 ) -> CommandService:
-    """Return the commands of operators; each has to be answered within `timeout` seconds."""
+    """Return the commands of operators; each has to be answered within `timeout` seconds.
+
+    `backend` runs commands on ejabberd; None: it cannot be asked.
+    """
+    own = ejabberd_api.own_runners(
+        parts,
+        archives,
+        backend or ejabberd_api.unreachable(),
+        sign_ins,
+        sessions,
+        timeout=timeout,
+    )
     context = CommandContext(
         hosts=parts.hosts,
         jids=Addresses(),
@@ -54,6 +73,7 @@ def command_service(
         queue=parts.preference_filter,
         writer=parts.writer,
         connection=connection,
+        own_commands=own,
         timeout=timeout,
     )
     return CommandService(context=context, audit=parts.audit)
@@ -100,10 +120,33 @@ def http_services(
     sessions: ClientSessions | None = None,
     push: PushSubscriptions | None = None,
     opened: OpenedServers = NONE,
+    backend: Backend | None = None,
+    permissions: Permissions | None = None,
+    has_oauth: bool = False,
 ) -> Services:
-    """Return the parts that answer requests over HTTP."""
+    """Return the parts that answer requests over HTTP.
+
+    `backend` runs the commands of ejabberd's API, `permissions` decide who may call them; None:
+    the API is not served. `has_oauth` is whether it accepts OAuth tokens of ejabberd.
+    """
     context = commands.context
     reader = parts.reader.for_users(opened.admits)
+    sender = None if sessions is None else Sender(sessions, reader)
+    actions = None if sessions is None else SessionActions(sessions)
+    passwords = CheckedPasswords(context.accounts.authenticator)
+    api = None
+    if backend is not None and permissions is not None:
+        api = ejabberd_api.service(
+            backend,
+            permissions,
+            parts.audit,
+            passwords,
+            context.sign_ins,
+            sender,
+            actions,
+            context.own_commands,
+            RoomQueries(parts.stream, parts.privileges),
+        )
     return Services(
         storage=storage,
         authorizer=parts.authorizer,
@@ -119,9 +162,12 @@ def http_services(
         hosts=parts.hosts,
         sign_ins=context.sign_ins,
         push=push,
-        sender=None if sessions is None else Sender(sessions, reader),
+        sender=sender,
         opened=opened,
-        session_actions=None if sessions is None else SessionActions(sessions),
+        ejabberd_api=api,
+        checked_passwords=passwords,
+        oauth_tokens=OauthTokens(backend) if backend is not None and has_oauth else None,
+        session_actions=actions,
         followers=parts.followers,
         displayed=parts.displayed,
         journal=parts.journal,

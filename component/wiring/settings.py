@@ -263,6 +263,7 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         operators=operators,
         hosts=http.hosts,
         prefix=http.prefix,
+        ejabberd_api_prefix=config.ejabberd_api.prefix,
         max_items=http.max_items,
         page_default=config.archive.page_default,
         page_max=config.archive.page_max,

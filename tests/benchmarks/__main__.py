@@ -14,6 +14,7 @@ from support.ejabberd import ROOT
 from benchmarks.machine import commit, describe
 from benchmarks.parts import (
     burst,
+    commands,
     delivery,
     http,
     ingest,
@@ -39,7 +40,9 @@ SEEDS = 1_000_000
 #: The parts of the benchmarks, in the order of their measurement.
 PARTS = {
     module.PART: module.measure
-    for module in (start, ingest, people, delivery, burst, inside, pages, http, search, polls)
+    for module in (
+        *(start, ingest, people, delivery, burst, inside, pages, http, commands, search, polls),
+    )
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from benchmarks.contenders import A, B, C, D, E, F
+from benchmarks.parts.commands import BY_ADDRESS, BY_PASSWORD, COMMANDS
 from benchmarks.parts.http import djabberd_with
 from benchmarks.parts.pages import WAYS, case
 from benchmarks.samples import Results
@@ -88,6 +89,9 @@ def _goals() -> Iterator[Goal]:
     for workers in WORKERS:
         peer_name = djabberd_with(workers)
         yield _more("HTTP pages", peer_name, _to("http", "pages_per_second", peer_name), 3)
+    for metric, peer in (("added_to_password_ms", BY_PASSWORD), ("added_ms", BY_ADDRESS)):
+        text = f"Time added to a command at the median, slowest command, to {peer}"
+        yield Goal(text=text, measure=_added_to_commands(metric), bound=1.5, unit=" ms")
     text = "A message reaches a waiting poll, p99"
     yield Goal(text=text, measure=_own("polls", "p99_ms"), bound=50, unit=" ms")
     text = "Memory of our process with 2,000 waiting polls and 500 sessions, highest"
@@ -138,6 +142,16 @@ def _added(results: Results) -> Rounds:
     ours = results.by_round("delivery", D.key, "", "p99_ms")
     bare = results.by_round("delivery", E.key, "", "p99_ms")
     return {n: ours[n] - bare[n] for n in ours if n in bare}
+
+
+def _added_to_commands(metric: str) -> Callable[[Results], Rounds]:
+    """Return the added times of the command with the highest median."""
+
+    def measure(results: Results) -> Rounds:
+        candidates = [results.by_round("commands", D.key, case, metric) for case in COMMANDS]
+        return max(filter(None, candidates), key=lambda added: median(added.values()), default={})
+
+    return measure
 
 
 def _slowest(size: int, clients: int, peer: str) -> Callable[[Results], Rounds]:

@@ -31,6 +31,7 @@ class Plan:
     polls: int = 2_000
     sessions: int = 500
     poll_seconds: float = 60.0  #: at `rate`
+    commands: int = 2_000  #: calls of each command of ejabberd's API, in each way
 
     def order(self, part: str, number: int, candidates: Iterable[_Candidate]) -> list[_Candidate]:
         """Return the candidates in the order of their turns in a round of a part."""
@@ -50,6 +51,7 @@ SHORT = Plan(
     http_seconds=2.0,
     inside_pages=300,
     poll_seconds=20.0,
+    commands=500,
 )
 
 #: Enough to see that everything works; its figures mean little.
@@ -66,6 +68,7 @@ QUICK = Plan(
     polls=40,
     sessions=20,
     poll_seconds=3.0,
+    commands=200,
 )
 
 LARGEST = 1_000_000

@@ -185,6 +185,19 @@ _PARTS = (
             "seconds": "s to open all",
         },
     ),
+    (
+        "commands",
+        "Commands of ejabberd's API, one caller",
+        {
+            "commands_per_second": "commands/s",
+            "command_p50_ms": "p50 ms",
+            "command_p99_ms": "p99 ms",
+            "added_ms": "added p50 ms",
+            "added_from_ms": "from",
+            "added_to_ms": "to",
+            "added_to_password_ms": "to one by password",
+        },
+    ),
     ("inside", "The core of Muniment alone, one page: way/archive", {"cpu_ms": "CPU ms"}),
     (
         "search",

@@ -73,6 +73,10 @@ class Muniment(Program):
         command = [sys.executable, "-m", "component", "serve", "--config", str(self.config_path)]
         self.launch(command, cwd=ROOT)
 
+    def set_option(self, section: str, key: str, value: object) -> None:
+        """Change an option for the next start."""
+        self._options = _merged(self._options, {section: {key: value}})
+
     def write_config(self) -> None:
         """Write the configuration, as every start does."""
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -220,7 +220,8 @@ def _arguments(name: str, values_by_name: FieldValues) -> list[str]:
         elif spec.is_required:
             required += values
         else:
-            options += [f"--{spec.name.replace('_', '-')}", *values]
+            for value in values:
+                options += [f"--{spec.name.replace('_', '-')}", value]
     return [*options, *required]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from component.core.accounts.protocol import AccountSource
 from component.core.archiving.writer import Queue, Writer
 from component.core.commands.link import Link
+from component.core.ejabberd_api.own.request import OwnRunner
 from component.core.hosts import Hosts
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
@@ -47,6 +49,8 @@ class CommandContext:
     queue: Queue  #: messages on their way to the writer; a command that reads waits for them
     writer: Writer
     connection: Connection
+    #: the commands that Muniment adds to ejabberd's API, by name
+    own_commands: Mapping[str, OwnRunner] = field(default_factory=dict)
     timeout: float  #: seconds that the operator waits for the answer to a command
     export_max_bytes: int = EXPORT_MAX_BYTES  #: of an export in an answer
     account_page_size: int = ACCOUNT_PAGE_SIZE  #: number of accounts that are read at once

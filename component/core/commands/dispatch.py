@@ -11,6 +11,7 @@ from component.core.access.roles import has_role
 from component.core.commands.accounts import ACCOUNT_COMMANDS
 from component.core.commands.archives import ARCHIVE_COMMANDS
 from component.core.commands.context import CommandContext
+from component.core.commands.ejabberd_api import EJABBERD_API_COMMANDS
 from component.core.commands.rosters import ROSTER_COMMANDS
 from component.core.commands.service import SERVICE_COMMANDS
 from component.core.commands.sign_ins import SIGN_IN_COMMANDS
@@ -31,6 +32,7 @@ COMMANDS = (
     *ACCOUNT_COMMANDS,
     *SIGN_IN_COMMANDS,
     *ROSTER_COMMANDS,
+    *EJABBERD_API_COMMANDS,
 )
 
 

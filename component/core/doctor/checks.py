@@ -8,6 +8,7 @@ from types import MappingProxyType
 from component.core.doctor import (
     copies,
     delegation,
+    ejabberd_api,
     global_routes,
     mod_mam,
     privilege_message,
@@ -27,7 +28,7 @@ CONFIG, STORE, RETENTION, ACCOUNTS, HTTP, LINK = (
     "http",
     "link",
 )
-LOCAL = (CONFIG, STORE, RETENTION, ACCOUNTS, HTTP, LINK)
+LOCAL = (CONFIG, STORE, RETENTION, ACCOUNTS, ejabberd_api.ID, HTTP, LINK)
 
 #: Checks of what ejabberd grants and does, by id, in the order of reports.
 SERVER: Mapping[str, Callable[[ServerFacts], Finding]] = MappingProxyType(

@@ -73,7 +73,7 @@ class ArchiveReader:
         self._conversations = Conversations(storage.archive, queue, pager, self._views, displayed)
         self._streams = ArchiveStreams(storage.archive, queue, followers)
 
-    def for_users(self, is_other: Callable[[str], bool]) -> ArchiveReader:
+    def for_users(self, is_other: Callable[[str], bool] = lambda _: False) -> ArchiveReader:
         """Return a reader for users, also those of other servers, whom `is_other` knows."""
         reader = copy(self)
         reader._authorizer = self._authorizer.for_users(is_other)

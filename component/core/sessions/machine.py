@@ -131,7 +131,9 @@ class SessionMachine:
         if not event.is_resumed:
             self.presences.clear()
             yield from self._fail_all(self._sent, "remote-server-timeout", _LOST)
-            yield commands.Announce(self.presence)
+            waiting = [item for item in self._queued.values() if isinstance(item, OwnPresence)]
+            # The announcement, which waits for the roster, would otherwise undo it.
+            yield commands.Announce(waiting[-1] if waiting else self.presence)
             for room in self.rooms:
                 self.rooms[room] = False
                 yield commands.Join(room, nick_of(self.owner))

@@ -166,6 +166,10 @@ class SignIns:
     def granted(self, jid: str, password: str) -> None:
         """Note that a right password has led to tokens."""
         self._grants.take(jid)
+        self.remember(jid, password)
+
+    def remember(self, jid: str, password: str) -> None:
+        """Note the right password of a user, as that of a sign-in."""
         if self._on_password is not None:
             self._on_password(jid, password)
 

@@ -76,13 +76,13 @@ async def fields(request: web.Request) -> dict[str, object]:
     encoding = request.headers.get("Content-Encoding", _IDENTITY)
     if encoding.strip().lower() != _IDENTITY:
         raise web.HTTPUnsupportedMediaType(text="Send the body without a Content-Encoding.")
-    raw = await _read(request)
+    raw = await read(request)
     return _form(raw) if request.content_type == FORM else _json(raw)
 
 
 async def json_fields(request: web.Request) -> dict[str, object]:
     """Return the fields of a JSON body, whatever its media type says. Raises BadRequest."""
-    return _json(await _read(request))
+    return _json(await read(request))
 
 
 def _json(raw: bytes) -> dict[str, object]:
@@ -106,7 +106,8 @@ def _form(raw: bytes) -> dict[str, object]:
     return dict(pairs)
 
 
-async def _read(request: web.Request) -> bytes:
+async def read(request: web.Request) -> bytes:
+    """Return the bytes of the request body. Raises BadRequest."""
     limits = request.app[keys.limits]
     if (request.content_length or 0) > limits.max_body_bytes:
         raise web.HTTPRequestEntityTooLarge(

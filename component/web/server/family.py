@@ -31,27 +31,35 @@ class Family:
 
     name: str
     listener: Listener
-    #: of all its paths; `{prefix}` in it stands for http.prefix, `{gateway}` for gateway.prefix
+    #: of all its paths; `{prefix}` in it stands for http.prefix, `{gateway}` for gateway.prefix,
+    #: `{ejabberd_api}` for ejabberd_api.prefix
     prefix: str
     make_app: MakeApp
     authenticate: Middleware | None  #: None: no authentication
     error_shape: errors.Shape = errors.response
     needs_sign_in: bool = False  #: served only where users can sign in
     needs_gateway: bool = False  #: served only where there is a REST gateway
+    needs_ejabberd_api: bool = False  #: served only where ejabberd's API is enabled
     streaming_handlers: frozenset[Handler] = frozenset()  #: have no deadline for the whole answer
     ticket_handlers: frozenset[Handler] = (
         frozenset()
     )  #: accept a ticket instead of an access token
 
     def is_served(self, services: Services) -> bool:
-        """Return whether the parts of the program serve this family."""
-        has_sign_in = services.sign_ins is not None or not self.needs_sign_in
-        return has_sign_in and (services.gateway is not None or not self.needs_gateway)
+        """Return whether the program has the parts without which the family is not served."""
+        needs = (
+            (self.needs_sign_in, services.sign_ins),
+            (self.needs_gateway, services.gateway),
+            (self.needs_ejabberd_api, services.ejabberd_api),
+        )
+        return all(part is not None for is_needed, part in needs if is_needed)
 
     def path(self, settings: WebSettings) -> str:
         """Return the configured prefix; "" is the root."""
         return self.prefix.format(
-            prefix=settings.prefix.rstrip("/"), gateway=settings.gateway.prefix.rstrip("/")
+            prefix=settings.prefix.rstrip("/"),
+            gateway=settings.gateway.prefix.rstrip("/"),
+            ejabberd_api=settings.ejabberd_api_prefix.rstrip("/"),
         )
 
     def app(self, settings: WebSettings, services: Services) -> web.Application:

@@ -14,6 +14,9 @@ from component.core.background import Background
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.doctor.server import Grants
+from component.core.ejabberd_api.callers.oauth import OauthTokens
+from component.core.ejabberd_api.callers.passwords import CheckedPasswords
+from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.journal import EventJournal
 from component.core.gateway.service import Gateway
 from component.core.gateway.settings import GatewaySettings
@@ -82,6 +85,7 @@ class WebSettings(ListenerSettings):
     operators: tuple[Operator, ...] = ()  #: further callers, each with a secret of its own
     hosts: tuple[str, ...] = ()  #: further names and addresses in the Host header
     prefix: str = "/api"
+    ejabberd_api_prefix: str = "/api"
     max_items: int = 1000  #: in one request or answer of Remote Data
     page_default: int = 50  #: messages on a page if the request has no limit
     page_max: int = 250
@@ -120,6 +124,9 @@ class Services:
     gateway: Gateway | None = None  #: None: there is no REST gateway
     push: PushSubscriptions | None = None  #: None: no events are pushed
     opened: OpenedServers = NONE  #: other servers whose users may sign in
+    ejabberd_api: EjabberdApiService | None = None  #: None: ejabberd's API is not served
+    checked_passwords: CheckedPasswords | None = None  #: of the callers of ejabberd's API
+    oauth_tokens: OauthTokens | None = None  #: of ejabberd; None: they are not accepted
     session_actions: SessionActions | None = None  #: None: users have no sessions
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events

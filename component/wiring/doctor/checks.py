@@ -14,7 +14,7 @@ from component.core.doctor.checks import ACCOUNTS, STORE
 from component.core.doctor.finding import Finding, Severity
 from component.handlers.functions import Handlers
 from component.wiring import account_sources, settings
-from component.wiring.doctor import ejabberd, http, link, running, store
+from component.wiring.doctor import ejabberd, ejabberd_api, http, link, running, store
 from component.wiring.doctor.running import NotExamined
 from component.wiring.running_program import client_settings
 from storage.errors import Locked
@@ -41,6 +41,9 @@ async def checks(
     """
     for finding in store.permissions(config.storage.url):
         yield finding
+    # Its requests disturb no running program.
+    if api_finding := await ejabberd_api.check(config):
+        yield api_finding
     is_running = False
     async for finding in _running(config, live=live, reconnect=reconnect):
         is_running = True

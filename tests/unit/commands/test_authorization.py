@@ -26,7 +26,7 @@ from component.core.commands.dispatch import COMMANDS
 NS_ITEMS = "http://jabber.org/protocol/disco#items"
 CONFIGURE = "urn:xmpp:mam#configure"
 
-FOR_READERS = {"count", "export"}
+FOR_READERS = {"count", "export", "mam-retrieve", "get-room-messages"}
 
 
 async def discovered(operated: Operated, asker: str) -> set[str | None]:

@@ -58,6 +58,7 @@ def test_every_deleting_command_has_a_preview() -> None:
     assert {command.name for command in COMMANDS if command.preview} == {
         "erase",
         "delete-user",
+        "mam-remove-archive",
         "purge",
     }
 

@@ -246,6 +246,62 @@ ON_THE_SERVICE = [
     Case(name="reconnect", message="The connection to ejabberd will be closed and opened again."),
 ]
 
+ALICE_PARTS = {"user": "alice", "host": HOST}
+NO_SESSIONS = (
+    "Users have no sessions, through which this would go: set tokens.key_file and "
+    "sessions.enabled."
+)
+NOT_ASKED = "ejabberd cannot be asked: accounts.api_url is not set."
+
+ON_THE_EJABBERD_API = [
+    Case(
+        name="mam-retrieve",
+        arguments={**ALICE_PARTS, "with": CAROL, "view": "folded"},
+        message="0 messages.",
+        values={"count": ["0"], "next": [], "complete": ["true"]},
+    ),
+    refusal("mam-retrieve", "view: expected one of raw, folded", **ALICE_PARTS, view="other"),
+    refusal("mam-retrieve", "limit: expected a whole number from 1 on", **ALICE_PARTS, limit="0"),
+    refusal("mam-retrieve", "user and host: expected a name and a domain", user="a/b", host=HOST),
+    Case(
+        name="get-mam-preferences",
+        arguments=ALICE_PARTS,
+        message="Return the archiving preferences of a user.",
+        values={"default": ["always"], "always": [], "never": []},
+    ),
+    Case(
+        name="set-mam-preferences",
+        arguments={**ALICE_PARTS, "default": "never", "always": [BOB, CAROL]},
+        message="Set the archiving preferences of a user.",
+        values={"default": ["never"], "always": [BOB, CAROL], "never": []},
+    ),
+    refusal(
+        "set-mam-preferences",
+        "default: expected one of always, never, roster",
+        **ALICE_PARTS,
+        default="sometimes",
+    ),
+    Case(name="mam-remove-archive", arguments=ALICE_PARTS, message="Done."),
+    refusal("send-chat-state", NO_SESSIONS, **{"from": ALICE, "to": BOB, "state": "active"}),
+    refusal(
+        "send-chat-state",
+        "state: expected one of active, composing, paused, inactive, gone",
+        **{"from": ALICE, "to": BOB, "state": "bored"},
+    ),
+    refusal(
+        "subscribe-roster",
+        NO_SESSIONS,
+        localuser="alice",
+        localhost=HOST,
+        user="bob",
+        host=HOST,
+    ),
+    refusal(
+        "join-room", NOT_ASKED, **ALICE_PARTS, room="r", service=f"rooms.{HOST}", nick="alice"
+    ),
+    refusal("leave-room", NOT_ASKED, **ALICE_PARTS, room="r", service=f"rooms.{HOST}"),
+]
+
 
 @pytest.fixture(params=["form", "http", "line"])
 def give(
@@ -279,7 +335,9 @@ async def _furnished(operated: Operated) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [*ON_ARCHIVES, *ON_ACCOUNTS, *ON_THE_SERVICE], ids=lambda case: case.name
+    "case",
+    [*ON_ARCHIVES, *ON_ACCOUNTS, *ON_THE_SERVICE, *ON_THE_EJABBERD_API],
+    ids=lambda case: case.name,
 )
 async def test_command_has_the_same_result_over_xmpp_http_and_shell(
     give: Give, case: Case

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.ejabberd_api import with_ejabberd_api
 from support.sign_in import BOTH, with_sign_in
 
 from component.core.errors import CursorExpired, TakesTooLong
@@ -18,19 +19,25 @@ from component.web.server.settings import Listener, Services
 
 DOCS = Path(__file__).parents[3] / "docs"
 
-PAGES = ("http-api.md", "remote-data.md", "sign-in.md", "events.md", "sending.md", "push.md")
+#: Its table of commands is compared with their definitions elsewhere.
+EJABBERD_API = "ejabberd-api.md"
+
+PAGES = (
+    *("http-api.md", "remote-data.md", "sign-in.md", "events.md", "sending.md", "push.md"),
+    EJABBERD_API,
+)
 
 ROUTE = r"`([A-Z]+ /\S*)`"
 
 
-def text() -> str:
-    return "".join((DOCS / page).read_text() for page in PAGES)
+def text(*excluded: str) -> str:
+    return "".join((DOCS / page).read_text() for page in PAGES if page not in excluded)
 
 
 @pytest.fixture
 def routes(services: Services) -> set[str]:
     """Return the routes of both listeners."""
-    signing_in = with_sign_in(services)
+    signing_in = with_ejabberd_api(with_sign_in(services))
     return {
         f"{route.method} {route.resource.canonical.rstrip('/')}"
         for listener in Listener
@@ -58,7 +65,7 @@ async def test_each_route_is_in_the_overview(routes: set[str]) -> None:
 
 
 def test_each_parameter_and_field_is_explained() -> None:
-    rows = set(re.findall(r"^\| `(\w+)` \|", text(), re.MULTILINE))
+    rows = set(re.findall(r"^\| `(\w+)` \|", text(EJABBERD_API), re.MULTILINE))
 
     assert rows == {
         *ArchiveQuery.model_fields,

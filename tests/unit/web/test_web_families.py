@@ -20,6 +20,7 @@ from component.web import keys
 from component.web.app import FAMILIES, make_app
 from component.web.auth.authenticate import authenticate
 from component.web.auth.bearer import authenticate_user
+from component.web.ejabberd_api.authentication import authenticate_caller
 from component.web.gateway.authenticate import authenticate_session
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings
@@ -29,6 +30,7 @@ CALLERS = {
     authenticate: "callers with a secret",
     authenticate_user: "users",
     authenticate_session: "sessions of the gateway",
+    authenticate_caller: "accounts",
 }
 
 DOCS = Path(__file__).parents[3] / "docs/http-api.md"

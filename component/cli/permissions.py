@@ -1,0 +1,109 @@
+"""`muniment permissions explain`: say which rule permits or refuses a call of ejabberd's API."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+
+from component.cli.exit_codes import FAILED, OK, USAGE
+from component.config import Config
+from component.core.ejabberd_api.arguments import Value, check_arguments
+from component.core.ejabberd_api.callers.permissions import Decision, Permissions
+from component.core.ejabberd_api.catalogue import BY_NAME
+from component.core.ejabberd_api.definitions import ApiRole, Definition, Visibility
+from component.core.ejabberd_api.refusals import ApiRefusal
+from component.core.errors import BadRequest
+from component.core.wording import did_you_mean
+from component.core.xml.jids import local, resource
+
+NAME = "permissions"
+
+_SEEN = {
+    Visibility.ROOM: "room-visibility: the caller also has to see the room; ejabberd decides.",
+    Visibility.PRESENCE: "a user sees the presence of those who share it; ejabberd decides.",
+}
+
+
+def add_parser(
+    parsers: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    """Add the parser of the command."""
+    parser = parsers.add_parser(NAME, help="explain the permissions of ejabberd's API")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    explain = actions.add_parser(
+        "explain",
+        parents=[common],
+        help="say which rule permits or refuses a call",
+        description="Say which rule permits or refuses a call of an account. Without arguments "
+        "of the call, only the role of the account decides. The exit code is 1 for a refusal.",
+    )
+    explain.add_argument("user", metavar="USER", help="bare JID of the account")
+    explain.add_argument("api_command", metavar="COMMAND", help="such as get_roster")
+    explain.add_argument(
+        "arguments", nargs="*", metavar="NAME=VALUE", help="all arguments of the call"
+    )
+
+
+def run(permissions: Permissions, config: Config, options: argparse.Namespace) -> int:
+    """Print an explanation, and return an exit code."""
+    try:
+        jid = permissions.jids.prepare(options.user)
+    except BadRequest as error:
+        return _wrong(f"{options.user}: {error.message}")
+    if not local(jid) or resource(jid):
+        return _wrong(f"{options.user}: expected a bare JID, such as ann@chat.example")
+    if not config.ejabberd_api.enabled:
+        print("ejabberd's API is not served: ejabberd_api.enabled is false.")
+    name = options.api_command
+    definition = BY_NAME.get(name)
+    if definition is None:
+        return _of_unknown(permissions, jid, name)
+    given = [tuple(text.partition("=")[::2]) for text in options.arguments]
+    try:
+        arguments = _checked(definition, given) if given else None
+    except ApiRefusal as refusal:
+        return _wrong(refusal.message)
+    decisions = _decisions(permissions, jid, definition, arguments)
+    for decision in decisions:
+        print(f"{decision.rule}: {decision.explanation}")
+    is_permitted = all(decision.is_permitted for decision in decisions)
+    is_user = permissions.caller(jid).role is ApiRole.USER
+    if is_permitted and is_user and definition.visibility is not None:
+        print(_SEEN[definition.visibility])
+    print("permitted" if is_permitted else "refused")
+    return OK if is_permitted else FAILED
+
+
+def _decisions(
+    permissions: Permissions,
+    jid: str,
+    definition: Definition,
+    arguments: Mapping[str, Value] | None,
+) -> list[Decision]:
+    caller = permissions.caller(jid)
+    decisions = [permissions.decide_role(caller, definition)]
+    if arguments is not None:
+        decisions.append(permissions.decide_account(caller, definition, arguments))
+    return decisions
+
+
+def _checked(definition: Definition, given: list[tuple[str, str]]) -> dict[str, Value]:
+    signature = definition.signature_for(frozenset(name for name, _ in given))
+    return check_arguments(signature, given, are_optional_required=False)
+
+
+def _of_unknown(permissions: Permissions, jid: str, name: str) -> int:
+    if not permissions.is_passed_on(name):
+        hint = did_you_mean(name, BY_NAME)
+        return _wrong(f"there is no command {name}{hint} (see ejabberd_api.passed_on)")
+    is_admin = permissions.caller(jid).role is ApiRole.ADMIN
+    print(f"passed-on: only admins call commands that are passed on, and {jid} is ", end="")
+    print("one." if is_admin else "none.")
+    print("permitted" if is_admin else "refused")
+    return OK if is_admin else FAILED
+
+
+def _wrong(message: str) -> int:
+    print(f"muniment: {message}", file=sys.stderr)
+    return USAGE

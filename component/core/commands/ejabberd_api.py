@@ -1,0 +1,132 @@
+"""The commands that Muniment adds to ejabberd's API, as commands of operators.
+
+Each is defined in `core.ejabberd_api.own.definitions` alone; fields and results follow from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from component.core.access.principals import Principal, Role
+from component.core.commands.context import CommandContext
+from component.core.commands.spec import (
+    Arguments,
+    Cell,
+    Command,
+    Field,
+    Outcome,
+    Table,
+    Value,
+)
+from component.core.ejabberd_api import arguments as api_arguments
+from component.core.ejabberd_api.arguments import check_arguments
+from component.core.ejabberd_api.definitions import LATEST, Argument, ArgumentType, Definition
+from component.core.ejabberd_api.own.definitions import (
+    GET_MAM_MESSAGES,
+    GET_ROOM_MESSAGES,
+    MAM_REMOVE_ARCHIVE,
+    MAM_RETRIEVE,
+    OWN,
+)
+from component.core.ejabberd_api.own.request import OwnRequest
+from component.core.ejabberd_api.refusals import ApiRefusal
+from component.core.errors import BadRequest, NotAllowed
+from component.core.retention.admin import usage_fields
+from component.core.wording import count_of
+
+Run = Callable[[CommandContext, Principal, Arguments], Awaitable[Outcome]]
+
+#: The commands that read archives, which the role reader is for.
+_READING = (MAM_RETRIEVE, GET_ROOM_MESSAGES)
+
+#: The keys of a message that a table shows.
+_COLUMNS = ("id", "time", "from", "to", "type", "body")
+
+
+def _command(definition: Definition) -> Command:
+    name = definition.name.replace("_", "-")
+    return Command(
+        name=name,
+        title=definition.description,
+        node=f"muniment#{name}",
+        role=Role.READER if definition in _READING else Role.ADMIN,
+        fields=tuple(map(_field, definition.signature(LATEST).arguments)),
+        run=_run(definition),
+        preview=_preview if definition is MAM_REMOVE_ARCHIVE else None,
+    )
+
+
+def _field(argument: Argument) -> Field:
+    is_list = argument.type is ArgumentType.LIST
+    return Field(
+        name=argument.name,
+        label=argument.name.capitalize(),
+        is_required=not (argument.is_optional or is_list),
+        is_multiple=is_list,
+    )
+
+
+def _run(definition: Definition) -> Run:
+    async def run(context: CommandContext, principal: Principal, arguments: Arguments) -> Outcome:
+        runner = context.own_commands.get(definition.name)
+        if runner is None:
+            raise NotAllowed("Muniment was started without the commands of ejabberd's API.")
+        try:
+            request = OwnRequest(principal=principal, arguments=_values(definition, arguments))
+            return _outcome(definition, await runner(request))
+        except ApiRefusal as refusal:
+            raise BadRequest(refusal.message) from refusal
+
+    return run
+
+
+async def _preview(context: CommandContext, arguments: Arguments) -> Outcome:
+    values = _values(MAM_REMOVE_ARCHIVE, arguments)
+    owner = context.jids.prepare(f"{values['user']}@{values['host']}")
+    usage = await context.archives.usage_of(owner)
+    return Outcome(
+        message=f"This erases the archive of {owner} with {count_of(usage.messages, 'message')},"
+        " and all other data of its owner.",
+        values=tuple(Value(name, name, cell) for name, cell in usage_fields(usage).items()),
+    )
+
+
+def _values(definition: Definition, arguments: Arguments) -> dict[str, api_arguments.Value]:
+    """Return the arguments of the API. Raises ApiRefusal."""
+    given: list[tuple[str, object]] = []
+    signature = definition.signature(LATEST)
+    for argument in signature.arguments:
+        texts = arguments.all(argument.name)
+        if argument.type is ArgumentType.LIST:
+            given.append((argument.name, list(texts)))
+        elif texts:
+            given.append((argument.name, texts[0]))
+    return check_arguments(signature, given, are_optional_required=False)
+
+
+def _outcome(definition: Definition, result: Any) -> Outcome:
+    """Return the result for operators: a sentence, values, and a table of messages."""
+    if not isinstance(result, dict):
+        return Outcome(message="Done.")
+    messages = result.get("messages")
+    values = tuple(
+        Value(name, name.capitalize(), tuple(value) if isinstance(value, list) else value)
+        for name, value in result.items()
+        if name != "messages"
+    )
+    if messages is None:
+        return Outcome(message=f"{definition.description}.", values=values)
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        tuple(message.get(column) for column in _COLUMNS) for message in messages
+    )
+    columns = tuple((column, column.capitalize()) for column in _COLUMNS)
+    return Outcome(
+        message=f"{count_of(len(rows), 'message')}.", values=values, table=Table(columns, rows)
+    )
+
+
+#: get_mam_messages is another name of mam_retrieve, for the programs that know it.
+EJABBERD_API_COMMANDS = tuple(
+    _command(definition) for definition in OWN if definition is not GET_MAM_MESSAGES
+)

@@ -1,0 +1,1 @@
+"""The commands of ejabberd's HTTP API: their definitions, arguments, results and permissions."""

@@ -1,0 +1,122 @@
+"""Check the arguments of a call in the order and with the texts of ejabberd (mod_http_api).
+
+ejabberd takes the arguments in the order of the definition, and refuses the first one that is
+given twice, missing, or of another type. Then it refuses arguments that it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from component.core.ejabberd_api.definitions import Argument, ArgumentType, Signature
+from component.core.ejabberd_api.refusals import ApiRefusal, bad_argument, internal_error
+
+#: The value of an argument that was checked.
+Value = str | int | list[str]
+
+#: The names and values of a request, in its order; a query may repeat a name.
+Given = Sequence[tuple[str, object]]
+
+
+def check_arguments(
+    signature: Signature, given: Given, *, are_optional_required: bool = True
+) -> dict[str, Value]:
+    """Return the arguments by their present names. Raises ApiRefusal.
+
+    `are_optional_required` is False in the document's dialect.
+    """
+    remaining = list(given)
+    for argument in signature.arguments:
+        for former in argument.former_names:
+            _rename(remaining, former, argument.name)
+    values: dict[str, Value] = {}
+    for argument in signature.arguments:
+        matching = [value for name, value in remaining if name == argument.name]
+        remaining = [item for item in remaining if item[0] != argument.name]
+        if len(matching) > 1:
+            raise bad_argument(f"Request have duplicate argument: {argument.name}")
+        if matching:
+            values[argument.name] = _formatted(argument, matching[0])
+        elif argument.type is ArgumentType.LIST:
+            values[argument.name] = []
+        elif are_optional_required or not argument.is_optional:
+            raise bad_argument(
+                f"Request have missing argument: {argument.name}", "missing_parameter"
+            )
+    if remaining:
+        names = ",".join(_atom(name) for name, _ in remaining)
+        raise bad_argument(f"Request have unknown arguments: [{names}]", "unknown_parameter")
+    return values
+
+
+def _rename(remaining: list[tuple[str, object]], former: str, present: str) -> None:
+    """Give the present name to the first argument that has the former one."""
+    for index, (name, value) in enumerate(remaining):
+        if name == former:
+            remaining[index] = present, value
+            return
+
+
+def _formatted(argument: Argument, value: object) -> Value:
+    match argument.type:
+        case ArgumentType.LIST:
+            elements = value if isinstance(value, list) else [value]
+            return [_text(element, ArgumentType.TEXT) for element in elements]
+        case ArgumentType.INTEGER:
+            return _integer(value)
+        case _:
+            return _text(value, argument.type)
+
+
+def _text(value: object, type: str) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(_is_text_part(part) for part in value):
+        # For Erlang a list of code points and texts is a text.
+        return "".join(part if isinstance(part, str) else chr(part) for part in value)
+    raise _wrong_type(value, type)
+
+
+def _is_text_part(part: object) -> bool:
+    if isinstance(part, int) and not isinstance(part, bool):
+        return 0 <= part <= 0x10FFFF and not 0xD800 <= part <= 0xDFFF
+    return isinstance(part, str)
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        sign, digits = (value[:1], value[1:]) if value[:1] in ("+", "-") else ("", value)
+        if digits.isascii() and digits.isdigit():
+            return int(f"{sign}{digits}")
+        raise internal_error()
+    raise _wrong_type(value, ArgumentType.INTEGER)
+
+
+def _wrong_type(value: object, type: str) -> ApiRefusal:
+    return bad_argument(f"Arg {erlang_term(value)} is not in format {type}")
+
+
+def erlang_term(value: object) -> str:
+    """Return a value of JSON as Erlang's `~w` writes it."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case str():
+            return f"<<{','.join(map(str, value.encode()))}>>"
+        case list():
+            return f"[{','.join(map(erlang_term, value))}]"
+        case dict():
+            pairs = (f"{erlang_term(key)} => {erlang_term(value[key])}" for key in value)
+            return f"#{{{','.join(pairs)}}}"
+        case _:
+            return str(value)
+
+
+def _atom(name: str) -> str:
+    """Return a name as Erlang's `~w` writes the atom."""
+    is_plain = name[:1].islower() and name.replace("_", "").replace("@", "").isalnum()
+    return name if is_plain and name.isascii() else f"'{name}'"

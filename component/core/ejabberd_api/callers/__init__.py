@@ -1,0 +1,1 @@
+"""Callers of the API: how they authenticate, their roles, and what they may call."""

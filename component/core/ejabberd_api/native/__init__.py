@@ -1,0 +1,1 @@
+"""Commands of ejabberd's own, which run on the real server, whatever its release."""

@@ -1,0 +1,164 @@
+"""Commands about rooms where users may do less than ejabberd's API allows.
+
+A user sees rooms as in XMPP (XEP-0045): public ones that everybody may enter, those that the user
+is in, and those of which the user is a member, an admin or the owner.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from component.core.access.rooms import RoomInfo
+from component.core.ejabberd_api.callers.permissions import Decision
+from component.core.ejabberd_api.calls import Call
+from component.core.ejabberd_api.definitions import ApiRole
+from component.core.ejabberd_api.native.backend import Backend
+from component.core.ejabberd_api.refusals import ApiRefusal, Unreachable
+from component.core.ejabberd_api.results import DONE
+from component.core.xml.jids import bare
+
+_TRUE = "true"
+
+#: The text of ejabberd 24.12, which fails to write the options as JSON.
+_NOT_WRITTEN = "400 Bad Request"
+
+#: Options, and the features that stand for them (XEP-0045 section 15.3).
+_FEATURES = {
+    "anonymous": "muc_semianonymous",
+    "members_only": "muc_membersonly",
+    "moderated": "muc_moderated",
+    "password_protected": "muc_passwordprotected",
+    "persistent": "muc_persistent",
+    "public": "muc_public",
+}
+
+_MEMBERS = ("owner", "admin", "member")
+
+#: Options of a room that not everybody may enter.
+_CLOSED = ("members_only", "password_protected")
+
+
+class RoomCommands:
+    """Runs commands about rooms on ejabberd."""
+
+    def __init__(self, backend: Backend, info: RoomInfo | None = None) -> None:
+        """`info` asks rooms themselves where ejabberd cannot write their options."""
+        self._backend = backend
+        self._info = info
+
+    async def online_rooms(self, call: Call) -> Any:
+        """Return the rooms of a service; for users only those that are public."""
+        if call.caller.role is not ApiRole.USER:
+            return await self._backend.run(call.definition, call.arguments, call.signature)
+        rows = await self._backend.call(
+            "muc_online_rooms_by_regex", service=call.text("service"), regex=""
+        )
+        return sorted(row["jid"] for row in rows if row["public"] == _TRUE)
+
+    async def options(self, call: Call) -> Any:
+        """Return the options of a room, or of 24.12 those that the room tells everybody."""
+        try:
+            return await self._backend.run(call.definition, call.arguments, call.signature)
+        except ApiRefusal as refusal:
+            if refusal.message != _NOT_WRITTEN:
+                raise
+        return await self._told(call.text("room"), call.text("service"))
+
+    async def create(self, call: Call) -> Any:
+        """Create a room; a user becomes its owner."""
+        result = await self._backend.run(call.definition, call.arguments, call.signature)
+        if call.caller.role is not ApiRole.USER or result != DONE:
+            return result
+        room, service = call.text("room"), call.text("service")
+        try:
+            await self._backend.call(
+                "set_room_affiliation",
+                name=room,
+                service=service,
+                jid=call.caller.jid,
+                affiliation="owner",
+            )
+        except (ApiRefusal, Unreachable) as error:
+            await self._undo(room, service, error)
+            raise
+        return result
+
+    async def _undo(self, room: str, service: str, reason: Exception) -> None:
+        """Destroy a room that was created without its owner. Raises ApiRefusal if that fails."""
+        try:
+            await self._backend.call("destroy_room", name=room, service=service)
+        except (ApiRefusal, Unreachable) as error:
+            raise ApiRefusal(
+                Unreachable.status,
+                f"The room {room}@{service} was created, but it has no owner, because ejabberd "
+                "does not answer any more. Have an admin destroy it (destroy_room).",
+                reason="room_without_owner",
+                code=0,
+            ) from ExceptionGroup("create_room", [reason, error])
+
+    async def decide_visibility(self, call: Call) -> Decision:
+        """Decide whether a user may see the room of a call. Raises ApiRefusal, Unreachable."""
+        room, service, jid = call.text("room"), call.text("service"), call.caller.jid
+        is_visible = (
+            await self._is_open(room, service)
+            or await self._affiliation(room, service, jid) in _MEMBERS
+            or await self.occupant(room, service, jid) is not None
+        )
+        return Decision(
+            is_visible,
+            "room-visibility",
+            "Users see public rooms, those that they are in, and those of which they are members.",
+        )
+
+    async def occupant(self, room: str, service: str, jid: str) -> dict[str, str] | None:
+        """Return an occupant with a full or bare JID, None if there is none.
+
+        Raises ApiRefusal if there is no such room.
+        """
+        rows = await self._backend.call("get_room_occupants", name=room, service=service)
+        matching = (row for row in rows if jid in (row["jid"], bare(row["jid"])))
+        return next(matching, None)
+
+    async def _is_open(self, room: str, service: str) -> bool:
+        """Return whether everybody sees and may enter a room."""
+        rows = await self._backend.call("muc_online_rooms_by_regex", service=service, regex="")
+        is_public = any(
+            row["jid"] == f"{room}@{service}" and row["public"] == _TRUE for row in rows
+        )
+        if not is_public:
+            return False
+        try:
+            options = await self._backend.call("get_room_options", name=room, service=service)
+        except ApiRefusal as refusal:
+            if refusal.message != _NOT_WRITTEN:
+                raise
+            options = await self._told(room, service)
+        return bool(options) and not any(options.get(name) == _TRUE for name in _CLOSED)
+
+    async def _told(self, room: str, service: str) -> dict[str, str]:
+        """Return the options that follow from the features of a room, none if there is no room.
+
+        Raises Unreachable.
+        """
+        if self._info is None:
+            return {}
+        address = f"{room}@{service}"
+        self._info.forget(address)
+        features = await self._info.features(address)
+        if features is None:
+            return await self._silent(room, service)
+        return {option: str(feature in features).lower() for option, feature in _FEATURES.items()}
+
+    async def _silent(self, room: str, service: str) -> dict[str, str]:
+        """Return no options of a room that does not exist. Raises Unreachable for another one."""
+        try:
+            await self._backend.call("get_room_occupants", name=room, service=service)
+        except ApiRefusal:
+            return {}
+        raise Unreachable("ejabberd cannot write the options of rooms, and the room is silent.")
+
+    async def _affiliation(self, room: str, service: str, jid: str) -> str:
+        reply = await self._backend.call(
+            "get_room_affiliation", name=room, service=service, jid=jid
+        )
+        return str(reply.get("affiliation") if isinstance(reply, dict) else reply)

@@ -1,0 +1,1 @@
+"""Commands of the API that no ejabberd has over HTTP: Muniment itself runs them."""

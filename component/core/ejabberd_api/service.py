@@ -1,0 +1,266 @@
+"""Runs calls: checks the arguments, decides about permission, writes the audit log, runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from component.core.access.audit import Audit, describe_fields
+from component.core.ejabberd_api.arguments import Given, check_arguments
+from component.core.ejabberd_api.callers.permissions import Caller, Decision, Permissions, require
+from component.core.ejabberd_api.calls import NO_OPTIONS, Call, CallOptions, Forecaster, Runner
+from component.core.ejabberd_api.catalogue import BY_NAME
+from component.core.ejabberd_api.definitions import LATEST, ApiRole, Definition, Visibility
+from component.core.ejabberd_api.native.backend import Backend
+from component.core.ejabberd_api.native.rooms import RoomCommands
+from component.core.ejabberd_api.refusals import ApiRefusal, bad_argument, no_endpoint
+from component.core.xml.jids import bare
+
+SEND_MESSAGE = "send_message"
+
+#: Which of the two runs a command, in dry runs.
+EJABBERD, MUNIMENT = "ejabberd", "Muniment"
+
+#: The arguments that a dry run does not repeat, and what it shows in their place.
+SECRETS = frozenset({"password", "newpass"})
+HIDDEN = "(hidden)"
+
+#: The arguments that the audit log shows: addresses, and no texts or passwords.
+SHOWN = frozenset(
+    {
+        "affiliation",
+        "from",
+        "host",
+        "localhost",
+        "localuser",
+        "name",
+        "nick",
+        "resource",
+        "room",
+        "service",
+        "state",
+        "subs",
+        "to",
+        "type",
+        "user",
+        "with",
+    }
+)
+
+
+class EjabberdApiService:
+    """Runs the commands of the API for callers who have authenticated."""
+
+    def __init__(
+        self,
+        permissions: Permissions,
+        backend: Backend,
+        audit: Audit,
+        rooms: RoomCommands,
+        runners: Mapping[str, Runner],
+        forecasters: Mapping[str, Forecaster] | None = None,
+    ) -> None:
+        """`runners` run commands by name; ejabberd runs the others.
+
+        `forecasters` are for commands whose arguments and rooms decide where they run.
+        """
+        self.permissions = permissions
+        self._backend = backend
+        self._audit = audit
+        self._rooms = rooms
+        self._runners = runners
+        self._forecasters = forecasters or {}
+
+    def find(self, name: str) -> Definition | None:
+        """Return the definition of a command, None if only ejabberd knows it.
+
+        Raises ApiRefusal if there is no such command.
+        """
+        definition = BY_NAME.get(name)
+        if definition is None and not self.permissions.is_passed_on(name):
+            raise no_endpoint()
+        return definition
+
+    async def run(
+        self,
+        caller: Caller,
+        definition: Definition,
+        given: Given,
+        *,
+        version: int | None,
+        options: CallOptions = NO_OPTIONS,
+        password: str | None = None,
+    ) -> Any:
+        """Return the bare result of a call; `version` is None in the document's dialect.
+
+        The result of a dry run is an object, and that of send_message with the option `confirm` a
+        Confirmation.
+
+        Raises ApiRefusal, Refused.
+        """
+        try:
+            call = self._checked(caller, definition, given, version, options, password)
+            decisions = await self._decide(call)
+            own = self.permissions.own_arguments(caller, definition, call.arguments)
+            call = replace(call, arguments=own)
+        except ApiRefusal as refusal:
+            if refusal.rule:
+                await self._audit.record(
+                    caller.jid, f"api {definition.name} refused", caller.jid, refusal.rule
+                )
+            raise
+        if options.is_dry_run:
+            await self._record(call, "dry run, ")
+            return await self._forecast(call, decisions)
+        if definition.changes:
+            await self._record(call)
+            return await self._execute(call)
+        # What only reads may run while the entry is written. Without the entry there is no result.
+        _, result = await asyncio.gather(self._record(call), self._execute(call))
+        return result
+
+    async def pass_on(
+        self,
+        caller: Caller,
+        name: str,
+        given: Given,
+        *,
+        version: int | None,
+        options: CallOptions = NO_OPTIONS,
+    ) -> Any:
+        """Return the body of a command that only ejabberd knows, for admins.
+
+        Raises ApiRefusal, Refused.
+        """
+        rule = "passed-on"
+        _require_sending(name, options)
+        is_admin = caller.role is ApiRole.ADMIN
+        action = f"api {name}" if is_admin else f"api {name} refused"
+        is_forecast = is_admin and options.is_dry_run
+        detail = f"dry run, {rule}" if is_forecast else rule
+        await self._audit.record(caller.jid, action, caller.jid, detail)
+        require(Decision(is_admin, rule, "Only admins call commands that are passed on."))
+        if is_forecast:
+            return {
+                "dry_run": True,
+                "command": name,
+                # Muniment does not know which of them are secret.
+                "arguments": dict.fromkeys((argument for argument, _ in given), HIDDEN),
+                "run_by": EJABBERD,
+                "role": caller.role,
+                "permitted_by": [rule],
+            }
+        return await self._backend.pass_on(
+            name, dict(given), LATEST if version is None else version
+        )
+
+    def _checked(
+        self,
+        caller: Caller,
+        definition: Definition,
+        given: Given,
+        version: int | None,
+        options: CallOptions,
+        password: str | None,
+    ) -> Call:
+        """Return a call whose arguments are right, and which the role of the caller may make.
+
+        ejabberd checks arguments before permissions. The document's dialect does it the other way
+        round, so that callers without the role learn nothing.
+        """
+        role = self.permissions.decide_role(caller, definition)
+        if version is None:
+            require(role)
+            signature = definition.signature_for(frozenset(name for name, _ in given))
+        else:
+            signature = definition.signature(version)
+        arguments = check_arguments(
+            signature,
+            given,
+            are_optional_required=definition.is_native and version is not None,
+        )
+        require(role)
+        _require_sending(definition.name, options)
+        return Call(
+            caller=caller,
+            definition=definition,
+            signature=signature,
+            arguments=arguments,
+            version=version,
+            options=options,
+            password=password,
+        )
+
+    async def _decide(self, call: Call) -> list[Decision]:
+        """Return the decisions that permit a call. Raises ApiRefusal."""
+        decisions = [
+            self.permissions.decide_role(call.caller, call.definition),
+            self.permissions.decide_account(call.caller, call.definition, call.arguments),
+        ]
+        require(decisions[-1])
+        is_user = call.caller.role is ApiRole.USER
+        if is_user and call.definition.visibility is Visibility.ROOM:
+            decisions.append(await self._rooms.decide_visibility(call))
+            require(decisions[-1])
+        return decisions
+
+    async def _execute(self, call: Call) -> Any:
+        """Return the bare result. Raises ApiRefusal, Refused."""
+        runner = self._runners.get(call.definition.name)
+        if runner is not None:
+            return await runner(call)
+        return await self._backend.run(call.definition, call.arguments, call.signature)
+
+    async def _record(self, call: Call, prefix: str = "") -> None:
+        shown = _shown(call)
+        await self._audit.record(
+            call.caller.jid,
+            f"api {call.definition.name}",
+            self._subject(call) or call.caller.jid,
+            f"{prefix}{describe_fields(shown)}",
+        )
+
+    def _subject(self, call: Call) -> str:
+        """Return the account or the room that a call is about, as the call names it."""
+        account = call.definition.account
+        if account is not None and account.address:
+            return bare(call.text(account.address))
+        if account is not None and account.user:
+            return f"{call.text(account.user)}@{call.text(account.host)}"
+        if "room" in call.arguments:
+            return f"{call.text('room')}@{call.text('service')}"
+        return ""
+
+    async def _forecast(self, call: Call, decisions: list[Decision]) -> dict[str, Any]:
+        """Return what a call would do. Raises ApiRefusal, Refused if it would be refused."""
+        definition = call.definition
+        forecaster = self._forecasters.get(definition.name)
+        run_by = EJABBERD if definition.is_native else MUNIMENT
+        if forecaster is not None:
+            run_by = await forecaster(call)
+        return {
+            "dry_run": True,
+            "command": definition.name,
+            "description": definition.description,
+            "changes": definition.changes,
+            "arguments": {
+                name: HIDDEN if name in SECRETS else value
+                for name, value in call.arguments.items()
+            },
+            "run_by": run_by,
+            "role": call.caller.role,
+            "permitted_by": [decision.rule for decision in decisions],
+        }
+
+
+def _require_sending(command: str, options: CallOptions) -> None:
+    """Raise ApiRefusal for options of send_message with another command."""
+    is_about_message = options.is_confirmed or options.message_id is not None
+    if command != SEND_MESSAGE and is_about_message:
+        raise bad_argument(f"confirm and id are for {SEND_MESSAGE} only")
+
+
+def _shown(call: Call) -> dict[str, str]:
+    return {name: str(value) for name, value in call.arguments.items() if name in SHOWN}
