@@ -66,20 +66,24 @@ def _run(options: argparse.Namespace, path: Path | None) -> int:
         if options.command == "doctor":
             return doctor.refuse(_problems(path, error), in_json=options.json)
         return _refuse(path, error, checking=options.command == "check-config")
-    if options.command == ejabberd_config.NAME:
-        return ejabberd_config.print_options(path, config, options)
-    if options.command == permissions.NAME:
-        return _permissions(config, options)
-    if options.command == "check-config":
-        return asyncio.run(
-            check(path, config, offline=options.offline, login=options.login, live=options.live)
-        )
-    if options.command == "doctor":
-        return doctor.run(path, config, options)
-    if options.command == "token-key":
-        return token_key.run(config)
-    if options.command == "push-key":
-        return push_key.run(config)
+    return _run_configured(options, path, config)
+
+
+def _run_configured(options: argparse.Namespace, path: Path | None, config: Config) -> int:
+    match options.command:
+        case ejabberd_config.NAME:
+            return ejabberd_config.print_options(path, config, options)
+        case permissions.NAME:
+            return _permissions(config, options)
+        case "check-config":
+            offline, login, live = options.offline, options.login, options.live
+            return asyncio.run(check(path, config, offline=offline, login=login, live=live))
+        case "doctor":
+            return doctor.run(path, config, options)
+        case "token-key":
+            return token_key.run(config)
+        case "push-key":
+            return push_key.run(config)
     return _serve(config)
 
 

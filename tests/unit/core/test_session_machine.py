@@ -430,6 +430,8 @@ def test_contacts_that_have_sent_no_presence_after_a_login_are_not_available(run
 
     run.handle(events.ConnectionLost())
     assert run.handle(events.PresencesCame(), after=5.0) == []
+
+
 def test_presence_that_waits_for_the_login_is_the_announced_one(run: Run) -> None:
     busy = OwnPresence(id="p", show=Show.DND, status="Busy")
     assert run.handle(events.Send(busy)) == [commands.Connect()]
