@@ -3,38 +3,69 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import encode_basic_auth, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.builders import dedup_key
-from support.http_services import HOST, message
-from support.sign_in import BOTH, with_sign_in
+from support.builders import ALICE, BOB, HOST, dedup_key
+from support.ejabberd_api import with_ejabberd_api
+from support.gateway import PASSWORD, OldClient, gateway_world
+from support.http_services import message
+from support.push import pushing
+from support.sign_in import BOTH
 
+from component.core.ejabberd_api.catalogue import BY_NAME
+from component.core.ejabberd_api.definitions import (
+    VERSIONS,
+    ApiRole,
+    Argument,
+    ArgumentType,
+    Definition,
+)
+from component.core.push.targets import parse_token
+from component.core.push.values import Content
 from component.web.app import FAMILIES, make_app
+from component.web.ejabberd_api.family import EJABBERD_API, VERSIONED_EJABBERD_API
+from component.web.gateway.family import GATEWAY
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services
 from storage.rows import Direction, NewMessage
 
-ALICE, BOB = f"alice@{HOST}", f"bob@{HOST}"
-PASSWORD = "pencil"
-
 PUBLIC = [family for family in FAMILIES if family.listener is Listener.PUBLIC]
 
-#: Families that everybody may call. All others need the token of a user.
-OPEN = {"liveness", "sign-in"}
+#: Families that everybody may call. All others need credentials of a user.
+OPEN = {"liveness", "sign-in", "gateway start"}
+
+#: Families whose calls name accounts in arguments, and not in the path.
+BY_ARGUMENTS = (EJABBERD_API, VERSIONED_EJABBERD_API)
+
+BY_PATH = [family for family in PUBLIC if family not in BY_ARGUMENTS]
+
+#: The commands of ejabberd's API that users may call on an account.
+COMMANDS = [
+    definition
+    for definition in BY_NAME.values()
+    if ApiRole.USER in definition.roles and definition.account is not None
+]
+
+#: The text of a message of bob.
+TEXT = "for the eyes of bob"
+
+#: Bodies that are taken before the subscription is looked for that they change.
+BODIES: dict[str, dict[str, object]] = {"PATCH": {"content": "text"}, "POST": {"after": 0}}
 
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 
 
 @pytest.fixture
-async def signing_in(services: Services) -> Services:
-    for jid in (ALICE, BOB):
-        await services.accounts.admin.register(jid, PASSWORD)
-    return with_sign_in(services)
+async def signing_in(services: Services) -> AsyncIterator[Services]:
+    """All families, and the accounts of alice and bob."""
+    world = await gateway_world(services)
+    async with pushing(with_ejabberd_api(world.services)) as everything:
+        yield everything
 
 
 @pytest.fixture
@@ -57,20 +88,35 @@ async def of_bob(public: TestClient, services: Services) -> dict[str, Sequence[s
         resource="",
         type="chat",
         direction=Direction.RECEIVED,
-        xml=message(ALICE, BOB, "secret"),
-        dedup_key=dedup_key("secret"),
+        xml=message(ALICE, BOB, TEXT),
+        dedup_key=dedup_key(TEXT),
     )
     await services.writer.store([stored])
     snapshot = await services.storage.archive.first_and_last(BOB)
     assert snapshot is not None
     tokens = await sign_in(public, BOB)
+    assert services.push is not None
+    target = parse_token("https://203.0.113.1/hook")
+    subscribed = await services.push.subscribe(BOB, tokens["id"], target, content=Content.NOTHING)
+    bob = OldClient(public)
+    await bob.start(BOB)
     return {
         "owner": (BOB, f"room@rooms.{HOST}", f"nobody@{HOST}", "x@elsewhere.example"),
-        # of a message, or of a sign-in
-        "id": (snapshot[0].id, tokens["id"]),
+        # of a message, a sign-in, or a push subscription
+        "id": (snapshot[0].id, tokens["id"], subscribed.subscription.id),
         "contact": (BOB,),
         "room": (f"room@rooms.{HOST}",),
+        "session_id": (bob.session_id,),
+        "contact_id": ("0" * 32,),
     }
+
+
+async def credentials(public: TestClient, jid: str, family: Family) -> dict[str, str]:
+    """Return the headers with which an account calls a family."""
+    if family is GATEWAY:
+        session = await OldClient(public).start(jid)
+        return {"Authorization": f"Bearer {session['token']}"}
+    return {"Authorization": f"Bearer {(await sign_in(public, jid))['access_token']}"}
 
 
 def routes_of(family: Family, services: Services) -> list[tuple[str, str]]:
@@ -93,27 +139,61 @@ def urls(path: str, values: dict[str, Sequence[str]]) -> list[str]:
     return filled
 
 
-@pytest.mark.parametrize("family", PUBLIC, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", BY_PATH, ids=lambda family: family.name)
 async def test_no_route_serves_a_foreign_account(
     public: TestClient, signing_in: Services, family: Family
 ) -> None:
     values = await of_bob(public, signing_in)
-    headers = {"Authorization": f"Bearer {(await sign_in(public, ALICE))['access_token']}"}
+    headers = await credentials(public, ALICE, family)
+    refused = (401, 429) if family is GATEWAY else (403, 404)
     before = await signing_in.storage.sign_ins.list(BOB)
 
     for method, path in routes_of(family, signing_in):
         if _PLACEHOLDER.search(path):
             own = {**values, "owner": (ALICE,)} if "{id}" in path else values
             for url in {*urls(path, values), *urls(path, own)}:
-                response = await public.request(method, url, headers=headers)
-                assert response.status in (403, 404), f"{method} {url}"
-                assert "secret" not in await response.text(), f"{method} {url}"
+                response = await public.request(
+                    method, url, headers=headers, json=BODIES.get(method)
+                )
+                assert response.status in refused, f"{method} {url}"
+                assert TEXT not in await response.text(), f"{method} {url}"
 
     assert await signing_in.storage.sign_ins.list(BOB) == before
     assert await signing_in.storage.archive.first_and_last(BOB) is not None
 
 
-@pytest.mark.parametrize("family", PUBLIC, ids=lambda family: family.name)
+@pytest.mark.parametrize("path", ["/api/{}", *(f"/api/v{number}/{{}}" for number in VERSIONS)])
+@pytest.mark.parametrize("definition", COMMANDS, ids=lambda definition: definition.name)
+async def test_no_command_serves_a_foreign_account(
+    public: TestClient, definition: Definition, path: str
+) -> None:
+    version = int(path[6]) if path.startswith("/api/v") else VERSIONS[-1]
+    arguments = {
+        argument.name: of(argument) for argument in definition.signature(version).arguments
+    }
+    account = definition.account
+    assert account is not None
+    names = {account.user: "bob", account.host: HOST, account.address: BOB}
+    if not account.user and not account.address:
+        names = {account.host: "elsewhere.example"}
+    arguments |= {name: value for name, value in names.items() if name}
+
+    url = path.format(definition.name)
+    nobody = await public.post(url, json=arguments)
+    headers = {"Authorization": encode_basic_auth(ALICE, PASSWORD)}
+    alice = await public.post(url, json=arguments, headers=headers)
+
+    assert nobody.status in (401, 403), await nobody.text()
+    assert alice.status == 403, await alice.text()
+
+
+def of(argument: Argument) -> object:
+    """Return a value of the type of an argument."""
+    values = {ArgumentType.TEXT: "x", ArgumentType.INTEGER: 1, ArgumentType.LIST: ["x"]}
+    return values[argument.type]
+
+
+@pytest.mark.parametrize("family", BY_PATH, ids=lambda family: family.name)
 async def test_every_route_needs_a_token_except_those_of_open_families(
     public: TestClient, signing_in: Services, family: Family
 ) -> None:
@@ -126,8 +206,7 @@ async def test_every_route_needs_a_token_except_those_of_open_families(
             assert response.status == 401, f"{method} {path}"
 
 
-def test_all_public_families_have_routes_here(services: Services) -> None:
-    signing_in = with_sign_in(services)
+async def test_all_public_families_have_routes_here(signing_in: Services) -> None:
     served = {
         (route.method, _canonical(route))
         for route in make_app(BOTH, signing_in, Listener.PUBLIC).router.routes()
