@@ -28,9 +28,9 @@ from component.wiring import token_key
 from component.xmpp.connection.connector import Connector, Timeouts
 from component.xmpp.connection.stream import Stream
 from storage.interface import Storage
-from storage.open import SQLITE
 from storage.spill import Spill
 from storage.sqlite.engine.database import MEMORY
+from storage.sqlite.open import SQLITE
 
 SPARE_SECONDS = 2.0
 

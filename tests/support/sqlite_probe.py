@@ -10,9 +10,9 @@ from itertools import product
 from typing import Any
 
 from storage.interface import Storage
-from storage.open import SqliteStorage
 from storage.rows import Occupant
-from storage.sqlite.retention import scrub
+from storage.sql.retention import scrub
+from storage.sql.store import SqlStorage
 
 Counts = dict[tuple[Any, ...], int]
 
@@ -38,7 +38,7 @@ class SqliteProbe:
     """`support.probe.Probe`."""
 
     def __init__(self, storage: Storage) -> None:
-        assert isinstance(storage, SqliteStorage)
+        assert isinstance(storage, SqlStorage)
         self._database = storage.database
 
     async def indexes(self) -> Indexes:

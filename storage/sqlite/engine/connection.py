@@ -18,7 +18,7 @@ from typing import Self, TypeVar
 import aiosqlite
 
 from storage.errors import Rejected, StorageError, TookTooLong, Unavailable
-from storage.sqlite.engine.protocols import Bound, Row
+from storage.sql.database import Bound, Row
 
 #: SQLite calls the step counter after this many steps of its virtual machine. The counter runs
 #: rarely, because each call needs the interpreter lock.

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from storage.errors import StorageError, TookTooLong, Unavailable
+from storage.sql.database import Connection, Result
+from storage.sql.turns import Turns
 from storage.sqlite.engine.connection import SqliteConnection
 from storage.sqlite.engine.file_lock import FileLock
-from storage.sqlite.engine.protocols import Connection, Result
-from storage.sqlite.engine.turns import Turns
 
 MEMORY = ":memory:"
 

@@ -31,10 +31,10 @@ from support.sqlite_trace import on_steps
 from storage.errors import Locked, StorageError, Unavailable
 from storage.open import examine, open_storage
 from storage.rows import ANY, Filter
+from storage.sql.database import Bound, Connection, Result, Row
+from storage.sql.messages.archive import SqlArchive
+from storage.sql.messages.ids import KEY_BYTES, Ids
 from storage.sqlite.engine.database import LONG_READERS, DatabaseTimeouts, SqliteDatabase
-from storage.sqlite.engine.protocols import Bound, Connection, Result, Row
-from storage.sqlite.messages.archive import SqliteArchive
-from storage.sqlite.messages.ids import KEY_BYTES, Ids
 
 ROOT = Path(__file__).parents[2]
 
@@ -655,7 +655,7 @@ async def interrupted(path: Path) -> AsyncIterator[InterruptedDatabase]:
 async def test_late_message_during_a_read_hides_no_other(
     interrupted: InterruptedDatabase, query: int, filter: Filter
 ) -> None:
-    archive = SqliteArchive(interrupted, Ids(bytes(KEY_BYTES)))
+    archive = SqlArchive(interrupted, Ids(bytes(KEY_BYTES)))
     rows = [entry(1, at=NOON + 10), entry(2, at=NOON + 20)]
     late = [entry("next", at=NOON + 25), entry("late", at=NOON + 5)]
     await archive.append(rows)
@@ -670,7 +670,7 @@ async def test_late_message_during_a_read_hides_no_other(
 async def test_rolled_back_owner_number_shows_no_other_archive(
     interrupted: InterruptedDatabase, query: int
 ) -> None:
-    archive = SqliteArchive(interrupted, Ids(bytes(KEY_BYTES)))
+    archive = SqlArchive(interrupted, Ids(bytes(KEY_BYTES)))
     xmls: list[str] = []
     begun = asyncio.Event()
 

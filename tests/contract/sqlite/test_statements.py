@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from support.builders import NOON, ROMEO, entries, entry
 
-from storage.open import SqliteStorage, open_storage
+from storage.open import open_storage
 from storage.rows import (
     Account,
     AuditEntry,
@@ -24,18 +24,19 @@ from storage.rows import (
     RoomChanges,
     Rule,
 )
+from storage.sql.store import SqlStorage
 from storage.sqlite.engine.connection import _insert_sql, _with_numbered_parameters
 
 KINDS = [frozenset({kind}) | {Kind.MESSAGE} for kind in Kind if kind is not Kind.BLANKED]
 
 
 @pytest.fixture
-async def storage() -> AsyncIterator[SqliteStorage]:
+async def storage() -> AsyncIterator[SqlStorage]:
     async with open_storage("sqlite::memory:") as opened:
         yield opened
 
 
-async def read_and_write(storage: SqliteStorage, n: int) -> None:
+async def read_and_write(storage: SqlStorage, n: int) -> None:
     """Use all of a store, with values that no other `n` has."""
     owner = f"user{n}@host{n}.example"
     peer, room = f"peer{n}@example.net", f"room{n}@rooms.example"
@@ -57,7 +58,7 @@ async def read_and_write(storage: SqliteStorage, n: int) -> None:
     await storage.retention.erase(owner, limit=100 + n)
 
 
-async def read(storage: SqliteStorage, owner: str, peer: str, n: int) -> None:
+async def read(storage: SqlStorage, owner: str, peer: str, n: int) -> None:
     archive = storage.archive
     ids = [message.id for message in (await archive.page(owner, Filter(), limit=100 + n)).messages]
     for filter in (
@@ -84,7 +85,7 @@ async def read(storage: SqliteStorage, owner: str, peer: str, n: int) -> None:
     await storage.retention.blank(owner, ids[n])
 
 
-async def keep_records(storage: SqliteStorage, owner: str, peer: str, room: str, n: int) -> None:
+async def keep_records(storage: SqlStorage, owner: str, peer: str, room: str, n: int) -> None:
     await storage.preferences.set(PreferencesRow(owner=owner, default="never", always=(peer,)))
     await storage.preferences.get(owner)
     await storage.preferences.list(after=owner, limit=n)
@@ -102,7 +103,7 @@ async def keep_records(storage: SqliteStorage, owner: str, peer: str, room: str,
     await storage.rooms.get(room)
 
 
-async def keep_people(storage: SqliteStorage, owner: str, n: int) -> None:
+async def keep_people(storage: SqlStorage, owner: str, n: int) -> None:
     await storage.accounts.add(Account(jid=owner, verifier=f"v{n}", created=n))
     await storage.accounts.get(owner)
     await storage.accounts.list(f"host{n}.example", after=f"a{n}", limit=n)
@@ -116,7 +117,7 @@ async def keep_people(storage: SqliteStorage, owner: str, n: int) -> None:
     await storage.accounts.remove(owner)
 
 
-async def test_statements_do_not_depend_on_values(storage: SqliteStorage) -> None:
+async def test_statements_do_not_depend_on_values(storage: SqlStorage) -> None:
     for n in (1, 2):
         await read_and_write(storage, n)
     before = _with_numbered_parameters.cache_info().misses, _insert_sql.cache_info().misses

@@ -16,8 +16,9 @@ from support.wire import until
 from component.core.errors import Overloaded
 from component.core.events.journal import CONTACTS_MAX, EventJournal
 from component.core.events.values import ContactPresence
-from storage.open import SqliteStorage, open_storage
+from storage.open import open_storage
 from storage.rows import Contact, SignIn
+from storage.sql.store import SqlStorage
 
 JULIET = f"juliet@{HOST}"
 
@@ -44,7 +45,7 @@ class Server:
 class Opened:
     """A journal over a store, and the server whose rosters it reads."""
 
-    storage: SqliteStorage
+    storage: SqlStorage
     server: Server
     journal: EventJournal
     woken: list[str]

@@ -1,0 +1,102 @@
+"""Caches the number of each archive, and the counters that the writer needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cachetools import LRUCache
+
+from storage.sql.database import Connection
+
+#: Maximum number of owners in each cache; the least recently used owner is evicted first.
+CACHED_OWNERS_MAX = 50_000
+
+_NUMBER = "SELECT number FROM owners WHERE jid = $1"
+
+
+@dataclass(slots=True)
+class Counters:
+    """The number of an archive, its last sequence, and the latest time of its messages."""
+
+    number: int
+    last_sequence: int
+    latest_at: int
+
+    def next_sequence(self) -> int:
+        """Return the sequence of the next message."""
+        self.last_sequence += 1
+        return self.last_sequence
+
+    def add_time(self, at: int) -> int:
+        """Add the time of an appended message; return its lateness in microseconds."""
+        self.latest_at = max(self.latest_at, at)
+        return self.latest_at - at
+
+
+class Owners:
+    """The archives of one database that only this process writes."""
+
+    def __init__(self, cached_max: int = CACHED_OWNERS_MAX) -> None:
+        """`cached_max` is the maximum number of owners in each cache."""
+        self._counters: LRUCache[str, Counters] = LRUCache(cached_max)
+        self._numbers: LRUCache[str, int] = LRUCache(cached_max)  # of archives that are on disk
+        self._erasures = 0
+
+    async def get_or_create(
+        self, connection: Connection, owners: Iterable[str]
+    ) -> dict[str, Counters]:
+        """Return the counters of these owners; create the archives that do not exist.
+
+        The caller changes the counters, and writes them in the same transaction.
+        """
+        by_owner = {}
+        for owner in sorted(set(owners)):
+            counters = self._counters.get(owner)
+            if counters is None:
+                counters = self._counters[owner] = await _counters(connection, owner)
+            by_owner[owner] = counters
+        return by_owner
+
+    async def find(self, connection: Connection, owner: str) -> int:
+        """Return the number of an archive, in a writing transaction; 0 if it does not exist."""
+        if owner in self._counters:
+            return self._counters[owner].number
+        rows = await connection.fetch(_NUMBER, owner)
+        return int(rows[0][0]) if rows else 0
+
+    async def look_up(self, connection: Connection, owner: str) -> int:
+        """Return the number of a committed archive; 0 if it does not exist."""
+        # Not from the counters: after a rollback another owner may get an uncommitted number.
+        number = self._numbers.get(owner, 0)
+        if not number:
+            erasures = self._erasures
+            rows = await connection.fetch(_NUMBER, owner)
+            if not rows:
+                return 0
+            number = int(rows[0][0])
+            # The row may have been read before the archive was erased.
+            if erasures == self._erasures:
+                self._numbers[owner] = number
+        return number
+
+    def discard_counters(self) -> None:
+        """Discard all counters after a rollback, because they include changes that it undid."""
+        self._counters.clear()
+
+    def forget(self, owner: str) -> None:
+        """Remove an erased archive from the caches; call this directly after its transaction."""
+        self._erasures += 1
+        self._counters.pop(owner, None)
+        self._numbers.pop(owner, None)
+
+
+async def _counters(connection: Connection, owner: str) -> Counters:
+    """Return the counters of an archive; create the archive if it does not exist."""
+    await connection.execute(
+        "INSERT INTO owners (jid) VALUES ($1) ON CONFLICT (jid) DO NOTHING", owner
+    )
+    rows = await connection.fetch(
+        "SELECT number, last_sequence, latest_at FROM owners WHERE jid = $1", owner
+    )
+    return Counters(*rows[0])
