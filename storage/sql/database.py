@@ -1,11 +1,18 @@
-"""The Protocols of a database that the stores use: transactions, `$1` parameters, rows."""
+"""The Protocols of a database that the stores use: transactions, `$1` parameters, rows.
+
+The stores speak the SQL of PostgreSQL, as far as `storage/sqlite/engine/dialect.py` translates it
+for SQLite. A value may be a list: `= ANY($1)` compares with its elements.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from storage.sql.index import Index
 
 Row = Sequence[Any]
 
@@ -48,8 +55,17 @@ def _size(text: str) -> int:
 class Connection(Protocol):
     """A connection; every method raises only `storage.errors`."""
 
+    @property
+    def index(self) -> Index:
+        """The index of the engine."""
+        ...
+
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
+        ...
+
+    async def change(self, sql: str, *values: object) -> int:
+        """Run a statement and return the number of rows that it has changed."""
         ...
 
     async def insert(
@@ -76,6 +92,11 @@ class Database(Protocol):
     @property
     def name(self) -> str:
         """The name of the engine, and of the folder in `storage` with its migrations."""
+        ...
+
+    @property
+    def is_only_writer(self) -> bool:
+        """Whether no other process can write as long as this database is open."""
         ...
 
     def write(self) -> AbstractAsyncContextManager[Connection]:
@@ -114,8 +135,11 @@ class Database(Protocol):
         """
         ...
 
-    async def cut_journal(self) -> None:
-        """Truncate the write-ahead log. Raises Unavailable."""
+    async def scrub_index(self) -> None:
+        """Remove the traces of removed rows from the index and from the journal of the engine.
+
+        Messages can be written meanwhile. Raises Unavailable.
+        """
         ...
 
     async def close(self) -> None:

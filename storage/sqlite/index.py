@@ -1,4 +1,4 @@
-"""The full-text index: the words of messages, and the links by which they refer to each other.
+"""The full-text index in SQLite, with the words of messages and the links between them.
 
 Both are in one FTS5 index, which is cheap to write because it grows by whole segments. Each word
 in it begins with the number of its owner. A search walks all words with one prefix, so it never
@@ -8,18 +8,19 @@ walks words of other owners. A sign after the number distinguishes links from wo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 from storage.rows import NewMessage, Phrase, Relation
-from storage.sql.database import Connection
+from storage.sql.database import Bound, Connection, Row
+from storage.sql.index import Target, Value
+from storage.sql.messages.statements import COLUMNS
 
-#: The sequence of a row of the index; $1 is the number of the owner. The rowid combines the number
-#: of the owner and the sequence, so that the rows of one owner are one range.
-SEQUENCE = "fulltext.rowid - ($1 << 40)"
+# $1 is the number of the owner. The rowid combines it with the sequence, so that the rows of one
+# owner are one range.
+_SEQUENCE = "fulltext.rowid - ($1 << 40)"
 
-#: The rows of the archive that a search of the index finds.
-FOUND = f"fulltext CROSS JOIN archive ON archive.owner = $1 AND archive.sequence = {SEQUENCE}"
+_FOUND = f"fulltext CROSS JOIN archive ON archive.owner = $1 AND archive.sequence = {_SEQUENCE}"
 
 # The signs of the word for the peer, and of the words for the names of the message.
 _PEER, _NAME = ".«"
@@ -40,12 +41,12 @@ _DELETE = "DELETE FROM fulltext WHERE rowid = ($1 << 40) + $2"
 _SETTLE = "UPDATE fulltext SET links = replace(links, $3, $4) WHERE rowid = ($1 << 40) + $2"
 
 _UNSETTLED = f"""
-SELECT {SEQUENCE} FROM fulltext
+SELECT {_SEQUENCE} FROM fulltext
 WHERE rowid IN (SELECT ($1 << 40) + value FROM json_each($2)) AND instr(' ' || links || ' ', $3)
 """  # noqa: S608 - constant words
 
 _LINKS = f"""
-SELECT {SEQUENCE}, links FROM fulltext
+SELECT {_SEQUENCE}, links FROM fulltext
 WHERE rowid IN (SELECT ($1 << 40) + value FROM json_each($2))
 """  # noqa: S608 - constant words
 
@@ -53,32 +54,148 @@ _ALL_SIGNS = "".join(_SIGNS.values()) + _SETTLED
 
 _DELETE_TEXT = "UPDATE fulltext SET text = '' WHERE rowid = ($1 << 40) + $2"
 
+_NEWEST = f"""
+SELECT {COLUMNS} FROM {_FOUND}
+WHERE fulltext MATCH $2 ORDER BY fulltext.rowid DESC LIMIT $3
+"""  # noqa: S608 - constant words
 
-async def add(
-    connection: Connection, rows: Iterable[tuple[int, int, NewMessage, int | None]]
-) -> None:
-    """Index messages: number of the owner, sequence, message, sequence of its target or None."""
-    await connection.insert(
-        _INTO,
-        [
+_NEWEST_BEFORE = f"""
+SELECT {COLUMNS} FROM {_FOUND}
+WHERE fulltext MATCH $2 AND fulltext.rowid < ($1 << 40) + $4 ORDER BY fulltext.rowid DESC LIMIT $3
+"""  # noqa: S608 - constant words
+
+# One statement for all names of a batch; $1 has the number of the owner and the query of each.
+_LAST = """
+WITH named AS MATERIALIZED (
+    SELECT key, value ->> 0 AS number, (
+        SELECT rowid FROM fulltext
+        WHERE fulltext MATCH value ->> 1 ORDER BY rowid DESC LIMIT 1
+    ) AS place
+    FROM json_each($1)
+)
+SELECT key, fulltext.rowid - (number << 40), links
+FROM named CROSS JOIN fulltext ON fulltext.rowid = place
+"""
+
+_COUNTS = """
+SELECT (SELECT count(*) FROM fulltext WHERE fulltext MATCH value ->> 0),
+    (SELECT count(*) FROM fulltext WHERE fulltext MATCH value ->> 1)
+FROM json_each($1) ORDER BY key
+"""
+
+
+class SqliteIndex:
+    """`storage.sql.index.Index` by FTS5."""
+
+    found = _FOUND
+    words = "fulltext"
+    sequence = _SEQUENCE
+    order = "fulltext.rowid"
+
+    def conditions(
+        self,
+        number: int,
+        phrases: Iterable[Phrase],
+        peer: str | None,
+        first: int,
+        last: int,
+        value: Value,
+    ) -> list[str]:
+        return [
+            f"fulltext MATCH {value(_text_query(number, phrases, peer))}",
+            f"fulltext.rowid >= ($1 << 40) + {value(first)}",
+            f"fulltext.rowid <= ($1 << 40) + {value(last)}",
+        ]
+
+    async def add(
+        self, connection: Connection, rows: Iterable[tuple[int, int, NewMessage, int | None]]
+    ) -> None:
+        # FTS5 flushes its buffer whenever a rowid is smaller than the previous one.
+        await connection.insert(
+            _INTO,
+            [
+                (
+                    (number << 40) + sequence,
+                    " ".join([_word(number, word) for word in message.text.split()]),
+                    _peer(number, message.peer),
+                    _links(number, message, target),
+                )
+                for number, sequence, message, target in rows
+                if message.text or message.name_hashes or target is not None
+            ],
+        )
+
+    async def delete(self, connection: Connection, rows: Iterable[tuple[int, int]]) -> None:
+        await connection.executemany(_DELETE, rows)
+
+    async def delete_words(
+        self, connection: Connection, number: int, sequences: Iterable[int]
+    ) -> None:
+        await connection.executemany(_DELETE_TEXT, [(number, sequence) for sequence in sequences])
+
+    async def last_named(
+        self, connection: Connection, names: Sequence[tuple[int, int]]
+    ) -> dict[tuple[int, int], Target]:
+        searches = json.dumps([(number, _name_query(number, name)) for number, name in names])
+        last = {}
+        for key, sequence, links in await connection.fetch(_LAST, searches):
+            last[names[key]] = Target(sequence, _corrected(links) or sequence)
+        return last
+
+    async def targets(
+        self, connection: Connection, number: int, sequences: Iterable[int]
+    ) -> dict[int, int]:
+        rows = await connection.fetch(_LINKS, number, list(sequences))
+        targets = {row[0]: _target(row[1], _ALL_SIGNS) for row in rows}
+        return {sequence: target for sequence, target in targets.items() if target is not None}
+
+    async def count_references(
+        self, connection: Connection, number: int, sequences: Sequence[int]
+    ) -> list[tuple[int, int]]:
+        searches = [
             (
-                (number << 40) + sequence,
-                " ".join([_word(number, word) for word in message.text.split()]),
-                _peer(number, message.peer),
-                _links(number, message, target),
+                _link_query(number, sequence, (Relation.CORRECTION, Relation.RETRACTION)),
+                _link_query(number, sequence, (Relation.OTHER,)),
             )
-            for number, sequence, message, target in rows
-            if message.text or message.name_hashes or target is not None
-        ],
-    )
+            for sequence in sequences
+        ]
+        rows = await connection.fetch(_COUNTS, json.dumps(searches))
+        return [(row[0], row[1]) for row in rows]
+
+    async def newest_references(
+        self,
+        connection: Connection,
+        number: int,
+        sequence: int,
+        relations: Sequence[Relation],
+        *,
+        limit: int,
+        before: int | None = None,
+        bound: Bound | None = None,
+    ) -> list[Row]:
+        match = _link_query(number, sequence, relations)
+        if before is None:
+            return await connection.fetch(_NEWEST, number, match, limit, bound=bound)
+        return await connection.fetch(_NEWEST_BEFORE, number, match, limit, before, bound=bound)
+
+    async def settle(
+        self, connection: Connection, number: int, sequence: int, corrections: Iterable[int]
+    ) -> None:
+        old = _link(number, sequence, _SIGNS[Relation.CORRECTION])
+        new = _link(number, sequence, _SETTLED)
+        await connection.executemany(
+            _SETTLE, [(number, correction, old, new) for correction in corrections]
+        )
+
+    async def unsettled(
+        self, connection: Connection, number: int, sequence: int, corrections: Iterable[int]
+    ) -> set[int]:
+        sign = _link(number, sequence, _SIGNS[Relation.CORRECTION])
+        rows = await connection.fetch(_UNSETTLED, number, list(corrections), f" {sign} ")
+        return {int(row[0]) for row in rows}
 
 
-async def delete(connection: Connection, rows: Iterable[tuple[int, int]]) -> None:
-    """Delete messages from the index: number of the owner, and sequence."""
-    await connection.executemany(_DELETE, rows)
-
-
-def text_query(number: int, phrases: Iterable[Phrase], peer: str | None) -> str:
+def _text_query(number: int, phrases: Iterable[Phrase], peer: str | None) -> str:
     """Return the FTS5 query for phrases. In quotes, no character of a phrase is an operator."""
     terms = [f"text : {_quoted(number, phrase)}" for phrase in dict.fromkeys(phrases)]
     if peer is not None:
@@ -86,52 +203,20 @@ def text_query(number: int, phrases: Iterable[Phrase], peer: str | None) -> str:
     return " AND ".join(terms)
 
 
-def name_query(number: int, name_hash: int) -> str:
+def _name_query(number: int, name_hash: int) -> str:
     """Return the FTS5 query for messages that have a name."""
     return f'links : "{_name(number, name_hash)}"'
 
 
-def link_query(number: int, sequence: int, *relations: Relation) -> str:
+def _link_query(number: int, sequence: int, relations: Iterable[Relation]) -> str:
     """Return the FTS5 query for messages that refer to one message in any of these relations."""
     terms = " OR ".join(f'"{_link(number, sequence, _SIGNS[relation])}"' for relation in relations)
     return f"links : ({terms})"
 
 
-def corrected(links: str) -> int | None:
+def _corrected(links: str) -> int | None:
     """Return the sequence of the message that a message with these links corrects, or None."""
     return _target(links, _SIGNS[Relation.CORRECTION] + _SETTLED)
-
-
-async def targets(connection: Connection, number: int, sequences: Iterable[int]) -> dict[int, int]:
-    """Return the sequences of the messages that these messages refer to, by their sequences."""
-    rows = await connection.fetch(_LINKS, number, json.dumps(list(sequences)))
-    targets = {row[0]: _target(row[1], _ALL_SIGNS) for row in rows}
-    return {sequence: target for sequence, target in targets.items() if target is not None}
-
-
-async def delete_text(connection: Connection, number: int, sequences: Iterable[int]) -> None:
-    """Delete the words of messages from the index; their names stay."""
-    await connection.executemany(_DELETE_TEXT, [(number, sequence) for sequence in sequences])
-
-
-async def settle(
-    connection: Connection, number: int, sequence: int, corrections: Iterable[int]
-) -> None:
-    """Settle corrections of a message, so that its retractions no longer find them."""
-    old = _link(number, sequence, _SIGNS[Relation.CORRECTION])
-    new = _link(number, sequence, _SETTLED)
-    await connection.executemany(
-        _SETTLE, [(number, correction, old, new) for correction in corrections]
-    )
-
-
-async def unsettled(
-    connection: Connection, number: int, sequence: int, corrections: Iterable[int]
-) -> set[int]:
-    """Return the unsettled corrections of a message among `corrections`."""
-    sign = _link(number, sequence, _SIGNS[Relation.CORRECTION])
-    rows = await connection.fetch(_UNSETTLED, number, json.dumps(list(corrections)), f" {sign} ")
-    return {int(row[0]) for row in rows}
 
 
 def _word(number: int, word: str) -> str:

@@ -13,11 +13,12 @@ from storage.rows import EntryKind, JournalEntry, JournalLimits
 from storage.sql.database import Connection
 from storage.sql.messages.owners import Owners
 
-_IS_OPEN = "SELECT 1 FROM journals WHERE owner = $1 AND is_open"
+_IS_OPEN = "SELECT 1 FROM journals WHERE owner = $1 AND is_open = 1"
 
 _VALUES = """
-SELECT journal.kind, journal.subject, journal.value FROM json_each($2) AS named CROSS JOIN journal
-WHERE owner = $1 AND journal.kind = named.value ->> 0 AND journal.subject = named.value ->> 1
+SELECT journal.kind, journal.subject, journal.value
+FROM jsonb_to_recordset($2) AS named (kind text, subject text) CROSS JOIN journal
+WHERE owner = $1 AND journal.kind = named.kind AND journal.subject = named.subject
 """
 
 _PUT = """
@@ -31,7 +32,7 @@ _UPDATE_OWNER = "UPDATE owners SET last_sequence = $2 WHERE number = $1"
 #: Whether an entry tells of the present: a contact or a presence that has not ended.
 _IS_PRESENT = "(kind IN ('contact', 'presence') AND value <> '')"
 
-_COUNT = "SELECT count(*) FROM journal INDEXED BY journal_sequence WHERE owner = $1"
+_COUNT = "SELECT count(*) FROM journal /* INDEXED BY journal_sequence */ WHERE owner = $1"
 
 _OLDEST = f"""
 SELECT sequence FROM journal WHERE owner = $1 ORDER BY {_IS_PRESENT}, sequence LIMIT $2
@@ -41,7 +42,7 @@ _PAST = f"SELECT sequence FROM journal WHERE owner = $1 AND at < $2 AND NOT {_IS
 
 _DELETE = "DELETE FROM journal WHERE owner = $1 AND sequence = $2"
 
-_EXPIRE = "UPDATE journals SET expired_to = max(expired_to, $2) WHERE owner = $1"
+_EXPIRE = "UPDATE journals SET expired_to = greatest(expired_to, $2) WHERE owner = $1"
 
 #: Kinds whose entries stand for a change even if the value is the same.
 _ALWAYS_NEW = frozenset({EntryKind.DISPLAYED, EntryKind.CHANGED})
@@ -139,7 +140,7 @@ async def _changes(
     connection: Connection, number: int, entries: Sequence[JournalEntry]
 ) -> list[JournalEntry]:
     """Return the entries that change anything."""
-    named = json.dumps([(entry.kind.value, entry.subject) for entry in entries])
+    named = json.dumps([{"kind": entry.kind.value, "subject": entry.subject} for entry in entries])
     rows = await connection.fetch(_VALUES, number, named)
     values = {(row[0], row[1]): row[2] for row in rows}
     changes = []

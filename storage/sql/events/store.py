@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from storage.errors import Expired
@@ -28,19 +27,18 @@ from storage.sql.messages.statements import (
     xml_bound,
 )
 from storage.sql.retention import scrub
-from storage.sqlite import index as fulltext
 
 # Before its first entry, nothing is missing in a journal.
 _OPEN = """
 INSERT INTO journals (owner, is_open, expired_to) VALUES ($1, 1, 0)
-ON CONFLICT (owner) DO UPDATE SET is_open = 1, expired_to = $2 WHERE NOT is_open
+ON CONFLICT (owner) DO UPDATE SET is_open = 1, expired_to = $2 WHERE journals.is_open = 0
 """
 
-_OWNERS = "SELECT jid FROM journals JOIN owners ON number = owner WHERE is_open ORDER BY jid"
+_OWNERS = "SELECT jid FROM journals JOIN owners ON number = owner WHERE is_open = 1 ORDER BY jid"
 
 _UNUSED = """
 SELECT owner, jid FROM journals JOIN owners ON number = owner
-WHERE is_open AND NOT EXISTS (
+WHERE is_open = 1 AND NOT EXISTS (
     SELECT 1 FROM sign_ins WHERE sign_ins.jid = owners.jid AND expires_at > $1
 )
 """
@@ -67,7 +65,7 @@ WHERE owner = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
 
 _TARGETS = f"""
 SELECT {COLUMNS} FROM archive
-WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2)) ORDER BY sequence
+WHERE owner = $1 AND sequence = ANY($2) ORDER BY sequence
 """  # noqa: S608 - constant words
 
 #: Kinds of messages that are about another message.
@@ -175,12 +173,12 @@ class SqlEvents:
     ) -> EventPage:
         """Return a page of rows; `last` is the last sequence of the archive if it is complete."""
         about = [row[0] for row in messages if row[_KIND] in _ABOUT_OTHERS]
-        target_of = await fulltext.targets(connection, number, about) if about else {}
+        target_of = await connection.index.targets(connection, number, about) if about else {}
         changed = [row[2] for row in entries if row[1] == EntryKind.CHANGED]
         places = [place for id in changed if (place := self._ids.decode(number, id)) is not None]
         rows: Sequence[Row] = []
         if targets := sorted({*target_of.values(), *places}):
-            rows = await connection.fetch(_TARGETS, number, json.dumps(targets), bound=bound)
+            rows = await connection.fetch(_TARGETS, number, targets, bound=bound)
         fitting = rows if bound is None else rows[: bound.fit(rows)]
         target_ids = dict(
             zip(target_of, self._cursors(number, list(target_of.values())), strict=True)

@@ -10,12 +10,11 @@ from typing import NamedTuple
 
 from storage.rows import AuditEntry, Batch, Kind, NewMessage, Relation
 from storage.sql.database import Connection
+from storage.sql.index import Target
 from storage.sql.messages import conversations, lateness, references, retractions
 from storage.sql.messages.counter_updates import CounterDelta, count_up
 from storage.sql.messages.ids import Ids
 from storage.sql.messages.owners import Counters, Owners
-from storage.sql.messages.references import Target
-from storage.sqlite import index as fulltext
 
 _COLUMNS = (
     "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml, stanza_id"
@@ -35,13 +34,16 @@ WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($13, 
 """  # noqa: S608 - constant words
 
 _INSERTED = """
-SELECT owner, sequence FROM json_each($1) AS floor CROSS JOIN archive
-WHERE owner = floor.value ->> 0 AND sequence > floor.value ->> 1
+SELECT archive.owner, archive.sequence
+FROM jsonb_to_recordset($1) AS floor (owner bigint, sequence bigint) CROSS JOIN archive
+WHERE archive.owner = floor.owner AND archive.sequence > floor.sequence
 """
 
 _TAKEN = """
-SELECT owner, stanza_id FROM json_each($1) CROSS JOIN archive INDEXED BY archive_stanza_id
-WHERE owner = value ->> 0 AND stanza_id = value ->> 1
+SELECT archive.owner, archive.stanza_id
+FROM jsonb_to_recordset($1) AS named (owner bigint, stanza_id text)
+    CROSS JOIN archive /* INDEXED BY archive_stanza_id */
+WHERE archive.owner = named.owner AND archive.stanza_id = named.stanza_id
 """
 
 _UPDATE_OWNER = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
@@ -89,9 +91,10 @@ class Appender:
         if not entries:
             return
         counters = await self._owners.get_or_create(connection, {entry.owner for entry in entries})
-        floors = [(owner.number, owner.last_sequence) for owner in counters.values()]
-        # FTS5 flushes its buffer whenever a rowid is smaller than the previous one, so rows are
-        # sorted by archive; within an archive they keep their order.
+        floors = [
+            {"owner": owner.number, "sequence": owner.last_sequence} for owner in counters.values()
+        ]
+        # Sorted by archive, as indexes like it; within an archive the rows keep their order.
         rows = [_row(counters[entry.owner], entry) for entry in entries]
         rows.sort(key=attrgetter("number"))
         rows = await self._with_unique_ids(connection, rows)
@@ -109,7 +112,11 @@ class Appender:
         self, connection: Connection, rows: list[_InsertRow]
     ) -> list[_InsertRow]:
         """Return rows without the stanza ids that other messages have, or that we could make."""
-        named = [(row.number, row.entry.stanza_id) for row in rows if row.entry.stanza_id]
+        named = [
+            {"owner": row.number, "stanza_id": row.entry.stanza_id}
+            for row in rows
+            if row.entry.stanza_id
+        ]
         if not named:
             return rows
         used = {(row[0], row[1]) for row in await connection.fetch(_TAKEN, json.dumps(named))}
@@ -141,7 +148,7 @@ class Appender:
         )
         row_targets = [targets.get(row[:2]) for row in rows]
         originals = [None if target is None else target.original for target in row_targets]
-        await fulltext.add(
+        await connection.index.add(
             connection, [(*row, to) for row, to in zip(rows, originals, strict=True)]
         )
         await conversations.add(

@@ -47,7 +47,7 @@ _GIVEN = "SELECT 1 FROM owners WHERE number = $1 AND last_sequence >= $2"
 
 
 class SqlArchive:
-    """`storage.interface.Archive` over a Database that only this process writes."""
+    """`storage.interface.Archive` over a Database."""
 
     def __init__(
         self,
@@ -59,7 +59,8 @@ class SqlArchive:
     ) -> None:
         self._database = database
         self._ids = ids
-        self.owners = Owners(cached_owners_max)  #: the counters that the journal uses too
+        #: The counters that the journal uses too.
+        self.owners = Owners(cached_owners_max, is_only_writer=database.is_only_writer)
         self.journal = Journal(self.owners, journal_limits)
         self._appending = Appender(self.owners, ids)
 

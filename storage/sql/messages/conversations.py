@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 
 from storage.rows import UNREAD_MAX, DisplayedMarker
 from storage.sql.database import Bound, Connection, Row
 from storage.sql.messages.counts import total_sql
 from storage.sql.messages.ids import Ids
-from storage.sql.messages.references import last_named
 from storage.sql.messages.statements import COLUMNS
 
 _NOTE = """
 INSERT INTO conversations (owner, peer, newest, seen) VALUES ($1, $2, $3, $4)
-ON CONFLICT (owner, peer) DO UPDATE SET newest = excluded.newest, seen = max(seen, excluded.seen)
+ON CONFLICT (owner, peer) DO UPDATE SET
+    newest = excluded.newest,
+    seen = greatest(conversations.seen, excluded.seen)
 """
 
 _UPDATE_NEWEST = """
@@ -39,7 +39,7 @@ WITH listed AS MATERIALIZED (
     SELECT peer AS other, newest, coalesce($3, seen) AS seen
     FROM conversations
     WHERE owner = $1 AND newest < $2
-        AND ($5 IS NULL OR peer IN (SELECT value FROM json_each($5)))
+        AND ($5 IS NULL OR peer = ANY($5))
     ORDER BY newest DESC LIMIT $4
 )
 SELECT
@@ -51,7 +51,7 @@ SELECT
         WHERE owner = $1 AND peer = other AND sequence > seen
             AND direction = 'recv' AND kind = 'message'
         LIMIT {UNREAD_MAX}
-    )),
+    ) AS unread),
     coalesce((
         SELECT sequence FROM archive AS with_content
         WHERE owner = $1 AND peer = other AND kind IN ('message', 'tombstone')
@@ -62,7 +62,7 @@ FROM listed ORDER BY newest DESC
 
 _MESSAGES = f"""
 SELECT {COLUMNS} FROM archive
-WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
+WHERE owner = $1 AND sequence = ANY($2)
 """  # noqa: S608 - constant words
 
 #: Number of messages that one query reads.
@@ -96,7 +96,7 @@ async def note_displayed(
     message is not in its conversation is ignored (XEP-0490 section 5.1).
     """
     names = [(number, m.name_hash) for number, m in markers if m.name_hash is not None]
-    named = await last_named(connection, names)
+    named = await connection.index.last_named(connection, names) if names else {}
     changes = []
     for number, marker in markers:
         sequence = None if marker.id is None else ids.decode(number, marker.id)
@@ -135,13 +135,13 @@ async def fetch(
     A row has the peer, the newest sequence, the number of messages, the number of unread messages,
     and the sequence of the last message with content. `bound` limits the last messages.
     """
-    named = None if peers is None else json.dumps(list(peers))
+    named = None if peers is None else list(peers)
     conversations = await connection.fetch(_LIST, number, before, since, limit + 1, named)
     messages: list[Row] = []
     fitting = 0
     for start in range(0, min(limit, len(conversations)), _CHUNK):
         sequences = [row[4] for row in conversations[start : min(limit, start + _CHUNK)]]
-        rows = await connection.fetch(_MESSAGES, number, json.dumps(sequences))
+        rows = await connection.fetch(_MESSAGES, number, sequences)
         by_sequence = {row[0]: row for row in rows}
         messages += [by_sequence[sequence] for sequence in sequences]
         fitting = len(messages) if bound is None else bound.fit(messages)

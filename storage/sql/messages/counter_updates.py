@@ -25,7 +25,7 @@ _ADD_TO_OWNER = "UPDATE owners SET messages = messages + $2, bytes = bytes + $3 
 _ADD = """
 INSERT INTO counters (owner, series, bucket_size, bucket, messages) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (owner, series, bucket_size, bucket)
-DO UPDATE SET messages = messages + excluded.messages
+DO UPDATE SET messages = counters.messages + excluded.messages
 """
 
 _DELETE_EMPTY = """

@@ -24,7 +24,7 @@ OWNER_COUNTS = {
     ANY: "SELECT messages FROM owners WHERE jid = $1",
     Filter(kinds=READABLE): """
         SELECT messages - (
-            SELECT count(*) FROM archive INDEXED BY archive_blanked
+            SELECT count(*) FROM archive /* INDEXED BY archive_blanked */
             WHERE owner = owners.number AND kind = 'blanked'
         ) FROM owners WHERE jid = $1
     """,
@@ -50,15 +50,15 @@ _PLACE = ", ".join(
 
 
 _TOTAL = f"""
-(SELECT coalesce(sum(messages), 0) FROM counters
+(SELECT CAST(coalesce(sum(messages), 0) AS bigint) FROM counters
  WHERE owner = $1 AND series IN ({{first}}, {{second}}) AND bucket_size = {LONG})
 """  # noqa: S608 - constant words
 
 _BEFORE = f"""
-(SELECT coalesce(sum(messages), 0) FROM counters
+(SELECT CAST(coalesce(sum(messages), 0) AS bigint) FROM counters
  WHERE owner = $1 AND series IN ({{first}}, {{second}})
    AND bucket_size = {LONG} AND bucket < {{place}} / {LONG})
-+ (SELECT coalesce(sum(messages), 0) FROM counters
++ (SELECT CAST(coalesce(sum(messages), 0) AS bigint) FROM counters
    WHERE owner = $1 AND series IN ({{first}}, {{second}})
      AND bucket_size = {SHORT} AND bucket < {{place}} / {SHORT}
      AND bucket >= {{place}} / {LONG} * {IN_LONG})
@@ -67,14 +67,17 @@ _BEFORE = f"""
      AND {{condition}})
 """  # noqa: S608 - constant words
 
-_COUNTS_UP_TO = "SELECT {before} FROM json_each($4) AS place ORDER BY place.key"
+_COUNTS_UP_TO = """
+SELECT {before} FROM jsonb_to_recordset($4) AS place (key bigint, value bigint) ORDER BY place.key
+"""
 
 _BUCKET_OF = f"""
 WITH buckets AS (
-    SELECT bucket, sum(messages) AS messages FROM counters
+    SELECT bucket, CAST(sum(messages) AS bigint) AS messages FROM counters
     WHERE owner = $1 AND series IN ($2, $3) AND bucket_size = {SHORT} GROUP BY bucket
 ), running AS (
-    SELECT bucket, messages, sum(messages) OVER (ORDER BY bucket) AS total FROM buckets
+    SELECT bucket, messages,
+        CAST(sum(messages) OVER (ORDER BY bucket) AS bigint) AS total FROM buckets
 )
 SELECT bucket * {SHORT}, total - messages FROM running
 WHERE total >= $4 ORDER BY bucket LIMIT 1
@@ -123,9 +126,9 @@ async def count_exactly(connection: Connection, selection: Selection) -> int:
     if series := counted_by(selection):
         [count] = await _counts(connection, selection, series, [BEYOND])
         return count
-    query = SelectBuilder(selection)
+    query = SelectBuilder(selection, connection.index)
     rows = await connection.fetch(
-        f"SELECT count(*) FROM ({query.rows('1')})",  # noqa: S608 - constant words
+        f"SELECT count(*) FROM ({query.rows('1')}) AS matching",  # noqa: S608 - constant words
         *query.values,
     )
     return int(rows[0][0])
@@ -138,11 +141,11 @@ async def position_and_count(
     if series := counted_by(selection):
         before, count = await _counts(connection, selection, series, [place - 1, BEYOND])
         return before, count
-    query = SelectBuilder(selection)
+    query = SelectBuilder(selection, connection.index)
     rows = await connection.fetch(
-        "SELECT count(*), coalesce(sum(fits AND sequence < "  # noqa: S608 - constant words
-        f"{query.value(place)}), 0), coalesce(sum(fits), 0)"
-        f" FROM ({query.examined(EXAMINED_MAX + 1)})",
+        "SELECT count(*), count(*) FILTER (WHERE fits AND sequence < "  # noqa: S608 - constant words
+        f"{query.value(place)}), count(*) FILTER (WHERE fits)"
+        f" FROM ({query.examined(EXAMINED_MAX + 1)}) AS examined",
         *query.values,
     )
     examined, before, count = rows[0]
@@ -167,17 +170,17 @@ async def counted_rows(
     all rows of the selection. The selection has to be one range that counters count. `ids` has
     the sequences of ids that have to be in the archive. Raises NotFound.
     """
-    query = SelectBuilder(part)
+    query = SelectBuilder(part, connection.index)
     placeholders = [query.value(name) for name in series]
     base, total = "0", total_sql(*placeholders)
     if selection.first > 1:
-        base = before_sql(query.value(selection.first), series, *placeholders)
+        base = before_sql(_bigint(query.value(selection.first)), series, *placeholders)
     if selection.last < BEYOND:
-        total = before_sql(query.value(selection.last + 1), series, *placeholders)
+        total = before_sql(_bigint(query.value(selection.last + 1)), series, *placeholders)
     sql = _PAGE.format(
         sequences=query.by_arrival(limit=limit, backwards=backwards, columns=SEQUENCES),
         page=query.by_arrival(limit=limit, backwards=backwards, columns=f"{COLUMNS}, {_PLACE}"),
-        existing=existing_sql(query.value(json.dumps(list(ids.values())))) if ids else "0",
+        existing=existing_sql(query.value(list(ids.values()))) if ids else "0",
         base=base,
         before=before_sql("first", series, *placeholders),
         all=total,
@@ -269,12 +272,19 @@ def before_sql(place: str, series: Series, first: str, second: str) -> str:
     return _BEFORE.format(place=place, first=first, second=second, condition=condition)
 
 
+def _bigint(placeholder: str) -> str:
+    """Return SQL for a sequence: beside a constant, a value would be taken for a short integer."""
+    return f"CAST({placeholder} AS bigint)"
+
+
 async def counts_up_to(
     connection: Connection, number: int, series: Series, places: Sequence[int]
 ) -> list[int]:
     """Return the number of rows of a series up to each of these sequences, inclusive."""
     sql = _COUNTS_UP_TO.format(before=before_sql("(place.value + 1)", series, "$2", "$3"))
-    rows = await connection.fetch(sql, number, *series, json.dumps(places))
+    rows = await connection.fetch(
+        sql, number, *series, json.dumps([{"key": n, "value": p} for n, p in enumerate(places)])
+    )
     return [int(row[0]) for row in rows]
 
 

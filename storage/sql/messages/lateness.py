@@ -18,13 +18,16 @@ from storage.rows import Filter
 from storage.sql.database import Connection
 
 #: Upper limits of the lateness values 1, 2 and so on, in microseconds, exclusive.
-SCALE = (*(64**step for step in range(1, 10)), 2**64)
+SCALE = (*(64**step for step in range(1, 10)), 2**62)
 
 #: Maximum number of misplaced messages of one edge that are read one by one.
 MISPLACED_MAX = 1000
 
-#: The latest time that SQLite can store.
+#: The latest time that a store can hold.
 LATEST = 2**63 - 1
+
+#: No message is older than this time, from which the largest width can be subtracted.
+EARLIEST = -(2**62)
 
 _MARK = "UPDATE archive SET lateness = $3 WHERE owner = $1 AND sequence = $2"
 
@@ -33,7 +36,7 @@ _SCALES = " UNION ALL ".join(
 )
 
 _MISPLACED = f"""
-FROM ({_SCALES}) AS scale CROSS JOIN archive INDEXED BY archive_late
+FROM ({_SCALES}) AS scale CROSS JOIN archive /* INDEXED BY archive_late */
 WHERE owner = $1 AND archive.lateness > 0 AND archive.lateness = scale.lateness
     AND at BETWEEN $2 - width AND $2 - 1 AND sequence > {{first}}{{only}}
 """
@@ -50,7 +53,7 @@ edge AS MATERIALIZED (
 SELECT first AS sequence FROM edge
 UNION ALL SELECT * FROM (
     SELECT sequence {_MISPLACED} LIMIT {MISPLACED_MAX + 1}
-)
+) AS misplaced
 """  # noqa: S608 - constant words
 
 _LAST = f"SELECT max(sequence) {_MISPLACED}"
@@ -89,7 +92,7 @@ async def edge(
     `misplaced` has only messages that match the peer and the type of the filter, and that are not
     older than `since`.
     """
-    values: list[object] = [number, at]
+    values: list[object] = [number, max(at, EARLIEST)]
     sql = _EDGE.format(first="(SELECT first FROM edge)", only=_conditions(filter, since, values))
     first, *misplaced = [row[0] for row in await connection.fetch(sql, *values)]
     return Edge(first=first, misplaced=tuple(sorted(misplaced)))
@@ -99,7 +102,7 @@ async def last_misplaced(
     connection: Connection, number: int, at: int, first: int, filter: Filter, since: int | None
 ) -> int:
     """Return the last misplaced sequence of an edge that is not complete, or `first`."""
-    values: list[object] = [number, at, first]
+    values: list[object] = [number, max(at, EARLIEST), first]
     sql = _LAST.format(first="$3", only=_conditions(filter, since, values))
     rows = await connection.fetch(sql, *values)
     return int(rows[0][0] or first)

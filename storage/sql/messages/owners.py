@@ -14,6 +14,14 @@ CACHED_OWNERS_MAX = 50_000
 
 _NUMBER = "SELECT number FROM owners WHERE jid = $1"
 
+_CREATE = "INSERT INTO owners (jid) VALUES ($1) ON CONFLICT (jid) DO NOTHING"
+
+# The order prevents that two transactions wait for each other.
+_COUNTERS = """
+SELECT jid, number, last_sequence, latest_at FROM owners
+WHERE jid = ANY($1) ORDER BY jid FOR UPDATE
+"""
+
 
 @dataclass(slots=True)
 class Counters:
@@ -35,10 +43,16 @@ class Counters:
 
 
 class Owners:
-    """The archives of one database that only this process writes."""
+    """The archives of one database."""
 
-    def __init__(self, cached_max: int = CACHED_OWNERS_MAX) -> None:
-        """`cached_max` is the maximum number of owners in each cache."""
+    def __init__(
+        self, cached_max: int = CACHED_OWNERS_MAX, *, is_only_writer: bool = True
+    ) -> None:
+        """`cached_max` is the maximum number of owners in each cache.
+
+        Counters are read anew in each transaction unless this process is the only writer.
+        """
+        self._is_only_writer = is_only_writer
         self._counters: LRUCache[str, Counters] = LRUCache(cached_max)
         self._numbers: LRUCache[str, int] = LRUCache(cached_max)  # of archives that are on disk
         self._erasures = 0
@@ -50,12 +64,18 @@ class Owners:
 
         The caller changes the counters, and writes them in the same transaction.
         """
-        by_owner = {}
+        by_owner, unknown = {}, []
         for owner in sorted(set(owners)):
             counters = self._counters.get(owner)
             if counters is None:
-                counters = self._counters[owner] = await _counters(connection, owner)
-            by_owner[owner] = counters
+                unknown.append(owner)
+            else:
+                by_owner[owner] = counters
+        if unknown:
+            read = await _counters(connection, unknown)
+            if self._is_only_writer:
+                self._counters.update(read)
+            by_owner.update(read)
         return by_owner
 
     async def find(self, connection: Connection, owner: str) -> int:
@@ -91,12 +111,11 @@ class Owners:
         self._numbers.pop(owner, None)
 
 
-async def _counters(connection: Connection, owner: str) -> Counters:
-    """Return the counters of an archive; create the archive if it does not exist."""
-    await connection.execute(
-        "INSERT INTO owners (jid) VALUES ($1) ON CONFLICT (jid) DO NOTHING", owner
-    )
-    rows = await connection.fetch(
-        "SELECT number, last_sequence, latest_at FROM owners WHERE jid = $1", owner
-    )
-    return Counters(*rows[0])
+async def _counters(connection: Connection, owners: list[str]) -> dict[str, Counters]:
+    """Return the counters of sorted archives; create the archives that do not exist."""
+    rows = await connection.fetch(_COUNTERS, owners)
+    existing = {row[0] for row in rows}
+    if new := [owner for owner in owners if owner not in existing]:
+        await connection.executemany(_CREATE, [(owner,) for owner in new])
+        rows += await connection.fetch(_COUNTERS, new)
+    return {row[0]: Counters(row[1], row[2], row[3]) for row in rows}

@@ -7,7 +7,6 @@ notes the retraction as unfinished until then.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from storage.rows import (
@@ -24,7 +23,6 @@ from storage.sql.messages.selection import find_sequences
 from storage.sql.messages.statements import COLUMNS, archived_messages
 from storage.sql.retention import scrub
 from storage.sql.retention.delete import FINISH_RETRACTION
-from storage.sqlite import index as fulltext
 
 _NOTE = "INSERT INTO unfinished_retractions (owner, sequence, target) VALUES ($1, $2, $3)"
 
@@ -52,13 +50,13 @@ WHERE noted.number = $1
 
 _WITH_CONTENT = """
 SELECT sequence FROM archive
-WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
+WHERE owner = $1 AND sequence = ANY($2)
     AND kind NOT IN ('tombstone', 'blanked')
 """
 
 _BYTES = """
 UPDATE owners SET bytes = bytes + $3 - (
-    SELECT length(CAST(xml AS BLOB)) FROM archive WHERE owner = $1 AND sequence = $2
+    SELECT octet_length(xml) FROM archive WHERE owner = $1 AND sequence = $2
 )
 WHERE number = $1
 """
@@ -112,7 +110,7 @@ async def apply(
     owner, sequence, target, jid, peer = rows[0]
     is_replaced = await _replace(connection, ids, owner, target, outcome.tombstones)
     settled = await find_sequences(connection, ids, owner, outcome.settled)
-    await fulltext.settle(connection, owner, target, list(settled.values()))
+    await connection.index.settle(connection, owner, target, list(settled.values()))
     if outcome.is_done:
         await connection.execute(FINISH_RETRACTION, owner, sequence)
     return (jid, peer or "", ids.encode(owner, [target])[0]) if is_replaced else None
@@ -131,8 +129,9 @@ async def _replace(
     by_sequence = {
         places[tombstone.id]: tombstone for tombstone in tombstones if tombstone.id in places
     }
-    rows = await connection.fetch(_WITH_CONTENT, owner, json.dumps(list(by_sequence)))
-    unsettled = await fulltext.unsettled(connection, owner, target, [row[0] for row in rows])
+    rows = await connection.fetch(_WITH_CONTENT, owner, list(by_sequence))
+    with_content = [row[0] for row in rows]
+    unsettled = await connection.index.unsettled(connection, owner, target, with_content)
     replaced = [
         (row[0], by_sequence[row[0]]) for row in rows if row[0] == target or row[0] in unsettled
     ]
@@ -146,6 +145,6 @@ async def _replace(
         _REPLACE,
         [(owner, sequence, tombstone.xml, tombstone.kind) for sequence, tombstone in replaced],
     )
-    await fulltext.delete_text(connection, owner, [sequence for sequence, _ in replaced])
+    await connection.index.delete_words(connection, owner, [sequence for sequence, _ in replaced])
     await scrub.note(connection)
     return True

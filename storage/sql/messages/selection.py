@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -16,13 +15,13 @@ from storage.sql.messages.lateness import LATEST, edge, last_misplaced
 BEYOND = 2**40 - 1
 
 _BY_STANZA_ID = """
-SELECT stanza_id, sequence FROM archive INDEXED BY archive_stanza_id
-WHERE owner = $1 AND stanza_id IN (SELECT value FROM json_each($2))
+SELECT stanza_id, sequence FROM archive /* INDEXED BY archive_stanza_id */
+WHERE owner = $1 AND stanza_id = ANY($2)
 """
 
 _EXISTING = """
 SELECT sequence FROM archive
-WHERE owner = $1 AND sequence IN (SELECT value FROM json_each($2))
+WHERE owner = $1 AND sequence = ANY($2)
 """
 
 
@@ -149,7 +148,7 @@ async def find_sequences(
     made = {id: ids.decode(number, id) for id in named}
     places = {id: sequence for id, sequence in made.items() if sequence is not None}
     if len(places) < len(made):
-        foreign = json.dumps([id for id in made if id not in places])
+        foreign = [id for id in made if id not in places]
         rows = await connection.fetch(_BY_STANZA_ID, number, foreign)
         places.update((row[0], row[1]) for row in rows)
     return places
@@ -159,7 +158,7 @@ async def check(connection: Connection, number: int, places: Mapping[str, int]) 
     """Raise NotFound unless the messages of all these ids, with their sequences, exist."""
     if not places:
         return
-    rows = await connection.fetch(_EXISTING, number, json.dumps(list(places.values())))
+    rows = await connection.fetch(_EXISTING, number, list(places.values()))
     existing = {row[0] for row in rows}
     for id, sequence in places.items():
         if sequence not in existing:
@@ -167,8 +166,8 @@ async def check(connection: Connection, number: int, places: Mapping[str, int]) 
 
 
 def existing_sql(sequences: str) -> str:
-    """Return a query that counts those of the sequences (a JSON list) that the archive $1 has."""
+    """Return a query that counts those of the sequences that the archive $1 has."""
     return (
         "SELECT count(*) FROM archive WHERE owner = $1"  # noqa: S608 - constant words
-        f" AND sequence IN (SELECT value FROM json_each({sequences}))"
+        f" AND sequence = ANY({sequences})"
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from storage.rows import READABLE, ArchivedMessage, Direction, Filter, Kind
 from storage.sql.database import Bound, Connection, Row
+from storage.sql.index import Index
 from storage.sql.messages.ids import Ids
 from storage.sql.messages.selection import BEYOND, Selection
-from storage.sqlite import index as fulltext
 
 #: Columns of a row that becomes an ArchivedMessage.
 COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind, stanza_id"
@@ -21,15 +20,15 @@ _XML = 6
 
 
 # Without statistics SQLite would scan the archive for one peer.
-_OF_PEER = "archive INDEXED BY archive_peer"
-_BLANKED = "archive INDEXED BY archive_blanked"
+_OF_PEER = "archive /* INDEXED BY archive_peer */"
+_BLANKED = "archive /* INDEXED BY archive_blanked */"
 _BLANKED_KINDS = frozenset({Kind.BLANKED})
 
 # The owner, or NULL if the archive has a late message: without late messages, the order of arrival
 # is the order of time.
 _NEVER_LATE = """(
     SELECT number FROM owners WHERE number = $1 AND NOT EXISTS (
-        SELECT 1 FROM archive INDEXED BY archive_late WHERE owner = $1 AND lateness > 0
+        SELECT 1 FROM archive /* INDEXED BY archive_late */ WHERE owner = $1 AND lateness > 0
     )
 )"""
 
@@ -42,10 +41,11 @@ class SelectBuilder:
     """Builds the SQL of a selection, from constant words and numbered values."""
 
     def __init__(
-        self, selection: Selection, *, is_by_time: bool = False, owner: str = "$1"
+        self, selection: Selection, index: Index, *, is_by_time: bool = False, owner: str = "$1"
     ) -> None:
         """`owner` is an SQL expression for the number of the owner."""
         self.values: list[object] = [selection.number]
+        self._index = index
         self._owner = owner
         self._is_search = bool(selection.filter.phrases)
         self._is_of_peer = selection.filter.peer is not None and not is_by_time
@@ -60,14 +60,14 @@ class SelectBuilder:
     @property
     def source(self) -> str:
         if self._is_search:
-            return fulltext.FOUND
+            return self._index.found
         if self._is_blanked:
             return _BLANKED
         return _OF_PEER if self._is_of_peer else "archive"
 
     @property
     def order(self) -> str:
-        return "fulltext.rowid" if self._is_search else "sequence"
+        return self._index.order if self._is_search else "sequence"
 
     def by_arrival(
         self, *, limit: int, backwards: bool = False, skip: int = 0, columns: str = COLUMNS
@@ -98,7 +98,7 @@ class SelectBuilder:
         source, place = self.source, "sequence"
         if self._is_search and not self._other_conditions:
             # The full-text index has all that this query needs, so it reads no archive rows.
-            source, place = "fulltext", fulltext.SEQUENCE
+            source, place = self._index.words, self._index.sequence
         fits = " AND ".join(self._other_conditions) or "true"
         rows = self._rows(f"{place} AS sequence, ({fits}) AS fits", (), source)
         return f"{' UNION ALL '.join(rows)} LIMIT {self.value(limit)}"
@@ -111,12 +111,14 @@ class SelectBuilder:
     def _add_indexed_conditions(self, selection: Selection) -> None:
         filter = selection.filter
         if filter.phrases:
-            match = fulltext.text_query(selection.number, filter.phrases, filter.peer)
-            self._indexed_conditions += [
-                f"fulltext MATCH {self.value(match)}",
-                f"fulltext.rowid >= ($1 << 40) + {self.value(selection.first)}",
-                f"fulltext.rowid <= ($1 << 40) + {self.value(selection.last)}",
-            ]
+            self._indexed_conditions += self._index.conditions(
+                selection.number,
+                filter.phrases,
+                filter.peer,
+                selection.first,
+                selection.last,
+                self.value,
+            )
             self._other_conditions += self._peer_conditions(filter)
         else:
             self._indexed_conditions.append(f"owner = {self._owner}")
@@ -126,16 +128,14 @@ class SelectBuilder:
             if selection.last < BEYOND:
                 range_conditions.append(f"sequence <= {self.value(selection.last)}")
             if selection.strays:
-                self._parts.append([f"sequence IN {self._list(selection.strays)}"])
+                self._parts.append([f"sequence = ANY({self.value(list(selection.strays))})"])
             self._indexed_conditions += self._peer_conditions(filter)
             if self._is_blanked:
                 self._indexed_conditions.append("kind = 'blanked'")
         if selection.sequences is not None:
-            place = fulltext.SEQUENCE if filter.phrases else "sequence"
-            self._indexed_conditions.append(f"{place} IN {self._list(selection.sequences)}")
-
-    def _list(self, sequences: Sequence[int]) -> str:
-        return f"(SELECT value FROM json_each({self.value(json.dumps(sequences))}))"  # noqa: S608
+            place = self._index.sequence if filter.phrases else "sequence"
+            sequences = self.value(list(selection.sequences))
+            self._indexed_conditions.append(f"{place} = ANY({sequences})")
 
     def _peer_conditions(self, filter: Filter) -> list[str]:
         if filter.peer is not None:
@@ -161,8 +161,8 @@ class SelectBuilder:
         if filter.kinds == READABLE:
             conditions.append("kind <> 'blanked'")
         elif filter.kinds is not None:
-            kinds = self.value(json.dumps(sorted(filter.kinds)))
-            conditions.append(f"kind IN (SELECT value FROM json_each({kinds}))")  # noqa: S608
+            kinds = self.value(sorted(kind.value for kind in filter.kinds))
+            conditions.append(f"kind = ANY({kinds})")
 
 
 async def by_arrival(
@@ -176,7 +176,7 @@ async def by_arrival(
     owner: str = "$1",
 ) -> list[Row]:
     """Return the oldest (or newest) rows in arrival order; `owner` as in SelectBuilder."""
-    query = SelectBuilder(selection, owner=owner)
+    query = SelectBuilder(selection, connection.index, owner=owner)
     sql = query.by_arrival(limit=limit, backwards=backwards, skip=skip)
     return await connection.fetch(sql, *query.values, bound=bound)
 
@@ -202,7 +202,7 @@ async def by_time(
         )
         if rows:
             return rows
-    query = SelectBuilder(selection, is_by_time=True)
+    query = SelectBuilder(selection, connection.index, is_by_time=True)
     order = "DESC" if newest else "ASC"
     limit_sql = "" if limit is None else f" LIMIT {query.value(limit)}"
     edge_sql = "" if edge is None else f" AND at {edge[0]} {query.value(edge[1])}"

@@ -9,10 +9,9 @@ from storage.sql.database import Connection
 from storage.sql.messages import conversations
 from storage.sql.messages.counter_updates import CounterDelta, count_down
 from storage.sql.retention import scrub
-from storage.sqlite import index as fulltext
 
 #: Columns of a row to be removed, in the order of CounterDelta.
-DELTA_COLUMNS = "owner, sequence, peer, type = 'groupchat', length(CAST(xml AS BLOB))"
+DELTA_COLUMNS = "owner, sequence, peer, type = 'groupchat', octet_length(xml)"
 
 _DELETE = "DELETE FROM archive WHERE owner = $1 AND sequence = $2"
 
@@ -50,7 +49,7 @@ async def _delete_traces(
     """Delete the index rows and the unfinished retractions of deleted or blanked rows."""
     if deltas:
         rows = [delta[:2] for delta in deltas]
-        await fulltext.delete(connection, rows)
+        await connection.index.delete(connection, rows)
         await connection.executemany(FINISH_RETRACTION, rows)
         await scrub.note(connection)
     return Removed(messages=len(deltas), bytes=sum(delta.bytes for delta in deltas))

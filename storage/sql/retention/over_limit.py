@@ -15,26 +15,26 @@ _NEVER, _BEYOND = -(2**63), 2**63 - 1
 
 # Without statistics SQLite would read the whole archive instead of the index.
 _AT_OFFSET = """
-SELECT sequence FROM archive INDEXED BY archive_peer
+SELECT sequence FROM archive /* INDEXED BY archive_peer */
 WHERE owner = $1 AND peer = $2 AND kind <> 'blanked'
 ORDER BY sequence DESC LIMIT 1 OFFSET $3
 """
 
 _NEWEST = """
-SELECT sequence, length(CAST(xml AS BLOB)) FROM archive INDEXED BY archive_peer
+SELECT sequence, octet_length(xml) FROM archive /* INDEXED BY archive_peer */
 WHERE owner = $1 AND peer = $2 AND kind <> 'blanked' AND sequence < $3
 ORDER BY sequence DESC LIMIT $4
 """
 
 _OVER_LIMIT = f"""
-SELECT {DELTA_COLUMNS} FROM archive INDEXED BY archive_peer
+SELECT {DELTA_COLUMNS} FROM archive /* INDEXED BY archive_peer */
 WHERE owner = $1 AND peer = $2 AND kind <> 'blanked' AND (sequence <= $3 OR at < $4)
 ORDER BY sequence LIMIT $5
 """  # noqa: S608 - constant words
 
 
 _COUNT_OVER_LIMIT = """
-SELECT count(*), min(at), max(at) FROM archive INDEXED BY archive_peer
+SELECT count(*), min(at), max(at) FROM archive /* INDEXED BY archive_peer */
 WHERE owner = $1 AND peer = $2 AND kind <> 'blanked' AND (sequence <= $3 OR at < $4)
 """
 

@@ -33,7 +33,9 @@ ORDER BY jid LIMIT $2
 _USAGE_OF = f"{_USAGE} WHERE jid = $1"
 
 _TOTALS = """
-SELECT count(*), coalesce(sum(messages), 0), coalesce(sum(bytes), 0) FROM owners WHERE messages > 0
+SELECT count(*), CAST(coalesce(sum(messages), 0) AS bigint),
+    CAST(coalesce(sum(bytes), 0) AS bigint)
+FROM owners WHERE messages > 0
 """
 
 _OWNER = "SELECT number, messages, bytes FROM owners WHERE jid = $1"
@@ -204,13 +206,12 @@ class SqlRetention:
         latest = await self._unscrubbed()
         if latest in (None, self._last_scrubbed):
             return
-        await scrub.merge_index(self._database)
-        await self._database.cut_journal()
+        await self._database.scrub_index()
         self._last_scrubbed = latest
 
     async def scrub_files(self) -> None:
-        # Overwriting removed rows is not enough: when SQLite moved a row to another page, a copy
-        # of it may remain in the free space of the old page.
+        # Overwriting removed rows is not enough: a copy of a row may remain in the free space of a
+        # page from which the database has moved it.
         latest = await self._unscrubbed()
         if latest is None:
             return
@@ -228,13 +229,13 @@ class SqlRetention:
         removed = await delete(connection, number, [CounterDelta(*row[:5]) for row in oldest])
         if len(oldest) == limit:
             return replace(removed, done=False)
-        before = await scrub.change_count(connection)
+        deleted = 0
         for sql in _DELETE_BY_NUMBER:
-            await connection.execute(sql, number)
+            deleted += await connection.change(sql, number)
         for sql in _DELETE_BY_JID:
-            await connection.execute(sql, owner)
+            deleted += await connection.change(sql, owner)
         # If no row was deleted, the files need not be rewritten.
-        if await scrub.change_count(connection) > before:
+        if deleted:
             await scrub.note(connection)
         return removed
 

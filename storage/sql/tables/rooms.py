@@ -16,7 +16,8 @@ _REMOVE_NOT_BANNED = f"{_REMOVE_OCCUPANTS} AND heard_at < $2 AND affiliation <> 
 _CREATE = """
 INSERT INTO rooms (jid, created_at) VALUES ($1, $2)
 ON CONFLICT (jid)
-DO UPDATE SET created_at = max(created_at, excluded.created_at), is_persistent = 0
+DO UPDATE SET
+    created_at = greatest(rooms.created_at, excluded.created_at), is_persistent = 0
 """
 
 _SET_PERSISTENT = """
@@ -29,7 +30,8 @@ _SET_OCCUPANT = """
 INSERT INTO occupants (room, jid, affiliation, heard_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (room, jid)
 DO UPDATE SET affiliation = excluded.affiliation, heard_at = excluded.heard_at
-WHERE affiliation <> excluded.affiliation OR heard_at <> excluded.heard_at
+WHERE occupants.affiliation <> excluded.affiliation
+    OR occupants.heard_at <> excluded.heard_at
 """
 
 _REMOVE = """

@@ -43,7 +43,7 @@ _REMOVE_ALL = "DELETE FROM sign_ins WHERE jid = $1 RETURNING 1"
 
 _REVOKE = """
 INSERT INTO sign_in_revocations (jid, times) VALUES ($1, 1)
-ON CONFLICT (jid) DO UPDATE SET times = times + 1
+ON CONFLICT (jid) DO UPDATE SET times = sign_in_revocations.times + 1
 """
 
 

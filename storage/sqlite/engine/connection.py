@@ -6,7 +6,7 @@ No other module imports aiosqlite.
 from __future__ import annotations
 
 import asyncio
-import re
+import json
 import sqlite3
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +19,8 @@ import aiosqlite
 
 from storage.errors import Rejected, StorageError, TookTooLong, Unavailable
 from storage.sql.database import Bound, Row
+from storage.sqlite.engine.dialect import CACHED_SQL_MAX, translated
+from storage.sqlite.index import SqliteIndex
 
 #: SQLite calls the step counter after this many steps of its virtual machine. The counter runs
 #: rarely, because each call needs the interpreter lock.
@@ -28,9 +30,6 @@ COUNTED_STEPS = 10_000
 #: statement waits for the interpreter lock, so few statements are faster. The largest number is
 #: limited, because a cached statement keeps its values in memory.
 ROWS_AT_ONCE = (128, 32, 8, 1)
-
-#: Maximum number of cached statement texts. There are fewer texts, because none contains a value.
-CACHED_SQL_MAX = 1_000
 
 #: Interval in seconds at which a cancelled step is interrupted until it ends.
 INTERRUPT_SECONDS = 0.1
@@ -43,8 +42,6 @@ _VALUES = (
     OverflowError,
     UnicodeEncodeError,
 )
-
-_PARAMETER = re.compile(r"\$(\d+)")
 
 _Result = TypeVar("_Result")
 
@@ -76,6 +73,8 @@ _translated = _Translation()
 class SqliteConnection:
     """A connection with a thread of its own."""
 
+    index = SqliteIndex()
+
     def __init__(self, driver: aiosqlite.Connection) -> None:
         self._driver = driver
         self._is_interrupted = False  # whether a cancelled step may still run in the thread
@@ -94,6 +93,13 @@ class SqliteConnection:
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
         await self.fetch(sql, *values)
+
+    async def change(self, sql: str, *values: object) -> int:
+        """Run a statement and return the number of rows that it has changed."""
+        with _translated:
+            await self._finish_interrupted()
+            cursor = await self._run(self._driver.execute(translated(sql), values))
+            return cursor.rowcount
 
     async def insert(
         self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
@@ -118,7 +124,7 @@ class SqliteConnection:
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each row of values."""
         with _translated:
-            await self._driver.executemany(_with_numbered_parameters(sql), rows)
+            await self._driver.executemany(translated(sql), rows)
 
     async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
         """Run a query and return its rows, with a bound only the rows that it takes.
@@ -130,7 +136,7 @@ class SqliteConnection:
                 await self._finish_interrupted()
                 # The driver has no public method that stops before the last row.
                 step = self._driver._execute(
-                    self._read, _with_numbered_parameters(sql), values, bound
+                    self._read, translated(sql), [*map(_array, values)], bound
                 )
                 return await self._run(step)
         except Unavailable as error:
@@ -220,6 +226,6 @@ def _flatten(
     return [list(chain.from_iterable(rows[start : start + rows_per_step])) for start in starts]
 
 
-@lru_cache(CACHED_SQL_MAX)
-def _with_numbered_parameters(sql: str) -> str:
-    return _PARAMETER.sub(r"?\1", sql)
+def _array(value: object) -> object:
+    """Return a list as JSON, and any other value as it is."""
+    return json.dumps(value) if isinstance(value, list) else value

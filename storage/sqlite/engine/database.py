@@ -12,6 +12,7 @@ from storage.sql.database import Connection, Result
 from storage.sql.turns import Turns
 from storage.sqlite.engine.connection import SqliteConnection
 from storage.sqlite.engine.file_lock import FileLock
+from storage.sqlite.merge import merge_index
 
 MEMORY = ":memory:"
 
@@ -55,6 +56,7 @@ class SqliteDatabase:
     """An SQLite file in WAL mode, locked to this process."""
 
     name = "sqlite"
+    is_only_writer = True
 
     def __init__(self, path: str, lock: FileLock | None, timeouts: DatabaseTimeouts) -> None:
         self._path = path
@@ -183,6 +185,11 @@ class SqliteDatabase:
         """Rewrite the file and truncate the journal, so that they hold only the stored rows."""
         async with self._writer_free:
             await self._writer.execute("VACUUM")
+        await self.cut_journal()
+
+    async def scrub_index(self) -> None:
+        """Merge the full-text index, and truncate the journal. Raises Unavailable."""
+        await merge_index(self)
         await self.cut_journal()
 
     async def cut_journal(self) -> None:

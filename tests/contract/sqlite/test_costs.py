@@ -27,9 +27,9 @@ from storage.sql.messages.archive import SqlArchive
 from storage.sql.messages.counter_updates import LONG
 from storage.sql.messages.counts import EXAMINED_MAX
 from storage.sql.messages.ids import KEY_BYTES, Ids
-from storage.sql.retention.scrub import merge_index
 from storage.sql.retention.store import SqlRetention
-from storage.sqlite.engine.connection import _with_numbered_parameters
+from storage.sqlite.engine.dialect import translated
+from storage.sqlite.merge import merge_index
 
 CAROL = "carol@example.org"
 MESSAGES = 50_000
@@ -370,8 +370,8 @@ async def test_statements_do_not_depend_on_limit_and_index(
         await archive.conversations(ALICE, limit=limit)
 
     await read(1)
-    before = _with_numbered_parameters.cache_info().misses
+    before = translated.cache_info().misses
     for limit in range(2, 12):
         await read(limit)
 
-    assert _with_numbered_parameters.cache_info().misses == before
+    assert translated.cache_info().misses == before

@@ -599,6 +599,7 @@ class InterruptedDatabase:
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
         self.name = database.name
+        self.is_only_writer = database.is_only_writer
         self.close = database.close
         self.before_query: dict[int, Callable[[], Awaitable[None]]] = {}
         self.before_rows: Callable[[], Awaitable[None]] | None = None
@@ -624,7 +625,9 @@ class InterruptedConnection:
         self._is_writer = is_writer
         self._meddled = interrupted
         self._queries = 0
+        self.index = connection.index
         self.execute = connection.execute
+        self.change = connection.change
         self.executemany = connection.executemany
 
     async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:

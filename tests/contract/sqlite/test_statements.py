@@ -25,7 +25,8 @@ from storage.rows import (
     Rule,
 )
 from storage.sql.store import SqlStorage
-from storage.sqlite.engine.connection import _insert_sql, _with_numbered_parameters
+from storage.sqlite.engine.connection import _insert_sql
+from storage.sqlite.engine.dialect import translated
 
 KINDS = [frozenset({kind}) | {Kind.MESSAGE} for kind in Kind if kind is not Kind.BLANKED]
 
@@ -120,12 +121,12 @@ async def keep_people(storage: SqlStorage, owner: str, n: int) -> None:
 async def test_statements_do_not_depend_on_values(storage: SqlStorage) -> None:
     for n in (1, 2):
         await read_and_write(storage, n)
-    before = _with_numbered_parameters.cache_info().misses, _insert_sql.cache_info().misses
+    before = translated.cache_info().misses, _insert_sql.cache_info().misses
 
     for n in range(3, 12):
         await read_and_write(storage, n)
 
     assert (
-        _with_numbered_parameters.cache_info().misses,
+        translated.cache_info().misses,
         _insert_sql.cache_info().misses,
     ) == before

@@ -27,7 +27,9 @@ class CancelledAtTheEnd:
         self.name = database.name
         self.read = database.read
         self.read_archive = database.read_archive
+        self.is_only_writer = database.is_only_writer
         self.rewrite = database.rewrite
+        self.scrub_index = database.scrub_index
         self.close = database.close
 
     @asynccontextmanager

@@ -75,13 +75,16 @@ class RecordingConnection:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.index = connection.index
         self.execute = connection.execute
+        self.change = connection.change
         self.executemany = connection.executemany
         self.insert = connection.insert
         self.looked_up: list[object] = []
 
     async def fetch(self, sql: str, *values: object) -> list[Row]:
-        self.looked_up += values
+        for owners in values:
+            self.looked_up += owners if isinstance(owners, list) else [owners]
         return await self._connection.fetch(sql, *values)
 
 
