@@ -2,50 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from storage.errors import StorageError
+from storage.postgres import open as postgres
+from storage.postgres.open import POSTGRESQL
+from storage.postgres.options import DEFAULT_OPTIONS, PostgresOptions
 from storage.sql.store import SqlStorage
 from storage.sqlite import open as sqlite
 from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts
 from storage.sqlite.open import SQLITE
 
 
-@asynccontextmanager
-async def open_storage(
-    url: str, *, synchronous: str = "full", timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS
-) -> AsyncIterator[SqlStorage]:
-    """Open the store at `sqlite:PATH`, apply its pending migrations, and close it at the end.
+def open_storage(
+    url: str,
+    *,
+    synchronous: str = "full",
+    timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS,
+    options: PostgresOptions = DEFAULT_OPTIONS,
+) -> AbstractAsyncContextManager[SqlStorage]:
+    """Open the store at a URL, apply its pending migrations, and close it at the end.
 
-    Raises Locked, NewerSchema, ChangedMigration, Unavailable, and StorageError for a file of
-    another program.
+    The URL is `sqlite:PATH`, to which `synchronous` and `timeouts` apply, or `postgresql://...`,
+    to which `options` apply. Raises Locked, NewerSchema, ChangedMigration, Unavailable, and
+    StorageError for a database of another program.
     """
-    async with sqlite.open_sqlite(
-        _path(url), synchronous=synchronous, timeouts=timeouts
-    ) as storage:
-        yield storage
+    if url.startswith(POSTGRESQL):
+        return postgres.open_postgres(url, options)
+    return sqlite.open_sqlite(_path(url), synchronous=synchronous, timeouts=timeouts)
 
 
-async def examine(url: str) -> str:
+async def examine(url: str, options: PostgresOptions = DEFAULT_OPTIONS) -> str:
     """Return a few words about the state of the store, without changing it.
 
     Raises StorageError if `open_storage` would fail.
     """
+    if url.startswith(POSTGRESQL):
+        return await postgres.examine(url, options)
     return await sqlite.examine(_path(url))
 
 
-@asynccontextmanager
-async def open_unchanged(url: str) -> AsyncIterator[SqlStorage | None]:
+def open_unchanged(
+    url: str, options: PostgresOptions = DEFAULT_OPTIONS
+) -> AbstractAsyncContextManager[SqlStorage | None]:
     """Open a store without migrating it; yield None if it is missing or has another schema.
 
     Raises StorageError.
     """
-    async with sqlite.open_unchanged(_path(url)) as storage:
-        yield storage
+    if url.startswith(POSTGRESQL):
+        return postgres.open_unchanged(url, options)
+    return sqlite.open_unchanged(_path(url))
 
 
 def _path(url: str) -> str:
     if not url.startswith(SQLITE):
-        raise StorageError(f"{url}: this is not the URL of a store, write {SQLITE}PATH")
+        raise StorageError(
+            f"{url}: this is not the URL of a store,"
+            f" write {SQLITE}PATH or {POSTGRESQL}USER@HOST/DATABASE"
+        )
     return url.removeprefix(SQLITE)

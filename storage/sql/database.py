@@ -36,6 +36,12 @@ class Bound:
             count += 1
         return count
 
+    def expect(self, rows: Sequence[Row], maximum: int) -> int:
+        """Return how many more rows are likely to fit, from 1 to a maximum."""
+        used = sum(_size(row[self.column]) for row in rows)
+        average = max(used // len(rows), 1)
+        return min(max((self.bytes - used) // average + 1, 1), maximum)
+
     def take(self, rows: Iterable[Row]) -> list[Row]:
         """Return the rows that fit, and one more if there is one; read no further row."""
         rows_within: list[Row] = []
@@ -133,6 +139,10 @@ class Database(Protocol):
 
         Writes have to wait meanwhile. Raises Unavailable.
         """
+        ...
+
+    def schema(self, statement: str) -> Sequence[str]:
+        """Return the statements that a statement of a migration stands for in this database."""
         ...
 
     async def scrub_index(self) -> None:

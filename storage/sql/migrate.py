@@ -67,7 +67,8 @@ async def migrate(database: Database) -> None:
     for migration in pending_migrations:
         async with database.write() as connection:
             for statement in migration.statements():
-                await connection.execute(statement)
+                for sql in database.schema(statement):
+                    await connection.execute(sql)
             await connection.execute(
                 "INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3)",
                 migration.number,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -186,6 +186,9 @@ class SqliteDatabase:
         async with self._writer_free:
             await self._writer.execute("VACUUM")
         await self.cut_journal()
+
+    def schema(self, statement: str) -> Sequence[str]:
+        return [statement]
 
     async def scrub_index(self) -> None:
         """Merge the full-text index, and truncate the journal. Raises Unavailable."""

@@ -1,0 +1,88 @@
+"""Fixtures with the URLs of empty stores; one PostgreSQL serves all tests of a process."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import asyncpg
+import pytest
+
+from storage.open import open_storage
+from support.postgres import FAST, Postgres
+from support.program import Failed
+
+#: Deletes the rows of all tables but those of the schema. TRUNCATE would take ten times as long.
+_EMPTY = """
+DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT tablename FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> 'migrations'
+    LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
+END $$
+"""
+
+
+class StoreServer:
+    """A PostgreSQL with one store, which each test gets empty."""
+
+    def __init__(self, server: Postgres) -> None:
+        self.server = server
+        self.url = server.create("muniment")
+        asyncio.run(self._make_tables())
+
+    async def _make_tables(self) -> None:
+        async with open_storage(self.url):
+            pass
+
+    def empty(self) -> str:
+        """Delete all rows, and return the URL of the store."""
+        asyncio.run(self._empty())
+        return self.url
+
+    async def _empty(self) -> None:
+        connection = await asyncpg.connect(self.url)
+        await connection.execute(_EMPTY)
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(missing: Callable[[object], NoReturn]) -> Iterator[Postgres]:
+    """A PostgreSQL for the tests of this process, without durability."""
+    # Not below the folder of pytest, which the user of PostgreSQL cannot enter.
+    folder = Path(tempfile.mkdtemp(prefix="muniment-postgres-"))
+    folder.chmod(0o711)
+    try:
+        with Postgres(folder, FAST) as server:
+            yield server
+    except Failed as error:
+        missing(error)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def store_server(postgres: Postgres) -> StoreServer:
+    """A store in that PostgreSQL."""
+    return StoreServer(postgres)
+
+
+@pytest.fixture
+def postgres_url(store_server: StoreServer) -> str:
+    """The URL of an empty store in PostgreSQL."""
+    return store_server.empty()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of an SQLite file that does not exist."""
+    return f"sqlite:{tmp_path}/archive.db"
+
+
+@pytest.fixture
+def memory_url() -> str:
+    """The URL of a store in memory."""
+    return "sqlite::memory:"
