@@ -39,7 +39,7 @@ WITH listed AS MATERIALIZED (
     SELECT peer AS other, newest, coalesce($3, seen) AS seen
     FROM conversations
     WHERE owner = $1 AND newest < $2
-        AND ($5 IS NULL OR peer = ANY($5))
+        AND (peer = ANY($5) OR $5 IS NULL)
     ORDER BY newest DESC LIMIT $4
 )
 SELECT

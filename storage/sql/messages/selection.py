@@ -148,10 +148,15 @@ async def find_sequences(
     made = {id: ids.decode(number, id) for id in named}
     places = {id: sequence for id, sequence in made.items() if sequence is not None}
     if len(places) < len(made):
-        foreign = [id for id in made if id not in places]
+        foreign = [id for id in made if id not in places and _is_text(id)]
         rows = await connection.fetch(_BY_STANZA_ID, number, foreign)
         places.update((row[0], row[1]) for row in rows)
     return places
+
+
+def _is_text(id: str) -> bool:
+    """Return whether a database can hold an id: not every one takes NUL or half a character."""
+    return "\0" not in id and not any("\ud800" <= character <= "\udfff" for character in id)
 
 
 async def check(connection: Connection, number: int, places: Mapping[str, int]) -> None:
