@@ -38,7 +38,7 @@ async def checks(
     component log in to ejabberd. `live` also examines what ejabberd grants; with `reconnect` a
     running program reconnects before. Raises NotExamined.
     """
-    for finding in store.permissions(config.storage.url):
+    for finding in store.permissions(config):
         yield finding
     is_running = False
     async for finding in _running(config, live=live, reconnect=reconnect):
