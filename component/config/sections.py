@@ -45,8 +45,8 @@ class Storage(Section):
     url: StorageUrl = Field(
         default="sqlite:/var/lib/muniment/muniment.db",
         validate_default=True,
-        description="The database: sqlite:PATH, or postgresql://USER@HOST:PORT/DATABASE, also with "
-        "several HOST:PORT separated by commas. A relative PATH starts at the folder of the "
+        description="The database: sqlite:PATH, or postgresql://USER@HOST:PORT/DATABASE; "
+        "several HOST:PORT are separated by commas. A relative PATH starts at the folder of the "
         "configuration file; paths below /etc are refused.",
     )
     synchronous: Literal["full", "normal"] = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,13 +29,13 @@ class Postgres(Program):
         super().__init__("postgres", folder / "postgres.log")
         self.port = free_port()
         self._folder = folder
-        self._data = folder / "postgres"
+        self.data = folder / "postgres"
         self._settings = settings or {}
         self._user = user
 
     def start(self) -> None:
         """Start, and return when the server answers."""
-        is_new = not self._data.exists()
+        is_new = not self.data.exists()
         if is_new:
             self._make()
         options = {
@@ -43,12 +44,18 @@ class Postgres(Program):
             "unix_socket_directories": "",
             **self._settings,
         }
-        command = [*_as_user(), _program("postgres"), "-D", str(self._data)]
+        command = [*_as_user(), _program("postgres"), "-D", str(self.data)]
         command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         self.launch(command, cwd=self._folder)
         self.wait_until(self._answers, "takes connections")
         if is_new:
             self.prepare()
+
+    def stop(self) -> int:
+        """Let the server end its sessions, and stop it."""
+        # SIGTERM would let it wait for the sessions.
+        self._signal(signal.SIGINT)
+        return super().wait() if self.is_running else 0
 
     def prepare(self) -> None:
         """Make what a new server needs."""
@@ -69,12 +76,12 @@ class Postgres(Program):
         return _run(command, self._folder, input=text)
 
     def _make(self) -> None:
-        self._data.mkdir(mode=0o700)
+        self.data.mkdir(mode=0o700)
         if os.geteuid() == 0:
-            shutil.chown(self._data, *_account())
+            shutil.chown(self.data, *_account())
         # Another collation than that of the store, as an operator may have.
         command = [_program("initdb"), "-A", "trust", "-U", self._user, "-E", "UTF8"]
-        command += ["--locale=C.UTF-8", "--no-sync", str(self._data)]
+        command += ["--locale=C.UTF-8", "--no-sync", str(self.data)]
         _run([*_as_user(), *command], self._folder)
 
     def _answers(self) -> bool:

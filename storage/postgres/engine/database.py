@@ -13,7 +13,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from storage.errors import Busy, Locked, StorageError, TookTooLong, Unavailable
-from storage.postgres.engine.connection import PostgresConnection, translated
+from storage.postgres.engine.connection import Driver, PostgresConnection, translated
 from storage.postgres.options import PostgresOptions
 from storage.sql.database import Connection, Result
 from storage.sql.turns import Turns
@@ -36,9 +36,12 @@ _TABLES = ("archive", "fulltext", "names", "links", "journal", "conversations", 
 
 _PARTITIONED = re.compile(r"CREATE TABLE (\w+) .*/\* (PARTITION BY HASH \(owner\)) \*/", re.DOTALL)
 
-#: The server notices within a minute that a client has gone, and then frees its lock.
-_SETTINGS = {
+# The server notices within a minute that a client has gone, and then frees its lock. Each
+# statement has an index; without statistics, and for an archive larger than all others, it would
+# scan.
+SETTINGS = {
     "application_name": "muniment",
+    "enable_seqscan": "off",
     "jit": "off",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
@@ -85,7 +88,7 @@ class PostgresDatabase:
         """
         database = cls(url, options)
         try:
-            await database._connect()
+            await database.connect()
         except Locked:
             await database.close()
             raise
@@ -97,7 +100,12 @@ class PostgresDatabase:
             raise
         return database
 
-    async def _connect(self) -> None:
+    def wrap(self, driver: Driver) -> PostgresConnection:
+        """Return a connection over one of the driver."""
+        return PostgresConnection(driver, self._inserts)
+
+    async def connect(self) -> None:
+        """Connect, as `open` does."""
         self._writer = await self._connect_writer()
         await self._check_application(self._writer)
         for size in (self._options.connections, LONG_READERS):
@@ -116,7 +124,7 @@ class PostgresDatabase:
         """Return a connection that has the lock of the store. Raises Locked, Unavailable."""
         with translated():
             driver = await asyncpg.connect(**self._parameters)
-        writer = PostgresConnection(driver, self._inserts)
+        writer = self.wrap(driver)
         try:
             [[has_lock]] = await writer.fetch(_LOCK)
             if not has_lock:
@@ -240,7 +248,7 @@ class PostgresDatabase:
                 raise Busy("all connections to the database are busy") from error
             raise
         try:
-            yield PostgresConnection(driver, self._inserts)
+            yield self.wrap(driver)
         finally:
             with translated():
                 await pool.release(driver)
@@ -258,7 +266,7 @@ class PostgresDatabase:
         """Vacuum all tables with content, however long that takes."""
         with translated():
             driver = await asyncpg.connect(**(self._parameters | {"command_timeout": None}))
-        cleaner = PostgresConnection(driver, self._inserts)
+        cleaner = self.wrap(driver)
         try:
             for table in _TABLES:
                 await cleaner.execute(f"{command} {table}")
@@ -307,7 +315,7 @@ def _parameters(url: str, options: PostgresOptions) -> _Parameters:
         "command_timeout": options.statement,
         "statement_cache_size": options.statement_cache,
         "max_cached_statement_lifetime": 0,
-        "server_settings": _SETTINGS,
+        "server_settings": SETTINGS,
         # Among several hosts, the one that takes writes.
         "target_session_attrs": None
         if "target_session_attrs" in query
