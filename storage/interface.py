@@ -460,7 +460,7 @@ class EventsStore(Protocol):
         ...
 
     async def snapshot(self, owner: str) -> JournalSnapshot:
-        """Return the contacts and presences of an account, and the place behind its last event."""
+        """Return contacts, presences and requests, and the place behind the last event."""
         ...
 
     async def page(

@@ -415,6 +415,8 @@ class EntryKind(StrEnum):
     PRESENCE = "presence"  #: the presence of a contact, by full JID
     DISPLAYED = "displayed"  #: the last message that the owner has displayed, by peer
     CHANGED = "changed"  #: a message whose content was replaced or removed, by its id
+    REQUEST = "request"  #: a subscription request that waits for the owner, by bare JID
+    FAILED = "failed"  #: a stanza of the owner that was refused later, by the id that it had
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -424,8 +426,8 @@ class JournalEntry:
     owner: str
     kind: EntryKind
     subject: str
-    #: the state in JSON; "": the contact was removed, or is not available. The store writes `id`
-    #: for a displayed message, and `peer` for a changed one
+    #: the state in JSON; "": the contact was removed, or is not available, or the request was
+    #: answered. The store writes `id` for a displayed message, and `peer` for a changed one
     value: str
     at: int  #: microseconds since the epoch
 

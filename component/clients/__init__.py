@@ -1,1 +1,1 @@
-"""Clients of other services: ejabberd's API and logins, and a running Muniment."""
+"""Clients of other services: ejabberd's API and logins, a running Muniment; safe addresses."""

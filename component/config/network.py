@@ -253,6 +253,26 @@ class PublicHttp(Section):
     keepalive_timeout_seconds: KeepaliveTimeout = 75.0
     max_connections: Connections = 1000
     max_connections_per_address: ConnectionsPerAddress = 250
+    max_streams: Count = Field(
+        default=1000,
+        description="Maximum number of open live streams of all users; further ones are refused.",
+    )
+    max_streams_per_user: Count = Field(
+        default=20, description="Maximum number of open live streams of one user."
+    )
+    max_polls: Count = Field(
+        default=5000,
+        description="Maximum number of polls of all users that wait for events; further ones are "
+        "refused.",
+    )
+    max_polls_per_user: Count = Field(
+        default=20, description="Maximum number of polls of one user that wait for events."
+    )
+    poll_seconds: Annotated[int, Field(ge=1, le=55)] = Field(
+        default=50,
+        description="Maximum number of seconds that a poll waits for an event. Many proxies close "
+        "connections that are silent for a minute.",
+    )
 
     @field_validator("trusted_proxies")
     @classmethod

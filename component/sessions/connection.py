@@ -24,9 +24,8 @@ from component.core.accounts.passwords import prepare
 from component.core.ejabberd_options import NS_DISCO_INFO
 from component.core.errors import BadRequest
 from component.core.sessions import events
-from component.core.sessions.commands import SubscriptionType
 from component.core.sessions.credentials import Credential
-from component.core.sessions.outgoing import Outgoing
+from component.core.sessions.outgoing import Outgoing, OwnPresence, Subscription
 from component.core.xml.jids import bare, domain
 from component.sessions import stanzas
 
@@ -144,22 +143,23 @@ class Connection(ClientXMPP):
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
 
-    def announce(self) -> None:
+    def announce(self, presence: OwnPresence | None) -> None:
         """Get the roster, switch carbons on, and send presence."""
-        self._start(self._announce())
+        self._start(self._announce(presence))
 
-    def transmit(self, message: Outgoing) -> None:
-        """Send a message, and report when the server has answered a ping that follows it."""
-        self.send(Message(self, xml=stanzas.message(message)))
-        self._start(self._fence(message.id))
+    def transmit(self, request: Outgoing | OwnPresence | Subscription) -> None:
+        """Send a stanza, and report when the server has answered a ping that follows it."""
+        if isinstance(request, Outgoing):
+            self.send(Message(self, xml=stanzas.message(request)))
+        elif isinstance(request, OwnPresence):
+            self.send(Presence(self, xml=stanzas.presence(request)))
+        else:
+            self.send_presence(pto=request.to, ptype=request.type)
+        self._start(self._fence(request.id))
 
     def send_receipt(self, to: str, id: str) -> None:
         """Acknowledge a message."""
         self.send(Message(self, xml=stanzas.receipt(to, id)))
-
-    def send_subscription(self, to: str, type: SubscriptionType) -> None:
-        """Send a presence about a subscription."""
-        self.send_presence(pto=to, ptype=type)
 
     def join(self, room: str, nick: str) -> None:
         """Enter a room that exists, and report the outcome."""
@@ -191,12 +191,12 @@ class Connection(ClientXMPP):
         finally:
             self.remove_handler(f"IqCallback_{iq['id']}")
 
-    async def _announce(self) -> None:
+    async def _announce(self, presence: OwnPresence | None) -> None:
         with suppress(IqError, TimeoutError):
             self._on_roster(await self._ask("get", ET.Element("{jabber:iq:roster}query")))
         with suppress(IqError, TimeoutError):
             await self._ask("set", ET.Element(f"{{{_NS_CARBONS}}}enable"))
-        self.send_presence()
+        self.send(Presence(self, xml=stanzas.presence(presence)))
 
     async def _fence(self, id: str) -> None:
         try:
@@ -295,7 +295,7 @@ class Connection(ClientXMPP):
         if type == "error":
             condition, text = stanzas.error_of(presence.xml)
             self._end_entering(entered)
-            self._report(events.RoomLeft(room, condition, text))
+            self._report(events.PresenceBounced(room, condition, text))
         elif stanzas.is_own_occupant(presence.xml):
             self._end_entering(entered)
             if type == "available":

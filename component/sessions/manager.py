@@ -17,7 +17,7 @@ from component.core.sessions.commands import Change
 from component.core.sessions.credentials import Credentials, IssueToken
 from component.core.sessions.delivery import Delivery
 from component.core.sessions.machine import Limits
-from component.core.sessions.outgoing import Outgoing
+from component.core.sessions.outgoing import Request
 from component.core.tokens.sign_ins import WRONG_PASSWORD
 from component.sessions.session import OnChange, Session
 
@@ -95,10 +95,22 @@ class SessionManager:
         return session
 
     @contextmanager
-    def delivery(self, owner: str, message: Outgoing) -> Iterator[Delivery]:
-        """Send a message of a user; failures are noted as long as the context is open."""
+    def delivery(self, owner: str, message: Request) -> Iterator[Delivery]:
+        """Send a stanza, or enter a room; failures are noted while the context is open."""
         with self.session(owner).delivery(message) as delivery:
             yield delivery
+
+    def rooms(self, owner: str) -> tuple[str, ...]:
+        """Return the rooms that a user is in, by the session."""
+        session = self._sessions.get(owner)
+        rooms = session.machine.rooms if session is not None and not session.is_closed else {}
+        return tuple(sorted(room for room, is_entered in rooms.items() if is_entered))
+
+    def leave(self, owner: str, room: str) -> None:
+        """Have a user leave a room."""
+        session = self._sessions.get(owner)
+        if session is not None:
+            session.report(events.LeaveRoom(room))
 
     @asynccontextmanager
     async def running(self, start: StartTask) -> AsyncIterator[None]:

@@ -16,7 +16,7 @@ from component.core.sessions import commands, events
 from component.core.sessions.credentials import Credentials, IssueToken
 from component.core.sessions.delivery import Delivery, Undelivered
 from component.core.sessions.machine import Limits, Phase, SessionMachine
-from component.core.sessions.outgoing import Outgoing
+from component.core.sessions.outgoing import Request
 from component.sessions.connection import Connection, Login
 
 log = logging.getLogger(__name__)
@@ -61,8 +61,8 @@ class Session:
             self._execute(command)
 
     @contextmanager
-    def delivery(self, message: Outgoing) -> Iterator[Delivery]:
-        """Send a message; failures are noted as long as the context is open."""
+    def delivery(self, message: Request) -> Iterator[Delivery]:
+        """Send a stanza, or enter a room; failures are noted as long as the context is open."""
         delivery = self._deliveries[message.id] = Delivery()
         try:
             self.report(events.Send(message))
@@ -96,8 +96,8 @@ class Session:
         self._run(self._disconnect(self._task))
 
     @_execute.register
-    def _(self, _: commands.Announce) -> None:
-        self._connection.announce()
+    def _(self, command: commands.Announce) -> None:
+        self._connection.announce(command.presence)
 
     @_execute.register
     def _(self, command: commands.Transmit) -> None:
@@ -114,10 +114,6 @@ class Session:
     @_execute.register
     def _(self, command: commands.SendReceipt) -> None:
         self._connection.send_receipt(command.to, command.id)
-
-    @_execute.register
-    def _(self, command: commands.SendSubscription) -> None:
-        self._connection.send_subscription(command.to, command.type)
 
     @_execute.register
     def _(self, command: commands.Succeed) -> None:

@@ -18,6 +18,7 @@ from component.core.sessions.outgoing import (
     Correction,
     Displayed,
     Outgoing,
+    OwnPresence,
     Reactions,
     Retraction,
     Text,
@@ -85,6 +86,16 @@ def join(occupant: str) -> Element:
     """Return the presence that enters a room under a nickname, without its history."""
     stanza = Element(f"{CLIENT}presence", {"to": occupant})
     SubElement(SubElement(stanza, f"{_MUC}x"), f"{_MUC}history", {"maxstanzas": "0"})
+    return stanza
+
+
+def presence(own: OwnPresence | None) -> Element:
+    """Return the presence of a user, None: available, and nothing else."""
+    stanza = Element(f"{CLIENT}presence")
+    if own is not None and own.show is not None:
+        SubElement(stanza, f"{CLIENT}show").text = own.show
+    if own is not None and own.status:
+        SubElement(stanza, f"{CLIENT}status").text = own.status
     return stanza
 
 

@@ -51,7 +51,7 @@ def make_app(
     cors.allow(app, limits.cors_origins)
     app[keys.guess_limit] = GuessLimit()
     app[keys.refusal_log] = LogOnce()
-    stream_limit = TaskLimit(settings.max_streams, settings.max_streams_per_caller)
+    stream_limit = TaskLimit(limits.max_streams, limits.max_streams_per_caller)
     app[keys.stream_limit] = stream_limit
     app.on_shutdown.append(stream_limit.close)
     poll_limit = TaskLimit(settings.max_polls, settings.max_polls_per_user, "polls")

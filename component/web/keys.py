@@ -19,6 +19,7 @@ from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.offline import OfflineStanzas
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
+from component.core.sessions.actions import SessionActions
 from component.core.sessions.sending import Sender
 from component.core.tokens.access_tokens import AccessToken
 from component.core.tokens.sign_ins import SignIns
@@ -53,6 +54,7 @@ commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)
 sign_ins = web.AppKey("sign_ins", SignIns)
 sender = web.AppKey("sender", Sender)
+session_actions = web.AppKey("session_actions", SessionActions)
 
 #: In the application of a family: the limits of its listener.
 limits = web.AppKey("limits", ListenerSettings)

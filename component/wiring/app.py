@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, contextmanager
 from component.config import Config
 from component.core.archiving.spilling import Lost
 from component.core.background import Background
+from component.core.events.session_changes import SessionChanges
 from component.core.retention.admin import open_archive_admin
 from component.core.sessions.credentials import Credentials
 from component.core.tokens.accounts import with_tokens
@@ -115,7 +116,8 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     parts.grants.watch(connection.restart)
     link = Link(connection, background)
     stack.push_async_callback(link.end)
-    sessions = settings.sessions(config, sign_ins, credentials)
+    changes = SessionChanges(parts.journal)
+    sessions = settings.sessions(config, sign_ins, credentials, changes.note)
     if sessions is not None:
         await stack.enter_async_context(sessions.running(background.start))
     services = http_services(

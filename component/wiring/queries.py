@@ -10,6 +10,7 @@ from component.core.background import Background
 from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
 from component.core.retention.admin import ArchiveAdmin
+from component.core.sessions.actions import SessionActions
 from component.core.sessions.delivery import ClientSessions
 from component.core.sessions.sending import Sender
 from component.core.tokens.sign_ins import SignIns
@@ -113,6 +114,7 @@ def http_services(
         hosts=parts.hosts,
         sign_ins=context.sign_ins,
         sender=None if sessions is None else Sender(sessions, parts.reader),
+        session_actions=None if sessions is None else SessionActions(sessions),
         followers=parts.followers,
         displayed=parts.displayed,
         journal=parts.journal,

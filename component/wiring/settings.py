@@ -23,6 +23,7 @@ from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
 from component.handlers.loading import load
 from component.sessions.manager import SessionManager, SessionSettings
+from component.sessions.session import OnChange
 from component.web.server.settings import EVERYBODY, Listener, ListenerSettings, WebSettings
 from component.wiring import token_key
 from component.xmpp.connection.connector import Connector, Timeouts
@@ -164,7 +165,7 @@ def sign_ins(
 
 
 def sessions(
-    config: Config, sign_ins: SignIns | None, credentials: Credentials
+    config: Config, sign_ins: SignIns | None, credentials: Credentials, on_change: OnChange
 ) -> SessionManager | None:
     """Return the sessions of users, None where there are none."""
     options = config.sessions
@@ -176,7 +177,8 @@ def sessions(
         max=options.max,
         idle_seconds=options.idle_seconds,
     )
-    return SessionManager(where, Hosts(config.xmpp.hosts), credentials, sign_ins.access_token)
+    hosts = Hosts(config.xmpp.hosts)
+    return SessionManager(where, hosts, credentials, sign_ins.access_token, on_change)
 
 
 def retention_defaults(config: Config) -> RetentionDefaults:
@@ -217,6 +219,8 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
             allow_from=EVERYBODY,
             trusted_proxies=config.public_http.trusted_proxies,
             cors_origins=config.public_http.cors_origins,
+            max_streams=config.public_http.max_streams,
+            max_streams_per_caller=config.public_http.max_streams_per_user,
             **_listener(config.public_http),
         ),
         allow_from=http.allow_from,
@@ -231,6 +235,9 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         page_max_bytes=config.archive.page_max_bytes,
         max_streams=http.max_streams,
         max_streams_per_caller=http.max_streams_per_caller,
+        max_polls=config.public_http.max_polls,
+        max_polls_per_user=config.public_http.max_polls_per_user,
+        poll_seconds=config.public_http.poll_seconds,
         stream_heartbeat_seconds=http.stream_heartbeat_seconds,
         count_as_string=config.remote_data.count_as_string,
         roster_details=config.rosters.details,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from contract.conftest import Open
@@ -326,3 +327,28 @@ async def test_conversations_can_be_those_with_some_peers(archive: Archive) -> N
 
     assert [conversation.peer for conversation in page.conversations] == [JULIET, BOB]
     assert page.complete
+
+
+async def test_request_is_part_of_a_snapshot_until_it_ends(events: EventsStore) -> None:
+    request = JournalEntry(
+        owner=ALICE, kind=EntryKind.REQUEST, subject=ROMEO, value='{"status":null}', at=NOON
+    )
+    await events.put([request])
+    assert (await events.snapshot(ALICE)).entries == (request,)
+
+    await events.put([replace(request, value="")])
+    assert (await events.snapshot(ALICE)).entries == ()
+    assert (await rest(events)).events[-1].entry == replace(request, value="")
+
+
+async def test_each_refusal_is_an_event_and_none_is_part_of_a_snapshot(
+    events: EventsStore,
+) -> None:
+    refusal = JournalEntry(
+        owner=ALICE, kind=EntryKind.FAILED, subject="m", value='{"error":"gone"}', at=NOON
+    )
+    for _ in range(2):
+        assert await events.put([refusal]) == {ALICE}
+    assert (await events.snapshot(ALICE)).entries == ()
+    [event] = (await rest(events)).events
+    assert (event.event_id, event.entry) == (2, refusal)

@@ -22,7 +22,7 @@ from component.core.sessions import events
 from component.core.sessions.commands import Change, ChatStateOf, ReceiptOf
 from component.core.sessions.credentials import Credentials
 from component.core.sessions.machine import Phase
-from component.core.sessions.outgoing import ChatState, Outgoing, Text
+from component.core.sessions.outgoing import ChatState, Outgoing, Subscription, Text
 from component.sessions.manager import SessionManager, SessionSettings
 
 RECEIVED = "{urn:xmpp:receipts}received"
@@ -135,8 +135,9 @@ async def test_subscription_and_presence_go_both_ways(
         contact.send(f"<presence type='subscribe' to='{alice.jid}'/>")
         await until(lambda: bob.jid in session.machine.requests)
 
-        session.report(events.Authorize(bob.jid))
-        session.report(events.Subscribe(bob.jid))
+        for type in ("subscribed", "subscribe"):
+            with session.delivery(Subscription(id=type, to=bob.jid, type=type)) as delivery:
+                await delivery.wait_taken()
         await contact.wait_for(lambda stanza: stanza.get("type") == "subscribed")
         await contact.wait_for(lambda stanza: stanza.get("type") == "subscribe")
         contact.send(f"<presence type='subscribed' to='{alice.jid}'/>")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
+from xml.etree.ElementTree import tostring
 
 import pytest
 from support import mam
@@ -110,7 +111,9 @@ async def test_results_from_the_server_reach_the_session_that_asks_and_no_archiv
         await laptop.be_available()
         await laptop.enable_carbons()
         await say_in_turn(phone, his, COUNT)
-        await laptop.settled()
+        await laptop.wait_for(
+            lambda stanza: f">message {COUNT - 1}<" in tostring(stanza, "unicode")
+        )
         before = len(laptop.received)
         page = await mam.query(phone, to=alice.host)
         await laptop.settled()

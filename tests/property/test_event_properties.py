@@ -47,7 +47,12 @@ MESSAGES = st.builds(
 )
 OTHERS = st.builds(
     Step,
-    st.sampled_from(("contact", "removal", "unpushed contact", "presence", "absence", "marker")),
+    st.sampled_from(
+        (
+            *("contact", "removal", "unpushed contact", "presence", "absence", "marker"),
+            *("request", "answer", "refusal"),
+        )
+    ),
     st.sampled_from(PEERS),
     about=st.integers(0, 4),
     value=st.integers(0, 2),
@@ -89,7 +94,8 @@ class World:
     async def do(self, step: Step) -> None:
         """Let it happen."""
         journal, contacts = self.services.journal, self.services.storage.contacts
-        contact = Contact(jid=step.peer, name=f"name {step.value}", subscription="both")
+        subscription = ("both", "to", "both")[step.value % 3]
+        contact = Contact(jid=step.peer, name=f"name {step.value}", subscription=subscription)
         resource = f"{step.peer}/{step.value}"
         match step.kind:
             case "contact":
@@ -110,6 +116,19 @@ class World:
                 journal.note_presence(self.owner, ContactPresence(jid=jid, is_available=False))
             case "marker":
                 await self._display(step)
+            case "request":
+                journal.note_request(self.owner, step.peer, f"request {step.value}")
+            case "answer":
+                journal.note_request_ended(self.owner, step.peer)
+            case "refusal":
+                journal.note_refusal(
+                    self.owner,
+                    f"m{step.value}",
+                    peer=step.peer,
+                    is_message=True,
+                    condition="gone",
+                    text="",
+                )
             case _:
                 await self._talk.take(self._stanza(step))
 

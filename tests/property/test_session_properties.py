@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from component.core.sessions import commands, events
 from component.core.sessions.commands import Command
 from component.core.sessions.machine import MESSAGES_MAX, Limits, Phase, SessionMachine
-from component.core.sessions.outgoing import ChatState, Outgoing, Text
+from component.core.sessions.outgoing import (
+    ChatState,
+    Outgoing,
+    OwnPresence,
+    Request,
+    RoomEntry,
+    Show,
+    Subscription,
+    Text,
+)
 
 Kind = TypeVar("Kind")
 
@@ -31,7 +40,14 @@ def message(id: str, to: str) -> Outgoing:
     return Outgoing(id=id, to=to, type=type, payload=Text("Hi"))
 
 
-sends = st.builds(events.Send, st.builds(message, ids, peers | rooms))
+subscriptions = st.builds(
+    Subscription, id=ids, to=peers, type=st.sampled_from(["subscribe", "unsubscribed"])
+)
+presences = st.builds(OwnPresence, id=ids, show=st.none() | st.sampled_from(Show))
+entries = st.builds(RoomEntry, id=ids, room=rooms)
+sends = st.builds(
+    events.Send, st.builds(message, ids, peers | rooms) | subscriptions | presences | entries
+)
 link_events = st.one_of(
     st.just(events.Used()),
     st.builds(events.LoggedIn, st.booleans()),
@@ -71,8 +87,7 @@ contact_events = st.one_of(
         chat_state=st.none() | st.sampled_from(ChatState),
         is_carbon=st.booleans(),
     ),
-    st.builds(events.Subscribe, peers, st.booleans()),
-    st.builds(events.Authorize, peers, st.booleans()),
+    st.builds(events.PresenceBounced, peers | rooms, st.just("gone")),
 )
 steps = st.lists(
     st.tuples(sends | link_events | message_events | contact_events, st.floats(0, 60)), max_size=60
@@ -108,7 +123,6 @@ def test_stanzas_are_sent_only_on_line(steps: list[tuple[events.Event, float]]) 
             commands.Transmit,
             commands.Join,
             commands.Leave,
-            commands.SendSubscription,
         )
         if any(isinstance(command, stanzas) for command in made):
             assert was_online or isinstance(event, events.LoggedIn)
@@ -119,7 +133,7 @@ def test_message_has_one_outcome_and_nothing_is_sent_twice(
     steps: list[tuple[events.Event, float]],
 ) -> None:
     run = Run()
-    pending: dict[str, Outgoing] = {}
+    pending: dict[str, Request] = {}
     for event, seconds in steps:
         if isinstance(event, events.Send):
             if event.message.id in pending:

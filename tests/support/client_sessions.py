@@ -10,7 +10,13 @@ from xml.etree.ElementTree import tostring
 from component.core.archiving.writer import Queue
 from component.core.sessions.commands import Fail
 from component.core.sessions.delivery import Delivery, Undelivered
-from component.core.sessions.outgoing import ChatState, Outgoing, nick_of
+from component.core.sessions.outgoing import (
+    ChatState,
+    Outgoing,
+    Request,
+    RoomEntry,
+    nick_of,
+)
 from component.core.xml.jids import bare, resource
 from component.core.xml.times import now
 from component.sessions import stanzas
@@ -23,24 +29,35 @@ class EchoServer:
     """Takes every message, and archives it for its sender at once."""
 
     queue: Queue
-    sent: list[tuple[str, Outgoing]] = field(default_factory=list)
+    sent: list[tuple[str, Request]] = field(default_factory=list)
     condition: str = ""  #: with which messages are refused
     is_silent: bool = False  #: whether messages are neither taken nor refused
     archives: bool = True
+    entered: set[str] = field(default_factory=set)  #: rooms
 
     @contextmanager
-    def delivery(self, owner: str, message: Outgoing) -> Iterator[Delivery]:
-        """Take or refuse a message."""
+    def delivery(self, owner: str, message: Request) -> Iterator[Delivery]:
+        """Take or refuse a stanza."""
         delivery = Delivery()
         self.sent.append((owner, message))
         if self.condition:
-            failure = Fail(message.id, self.condition, "Not here.", by=bare(message.to))
-            delivery.fail(Undelivered(failure))
+            by = message.room or bare(getattr(message, "to", ""))
+            delivery.fail(Undelivered(Fail(message.id, self.condition, "Not here.", by=by)))
         elif not self.is_silent:
             delivery.succeed()
-            if self.archives and not isinstance(message.payload, ChatState):
+            if isinstance(message, RoomEntry):
+                self.entered.add(message.room)
+            elif not isinstance(message, Outgoing):
+                pass
+            elif self.archives and not isinstance(message.payload, ChatState):
                 self.queue.put([_row(owner, message)])
         yield delivery
+
+    def rooms(self, owner: str) -> tuple[str, ...]:
+        return tuple(sorted(self.entered))
+
+    def leave(self, owner: str, room: str) -> None:
+        self.entered.discard(room)
 
 
 def _row(owner: str, message: Outgoing) -> NewMessage:

@@ -13,6 +13,7 @@ class Replica:
     cursor: str | int = 0
     contacts: dict[str, Any] = field(default_factory=dict)
     presences: dict[str, Any] = field(default_factory=dict)
+    requests: dict[str, Any] = field(default_factory=dict)
     conversations: dict[str, Any] = field(default_factory=dict)
     event_ids: list[int] = field(default_factory=list)
 
@@ -23,6 +24,7 @@ class Replica:
             cursor=snapshot["cursor"],
             contacts={item["jid"]: item for item in snapshot["contacts"] or ()},
             presences={item["jid"]: item for item in snapshot["presences"]},
+            requests={item["jid"]: item for item in snapshot["requests"]},
             conversations={item["peer"]: item for item in snapshot["conversations"]},
         )
 
@@ -32,6 +34,7 @@ class Replica:
         return {
             "contacts": self.contacts,
             "presences": self.presences,
+            "requests": self.requests,
             "conversations": self.conversations,
         }
 
@@ -47,6 +50,10 @@ class Replica:
                 self.presences.pop(presence["jid"], None)
                 if presence["available"]:
                     self.presences[presence["jid"]] = presence
+            if (request := event["request"]) is not None:
+                self.requests.pop(request["jid"], None)
+                if request["waits"]:
+                    self.requests[request["jid"]] = request
             if (conversation := event["conversation"]) is not None:
                 self.conversations[conversation["peer"]] = conversation
         self.cursor = page["cursor"]

@@ -46,6 +46,9 @@ SERVER: Mapping[str, Callable[[ServerFacts], Finding]] = MappingProxyType(
     }
 )
 
+#: Checks that say something about a server without our virtual hosts.
+_OF_EVERY_SERVER = (virtual_host.ID, global_routes.ID)
+
 IDS = (*LOCAL, *SERVER)
 
 
@@ -71,6 +74,6 @@ def unexamined(reason: str) -> tuple[Finding, ...]:
 def _finding(id: str, facts: ServerFacts) -> Finding:
     if id in facts.needs.ignored:
         return skipped(id, "xmpp.ignored_checks names it")
-    if id != virtual_host.ID and not facts.served:
+    if id not in _OF_EVERY_SERVER and not facts.served:
         return skipped(id, "this ejabberd has no virtual host of xmpp.hosts")
     return SERVER[id](facts)

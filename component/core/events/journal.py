@@ -1,8 +1,9 @@
-"""The journal of accounts whose users read events: contacts and their presences, as they change.
+"""The journal of accounts whose users read events: contacts, presences, requests, late refusals.
 
-Roster pushes and presences come in copies. Rosters change without a push as well: while no client
-of the user is connected, or while Muniment is not. So a roster is read at the first look of a user
-on a connection, and every ten minutes, and the differences are entered.
+Roster pushes and presences come in copies, and through the sessions of users. Rosters change
+without a push as well: while no client of the user is connected, or while Muniment is not. So a
+roster is read at the first look of a user on a connection, and every ten minutes, and the
+differences are entered.
 """
 
 from __future__ import annotations
@@ -12,11 +13,19 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 from cachetools import LRUCache, TTLCache
 
 from component.core.errors import Refused
-from component.core.events.values import ENDED, ContactPresence, contact_value
+from component.core.events.values import (
+    ENDED,
+    ContactPresence,
+    contact_value,
+    fields_of,
+    refusal_value,
+    request_value,
+)
 from component.core.rosters.protocol import Rosters
 from component.core.shared_tasks import SharedTasks
 from component.core.store_errors import translated
@@ -41,6 +50,9 @@ READS_MAX = 3
 
 #: A larger roster is not entered in a journal.
 CONTACTS_MAX = 2000
+
+#: Subscription requests that a journal keeps: anybody can send some.
+REQUESTS_MAX = 500
 
 #: Changes that wait to be written; the oldest are dropped first.
 PENDING_MAX = 20_000
@@ -125,6 +137,27 @@ class EventJournal:
         """Note a presence that a user received; the journal keeps only those of contacts."""
         if self.is_open(owner):
             self._note(owner, EntryKind.PRESENCE, presence.jid, presence.value())
+
+    def note_request(self, owner: str, jid: str, status: str = "") -> None:
+        """Note that somebody asks to see the presence of a user. `jid` is a bare JID."""
+        if self.is_open(owner):
+            self._note(owner, EntryKind.REQUEST, jid, request_value(status))
+
+    def note_request_ended(self, owner: str, jid: str) -> None:
+        """Note that a request was answered or withdrawn."""
+        if self.is_open(owner):
+            self._note(owner, EntryKind.REQUEST, jid, ENDED)
+
+    def note_refusal(
+        self, owner: str, id: str, *, peer: str, is_message: bool, condition: str, text: str
+    ) -> None:
+        """Note that a stanza of a user was refused after its sender had an answer.
+
+        `peer` is the bare JID to which it was sent.
+        """
+        if self.is_open(owner):
+            value = refusal_value(peer=peer, is_message=is_message, condition=condition, text=text)
+            self._note(owner, EntryKind.FAILED, id, value)
 
     def roster_changed(self, owner: str) -> None:
         """Read a roster again: it was changed over HTTP, or by a command."""
@@ -251,7 +284,7 @@ class EventJournal:
                     self._on_written(changed)
 
     async def _admitted(self, entries: Iterable[JournalEntry]) -> list[JournalEntry]:
-        """Return the entries without the presences of those who are no contacts."""
+        """Return the entries without those of presences and requests that do not count."""
         admitted: list[JournalEntry] = []
         for entry in entries:
             contacts = await self._contacts_of(entry.owner)
@@ -261,6 +294,15 @@ class EventJournal:
                 admitted.append(entry)
                 if not entry.value:
                     admitted += await self._ended_presences(entry)
+                elif _sees_owner(entry):
+                    admitted.append(
+                        replace(entry, kind=EntryKind.REQUEST, value=ENDED, subject=bare)
+                    )
+            elif entry.kind is EntryKind.REQUEST:
+                if not entry.value or await self._may_ask(entry):
+                    admitted.append(entry)
+            elif entry.kind is not EntryKind.PRESENCE:
+                admitted.append(entry)
             elif bare not in contacts:
                 continue
             elif entry.subject == bare:
@@ -268,6 +310,19 @@ class EventJournal:
             else:
                 admitted.append(entry)
         return admitted
+
+    async def _may_ask(self, request: JournalEntry) -> bool:
+        """Return whether a request waits for the user; the server itself answers some."""
+        entries = (await self._store.snapshot(request.owner)).entries
+        requests = [entry.subject for entry in entries if entry.kind is EntryKind.REQUEST]
+        if request.subject not in requests and len(requests) >= REQUESTS_MAX:
+            return False
+        return not any(
+            entry.kind is EntryKind.CONTACT
+            and entry.subject == request.subject
+            and _sees_owner(entry)
+            for entry in entries
+        )
 
     async def _contacts_of(self, owner: str) -> set[str]:
         contacts = self._contacts.get(owner)
@@ -282,13 +337,7 @@ class EventJournal:
         """Return the ends of all presences of a contact."""
         snapshot = await self._store.snapshot(contact.owner)
         return [
-            JournalEntry(
-                owner=entry.owner,
-                kind=entry.kind,
-                subject=entry.subject,
-                value=ENDED,
-                at=contact.at,
-            )
+            replace(entry, value=ENDED, at=contact.at)
             for entry in snapshot.entries
             if entry.kind is EntryKind.PRESENCE and jids.bare(entry.subject) == contact.subject
         ]
@@ -301,6 +350,11 @@ class EventJournal:
             return
         for owner in closed:
             self.forget(owner)
+
+
+def _sees_owner(contact: JournalEntry) -> bool:
+    """Return whether a contact sees the presence of the user (RFC 6121 section 2.1.2.5)."""
+    return fields_of(contact).get("subscription") in ("from", "both")
 
 
 def _log_failure(owner: str, task: asyncio.Task[None]) -> None:

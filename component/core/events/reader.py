@@ -63,6 +63,7 @@ class Snapshot:
     cursor: str
     contacts: tuple[JournalEntry, ...] | None  #: None: the roster cannot be read now
     presences: tuple[JournalEntry, ...]
+    requests: tuple[JournalEntry, ...]  #: subscription requests that wait for the user
     conversations: tuple[ConversationState, ...]
     next: str | None  #: id behind which there are older conversations, None: there are none
 
@@ -109,6 +110,7 @@ class EventReader:
             cursor=snapshot.cursor,
             contacts=contacts if has_roster else None,
             presences=_of_kind(snapshot.entries, EntryKind.PRESENCE),
+            requests=_of_kind(snapshot.entries, EntryKind.REQUEST),
             conversations=tuple(
                 ConversationState(peer=row.peer, unread=row.unread, last=last)
                 for row, last in zip(page.conversations, messages, strict=True)

@@ -17,7 +17,7 @@ GROUPS_LENGTH_MAX = 2000
 #: Values of <show/> (RFC 6121 section 4.7.2.1).
 SHOWS = frozenset({"away", "chat", "dnd", "xa"})
 
-#: The value of a contact that was removed, and of a presence that has ended.
+#: The value of a contact that was removed, of a presence and of a request that has ended.
 ENDED = ""
 
 
@@ -42,6 +42,23 @@ class ContactPresence:
                 "priority": self.priority,
             }
         )
+
+
+def request_value(status: str) -> str:
+    """Return the value of the entry of a subscription request that waits."""
+    return _json({"status": status[:STATUS_MAX] or None})
+
+
+def refusal_value(*, peer: str, is_message: bool, condition: str, text: str) -> str:
+    """Return the value of the entry of a stanza that was refused by or for a peer."""
+    return _json(
+        {
+            "peer": peer,
+            "type": "message" if is_message else "subscription",
+            "error": condition,
+            "message": text[:STATUS_MAX] or None,
+        }
+    )
 
 
 def contact_value(contact: Contact) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from component.core.sessions.events import PresenceOf, RosterItem
-from component.core.sessions.outgoing import ChatState, Outgoing
+from component.core.sessions.outgoing import ChatState, Outgoing, OwnPresence, Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +29,14 @@ class Disconnect:
 class Announce:
     """Get the roster, switch carbons on (XEP-0280), and send presence."""
 
+    presence: OwnPresence | None = None  #: None: available, and nothing else
+
 
 @dataclass(frozen=True, slots=True)
 class Transmit:
-    """Send a message, and behind it a request to the server whose answer is `Answered`."""
+    """Send a stanza, and behind it a request to the server whose answer is `Answered`."""
 
-    message: Outgoing
+    message: Outgoing | OwnPresence | Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +63,16 @@ class SendReceipt:
     id: str
 
 
-SubscriptionType = Literal["subscribe", "subscribed", "unsubscribe", "unsubscribed"]
-
-
-@dataclass(frozen=True, slots=True)
-class SendSubscription:
-    """Send a presence about a subscription (RFC 6121 section 3)."""
-
-    to: str
-    type: SubscriptionType
-
-
 @dataclass(frozen=True, slots=True)
 class Succeed:
-    """The server took the message of this id; a `Fail` may follow."""
+    """The server took the stanza of this id, or the room is entered; a `Fail` may follow."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The message of this id was not delivered."""
+    """The stanza of this id was not delivered, or the room not entered."""
 
     id: str
     condition: str  #: RFC 6120 section 8.3.3
@@ -106,8 +96,19 @@ class ReceiptOf:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class RefusalOf:
+    """A stanza of the user was refused after its sender had an answer."""
+
+    id: str
+    jid: str  #: bare JID to which it was sent
+    is_message: bool
+    condition: str
+    text: str
+
+
 #: Changes that a client of the user may want to know.
-Change = RosterItem | PresenceOf | ChatStateOf | ReceiptOf
+Change = RosterItem | PresenceOf | ChatStateOf | ReceiptOf | RefusalOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,6 @@ Command = (
     | Join
     | Leave
     | SendReceipt
-    | SendSubscription
     | Succeed
     | Fail
     | Notify

@@ -1,4 +1,4 @@
-"""The way of one message through a session, as its sender sees it."""
+"""The way of one stanza through a session, as its sender sees it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from component.core.errors import Refused
 from component.core.sessions.commands import Fail
-from component.core.sessions.outgoing import Outgoing
+from component.core.sessions.outgoing import Request
 
 #: HTTP statuses of the conditions of RFC 6120 section 8.3.3; any other condition is a conflict.
 _STATUSES = {
@@ -43,14 +43,14 @@ class Undelivered(Refused):
 
 
 class Delivery:
-    """One message on its way."""
+    """One stanza on its way."""
 
     def __init__(self) -> None:
         self._taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failed: asyncio.Future[Undelivered] = asyncio.get_running_loop().create_future()
 
     def succeed(self) -> None:
-        """Note that the server has taken the message."""
+        """Note that the server has taken the stanza, or that the room is entered."""
         if not self._taken.done():
             self._taken.set_result(None)
 
@@ -60,7 +60,7 @@ class Delivery:
             self._failed.set_result(failure)
 
     async def wait_taken(self) -> None:
-        """Return when the server has taken the message. Raises Undelivered."""
+        """Return when the server has taken the stanza. Raises Undelivered."""
         await self.wait_for(self._taken)
 
     async def wait_for(self, other: asyncio.Future[_Result]) -> _Result:
@@ -73,11 +73,19 @@ class Delivery:
 
 
 class ClientSessions(Protocol):
-    """Sends messages through the sessions of users."""
+    """Sends messages and presences through the sessions of users, and enters rooms."""
 
-    def delivery(self, owner: str, message: Outgoing) -> AbstractContextManager[Delivery]:
-        """Send a message of a user; failures are noted as long as the context is open.
+    def delivery(self, owner: str, message: Request) -> AbstractContextManager[Delivery]:
+        """Send a stanza of a user, or enter a room; failures are noted while the context is open.
 
         Raises NotAuthorized for an owner without an account here, Overloaded.
         """
+        ...
+
+    def rooms(self, owner: str) -> tuple[str, ...]:
+        """Return the bare JIDs of the rooms that a user is in, by the session."""
+        ...
+
+    def leave(self, owner: str, room: str) -> None:
+        """Have a user leave a room, if the session is in it."""
         ...

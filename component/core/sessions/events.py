@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from component.core.sessions.outgoing import ChatState, Outgoing
+from component.core.sessions.outgoing import ChatState, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The user sends a message."""
+    """The user sends a message or a presence, or enters a room."""
 
-    message: Outgoing
+    message: Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +134,12 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Subscribe:
-    """The user asks to see the presence of a contact, or no longer wants to."""
+class PresenceBounced:
+    """A presence came back with an error."""
 
-    jid: str
-    is_wanted: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Authorize:
-    """The user lets a contact see the own presence, or refuses it."""
-
-    jid: str
-    is_granted: bool = True
+    sender: str  #: bare JID of the entity that refused it
+    condition: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +167,6 @@ Event = (
     | RoomEntered
     | RoomLeft
     | Received
-    | Subscribe
-    | Authorize
+    | PresenceBounced
     | LeaveRoom
 )

@@ -9,13 +9,21 @@ from enum import StrEnum
 from functools import singledispatchmethod
 
 from component.core.sessions import commands, events
-from component.core.sessions.commands import Command, Fail, Notify
-from component.core.sessions.outgoing import Outgoing, nick_of
+from component.core.sessions.commands import Command, Fail, Notify, RefusalOf
+from component.core.sessions.outgoing import (
+    Outgoing,
+    OwnPresence,
+    Request,
+    RoomEntry,
+    Subscription,
+    nick_of,
+)
 from component.core.xml.jids import bare
 from component.core.xml.stanza import GROUPCHAT
 
 #: Bounds of what one session remembers.
-MESSAGES_MAX = 100  # that are not settled
+MESSAGES_MAX = 100  # that are not settled, with all other stanzas of the user
+SETTLED_MAX = 500  # that may still be refused
 ROOMS_MAX = 100
 CONTACTS_MAX = 5000
 PRESENCES_MAX = 5000
@@ -70,10 +78,15 @@ class SessionMachine:
         self._uniform = uniform
         self._now = self._last_used = self._online_since = now
         self._pause = limits.first_pause
-        self._queued: dict[str, Outgoing] = {}  # not sent yet
-        self._sent: dict[str, Outgoing] = {}  # not settled, or not answered yet
+        self.presence: OwnPresence | None = None
+        self._queued: dict[str, Request] = {}  # not sent yet
+        self._sent: dict[str, Request] = {}  # not settled, or not answered yet
         self._answered: set[str] = set()  # those of them that the server has taken
         self._abandoned: set[str] = set()  # those of them that nobody waits for
+        #: bare JIDs to which messages went that are settled, by id
+        self._settled: OrderedDict[str, str] = OrderedDict()
+        #: ids of the last subscriptions, by the bare JID to which they went
+        self._subscriptions: OrderedDict[str, str] = OrderedDict()
 
     @property
     def pending(self) -> int:
@@ -108,7 +121,7 @@ class SessionMachine:
         if not event.is_resumed:
             self.presences.clear()
             yield from self._fail_all(self._sent, "remote-server-timeout", _LOST)
-            yield commands.Announce()
+            yield commands.Announce(self.presence)
             for room in self.rooms:
                 self.rooms[room] = False
                 yield commands.Join(room, nick_of(self.owner))
@@ -194,30 +207,62 @@ class SessionMachine:
     @_on.register
     def _(self, event: events.Bounced) -> Iterator[Command]:
         message = self._sent.get(event.id)
-        if message is None or bare(event.sender) not in (bare(message.to), bare(self.owner), ""):
+        if not isinstance(message, Outgoing):
+            yield from self._refused_late(event)
+            return
+        if bare(event.sender) not in (bare(message.to), bare(self.owner), ""):
             return
         if message.room is not None and event.condition == "not-acceptable":
             # The room has forgotten the user, so the next message enters again.
             self.rooms.pop(message.room, None)
         is_awaited = event.id not in self._abandoned
         self._forget(event.id)
+        self._settled.pop(event.id, None)
         if is_awaited:
             yield Fail(event.id, event.condition, event.text, event.sender)
+        else:
+            yield Notify(RefusalOf(event.id, bare(message.to), True, event.condition, event.text))
+
+    def _refused_late(self, event: events.Bounced) -> Iterator[Command]:
+        """Notify of the refusal of a message that nobody waits for any more."""
+        to = self._settled.get(event.id)
+        if to is not None and bare(event.sender) in (to, bare(self.owner), ""):
+            del self._settled[event.id]
+            yield Notify(RefusalOf(event.id, to, True, event.condition, event.text))
+
+    @_on.register
+    def _(self, event: events.PresenceBounced) -> Iterator[Command]:
+        if event.sender in self.rooms:
+            yield from self._on(events.RoomLeft(event.sender, event.condition, event.text))
+            return
+        id = self._subscriptions.pop(event.sender, None)
+        if id in self._sent and id not in self._abandoned:
+            self._forget(id)
+            yield Fail(id, event.condition, event.text, event.sender)
+        elif id is not None:
+            yield Notify(RefusalOf(id, event.sender, False, event.condition, event.text))
 
     @_on.register
     def _(self, event: events.Settled) -> Iterator[Command]:
         self._queued.pop(event.id, None)
+        message = self._sent.get(event.id)
+        if isinstance(message, Outgoing):
+            _remember(self._settled, event.id, bare(message.to))
         if event.id in self._answered:
             self._forget(event.id)
         elif event.id in self._sent:
             self._abandoned.add(event.id)
         yield from ()
 
-    def _transmit(self, message: Outgoing) -> Iterator[Command]:
-        """Send a queued message, or first enter the room that it is for."""
+    def _transmit(self, message: Request) -> Iterator[Command]:
+        """Send a queued stanza, or first enter the room that it is for."""
         room = message.room
         if room is None or self.rooms.get(room):
             del self._queued[message.id]
+            if isinstance(message, RoomEntry):
+                yield commands.Succeed(message.id)
+                return
+            self._note_sent(message)
             self._sent[message.id] = message
             yield commands.Transmit(message)
         elif room not in self.rooms:
@@ -229,8 +274,17 @@ class SessionMachine:
             self.rooms[room] = False
             yield commands.Join(room, nick_of(self.owner))
 
+    def _note_sent(self, message: Outgoing | OwnPresence | Subscription) -> None:
+        """Note what a stanza of the user changes."""
+        if isinstance(message, OwnPresence):
+            self.presence = message
+        elif isinstance(message, Subscription):
+            _remember(self._subscriptions, message.to, message.id)
+            if message.type in ("subscribed", "unsubscribed"):
+                self.requests.pop(message.to, None)
+
     def _fail_all(
-        self, messages: dict[str, Outgoing], condition: str, text: str
+        self, messages: dict[str, Request], condition: str, text: str
     ) -> Iterator[Command]:
         for id in list(messages):
             messages.pop(id)
@@ -330,21 +384,6 @@ class SessionMachine:
         return bool(unavailable)
 
     @_on.register
-    def _(self, event: events.Subscribe) -> Iterator[Command]:
-        if self.phase is Phase.ONLINE:
-            yield commands.SendSubscription(
-                event.jid, "subscribe" if event.is_wanted else "unsubscribe"
-            )
-
-    @_on.register
-    def _(self, event: events.Authorize) -> Iterator[Command]:
-        if self.phase is Phase.ONLINE:
-            self.requests.pop(event.jid, None)
-            yield commands.SendSubscription(
-                event.jid, "subscribed" if event.is_granted else "unsubscribed"
-            )
-
-    @_on.register
     def _(self, event: events.Received) -> Iterator[Command]:
         if event.type in (GROUPCHAT, "error"):
             return
@@ -359,3 +398,11 @@ class SessionMachine:
         # to those who may know that the user is there (section 8).
         if event.asks_receipt and event.id and sees_us and not event.is_carbon:
             yield commands.SendReceipt(event.sender, event.id)
+
+
+def _remember(values: OrderedDict[str, str], key: str, value: str) -> None:
+    """Set a value as the newest one, and forget the oldest beyond SETTLED_MAX."""
+    values[key] = value
+    values.move_to_end(key)
+    if len(values) > SETTLED_MAX:
+        values.popitem(last=False)

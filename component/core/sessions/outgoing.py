@@ -1,9 +1,10 @@
-"""A message that a user sends over HTTP, and the payload that it has."""
+"""Stanzas that a user sends over HTTP: messages with their payload, presences, room entries."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from component.core.xml.jids import bare, local
 from component.core.xml.stanza import GROUPCHAT
@@ -73,6 +74,56 @@ class Outgoing:
     def room(self) -> str | None:
         """The bare JID of the room that it is for, None if it is for a user."""
         return bare(self.to) if self.type == GROUPCHAT else None
+
+
+class Show(StrEnum):
+    """Values of <show/> in presences (RFC 6121 section 4.7.2.1)."""
+
+    AWAY = "away"
+    CHAT = "chat"
+    DND = "dnd"
+    XA = "xa"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPresence:
+    """The presence of the user, which the session keeps."""
+
+    id: str
+    show: Show | None = None
+    status: str = ""
+
+    @property
+    def room(self) -> None:
+        """It is for no room."""
+
+
+SubscriptionType = Literal["subscribe", "subscribed", "unsubscribe", "unsubscribed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A presence about a subscription (RFC 6121 section 3)."""
+
+    id: str
+    to: str  #: bare JID of a contact
+    type: SubscriptionType
+
+    @property
+    def room(self) -> None:
+        """It is for no room."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomEntry:
+    """The user enters a room."""
+
+    id: str
+    room: str  #: bare JID
+
+
+#: What a session sends, each with an id.
+Request = Outgoing | OwnPresence | Subscription | RoomEntry
 
 
 def nick_of(owner: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from component.core.accounts.protocol import Authenticator
@@ -89,6 +91,8 @@ class SignIns:
         self._on_password = on_password
         self._grants = grants or TokenBucket(GRANTS_BURST, GRANTS_REFILL_SECONDS)
         self._tickets = Tickets()
+        #: set when the sign-ins of a user change, by the JID of the user
+        self._watching: dict[str, set[asyncio.Event]] = {}
         self._pending = 0  # passwords of sign-ins that are checked at the moment
         self._refresh_micros = refresh_days * 24 * 3600 * MICROSECONDS
 
@@ -122,6 +126,7 @@ class SignIns:
         if not is_added:
             # The password has changed, or the account has gone, while it was checked.
             raise NotAuthorized(WRONG_PASSWORD)
+        self._note_change(jid)
         self._grants.take(jid)
         if self._on_password is not None:
             self._on_password(jid, password)
@@ -174,6 +179,34 @@ class SignIns:
             raise ExpiredToken
         return await self._unrevoked(token)
 
+    async def check(self, token: AccessToken) -> None:
+        """Raise NotAuthorized if the sign-in of a token has ended, Overloaded."""
+        await self._unrevoked(token)
+
+    async def wait_ended(self, token: AccessToken, *, pause: float) -> None:
+        """Return as soon as a token is not valid any more.
+
+        A sign-in that this process revokes ends at once, any other one within `pause` seconds.
+        """
+        changed = asyncio.Event()
+        self._watching.setdefault(token.jid, set()).add(changed)
+        try:
+            while (seconds := token.expires_at - self._clock() / MICROSECONDS) > 0:
+                changed.clear()
+                # While the store cannot be read, the sign-in may be valid.
+                with suppress(Overloaded):
+                    await self.check(token)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(pause, seconds)):
+                        await changed.wait()
+        except NotAuthorized:
+            return
+        finally:
+            watching = self._watching[token.jid]
+            watching.discard(changed)
+            if not watching:
+                del self._watching[token.jid]
+
     def is_access_token(self, text: str) -> bool:
         """Return whether a text is an access token of ours, expired or revoked or not."""
         return self._access.is_own(text)
@@ -191,11 +224,19 @@ class SignIns:
             is_removed = await self._store.remove(jid, id)
         if not is_removed:
             raise ItemNotFound("There is no such sign-in.")
+        self._note_change(jid)
 
     async def revoke_all(self, jid: str) -> int:
         """Revoke all sign-ins of a user, and return their number. Raises Overloaded."""
         with translated():
-            return await self._store.remove_all(jid)
+            count = await self._store.remove_all(jid)
+        self._note_change(jid)
+        return count
+
+    def _note_change(self, jid: str) -> None:
+        """Have those who wait for the end of a sign-in look again."""
+        for changed in self._watching.get(jid, ()):
+            changed.set()
 
     async def _live(self, id: str) -> SignIn:
         """Return a sign-in that was neither revoked nor has expired. Raises NotAuthorized."""
@@ -286,6 +327,7 @@ class SignIns:
             return repeated
         with translated():
             await self._store.remove(row.jid, row.id)
+        self._note_change(row.jid)
         log.warning(
             "a refresh token of %s was used twice: its sign-in %s is revoked", row.jid, row.id
         )

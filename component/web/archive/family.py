@@ -7,7 +7,7 @@ from aiohttp import web
 from component.core.access.authorize import Authorizer
 from component.core.reading.reader import ArchiveReader
 from component.web import keys
-from component.web.archive import archives, conversations, rosters, sending, stream
+from component.web.archive import archives, conversations, rosters, sending, session, stream
 from component.web.auth.authenticate import authenticate
 from component.web.auth.bearer import authenticate_user
 from component.web.server.family import Family
@@ -22,9 +22,12 @@ def _users(prefix: str, settings: WebSettings, services: Services) -> web.Applic
     app = _make_app(prefix, settings, services, services.authorizer.for_users())
     app.add_routes(rosters.routes(prefix))
     app.add_routes(sending.routes(prefix))
+    app.add_routes(session.routes(prefix))
     app[keys.rosters] = services.rosters
     if services.sender is not None:
         app[keys.sender] = services.sender
+    if services.session_actions is not None:
+        app[keys.session_actions] = services.session_actions
     return app
 
 

@@ -1,4 +1,4 @@
-"""The model of a message that a user sends; an unknown field is an error."""
+"""Models of the messages and presences that a user sends; an unknown field is an error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import uuid4
 from pydantic import AfterValidator, Field
 
 from component.core.errors import BadRequest, TooLarge
+from component.core.events.values import STATUS_MAX
 from component.core.remote_data.posts import naming
 from component.core.sessions.outgoing import (
     ChatState,
@@ -18,6 +19,7 @@ from component.core.sessions.outgoing import (
     Payload,
     Reactions,
     Retraction,
+    Show,
     Text,
 )
 from component.core.xml.jids import Jids, resource
@@ -52,6 +54,13 @@ def _message_id(value: str) -> str:
 
 XmlText = Annotated[str, Field(strict=True, min_length=1), AfterValidator(_text)]
 Reaction = Annotated[XmlText, Field(max_length=REACTION_MAX)]
+
+
+class PresenceFields(Parameters):
+    """PUT {prefix}/v1/archives/{owner}/presence."""
+
+    show: Show | None = None
+    status: Annotated[XmlText, Field(max_length=STATUS_MAX)] | None = None
 
 
 class SendFields(Parameters):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import time
 
 from aiohttp import web
@@ -69,6 +70,23 @@ def seconds_left(request: web.Request) -> float | None:
     """Return the number of seconds for which a request is authenticated; None: for ever."""
     token = request.get(keys.access_token)
     return None if token is None else max(0.0, token.expires_at - time())
+
+
+async def wait_ended(request: web.Request, *, pause: float) -> None:
+    """Return once a request is not authenticated any more; that of an operator always is.
+
+    `pause` is the number of seconds between two looks at the store.
+    """
+    token = request.get(keys.access_token)
+    if token is None:
+        await asyncio.Event().wait()
+    else:
+        await request.app[keys.sign_ins].wait_ended(token, pause=pause)
+
+
+async def check(request: web.Request) -> None:
+    """Raise NotAuthorized if the sign-in of a request has ended meanwhile, Overloaded."""
+    await request.app[keys.sign_ins].check(access_token(request))
 
 
 async def _verified(request: web.Request) -> AccessToken:

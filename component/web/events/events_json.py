@@ -14,7 +14,7 @@ from storage.rows import EntryKind, JournalEntry
 _MESSAGE = "message"
 
 #: Keys of which an event has one.
-_KEYS = (_MESSAGE, "contact", "presence", "displayed")
+_KEYS = (_MESSAGE, "contact", "presence", "displayed", "request", "failed")
 
 _REMOVED = {"name": "", "subscription": REMOVE, "asked": False, "groups": []}
 
@@ -61,6 +61,7 @@ def snapshot(owner: str, state: Snapshot, *, xml: bool) -> dict[str, Any]:
         "cursor": state.cursor,
         "contacts": None if contacts is None else [_contact(entry) for entry in contacts],
         "presences": [_presence(entry) for entry in state.presences],
+        "requests": [_request(entry) for entry in state.requests],
         "conversations": [conversation(item, xml=xml) for item in state.conversations],
         "next": state.next,
     }
@@ -79,10 +80,21 @@ def _presence(entry: JournalEntry) -> dict[str, Any]:
     }
 
 
+def _request(entry: JournalEntry) -> dict[str, Any]:
+    return {
+        "jid": entry.subject,
+        "waits": entry.value != "",
+        "status": fields_of(entry).get("status"),
+        "since": format_time(entry.at),
+    }
+
+
 #: The keys of an event of each kind of entry.
 _ENTRIES = {
     EntryKind.CONTACT: lambda entry: {"contact": _contact(entry)},
     EntryKind.PRESENCE: lambda entry: {"presence": _presence(entry)},
     EntryKind.DISPLAYED: lambda entry: {"displayed": {"peer": entry.subject, **fields_of(entry)}},
     EntryKind.CHANGED: lambda entry: {"about": entry.subject},
+    EntryKind.REQUEST: lambda entry: {"request": _request(entry)},
+    EntryKind.FAILED: lambda entry: {"failed": {"id": entry.subject, **fields_of(entry)}},
 }

@@ -11,17 +11,13 @@ from component.core.errors import BadRequest, CursorExpired, Forbidden, Overload
 from component.core.events.reader import ReadableEvents
 from component.web import keys
 from component.web.archive.models import ID_MAX
-from component.web.auth import authenticate
-from component.web.auth.bearer import seconds_left
+from component.web.auth import authenticate, bearer
 from component.web.events import events_json
 from component.web.events.models import EventsParameters, EventStreamParameters, SnapshotParameters
 from component.web.server import body
 from component.web.server.limits import on_disconnect, time_limit
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, named_owner, routes_at
-
-#: How long a poll waits at most: routers forget idle connections after a minute.
-WAIT_MAX_SECONDS = 50
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -37,7 +33,8 @@ async def events(request: web.Request) -> web.Response:
     owner = own_account(request)
     parameters = checked(EventsParameters, body.parameters(request))
     after = place_of(parameters, None)
-    wait = min(parameters.wait, WAIT_MAX_SECONDS, seconds_left(request) or 0)
+    max_wait = request.app[keys.settings].poll_seconds
+    wait = min(parameters.wait, max_wait, bearer.seconds_left(request) or 0)
     try:
         if wait:
             page = await _wait(request, owner, after, parameters.limit, wait)
@@ -52,7 +49,7 @@ async def events(request: web.Request) -> web.Response:
             "event_id": page.event_id,
             "cursor": page.cursor,
             "complete": page.complete,
-            "max_wait": WAIT_MAX_SECONDS,
+            "max_wait": max_wait,
         }
     )
 
@@ -63,7 +60,8 @@ async def snapshot(request: web.Request) -> web.Response:
     parameters = checked(SnapshotParameters, body.parameters(request))
     state = await request.app[keys.events].snapshot(owner, parameters.limit)
     fields = events_json.snapshot(owner, state, xml=parameters.xml)
-    return body.json_response({**fields, "max_wait": WAIT_MAX_SECONDS})
+    max_wait = request.app[keys.settings].poll_seconds
+    return body.json_response({**fields, "max_wait": max_wait})
 
 
 def own_account(request: web.Request) -> str:
@@ -105,7 +103,10 @@ async def expired_response(
 async def _wait(
     request: web.Request, owner: str, after: int | str, limit: int | None, seconds: float
 ) -> ReadableEvents:
-    """Return the next events, an empty page after some seconds. Raises Overloaded, TooMany."""
+    """Return the next events, an empty page after some seconds.
+
+    Raises NotAuthorized if the sign-in ends meanwhile, Overloaded, TooMany.
+    """
     polls = request.config_dict[keys.poll_limit]
     with polls.slot(owner):
         poll = polls.run(request.app[keys.events].wait(owner, after, limit, seconds=seconds))
@@ -115,6 +116,9 @@ async def _wait(
             await asyncio.wait([poll], timeout=patience)
             if not poll.done() or poll.cancelled():
                 raise Overloaded("This poll was broken off: ask again.")
-            return poll.result()
+            page = poll.result()
         finally:
             poll.cancel()
+    async with time_limit(request):
+        await bearer.check(request)
+    return page

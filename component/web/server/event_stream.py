@@ -11,7 +11,7 @@ from aiohttp import web
 
 from component.core.errors import Refused
 from component.web import keys
-from component.web.auth.bearer import seconds_left
+from component.web.auth.bearer import wait_ended
 from component.web.server.limits import on_disconnect
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ Texts = AsyncGenerator[str, None]
 async def respond(
     request: web.Request, texts: Texts, subject: str, *, end_level: int = logging.WARNING
 ) -> web.StreamResponse:
-    """Send texts until they end, the client disconnects, or its access token expires.
+    """Send texts until they end, the client disconnects, or its sign-in or access token ends.
 
     `subject` names the stream in the log; `end_level` is the level at which its end is logged.
     Raises Overloaded while the program stops.
@@ -43,10 +43,13 @@ async def respond(
         _send(request, response, texts, subject, end_level)
     )
     on_disconnect(request, sending.cancel)
+    pause = request.app[keys.settings].stream_heartbeat_seconds
+    ended = asyncio.create_task(wait_ended(request, pause=pause))
     try:
-        await asyncio.wait([sending], timeout=seconds_left(request))
+        await asyncio.wait([sending, ended], return_when=asyncio.FIRST_COMPLETED)
     finally:
         sending.cancel()
+        ended.cancel()
     return response
 
 

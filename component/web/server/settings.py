@@ -21,6 +21,7 @@ from component.core.reading.follow import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES, Pager
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
+from component.core.sessions.actions import SessionActions
 from component.core.sessions.sending import Sender
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
@@ -62,6 +63,8 @@ class ListenerSettings:
     stop_timeout_seconds: float = 5.0  #: for running requests at the end, twice if they hang
     max_connections: int = 1000
     max_connections_per_address: int = 250  #: those of a Unix socket are not bounded by this
+    max_streams: int = 200  #: open at once, exports too
+    max_streams_per_caller: int = 50
 
 
 #: The public listener by default.
@@ -82,10 +85,9 @@ class WebSettings(ListenerSettings):
     page_default: int = 50  #: messages on a page if the request has no limit
     page_max: int = 250
     page_max_bytes: int = PAGE_MAX_BYTES
-    max_streams: int = 200  #: open at once, exports too
-    max_streams_per_caller: int = 50
     max_polls: int = 5000  #: that wait for events at once
     max_polls_per_user: int = 20
+    poll_seconds: int = 50  #: for which a poll waits at most
     stream_heartbeat_seconds: float = 15.0
     count_as_string: bool = False  #: for old callers of Remote Data that accept no number
     roster_details: bool = False  #: Remote Data shows groups and pending requests too
@@ -113,6 +115,7 @@ class Services:
     hosts: Hosts
     sign_ins: SignIns | None = None  #: None: users cannot sign in
     sender: Sender | None = None  #: None: users cannot send
+    session_actions: SessionActions | None = None  #: None: users have no sessions
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages

@@ -163,6 +163,8 @@ class Examination:
         ]
         self._not_served = set(self._hosts) - set(served)
         if not served:
+            # Another connection may have received the answers.
+            self._lost_probes = await self._probes.lost(next(iter(self._hosts)))
             return
         await asyncio.gather(
             self._send_probes(served), self._ask_hosts(served), self._ask_room_services()

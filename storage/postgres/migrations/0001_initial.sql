@@ -217,7 +217,7 @@ CREATE TABLE journals (
 -- has the sequence of an entry.
 CREATE TABLE journal (
     owner    bigint NOT NULL,
-    kind     text COLLATE "C" NOT NULL, -- contact, presence, displayed or changed
+    kind     text COLLATE "C" NOT NULL, -- contact, presence, displayed, changed, request or failed
     subject  text COLLATE "C" NOT NULL, -- a JID, or the id of a message
     sequence bigint NOT NULL,
     at       bigint NOT NULL,

@@ -29,8 +29,8 @@ DO UPDATE SET sequence = excluded.sequence, at = excluded.at, value = excluded.v
 
 _UPDATE_OWNER = "UPDATE owners SET last_sequence = $2 WHERE number = $1"
 
-#: Whether an entry tells of the present: a contact or a presence that has not ended.
-_IS_PRESENT = "(kind IN ('contact', 'presence') AND value <> '')"
+#: Whether an entry tells of the present: a contact, a presence or a request that has not ended.
+_IS_PRESENT = "(kind IN ('contact', 'presence', 'request') AND value <> '')"
 
 _COUNT = "SELECT count(*) FROM journal /* INDEXED BY journal_sequence */ WHERE owner = $1"
 
@@ -45,7 +45,7 @@ _DELETE = "DELETE FROM journal WHERE owner = $1 AND sequence = $2"
 _EXPIRE = "UPDATE journals SET expired_to = greatest(expired_to, $2) WHERE owner = $1"
 
 #: Kinds whose entries stand for a change even if the value is the same.
-_ALWAYS_NEW = frozenset({EntryKind.DISPLAYED, EntryKind.CHANGED})
+_ALWAYS_NEW = frozenset({EntryKind.DISPLAYED, EntryKind.CHANGED, EntryKind.FAILED})
 
 
 class Journal:

@@ -55,7 +55,7 @@ FROM owners LEFT JOIN journals ON owner = number WHERE number = $1
 
 _PRESENT = """
 SELECT kind, subject, at, value FROM journal
-WHERE owner = $1 AND kind IN ('contact', 'presence') AND value <> ''
+WHERE owner = $1 AND kind IN ('contact', 'presence', 'request') AND value <> ''
 """
 
 _ENTRIES = """

@@ -184,7 +184,7 @@ CREATE TABLE journals (
 -- has the sequence of an entry.
 CREATE TABLE journal (
     owner    INTEGER NOT NULL,
-    kind     TEXT NOT NULL, -- contact, presence, displayed or changed
+    kind     TEXT NOT NULL, -- contact, presence, displayed, changed, request or failed
     subject  TEXT NOT NULL, -- a JID, or the id of a message
     sequence INTEGER NOT NULL,
     at       INTEGER NOT NULL,

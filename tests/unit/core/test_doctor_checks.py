@@ -150,9 +150,17 @@ def test_other_faults_are_not_believed_while_stanzas_go_elsewhere() -> None:
 
 
 def test_checks_of_hosts_are_skipped_where_none_is_served() -> None:
-    findings = examine(everywhere(is_served=False))
+    findings = {f.id: f.severity for f in examine(everywhere(is_served=False))}
 
-    assert {f.severity for f in findings if f.id != "virtual-host"} == {Severity.SKIPPED}
+    assert findings.pop("virtual-host") is Severity.ERROR
+    assert findings.pop("global-routes") is Severity.OK
+    assert set(findings.values()) == {Severity.SKIPPED}
+
+
+def test_hosts_that_do_not_answer_are_no_fault_while_stanzas_go_elsewhere() -> None:
+    facts = replace(everywhere(is_served=False), lost_probes=3)
+
+    assert [f.id for f in examine(facts) if f.is_fault] == ["global-routes"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,9 +16,12 @@ from support.wire import until
 
 from component.core.errors import Overloaded
 from component.core.events.journal import CONTACTS_MAX, EventJournal
+from component.core.events.session_changes import SessionChanges
 from component.core.events.values import ContactPresence
+from component.core.sessions.commands import ReceiptOf, RefusalOf
+from component.core.sessions.events import PresenceOf, RosterItem
 from storage.open import open_storage
-from storage.rows import Contact, SignIn
+from storage.rows import Contact, EntryKind, SignIn
 from storage.sql.store import SqlStorage
 
 JULIET = f"juliet@{HOST}"
@@ -281,3 +285,88 @@ async def test_forgotten_account_is_not_entered(opened: Opened) -> None:
 
     assert not opened.journal.is_open(ALICE)
     assert await opened.last() == 0
+
+
+async def test_request_waits_until_it_is_answered(opened: Opened) -> None:
+    await opened.journal.look(ALICE)
+    opened.journal.note_request(ALICE, ROMEO, "Let me in")
+    assert await opened.entries() == {ROMEO: '{"status":"Let me in"}'}
+
+    opened.journal.note_request_ended(ALICE, ROMEO)
+    assert await opened.entries() == {}
+
+
+@pytest.mark.parametrize("subscription", ["from", "both"])
+async def test_request_ends_when_the_contact_sees_the_user(
+    opened: Opened, subscription: str
+) -> None:
+    await opened.journal.look(ALICE)
+    opened.journal.note_request(ALICE, BOB)
+    await opened.entries()
+    contact = Contact(jid=BOB, subscription=subscription)
+    opened.journal.note_roster_push(ALICE, [contact], [])
+    assert (await opened.entries()).keys() == {BOB}
+    [entry] = (await opened.storage.events.snapshot(ALICE)).entries
+    assert entry.kind is EntryKind.CONTACT
+
+    # The server itself answers such a request.
+    opened.journal.note_request(ALICE, BOB)
+    await opened.entries()
+    [entry] = (await opened.storage.events.snapshot(ALICE)).entries
+    assert entry.kind is EntryKind.CONTACT
+
+
+async def test_requests_are_bounded_and_contacts_stay(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("component.core.events.journal.REQUESTS_MAX", 3)
+    await opened.journal.look(ALICE)
+    opened.journal.note_roster_push(ALICE, [Contact(jid=BOB)], [])
+    for number in range(5):
+        opened.journal.note_request(ALICE, f"stranger{number}@remote.example")
+        await opened.entries()
+    assert (await opened.entries()).keys() == {
+        BOB,
+        *(f"stranger{number}@remote.example" for number in range(3)),
+    }
+
+
+async def test_late_refusal_is_an_event_and_no_state(opened: Opened) -> None:
+    await opened.journal.look(ALICE)
+    before = await opened.last()
+    opened.journal.note_refusal(
+        ALICE, "m", peer=ROMEO, is_message=True, condition="gone", text="Bye."
+    )
+    assert await opened.entries() == {}
+    page = await opened.storage.events.page(ALICE, before, limit=10)
+    [event] = page.events
+    assert event.entry is not None
+    assert (event.entry.kind, event.entry.subject) == (EntryKind.FAILED, "m")
+    assert json.loads(event.entry.value) == {
+        "peer": ROMEO,
+        "type": "message",
+        "error": "gone",
+        "message": "Bye.",
+    }
+
+
+async def test_changes_of_a_session_are_entered(opened: Opened) -> None:
+    changes = SessionChanges(opened.journal)
+    await opened.journal.look(ALICE)
+    for change in (
+        RosterItem(jid=BOB, subscription="to", is_asked=True),
+        PresenceOf(jid=f"{BOB}/phone", show="away"),
+        PresenceOf(jid=ROMEO, type="subscribe", status="Hi"),
+        PresenceOf(jid=JULIET, type="subscribe"),
+        PresenceOf(jid=JULIET, type="unsubscribe"),
+        RefusalOf("m", ROMEO, True, "gone", ""),
+        ReceiptOf(BOB, "m"),
+    ):
+        changes.note(ALICE, change)
+    entries = await opened.entries()
+    assert entries.keys() == {BOB, f"{BOB}/phone", ROMEO}
+    assert json.loads(entries[BOB])["asked"] is True
+
+    changes.note(ALICE, RosterItem(jid=BOB, subscription="remove"))
+    changes.note(ALICE, PresenceOf(jid=f"{BOB}/phone", type="unavailable"))
+    assert (await opened.entries()).keys() == {ROMEO}

@@ -7,7 +7,15 @@ import pytest
 from component.core.sessions import commands, events
 from component.core.sessions.commands import Command, Fail, Notify
 from component.core.sessions.machine import Limits, Phase, SessionMachine
-from component.core.sessions.outgoing import ChatState, Outgoing, Text
+from component.core.sessions.outgoing import (
+    ChatState,
+    Outgoing,
+    OwnPresence,
+    RoomEntry,
+    Show,
+    Subscription,
+    Text,
+)
 
 ALICE, BOB = "alice@one.test", "bob@one.test"
 ROOM = "garden@rooms.one.test"
@@ -262,24 +270,72 @@ def test_subscription_request_waits_until_the_user_decides(run: Run) -> None:
     assert run.handle(request) == []
     assert list(run.machine.requests) == [BOB]
 
-    granted = commands.SendSubscription(BOB, "subscribed")
-    assert run.handle(events.Authorize(BOB)) == [granted]
+    granted = Subscription(id="s", to=BOB, type="subscribed")
+    assert run.handle(events.Send(granted)) == [commands.Transmit(granted)]
     assert list(run.machine.requests) == []
+    assert run.handle(events.Answered("s")) == [commands.Succeed("s")]
 
 
-@pytest.mark.parametrize(
-    ("event", "type"),
-    [
-        (events.Authorize(BOB, False), "unsubscribed"),
-        (events.Subscribe(BOB), "subscribe"),
-        (events.Subscribe(BOB, False), "unsubscribe"),
-    ],
-)
-def test_user_asks_and_refuses(run: Run, event: events.Event, type: str) -> None:
-    [command] = run.online().handle(event)
+def test_refused_subscription_fails_while_it_is_awaited(run: Run) -> None:
+    request = Subscription(id="s", to=BOB, type="subscribe")
+    run.online().handle(events.Send(request))
 
-    assert isinstance(command, commands.SendSubscription)
-    assert (command.to, command.type) == (BOB, type)
+    bounce = events.PresenceBounced(BOB, "remote-server-not-found", "No.")
+    assert run.handle(bounce) == [Fail("s", "remote-server-not-found", "No.", BOB)]
+    assert run.handle(bounce) == []
+
+
+def test_later_refusal_of_a_subscription_is_told(run: Run) -> None:
+    request = Subscription(id="s", to=BOB, type="subscribe")
+    run.online().handle(events.Send(request))
+    run.handle(events.Answered("s"))
+    run.handle(events.Settled("s"))
+
+    assert run.handle(events.PresenceBounced("eve@one.test", "gone")) == []
+    assert run.handle(events.PresenceBounced(BOB, "gone")) == [
+        Notify(commands.RefusalOf("s", BOB, False, "gone", ""))
+    ]
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_later_refusal_of_a_message_is_told_once(run: Run, is_answered: bool) -> None:
+    run.online().say("m")
+    if is_answered:
+        run.handle(events.Answered("m"))
+    run.handle(events.Settled("m"))
+
+    assert run.handle(events.Bounced("m", "eve@one.test", "gone")) == []
+    assert run.handle(events.Bounced("m", f"{BOB}/phone", "gone", "Bye.")) == [
+        Notify(commands.RefusalOf("m", BOB, True, "gone", "Bye."))
+    ]
+    assert run.handle(events.Bounced("m", BOB, "gone")) == []
+
+
+def test_own_presence_is_sent_and_announced_again(run: Run) -> None:
+    away = OwnPresence(id="p", show=Show.AWAY, status="lunch")
+    assert run.online().handle(events.Send(away)) == [commands.Transmit(away)]
+    run.handle(events.ConnectionLost())
+    run.handle(events.PauseEnded())
+
+    [failed, announced] = run.handle(events.LoggedIn())
+    assert isinstance(failed, Fail)
+    assert announced == commands.Announce(away)
+
+
+def test_entry_of_a_room_succeeds_when_the_user_is_in_it(run: Run) -> None:
+    entry = RoomEntry(id="e", room=ROOM)
+    assert run.online().handle(events.Send(entry)) == [commands.Join(ROOM, "alice")]
+    assert run.handle(events.RoomEntered(ROOM)) == [commands.Succeed("e")]
+    again = RoomEntry(id="f", room=ROOM)
+    assert run.handle(events.Send(again)) == [commands.Succeed("f")]
+
+
+def test_refused_entry_of_a_room_fails(run: Run) -> None:
+    run.online().handle(events.Send(RoomEntry(id="e", room=ROOM)))
+
+    bounce = events.PresenceBounced(ROOM, "registration-required", "Members only.")
+    assert run.handle(bounce) == [Fail("e", "registration-required", "Members only.", ROOM)]
+    assert run.machine.rooms == {}
 
 
 def test_presences_are_kept_by_resource(run: Run) -> None:

@@ -347,3 +347,73 @@ async def test_nothing_is_entered_for_users_who_read_no_events(services: Service
 
     assert await services.storage.events.owners() == ()
     assert (await services.storage.events.snapshot(BOB)).event_id == 0
+
+
+async def test_stream_ends_with_the_sign_in(alice: TestClient, services: Services) -> None:
+    assert services.sign_ins is not None
+    async with asyncio.timeout(SOON), alice.get(f"{EVENTS}/stream?after=0") as response:
+        await response.content.readline()
+        await services.sign_ins.revoke_all(ALICE)
+        while await response.content.readline():
+            pass
+
+
+async def test_stream_ends_with_a_sign_in_that_another_process_revokes(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    alice = await client_of(aiohttp_client, services, stream_heartbeat_seconds=0.2)
+    async with asyncio.timeout(SOON), alice.get(f"{EVENTS}/stream?after=0") as response:
+        await response.content.readline()
+        await services.storage.sign_ins.remove_all(ALICE)
+        while await response.content.readline():
+            pass
+
+
+async def test_stream_goes_on_when_another_sign_in_ends(
+    alice: TestClient, services: Services
+) -> None:
+    assert services.sign_ins is not None
+    other = await services.sign_ins.sign_in(ALICE, PASSWORD)
+    async with alice.get(f"{EVENTS}/stream?after=0") as response:
+        await services.sign_ins.revoke(ALICE, other.sign_in.id)
+        await services.writer.store([entry("hello")])
+        event = await next_event(response.content)
+    assert event["event"] == "message"
+
+
+async def test_poll_that_waits_is_refused_after_the_end_of_the_sign_in(
+    alice: TestClient, services: Services
+) -> None:
+    assert services.sign_ins is not None
+    cursor = (await get(alice, SNAPSHOT))["cursor"]
+    poll = asyncio.create_task(get(alice, EVENTS, status=401, after=cursor, wait=50))
+    await asyncio.sleep(0.1)
+    await services.sign_ins.revoke_all(ALICE)
+    await services.writer.store([entry("hello")])
+    async with asyncio.timeout(SOON):
+        assert (await poll)["error"] == "not-authorized"
+
+
+async def test_streams_of_one_user_are_limited_apart_from_those_of_others(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    limits = {"public": replace(BOTH.public, max_streams=2, max_streams_per_caller=1)}
+    alice = await client_of(aiohttp_client, services, **limits)
+    assert services.sign_ins is not None
+    tokens = await services.sign_ins.sign_in(BOB, PASSWORD)
+    headers = {"Authorization": f"Bearer {tokens.access_token}"}
+    async with alice.get(f"{EVENTS}/stream?after=0"):
+        await get(alice, f"{EVENTS}/stream", status=429, after=0)
+        path = f"/api/v1/archives/{BOB}/events/stream?after=0"
+        async with alice.get(path, headers=headers) as response:
+            assert response.status == 200
+
+
+async def test_wait_is_at_most_what_is_configured(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    alice = await client_of(aiohttp_client, services, poll_seconds=1)
+    async with asyncio.timeout(SOON):
+        cursor = (await get(alice, SNAPSHOT))["cursor"]
+        page = await get(alice, EVENTS, after=cursor, wait=50)
+    assert (page["events"], page["max_wait"]) == ([], 1)

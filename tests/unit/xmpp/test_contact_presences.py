@@ -14,6 +14,7 @@ from component.xmpp.copies.roster_pushes import RosterPushes
 from storage.rows import Contact
 from storage.sql.store import SqlStorage
 
+CAROL = f"carol@{HOST}"
 MUC_USER = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
 
 
@@ -108,3 +109,17 @@ async def test_push_of_somebody_else_is_ignored(copies: Copies) -> None:
     copies.push("<item jid='romeo@x.example'/>", sender=f"{ALICE}/laptop")
 
     assert set(await copies.entries()) == {BOB}
+
+
+async def test_subscription_request_waits_until_the_user_answers(copies: Copies) -> None:
+    copies.presence(CAROL, to=ALICE, type="subscribe", extra="<status>Hi</status>")
+    assert (await copies.entries())[CAROL] == '{"status":"Hi"}'
+
+    copies.presence(ALICE_PHONE, to=CAROL, type="subscribed")
+    assert CAROL not in await copies.entries()
+
+
+async def test_subscription_request_ends_when_it_is_withdrawn(copies: Copies) -> None:
+    copies.presence(CAROL, to=ALICE, type="subscribe")
+    copies.presence(CAROL, to=ALICE, type="unsubscribe")
+    assert CAROL not in await copies.entries()
