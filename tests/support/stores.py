@@ -55,12 +55,16 @@ def postgres(missing: Callable[[object], NoReturn]) -> Iterator[Postgres]:
     # Not below the folder of pytest, which the user of PostgreSQL cannot enter.
     folder = Path(tempfile.mkdtemp(prefix="muniment-postgres-"))
     folder.chmod(0o711)
+    server = Postgres(folder, FAST)
     try:
-        with Postgres(folder, FAST) as server:
-            yield server
-    except Failed as error:
-        missing(error)
+        try:
+            server.start()
+        except Failed as error:
+            missing(error)
+        yield server
+        server.stop()
     finally:
+        server.kill()
         shutil.rmtree(folder, ignore_errors=True)
 
 
