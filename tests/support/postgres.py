@@ -62,7 +62,7 @@ class Postgres(Program):
 
     def url(self, database: str) -> str:
         """Return the URL of a database."""
-        return f"postgresql://{self._user}@{LOOPBACK}:{self.port}/{database}"
+        return f"postgresql://{self._user}@{LOOPBACK}:{self.port}/{database}?sslmode=disable"
 
     def create(self, database: str, template: str = "template1") -> str:
         """Create a database and return its URL."""

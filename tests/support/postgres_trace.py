@@ -45,12 +45,12 @@ class RecordingDatabase(PostgresDatabase):
         self.statements = Statements()
 
     def wrap(self, driver: Any) -> PostgresConnection:
-        return _RecordingConnection(driver, self._inserts, self.statements)
+        return _RecordingConnection(driver, self.statements)
 
 
 class _RecordingConnection(PostgresConnection):
-    def __init__(self, driver: Any, inserts: dict[str, str], statements: Statements) -> None:
-        super().__init__(driver, inserts)
+    def __init__(self, driver: Any, statements: Statements) -> None:
+        super().__init__(driver)
         self._statements = statements
 
     async def execute(self, sql: str, *values: object) -> None:

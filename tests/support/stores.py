@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,7 +33,10 @@ class StoreServer:
     def __init__(self, server: Postgres) -> None:
         self.server = server
         self.url = server.create("muniment")
-        asyncio.run(self._make_tables())
+        # One connection empties the store for all tests: a new one costs more than the deletion.
+        self._runner = asyncio.Runner()
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._runner.run(self._make_tables())
 
     async def _make_tables(self) -> None:
         async with open_storage(self.url):
@@ -40,13 +44,23 @@ class StoreServer:
 
     def empty(self) -> str:
         """Delete all rows, and return the URL of the store."""
-        asyncio.run(self._empty())
+        self._runner.run(self._empty())
         return self.url
 
     async def _empty(self) -> None:
-        connection = await asyncpg.connect(self.url)
-        await connection.execute(_EMPTY)
-        await connection.close()
+        if self._connection is not None:
+            # A test may have restarted the server.
+            with suppress(asyncpg.PostgresConnectionError, OSError):
+                await self._connection.execute(_EMPTY)
+                return
+        self._connection = await asyncpg.connect(self.url)
+        await self._connection.execute(_EMPTY)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._runner.run(self._connection.close(timeout=1))
+        self._runner.close()
 
 
 @pytest.fixture(scope="session")
@@ -69,9 +83,11 @@ def postgres(missing: Callable[[object], NoReturn]) -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def store_server(postgres: Postgres) -> StoreServer:
+def store_server(postgres: Postgres) -> Iterator[StoreServer]:
     """A store in that PostgreSQL."""
-    return StoreServer(postgres)
+    store = StoreServer(postgres)
+    yield store
+    store.close()
 
 
 @pytest.fixture

@@ -67,15 +67,17 @@ def _is_primary_key_conflict(error: BaseException) -> bool:
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 
+#: The INSERT statements of tables with their columns, which all databases share.
+_inserts: dict[str, str] = {}
+
+
 class PostgresConnection:
     """`storage.sql.database.Connection` over one connection of the driver."""
 
     index = PostgresIndex()
 
-    def __init__(self, driver: Driver, inserts: dict[str, str]) -> None:
-        """`inserts` has the INSERT statements by table, for all connections of a database."""
+    def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self._inserts = inserts
 
     @property
     def is_closed(self) -> bool:
@@ -105,7 +107,7 @@ class PostgresConnection:
 
     async def _insert_sql(self, into: str) -> str:
         """Return an INSERT statement whose values are one array for each column."""
-        sql = self._inserts.get(into)
+        sql = _inserts.get(into)
         if sql is None:
             placeholders = [f"${n}" for n in range(1, into.count(",") + 2)]
             prepared = await self._driver.prepare(
@@ -116,7 +118,7 @@ class PostgresConnection:
                 for placeholder, type in zip(placeholders, prepared.get_parameters(), strict=True)
             )
             sql = f"INSERT INTO {into} SELECT * FROM unnest({arrays})"  # noqa: S608
-            self._inserts[into] = sql
+            _inserts[into] = sql
         return sql
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:

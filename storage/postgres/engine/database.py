@@ -29,6 +29,15 @@ _APPLICATION = 1297436233
 # A session has the lock until it ends. Each schema has a lock of its own.
 _LOCK = f"SELECT pg_try_advisory_lock({_APPLICATION}, hashtext(current_schema()))"
 
+_TABLES_OF_SCHEMA = """
+SELECT
+    EXISTS (
+        SELECT 1 FROM pg_class
+        WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relkind IN ('r', 'p')
+    ),
+    to_regclass('migrations') IS NOT NULL
+"""
+
 _SNAPSHOT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 #: Tables that hold content of messages, journals or rosters.
@@ -73,7 +82,6 @@ class PostgresDatabase:
         self.shown_url = shown(url)
         self._options = options
         self._parameters = _parameters(url, options)
-        self._inserts: dict[str, str] = {}
         self._writer: PostgresConnection | None = None
         self._writer_free = asyncio.Lock()
         self._pools: list[asyncpg.Pool] = []
@@ -102,7 +110,7 @@ class PostgresDatabase:
 
     def wrap(self, driver: Driver) -> PostgresConnection:
         """Return a connection over one of the driver."""
-        return PostgresConnection(driver, self._inserts)
+        return PostgresConnection(driver)
 
     async def connect(self) -> None:
         """Connect, as `open` does."""
@@ -147,13 +155,8 @@ class PostgresDatabase:
 
     async def _check_application(self, connection: PostgresConnection) -> None:
         """Raise StorageError if the schema has tables of another program."""
-        tables = {
-            row[0]
-            for row in await connection.fetch(
-                "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
-            )
-        }
-        if tables and "migrations" not in tables:
+        [[has_tables, is_store]] = await connection.fetch(_TABLES_OF_SCHEMA)
+        if has_tables and not is_store:
             raise StorageError(
                 "this database has tables of another program: create a database for Muniment alone"
             )
