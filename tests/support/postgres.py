@@ -15,8 +15,14 @@ from support.program import Failed, Program
 
 USER = "muniment"
 
-#: A crash of a test loses its data, and nothing else.
-FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+#: A crash of a test loses its data, and nothing else. Each test has other data, so statistics from
+#: the data of one test would be wrong for the next.
+FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "off",
+}
 
 
 class Postgres(Program):
@@ -56,6 +62,12 @@ class Postgres(Program):
         # SIGTERM would let it wait for the sessions.
         self._signal(signal.SIGINT)
         return super().wait() if self.is_running else 0
+
+    def abandon(self) -> None:
+        """Stop the server at once, and its children too; its data is of no use any more."""
+        self._signal(signal.SIGQUIT)
+        if self.is_running:
+            self.wait()
 
     def prepare(self) -> None:
         """Make what a new server needs."""
