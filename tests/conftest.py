@@ -11,6 +11,8 @@ import pytest
 from hypothesis import settings
 from support import matrix
 
+pytest_plugins = ["support.stores"]
+
 
 def is_everything_required() -> bool:
     """Return whether a test that cannot run has to fail instead of being skipped."""

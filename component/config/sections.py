@@ -18,6 +18,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from component.config.network import Http, PublicHttp, Xmpp
 from component.config.push import Push
 from component.config.types import (
+    POSTGRESQL,
     Address,
     BareJid,
     CommandAccess,
@@ -52,7 +53,8 @@ class Storage(Section):
     url: StorageUrl = Field(
         default="sqlite:/var/lib/muniment/muniment.db",
         validate_default=True,
-        description="The database: sqlite:PATH. A relative PATH starts at the folder of the "
+        description="The database: sqlite:PATH, or postgresql://USER@HOST:PORT/DATABASE; "
+        "several HOST:PORT are separated by commas. A relative PATH starts at the folder of the "
         "configuration file; paths below /etc are refused.",
     )
     synchronous: Literal["full", "normal"] = Field(
@@ -60,6 +62,42 @@ class Storage(Section):
         description="full: acknowledged messages survive a power cut. normal: faster, but a "
         "power cut (not a crash of the program) may lose the newest messages.",
     )
+    password: Secret | None = Field(
+        default=None,
+        description="PostgreSQL: password of the user, or file:PATH to read it from a file. "
+        "Without it, PGPASSFILE and ~/.pgpass apply.",
+    )
+    spill: DataFile = Field(
+        default="/var/lib/muniment/muniment-spill",
+        validate_default=True,
+        description="PostgreSQL: file for messages that the database does not take before the "
+        "program ends. With SQLite, the file is beside the database.",
+    )
+    connections: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=4,
+        description="PostgreSQL: maximum number of connections for short reads. Besides these, "
+        "there are one that writes and two for long reads.",
+    )
+    connect_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
+        default=10.0, description="PostgreSQL: how long a connection may take to be made."
+    )
+    statement_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=60.0, description="PostgreSQL: how long a statement may take."
+    )
+    statement_cache: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=300,
+        description="PostgreSQL: maximum number of prepared statements of a connection. 0: none.",
+    )
+    partitions: Annotated[int, Field(ge=0, le=1024)] = Field(
+        default=0,
+        description="PostgreSQL: number of partitions by owner of each large table, if Muniment "
+        "creates the tables now. 0: none.",
+    )
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether the database is PostgreSQL."""
+        return self.url.startswith(POSTGRESQL)
 
 
 class Archive(Section):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +32,7 @@ from component.core.wording import did_you_mean, shown, type_name
 
 FILE = "file:"
 SQLITE = "sqlite:"
+POSTGRESQL = "postgresql://"
 MEMORY = f"{SQLITE}:memory:"
 #: The folder of configuration files, which holds no data (FHS 3.7).
 CONFIGURATIONS = Path("/etc")
@@ -221,8 +222,12 @@ def _data_file(value: object, info: ValidationInfo) -> str:
 
 def _storage_url(value: object, info: ValidationInfo) -> str:
     """Return a valid URL with an absolute path. Errors never quote the value."""
+    if isinstance(value, str) and value.startswith(POSTGRESQL):
+        return _postgresql_url(value)
     if not isinstance(value, str) or not value.startswith(SQLITE) or value == SQLITE:
-        raise ValueError("expected sqlite:PATH, given something else")
+        raise ValueError(
+            "expected sqlite:PATH or postgresql://USER@HOST/DATABASE, given something else"
+        )
     path = value.removeprefix(SQLITE)
     if path.startswith("//"):
         raise ValueError("expected sqlite:PATH, without // before the path")
@@ -235,6 +240,24 @@ def _storage_url(value: object, info: ValidationInfo) -> str:
             "the configuration file), such as sqlite:/var/lib/muniment/muniment.db"
         )
     return f"{SQLITE}{location}"
+
+
+def _postgresql_url(url: str) -> str:
+    """Return a valid URL of PostgreSQL. Errors never quote the value."""
+    expected = "expected postgresql://USER@HOST:PORT/DATABASE, given something else"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(expected) from None
+    user, _, hosts = parts.netloc.rpartition("@")
+    if ":" in user or "password" in parse_qs(parts.query):
+        raise ValueError(
+            "expected a URL without a password: write the password into storage.password or a "
+            "file that it names"
+        )
+    if not hosts or len(parts.path) < 2 or parts.fragment:
+        raise ValueError(expected)
+    return url
 
 
 def _secret(value: object, info: ValidationInfo) -> object:

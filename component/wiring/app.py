@@ -72,7 +72,11 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     handlers = await asyncio.to_thread(settings.handlers, config)
     stack.callback(handlers.close)
     storage = await stack.enter_async_context(
-        open_storage(config.storage.url, synchronous=config.storage.synchronous)
+        open_storage(
+            config.storage.url,
+            synchronous=config.storage.synchronous,
+            options=settings.postgres(config),
+        )
     )
     passwords = await stack.enter_async_context(
         account_sources.accounts(config, storage, handlers)

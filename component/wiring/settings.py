@@ -34,9 +34,10 @@ from component.wiring import token_key
 from component.xmpp.connection.connector import Connector, Timeouts
 from component.xmpp.connection.stream import Stream
 from storage.interface import Storage
-from storage.open import SQLITE
+from storage.postgres.options import PostgresOptions
 from storage.spill import Spill
 from storage.sqlite.engine.database import MEMORY
+from storage.sqlite.open import SQLITE
 
 SPARE_SECONDS = 2.0
 
@@ -83,11 +84,27 @@ def handlers(config: Config) -> Handlers:
 
 
 def spill(config: Config) -> Spill | None:
-    """Return the spill file beside the store, None if the store is in memory."""
+    """Return the spill file of the store, None if the store is in memory."""
+    if config.storage.is_postgresql:
+        return Spill(Path(config.storage.spill), reserve=config.archive.queue_bytes)
     path = config.storage.url.removeprefix(SQLITE)
     if path == MEMORY:
         return None
     return Spill(Path(f"{path}-spill"), reserve=config.archive.queue_bytes)
+
+
+def postgres(config: Config) -> PostgresOptions:
+    """Return the options of a store in PostgreSQL."""
+    storage = config.storage
+    return PostgresOptions(
+        password=storage.password.get_secret_value() if storage.password else None,
+        connections=storage.connections,
+        connect=storage.connect_seconds,
+        statement=storage.statement_seconds,
+        statement_cache=storage.statement_cache,
+        partitions=storage.partitions,
+        is_synchronous=storage.synchronous == "full",
+    )
 
 
 def policy(config: Config) -> Policy:

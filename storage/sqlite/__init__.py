@@ -1,1 +1,1 @@
-"""The store on SQLite: all SQL, the connection, and the migrations."""
+"""SQLite: the file, the full-text index, and the migrations."""

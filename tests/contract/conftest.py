@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -14,25 +12,23 @@ from storage.open import open_storage
 
 Open = Callable[[], AbstractAsyncContextManager[Storage]]
 
+#: The fixture with the URL of an empty store, by the name of the backend.
+BACKENDS = {"sqlite": "sqlite_url", "memory": "memory_url", "postgres": "postgres_url"}
 
-@dataclass(frozen=True, kw_only=True)
-class Backend:
-    """The URL of a store in a folder that only one test has."""
-
-    url: Callable[[Path], str]
-    is_persistent: bool = True  #: whether a reopened store has its messages
-
-
-BACKENDS = {
-    "sqlite": Backend(url=lambda folder: f"sqlite:{folder}/archive.db"),
-    "memory": Backend(url=lambda _: "sqlite::memory:", is_persistent=False),
-}
+#: Backends whose store has its messages when it is opened again.
+PERSISTENT = [name for name in BACKENDS if name != "memory"]
 
 
 @pytest.fixture(params=BACKENDS)
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty store of each backend."""
+    return str(request.getfixturevalue(BACKENDS[request.param]))
+
+
+@pytest.fixture
+async def storage(store_url: str) -> AsyncIterator[Storage]:
     """An empty store of each backend."""
-    async with open_storage(BACKENDS[request.param].url(tmp_path)) as storage:
+    async with open_storage(store_url) as storage:
         yield storage
 
 
@@ -42,8 +38,8 @@ def archive(storage: Storage) -> Archive:
     return storage.archive
 
 
-@pytest.fixture(params=[name for name, backend in BACKENDS.items() if backend.is_persistent])
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+@pytest.fixture(params=PERSISTENT)
+def reopen(request: pytest.FixtureRequest) -> Open:
     """Return a function that opens the same store at each call."""
-    url = BACKENDS[request.param].url(tmp_path)
+    url = request.getfixturevalue(BACKENDS[request.param])
     return lambda: open_storage(url)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from contract.conftest import BACKENDS
 from support.builders import (
     ALICE,
     BOB,
@@ -50,10 +48,10 @@ from storage.rows import (
 EVERYTHING = Cutoff(messages=0)
 
 
-@pytest.fixture(params=BACKENDS)
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
+@pytest.fixture
+async def storage(store_url: str) -> AsyncIterator[Storage]:
     """An empty store of each backend; after the test its indexes must match its messages."""
-    async with open_storage(BACKENDS[request.param].url(tmp_path)) as opened:
+    async with open_storage(store_url) as opened:
         yield opened
         await assert_indexes_match(opened)
 

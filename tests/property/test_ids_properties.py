@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from storage.sqlite.messages.ids import KEY_BYTES, Ids
+from storage.sql.messages.ids import KEY_BYTES, Ids
 
 NUMBERS = st.integers(0, 2**64 - 1)
 KEYS = st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES)

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from storage.interface import Storage
+from storage.sql.migrate import migrate
 from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts, SqliteDatabase
-from storage.sqlite.engine.migrate import migrate
 from support.probe import probe_of
 
 #: A query that never ends.

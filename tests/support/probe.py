@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from storage.interface import Storage
 from storage.rows import Occupant
+from storage.sql.store import SqlStorage
+from support.postgres_probe import PostgresProbe
 from support.sqlite_probe import SqliteProbe
 
 
@@ -54,4 +56,6 @@ async def assert_indexes_match(storage: Storage) -> None:
 
 def probe_of(storage: Storage) -> Probe:
     """Return the probe of a store; a backend of another class has a probe of its own."""
-    return SqliteProbe(storage)
+    assert isinstance(storage, SqlStorage)
+    probes = {"sqlite": SqliteProbe, "postgres": PostgresProbe}
+    return probes[storage.database.name](storage)

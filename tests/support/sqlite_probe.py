@@ -1,7 +1,8 @@
-"""The probe of the SQLite store."""
+"""The probes of a store in SQL, and of one in SQLite."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,17 +11,15 @@ from itertools import product
 from typing import Any
 
 from storage.interface import Storage
-from storage.open import SqliteStorage
 from storage.rows import Occupant
-from storage.sqlite.retention import scrub
+from storage.sql.database import Row
+from storage.sql.retention import scrub
+from storage.sql.store import SqlStorage
 
 Counts = dict[tuple[Any, ...], int]
 
 _ROWS = """
-SELECT
-    owner, sequence, peer, type, length(CAST(xml AS BLOB)),
-    kind <> 'blanked'
-FROM archive
+SELECT owner, sequence, peer, type, octet_length(xml), kind <> 'blanked' FROM archive
 """
 
 
@@ -34,36 +33,38 @@ class Indexes:
     fulltext: set[tuple[int, int]]  #: rows that are found by a word or a name
 
 
-class SqliteProbe:
-    """`support.probe.Probe`."""
+class SqlProbe:
+    """The part of `support.probe.Probe` that is the same for all engines."""
 
     def __init__(self, storage: Storage) -> None:
-        assert isinstance(storage, SqliteStorage)
-        self._database = storage.database
+        assert isinstance(storage, SqlStorage)
+        self.database: Any = storage.database
+
+    async def fetch(self, sql: str) -> list[Row]:
+        async with self.database.read() as connection:
+            rows: list[Row] = await connection.fetch(sql)
+            return rows
+
+    @abstractmethod
+    async def indexed(self) -> list[Row]:
+        """Return the owners and sequences of the rows that the index finds."""
 
     async def indexes(self) -> Indexes:
-        async with self._database.read() as connection:
-            owners = await connection.fetch("SELECT number, messages, bytes FROM owners")
-            counters = await connection.fetch(
-                "SELECT owner, series, bucket_size, bucket, messages FROM counters"
-            )
-            newest = await connection.fetch("SELECT owner, peer, newest FROM conversations")
-            fulltext = await connection.fetch(
-                "SELECT rowid >> 40, rowid & 1099511627775 FROM fulltext"
-            )
+        owners = await self.fetch("SELECT number, messages, bytes FROM owners")
+        counters = await self.fetch(
+            "SELECT owner, series, bucket_size, bucket, messages FROM counters"
+        )
+        newest = await self.fetch("SELECT owner, peer, newest FROM conversations")
         return Indexes(
             owners={number: (messages, octets) for number, messages, octets in owners},
             counters={tuple(bucket): messages for *bucket, messages in counters},
             newest={(owner, peer): sequence for owner, peer, sequence in newest},
-            fulltext={(owner, sequence) for owner, sequence in fulltext},
+            fulltext={(owner, sequence) for owner, sequence in await self.indexed()},
         )
 
     async def recomputed_indexes(self) -> Indexes:
-        async with self._database.read() as connection:
-            rows = await connection.fetch(_ROWS)
-            owners = {
-                row[0]: (0, 0) for row in await connection.fetch("SELECT number FROM owners")
-            }
+        rows = await self.fetch(_ROWS)
+        owners = {row[0]: (0, 0) for row in await self.fetch("SELECT number FROM owners")}
         counters: Counter[tuple[Any, ...]] = Counter()
         newest: Counts = {}
         for owner, sequence, peer, type, octets, _ in rows:
@@ -78,41 +79,43 @@ class SqliteProbe:
             fulltext={(row[0], row[1]) for row in rows if row[5]},
         )
 
-    async def dangling_links(self) -> int:
-        async with self._database.read() as connection:
-            rows = await connection.fetch(
-                "SELECT count(*) FROM fulltext LEFT JOIN archive"
-                " ON owner = fulltext.rowid >> 40 AND sequence = fulltext.rowid & 1099511627775"
-                " WHERE links <> '' AND (kind IS NULL OR kind = 'blanked')"
-            )
-        return int(rows[0][0])
-
     async def has_traces(self) -> bool:
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             return await scrub.latest_removal(connection) is not None
 
     async def occupants(self) -> tuple[Occupant, ...]:
-        async with self._database.read() as connection:
-            rows = await connection.fetch(
-                "SELECT room, jid, affiliation FROM occupants ORDER BY room, jid"
-            )
+        rows = await self.fetch("SELECT room, jid, affiliation FROM occupants ORDER BY room, jid")
         return tuple(Occupant(room=row[0], jid=row[1], affiliation=row[2]) for row in rows)
 
     async def rooms_created(self) -> dict[str, int]:
-        async with self._database.read() as connection:
-            rows = await connection.fetch("SELECT jid, created_at FROM rooms WHERE created_at > 0")
+        rows = await self.fetch("SELECT jid, created_at FROM rooms WHERE created_at > 0")
         return {row[0]: row[1] for row in rows}
 
     @asynccontextmanager
     async def blocked(self) -> AsyncIterator[None]:
-        async with self._database.write():
+        async with self.database.write():
             yield
-
-    async def set_read_only(self, value: bool) -> None:
-        # Outside of a transaction, which a read-only connection cannot begin.
-        await self._database._writer.execute(f"PRAGMA query_only = {'ON' if value else 'OFF'}")
 
     async def execute(self, sql: str) -> None:
         """Run a statement that the interface has no method for."""
-        async with self._database.write() as connection:
+        async with self.database.write() as connection:
             await connection.execute(sql)
+
+
+class SqliteProbe(SqlProbe):
+    """`support.probe.Probe`."""
+
+    async def indexed(self) -> list[Row]:
+        return await self.fetch("SELECT rowid >> 40, rowid & 1099511627775 FROM fulltext")
+
+    async def dangling_links(self) -> int:
+        rows = await self.fetch(
+            "SELECT count(*) FROM fulltext LEFT JOIN archive"
+            " ON owner = fulltext.rowid >> 40 AND sequence = fulltext.rowid & 1099511627775"
+            " WHERE links <> '' AND (kind IS NULL OR kind = 'blanked')"
+        )
+        return int(rows[0][0])
+
+    async def set_read_only(self, value: bool) -> None:
+        # Outside of a transaction, which a read-only connection cannot begin.
+        await self.database._writer.execute(f"PRAGMA query_only = {'ON' if value else 'OFF'}")

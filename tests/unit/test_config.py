@@ -94,6 +94,17 @@ def test_all_problems_are_reported_at_once(folder: Path) -> None:
             'url = "sqlite:///x.db"',
             "storage.url: expected sqlite:PATH, without //",
         ),
+        (
+            "storage",
+            'url = "postgresql://muniment:word@db/muniment"',
+            "storage.url: expected a URL without a password",
+        ),
+        (
+            "storage",
+            'url = "postgresql://muniment@db"',
+            "storage.url: expected postgresql://USER@HOST:PORT/DATABASE",
+        ),
+        ("storage", "connections = 0", "storage.connections: expected a whole number from 1"),
         ("archive", "page_max = 20", "archive.page_max: 20 is below archive.page_default (50)"),
         ("http", 'address = "unix:"', "http.address: expected a host name or an IP address"),
         (
@@ -313,6 +324,21 @@ def test_relative_database_starts_at_the_folder_of_the_file(folder: Path) -> Non
 def test_database_below_etc_is_refused(url: str) -> None:
     with pytest.raises(ValidationError, match="a path outside /etc"):
         Storage.model_validate({"url": url}, context=LoadContext(Path("/etc/muniment")))
+
+
+def test_store_in_postgresql_has_its_password_in_a_file(folder: Path) -> None:
+    (folder / "password").write_text("word\n")
+    url = "postgresql://muniment@db1:5432,db2/muniment?sslmode=verify-full"
+
+    config = read(
+        folder, f'{REQUIRED}[storage]\nurl = "{url}"\npassword = "file:password"\nspill = "s"'
+    )
+
+    assert config.storage.url == url
+    assert config.storage.password is not None
+    assert config.storage.password.get_secret_value() == "word"
+    assert config.storage.spill == f"{folder}/s"
+    assert "'word'" not in repr(config)
 
 
 def test_default_database_is_in_var_lib(folder: Path) -> None:

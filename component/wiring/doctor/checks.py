@@ -39,7 +39,7 @@ async def checks(
     component log in to ejabberd. `live` also examines what ejabberd grants; with `reconnect` a
     running program reconnects before. Raises NotExamined.
     """
-    for finding in store.permissions(config.storage.url):
+    for finding in store.permissions(config):
         yield finding
     # Its requests disturb no running program.
     if api_finding := await ejabberd_api.check(config):

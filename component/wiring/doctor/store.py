@@ -24,7 +24,7 @@ from storage.open import examine, open_unchanged
 async def check(config: Config) -> AsyncIterator[Finding]:
     """Yield findings about the store. Raises Locked if another process uses it."""
     try:
-        yield ok(STORE, f"storage: {await examine(config.storage.url)}")
+        yield ok(STORE, f"storage: {await examine(config.storage.url, settings.postgres(config))}")
         async for finding in _retention(config):
             yield finding
     except Locked:
@@ -39,7 +39,7 @@ async def check(config: Config) -> AsyncIterator[Finding]:
 
 async def _retention(config: Config) -> AsyncIterator[Finding]:
     """Yield a finding if the limits would delete much of an archive and are not confirmed."""
-    async with open_unchanged(config.storage.url) as storage:
+    async with open_unchanged(config.storage.url, settings.postgres(config)) as storage:
         if storage is None:
             return
         rules, holds = Rules(storage.rules), Holds(storage.holds)
@@ -57,14 +57,21 @@ async def _retention(config: Config) -> AsyncIterator[Finding]:
             )
 
 
-def permissions(url: str) -> Iterator[Finding]:
-    """Yield findings about the permissions of the file of the store and of its folder."""
-    if url == MEMORY:
+def permissions(config: Config) -> Iterator[Finding]:
+    """Yield findings about the permissions of the files of the store and of their folder."""
+    storage = config.storage
+    if storage.url == MEMORY:
         return
-    path = Path(url.removeprefix(SQLITE))
+    path = Path(storage.spill if storage.is_postgresql else storage.url.removeprefix(SQLITE))
     folder = path.parent
     if not os.path.isdir(folder):  # noqa: PTH112 - raises nothing where it is hidden
-        return  # `unconfirmed_forecast` says so
+        if storage.is_postgresql:
+            yield Finding(
+                id=STORE,
+                severity=Severity.ERROR,
+                seen=f"storage.spill: {folder} does not exist, or is hidden from this user",
+            )
+        return  # `check` says so of SQLite
     if (owner := folder.stat().st_uid) != os.geteuid():
         yield Finding(
             id=STORE,

@@ -1,1 +1,1 @@
-"""The SQLite database: connections, transactions, turns of readers, migrations."""
+"""The SQLite database: connections, transactions, the lock of the file."""

@@ -6,7 +6,7 @@ No other module imports aiosqlite.
 from __future__ import annotations
 
 import asyncio
-import re
+import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,7 +18,9 @@ from typing import Any, Self, cast
 import aiosqlite
 
 from storage.errors import Rejected, StorageError, TookTooLong, Unavailable
-from storage.sqlite.engine.protocols import Bound, Job, Result, Row
+from storage.sql.database import Bound, Job, Result, Row
+from storage.sqlite.engine.dialect import CACHED_SQL_MAX, translated
+from storage.sqlite.index import SqliteIndex
 
 #: SQLite calls the step counter after this many steps of its virtual machine. The counter runs
 #: rarely, because each call needs the interpreter lock.
@@ -28,9 +30,6 @@ COUNTED_STEPS = 10_000
 #: statement waits for the interpreter lock, so few statements are faster. The largest number is
 #: limited, because a cached statement keeps its values in memory.
 ROWS_AT_ONCE = (128, 32, 8, 1)
-
-#: Maximum number of cached statement texts. There are fewer texts, because none contains a value.
-CACHED_SQL_MAX = 1_000
 
 #: Interval in seconds at which a cancelled step is interrupted until it ends.
 INTERRUPT_SECONDS = 0.1
@@ -43,8 +42,6 @@ _VALUES = (
     OverflowError,
     UnicodeEncodeError,
 )
-
-_PARAMETER = re.compile(r"\$(\d+)")
 
 
 class _Translation:
@@ -74,6 +71,8 @@ _translated = _Translation()
 class SqliteConnection:
     """A connection with a thread of its own."""
 
+    index = SqliteIndex()
+
     def __init__(self, driver: aiosqlite.Connection) -> None:
         self._driver = driver
         self._is_interrupted = False  # whether a cancelled step may still run in the thread
@@ -101,6 +100,10 @@ class SqliteConnection:
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
         await self.fetch(sql, *values)
+
+    async def change(self, sql: str, *values: object) -> int:
+        """Run a statement and return the number of rows that it has changed."""
+        return await self.run(lambda c: c.change(sql, *values))
 
     async def insert(
         self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
@@ -196,13 +199,20 @@ class SqliteConnection:
 class InThread:
     """The connection of a job that runs in the thread: its methods wait for nothing else."""
 
+    index = SqliteConnection.index
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
         with _translated:
-            self._connection.execute(_with_numbered_parameters(sql), values)
+            self._execute(sql, values)
+
+    async def change(self, sql: str, *values: object) -> int:
+        """Run a statement and return the number of rows that it has changed."""
+        with _translated:
+            return self._execute(sql, values).rowcount
 
     async def insert(
         self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
@@ -222,12 +232,12 @@ class InThread:
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each row of values."""
         with _translated:
-            self._connection.executemany(_with_numbered_parameters(sql), rows)
+            self._connection.executemany(translated(sql), rows)
 
     async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
         """Run a query and return its rows, with a bound only the rows that it takes."""
         with _translated:
-            cursor = self._connection.execute(_with_numbered_parameters(sql), values)
+            cursor = self._execute(sql, values)
             return cursor.fetchall() if bound is None else bound.take(cursor)
 
     def rollback(self) -> None:
@@ -236,6 +246,9 @@ class InThread:
         # is open.
         with _translated:
             self._connection.rollback()
+
+    def _execute(self, sql: str, values: Sequence[object]) -> sqlite3.Cursor:
+        return self._connection.execute(translated(sql), [*map(_array, values)])
 
 
 def _drive(job: Coroutine[Any, Any, Result]) -> Result:
@@ -262,6 +275,6 @@ def _flatten(
     return [list(chain.from_iterable(rows[start : start + rows_per_step])) for start in starts]
 
 
-@lru_cache(CACHED_SQL_MAX)
-def _with_numbered_parameters(sql: str) -> str:
-    return _PARAMETER.sub(r"?\1", sql)
+def _array(value: object) -> object:
+    """Return a list as JSON, and any other value as it is."""
+    return json.dumps(value) if isinstance(value, list) else value

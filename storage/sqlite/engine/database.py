@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from storage.errors import StorageError, TookTooLong, Unavailable
+from storage.sql.database import Connection, Job, Result
+from storage.sql.turns import Turns
 from storage.sqlite.engine.connection import SqliteConnection
 from storage.sqlite.engine.file_lock import FileLock
-from storage.sqlite.engine.protocols import Connection, Job, Result
-from storage.sqlite.engine.turns import Turns
+from storage.sqlite.merge import merge_index
 
 MEMORY = ":memory:"
 
@@ -56,6 +57,7 @@ class SqliteDatabase:
     """An SQLite file in WAL mode, locked to this process."""
 
     name = "sqlite"
+    is_only_writer = True
 
     def __init__(self, path: str, lock: FileLock | None, timeouts: DatabaseTimeouts) -> None:
         self._path = path
@@ -202,6 +204,14 @@ class SqliteDatabase:
         """Rewrite the file and truncate the journal, so that they hold only the stored rows."""
         async with self._writer_free:
             await self._writer.execute("VACUUM")
+        await self.cut_journal()
+
+    def schema(self, statement: str) -> Sequence[str]:
+        return [statement]
+
+    async def scrub_index(self) -> None:
+        """Merge the full-text index, and truncate the journal. Raises Unavailable."""
+        await merge_index(self)
         await self.cut_journal()
 
     async def cut_journal(self) -> None:

@@ -30,7 +30,7 @@ CREATE TABLE archive (
     nick      TEXT NOT NULL,
     dedup_key BLOB NOT NULL,
     xml       TEXT NOT NULL,
-    lateness  INTEGER NOT NULL DEFAULT 0, -- 0 to 10, on the scale of storage/sqlite/messages/lateness.py
+    lateness  INTEGER NOT NULL DEFAULT 0, -- 0 to 10, on the scale of storage/sql/messages/lateness.py
     stanza_id TEXT,                       -- public id in the place of the one made of owner and sequence
     PRIMARY KEY (owner, sequence)
 ) WITHOUT ROWID;

@@ -1,96 +1,27 @@
-"""PostgreSQL in a folder of its own, without passwords on loopback, with default durability."""
+"""PostgreSQL with the tables of ejabberd, and with default durability."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
-from support.ports import LOOPBACK, free_port
-from support.program import Failed, Program
+from support import postgres
 
 USER = "bench"
 DATABASE = "bench"
 _SCHEMA = Path("/usr/share/ejabberd/sql/pg.sql")
 
 
-class Postgres(Program):
+class Postgres(postgres.Postgres):
     """A server with ejabberd's tables."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__("postgres", folder / "postgres.log")
-        self.port = free_port()
-        self._folder = folder
-        self._data = folder / "postgres"
+        super().__init__(folder, {"shared_buffers": "256MB"}, user=USER)
 
-    def start(self) -> None:
-        """Start, and return when the server answers; at the first start create the tables."""
-        is_new = not self._data.exists()
-        if is_new:
-            self._make()
-        options = {
-            "listen_addresses": LOOPBACK,
-            "port": self.port,
-            "unix_socket_directories": "",
-            "shared_buffers": "256MB",
-        }
-        command = [*_as_user(), _program("postgres"), "-D", str(self._data)]
-        command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        self.launch(command, cwd=self._folder)
-        self.wait_until(self._answers, "takes connections")
-        if is_new:
-            self.sql(f"CREATE DATABASE {DATABASE}".encode(), database="postgres")
-            self.sql(_SCHEMA.read_bytes())
+    def prepare(self) -> None:
+        """Create the tables."""
+        self.create(DATABASE)
+        self.sql(_SCHEMA.read_bytes())
 
     def sql(self, text: bytes, *, database: str = DATABASE) -> bytes:
-        """Run a script, which may contain the data of a COPY, and return its output."""
-        server = ["-h", LOOPBACK, "-p", str(self.port), "-U", USER, "-d", database]
-        command = [_program("psql"), *server, "-XqAt", "-v", "ON_ERROR_STOP=1"]
-        return _run(command, self._folder, input=text)
-
-    def _make(self) -> None:
-        self._data.mkdir(mode=0o700)
-        if os.geteuid() == 0:
-            shutil.chown(self._data, *_account())
-        command = [_program("initdb"), "-A", "trust", "-U", USER, "-E", "UTF8", str(self._data)]
-        _run([*_as_user(), *command], self._folder)
-
-    def _answers(self) -> bool:
-        try:
-            self.sql(b"SELECT 1", database="postgres")
-        except Failed:
-            return False
-        return True
-
-
-def _run(command: Sequence[str], folder: Path, *, input: bytes = b"") -> bytes:
-    """Run a program to its end and return its output. Raises Failed."""
-    process = subprocess.run(command, cwd=folder, input=input, capture_output=True, check=False)
-    if process.returncode:
-        raise Failed(f"{command}: {process.stderr.decode(errors='replace')[-400:]}")
-    return process.stdout
-
-
-def _as_user() -> list[str]:
-    """Return the arguments that switch to another user, because PostgreSQL refuses root."""
-    if os.geteuid() != 0:
-        return []
-    user, group = _account()
-    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
-
-
-def _account() -> tuple[int, int]:
-    account = pwd.getpwnam("postgres")
-    return account.pw_uid, account.pw_gid
-
-
-def _program(name: str) -> str:
-    # Debian keeps all but the clients off the PATH.
-    places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    program = str(places[-1]) if places else shutil.which(name)
-    if program is None:
-        raise Failed(f"{name} of PostgreSQL is not installed")
-    return program
+        """Run a script and return its output."""
+        return super().sql(text, database=database)

@@ -23,13 +23,13 @@ from support.databases import open_database
 from support.sqlite_trace import on_statements, on_steps
 
 from storage.rows import ANY, READABLE, Cutoff, Filter, Kind, Phrase
-from storage.sqlite.engine.connection import _with_numbered_parameters
-from storage.sqlite.messages.archive import SqliteArchive
-from storage.sqlite.messages.counter_updates import LONG
-from storage.sqlite.messages.counts import EXAMINED_MAX
-from storage.sqlite.messages.ids import KEY_BYTES, Ids
-from storage.sqlite.retention.scrub import merge_index
-from storage.sqlite.retention.store import SqliteRetention
+from storage.sql.messages.archive import SqlArchive
+from storage.sql.messages.counter_updates import LONG
+from storage.sql.messages.counts import EXAMINED_MAX
+from storage.sql.messages.ids import KEY_BYTES, Ids
+from storage.sql.retention.store import SqlRetention
+from storage.sqlite.engine.dialect import translated
+from storage.sqlite.merge import merge_index
 
 CAROL = "carol@example.org"
 MESSAGES = 50_000
@@ -54,8 +54,8 @@ LOOKED_AT = 30 * EXAMINED_MAX
 class Counted:
     """An archive, and the steps of its database since they were asked for last."""
 
-    archive: SqliteArchive
-    retention: SqliteRetention
+    archive: SqlArchive
+    retention: SqlRetention
     _steps: int = 0
 
     def step(self) -> None:
@@ -68,7 +68,7 @@ class Counted:
 
 async def fill(path: Path) -> None:
     async with open_database(path) as database:
-        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
+        archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
         for first in range(0, MESSAGES, 1000):
             await archive.append(
                 [
@@ -102,8 +102,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def counted(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Counted]:
     async with open_database(path) as database:
         ids = Ids(bytes(KEY_BYTES))
-        archive = SqliteArchive(database, ids)
-        counted = Counted(archive, SqliteRetention(database, ids, archive))
+        archive = SqlArchive(database, ids)
+        counted = Counted(archive, SqlRetention(database, ids, archive))
         await on_steps(database, counted.step, 1)
         yield counted
 
@@ -282,7 +282,7 @@ async def test_batch_of_many_archives_makes_as_few_index_segments_as_one(
 ) -> None:
     async def pieces(owners: int) -> int:
         async with open_database(tmp_path / f"{owners}.db") as database:
-            archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
+            archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
             await archive.append(
                 [
                     entry(n, owner=f"owner{n % owners}@example.org", text=f"no{n}")
@@ -307,7 +307,7 @@ async def test_retraction_of_an_often_used_name_takes_no_more_steps(
         steps += 1
 
     async with open_database(tmp_path / "muniment.db") as database:
-        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
+        archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
         for n in range(100):
             notes = [entry(f"note {n} {m}", refers_to=(7,)) for m in range(30)]
             await archive.append([entry(f"said {n}", name_hashes=(7,)), *notes])
@@ -327,7 +327,7 @@ async def test_references_of_a_batch_are_read_in_one_statement(tmp_path: Path) -
     statements: list[str] = []
     markers = [entry(f"seen {n}", refers_to=(n,), kind=Kind.RECEIPT) for n in range(100)]
     async with open_database(tmp_path / "muniment.db") as database:
-        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
+        archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
         await archive.append([entry("first")])
         await on_statements(database, statements.append)
         await archive.append([entry(n, name_hashes=(n,)) for n in range(100)])
@@ -370,8 +370,8 @@ async def test_statements_do_not_depend_on_limit_and_index(
         await archive.conversations(ALICE, limit=limit)
 
     await read(1)
-    before = _with_numbered_parameters.cache_info().misses
+    before = translated.cache_info().misses
     for limit in range(2, 12):
         await read(limit)
 
-    assert _with_numbered_parameters.cache_info().misses == before
+    assert translated.cache_info().misses == before

@@ -30,10 +30,10 @@ from support.sqlite_trace import on_steps
 from storage.errors import Locked, StorageError, Unavailable
 from storage.open import examine, open_storage
 from storage.rows import ANY, Filter
+from storage.sql.database import Bound, Connection, Job, Result, Row
+from storage.sql.messages.archive import SqlArchive
+from storage.sql.messages.ids import KEY_BYTES, Ids
 from storage.sqlite.engine.database import LONG_READERS, DatabaseTimeouts, SqliteDatabase
-from storage.sqlite.engine.protocols import Bound, Connection, Job, Result, Row
-from storage.sqlite.messages.archive import SqliteArchive
-from storage.sqlite.messages.ids import KEY_BYTES, Ids
 
 ROOT = Path(__file__).parents[2]
 
@@ -598,6 +598,7 @@ class InterruptedDatabase:
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
         self.name = database.name
+        self.is_only_writer = database.is_only_writer
         self.close = database.close
         self.before_query: dict[int, Callable[[], Awaitable[None]]] = {}
         self.before_rows: Callable[[], Awaitable[None]] | None = None
@@ -631,7 +632,9 @@ class InterruptedConnection:
         self._meddled = interrupted
         self._loop = loop
         self._queries = 0
+        self.index = connection.index
         self.execute = connection.execute
+        self.change = connection.change
         self.executemany = connection.executemany
 
     async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
@@ -669,7 +672,7 @@ async def interrupted(path: Path) -> AsyncIterator[InterruptedDatabase]:
 async def test_late_message_during_a_read_hides_no_other(
     interrupted: InterruptedDatabase, query: int, filter: Filter
 ) -> None:
-    archive = SqliteArchive(interrupted, Ids(bytes(KEY_BYTES)))
+    archive = SqlArchive(interrupted, Ids(bytes(KEY_BYTES)))
     rows = [entry(1, at=NOON + 10), entry(2, at=NOON + 20)]
     late = [entry("next", at=NOON + 25), entry("late", at=NOON + 5)]
     await archive.append(rows)
@@ -684,7 +687,7 @@ async def test_late_message_during_a_read_hides_no_other(
 async def test_rolled_back_owner_number_shows_no_other_archive(
     interrupted: InterruptedDatabase, query: int
 ) -> None:
-    archive = SqliteArchive(interrupted, Ids(bytes(KEY_BYTES)))
+    archive = SqlArchive(interrupted, Ids(bytes(KEY_BYTES)))
     xmls: list[str] = []
     begun = asyncio.Event()
 

@@ -10,9 +10,9 @@ from support.databases import open_database
 
 from storage.errors import Expired
 from storage.rows import EntryKind, JournalEntry, JournalLimits
-from storage.sqlite.events.store import SqliteEvents
-from storage.sqlite.messages.archive import SqliteArchive
-from storage.sqlite.messages.ids import KEY_BYTES, Ids
+from storage.sql.events.store import SqlEvents
+from storage.sql.messages.archive import SqlArchive
+from storage.sql.messages.ids import KEY_BYTES, Ids
 
 
 def contact(jid: str) -> JournalEntry:
@@ -29,8 +29,8 @@ def presence(value: str) -> JournalEntry:
 async def test_full_journal_loses_the_past_first_and_expires_cursors(tmp_path: Path) -> None:
     async with open_database(tmp_path / "a.db") as database:
         ids = Ids(bytes(KEY_BYTES))
-        archive = SqliteArchive(database, ids, journal_limits=JournalLimits(entries=2))
-        events = SqliteEvents(database, ids, archive.owners, archive.journal)
+        archive = SqlArchive(database, ids, journal_limits=JournalLimits(entries=2))
+        events = SqlEvents(database, ids, archive.owners, archive.journal)
         await events.open(ALICE)
         await events.put([presence("{}"), contact(BOB)])
         cursor = (await events.snapshot(ALICE)).cursor

@@ -7,8 +7,8 @@ from support.builders import ALICE, NOON, SECOND, entry
 
 from storage.interface import Archive
 from storage.rows import Filter
-from storage.sqlite.messages.counts import EXAMINED_MAX
-from storage.sqlite.messages.lateness import MISPLACED_MAX
+from storage.sql.messages.counts import EXAMINED_MAX
+from storage.sql.messages.lateness import MISPLACED_MAX
 
 MESSAGES = EXAMINED_MAX + 1000
 

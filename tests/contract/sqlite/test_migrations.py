@@ -15,7 +15,7 @@ from support.builders import ALICE, entry, everything, texts
 from storage.errors import ChangedMigration, NewerSchema, StorageError, Unavailable
 from storage.open import examine, open_storage
 from storage.rows import ANY
-from storage.sqlite.engine.migrate import migrations
+from storage.sql.migrate import migrations
 
 Write = Callable[[str, str], None]
 
@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copied = tmp_path / "storage" / "sqlite" / "migrations"
     with_own = files("storage").joinpath("sqlite", "migrations")
     shutil.copytree(str(with_own), copied)
-    monkeypatch.setattr("storage.sqlite.engine.migrate.files", lambda _: tmp_path / "storage")
+    monkeypatch.setattr("storage.sql.migrate.files", lambda _: tmp_path / "storage")
     return copied
 
 

@@ -9,9 +9,9 @@ from support.builders import ALICE, BOB, NOON, SECOND, entries, everything
 from support.databases import open_database
 
 from storage.rows import Cutoff, OverLimit
-from storage.sqlite.messages.archive import SqliteArchive
-from storage.sqlite.messages.ids import KEY_BYTES, Ids
-from storage.sqlite.retention.store import SqliteRetention
+from storage.sql.messages.archive import SqlArchive
+from storage.sql.messages.ids import KEY_BYTES, Ids
+from storage.sql.retention.store import SqlRetention
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ async def test_over_limit_counts_over_all_chunks(
 ) -> None:
     async with open_database(tmp_path / "archive.db") as database:
         ids = Ids(bytes(KEY_BYTES))
-        archive = SqliteArchive(database, ids)
-        retention = SqliteRetention(database, ids, archive, chunk=chunk)
+        archive = SqlArchive(database, ids)
+        retention = SqlRetention(database, ids, archive, chunk=chunk)
         await archive.append([*entries(6, xml="x" * 55), *entries(9, owner=BOB)])
 
         counted = await retention.over_limit(ALICE, cutoff, peer=peer)

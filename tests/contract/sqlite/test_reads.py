@@ -16,6 +16,11 @@ from component.core.errors import Overloaded, TakesTooLong
 from component.core.store_errors import translated
 from storage.errors import Busy, Expired, Rejected, TookTooLong, Unavailable
 from storage.rows import ANY, Filter, Phrase
+from storage.sql.database import Connection, Row
+from storage.sql.events.store import SqlEvents
+from storage.sql.messages.archive import SqlArchive
+from storage.sql.messages.ids import KEY_BYTES, Ids
+from storage.sql.turns import OWNER_MAX
 from storage.sqlite.engine.database import (
     LONG_READERS,
     READERS,
@@ -23,11 +28,6 @@ from storage.sqlite.engine.database import (
     DatabaseTimeouts,
     SqliteDatabase,
 )
-from storage.sqlite.engine.protocols import Connection, Row
-from storage.sqlite.engine.turns import OWNER_MAX
-from storage.sqlite.events.store import SqliteEvents
-from storage.sqlite.messages.archive import SqliteArchive
-from storage.sqlite.messages.ids import KEY_BYTES, Ids
 
 #: Far more steps than a short read may take, and no more than some tenths of a second.
 LONG = ENDLESS.replace("FROM n)", f"FROM n WHERE x < {20 * SHORT_STEPS})")
@@ -48,8 +48,8 @@ async def database(tmp_path: Path, timeouts: DatabaseTimeouts) -> AsyncIterator[
 
 
 @pytest.fixture
-async def archive(database: SqliteDatabase) -> SqliteArchive:
-    archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)))
+async def archive(database: SqliteDatabase) -> SqlArchive:
+    archive = SqlArchive(database, Ids(bytes(KEY_BYTES)))
     await archive.append(entries(3, text="hello"))
     return archive
 
@@ -88,7 +88,7 @@ async def test_read_over_the_short_limit_is_repeated_as_a_long_read(
 
 
 async def test_short_reads_proceed_during_long_reads(
-    database: SqliteDatabase, archive: SqliteArchive
+    database: SqliteDatabase, archive: SqlArchive
 ) -> None:
     owners = [f"{n}@example.org" for n in range(8)]
     reads = await keep_busy(database, owners, is_long=False)
@@ -102,7 +102,7 @@ async def test_short_reads_proceed_during_long_reads(
 
 
 async def test_owner_has_one_long_read_at_a_time(
-    database: SqliteDatabase, archive: SqliteArchive
+    database: SqliteDatabase, archive: SqlArchive
 ) -> None:
     await archive.append([entry("for bob", owner=BOB, text="hello")])
     reads = await keep_busy(database, [ALICE] * LONG_READERS)
@@ -118,7 +118,7 @@ async def test_owner_has_one_long_read_at_a_time(
 
 @pytest.mark.parametrize("timeouts", [DatabaseTimeouts(long_read=0.5)], ids=[""])
 async def test_endless_read_is_interrupted_with_took_too_long(
-    database: SqliteDatabase, archive: SqliteArchive
+    database: SqliteDatabase, archive: SqlArchive
 ) -> None:
     async with asyncio.timeout(30):
         with pytest.raises(TookTooLong):
@@ -130,7 +130,7 @@ async def test_endless_read_is_interrupted_with_took_too_long(
 
 
 async def test_long_read_over_the_bound_of_an_owner_is_busy(
-    database: SqliteDatabase, archive: SqliteArchive
+    database: SqliteDatabase, archive: SqlArchive
 ) -> None:
     reads = await keep_busy(database, [ALICE] * OWNER_MAX)
     with pytest.raises(Busy):
@@ -144,7 +144,7 @@ async def test_long_read_over_the_bound_of_an_owner_is_busy(
 
 @pytest.mark.parametrize("timeouts", [DatabaseTimeouts(turn=0.05)], ids=[""])
 async def test_long_read_without_a_turn_in_time_is_busy(
-    database: SqliteDatabase, archive: SqliteArchive
+    database: SqliteDatabase, archive: SqlArchive
 ) -> None:
     reads = await keep_busy(database, [f"{n}@example.org" for n in range(LONG_READERS)])
     async with asyncio.timeout(30):
@@ -156,7 +156,7 @@ async def test_long_read_without_a_turn_in_time_is_busy(
 
 
 async def test_steady_read_sees_one_snapshot(
-    database: SqliteDatabase, archive: SqliteArchive
+    database: SqliteDatabase, archive: SqlArchive
 ) -> None:
     count = "SELECT count(*) FROM archive"
     loop = asyncio.get_running_loop()
@@ -193,7 +193,7 @@ async def test_connection_works_after_a_cancelled_read(
 @pytest.mark.parametrize("is_long", [False, True])
 @pytest.mark.parametrize("turns", range(1, 12))
 async def test_read_after_a_cancelled_snapshot_sees_new_messages(
-    database: SqliteDatabase, archive: SqliteArchive, turns: int, is_long: bool
+    database: SqliteDatabase, archive: SqlArchive, turns: int, is_long: bool
 ) -> None:
     async def old(connection: Connection) -> None:
         await connection.fetch("SELECT count(*) FROM archive")
@@ -223,7 +223,7 @@ async def test_failed_query_is_not_repeated_as_a_long_read(database: SqliteDatab
         await fetched(database, "SELECT $1", 2**63)
 
 
-READS: dict[str, Callable[[SqliteArchive, str], Awaitable[object]]] = {
+READS: dict[str, Callable[[SqlArchive, str], Awaitable[object]]] = {
     "page": lambda archive, _: archive.page(ALICE, ANY, limit=10),
     "page of one": lambda archive, id: archive.page(ALICE, Filter(ids=(id,)), limit=1),
     "page behind": lambda archive, id: archive.page(ALICE, ANY, limit=10, after=id),
@@ -244,8 +244,8 @@ READS: dict[str, Callable[[SqliteArchive, str], Awaitable[object]]] = {
 @pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
 async def test_no_read_runs_in_the_thread_of_the_event_loop(
     database: SqliteDatabase,
-    archive: SqliteArchive,
-    read: Callable[[SqliteArchive, str], Awaitable[object]],
+    archive: SqlArchive,
+    read: Callable[[SqlArchive, str], Awaitable[object]],
 ) -> None:
     [id] = [message.id for message in (await archive.page(ALICE, ANY, limit=1)).messages]
     threads: set[int] = set()
@@ -282,9 +282,9 @@ async def test_short_reads_get_their_turn_in_the_order_of_the_requests(
 
 
 async def test_read_behind_the_last_event_asks_no_connection(
-    database: SqliteDatabase, archive: SqliteArchive
+    database: SqliteDatabase, archive: SqlArchive
 ) -> None:
-    events = SqliteEvents(database, Ids(bytes(KEY_BYTES)), archive.owners, archive.journal)
+    events = SqlEvents(database, Ids(bytes(KEY_BYTES)), archive.owners, archive.journal)
     await archive.append([entry("first")])
     page = await events.page(ALICE, 0, limit=10)
     statements: list[str] = []
@@ -305,9 +305,9 @@ async def test_read_behind_the_last_event_asks_no_connection(
 
 
 async def test_read_behind_the_last_event_of_an_erased_archive_is_refused(
-    database: SqliteDatabase, archive: SqliteArchive
+    database: SqliteDatabase, archive: SqlArchive
 ) -> None:
-    events = SqliteEvents(database, Ids(bytes(KEY_BYTES)), archive.owners, archive.journal)
+    events = SqlEvents(database, Ids(bytes(KEY_BYTES)), archive.owners, archive.journal)
     await archive.append([entry("first")])
     page = await events.page(ALICE, 0, limit=10)
     async with database.write() as connection:

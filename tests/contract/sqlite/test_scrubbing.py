@@ -20,9 +20,10 @@ from support.builders import (
     retraction,
 )
 
-from storage.open import SqliteStorage, open_storage
+from storage.open import open_storage
 from storage.rows import Cutoff, Filter, NewMessage, OfflineStanza, Phrase
-from storage.sqlite.retention import scrub as scrub_state
+from storage.sql.retention import scrub as scrub_state
+from storage.sql.store import SqlStorage
 
 MESSAGES = 3000
 
@@ -48,7 +49,7 @@ def written(owner: str, n: int, chance: random.Random) -> NewMessage:
     )
 
 
-async def fill(storage: SqliteStorage) -> None:
+async def fill(storage: SqlStorage) -> None:
     """Write two archives at a time, so that their pages grow between each other's."""
     chance = random.Random(1)  # noqa: S311 - the same each time
     for first in range(0, MESSAGES, 20):
@@ -71,7 +72,7 @@ def secrets(owner: str, numbers: Iterable[int]) -> set[str]:
     return {secret(owner, n) for n in numbers}
 
 
-async def scrub(storage: SqliteStorage) -> None:
+async def scrub(storage: SqlStorage) -> None:
     await storage.retention.scrub_index()
     await storage.retention.scrub_files()
 

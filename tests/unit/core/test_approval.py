@@ -20,8 +20,9 @@ from component.core.retention.plan import DAY, RetentionDefaults, RetentionLimit
 from component.core.retention.purge import State
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
-from storage.open import SqliteStorage, open_storage
+from storage.open import open_storage
 from storage.rows import ANY, Hold, OverLimit, Rule, Usage
+from storage.sql.store import SqlStorage
 
 CAROL = f"carol@{OTHER_HOST}"
 
@@ -29,7 +30,7 @@ CAROL = f"carol@{OTHER_HOST}"
 class Town:
     """A store, and the approvals of processes that share it."""
 
-    def __init__(self, storage: SqliteStorage) -> None:
+    def __init__(self, storage: SqlStorage) -> None:
         self.storage = storage
         self.rules = Rules(storage.rules)
         self.holds = Holds(storage.holds)
@@ -55,7 +56,7 @@ class Town:
 
 
 @pytest.fixture
-def town(storage: SqliteStorage) -> Town:
+def town(storage: SqlStorage) -> Town:
     return Town(storage)
 
 

@@ -8,7 +8,7 @@ from support.deliveries import FakeAccounts
 from component.core.archiving.deliveries import Deliveries, Delivery
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Writer
-from storage.open import SqliteStorage
+from storage.sql.store import SqlStorage
 
 BYTES_MAX = 100_000
 
@@ -25,7 +25,7 @@ def delivery(name: str, bytes: int = 100, owner: str = ALICE) -> Delivery:
     )
 
 
-def deliveries(storage: SqliteStorage) -> tuple[Writer, Deliveries]:
+def deliveries(storage: SqlStorage) -> tuple[Writer, Deliveries]:
     queue = Writer(storage.archive)
     return queue, Deliveries(
         queue, Sessions(), FakeAccounts(), clock=lambda: 0, bytes_max=BYTES_MAX
@@ -33,7 +33,7 @@ def deliveries(storage: SqliteStorage) -> tuple[Writer, Deliveries]:
 
 
 async def test_large_message_has_oldest_deliveries_decided_to_stay_within_the_bound(
-    storage: SqliteStorage,
+    storage: SqlStorage,
 ) -> None:
     queue, held = deliveries(storage)
     small = [delivery(f"small {n}") for n in range(900)]
@@ -47,7 +47,7 @@ async def test_large_message_has_oldest_deliveries_decided_to_stay_within_the_bo
     assert len(queue.unwritten) == 902
 
 
-async def test_message_larger_than_the_bound_is_decided_at_once(storage: SqliteStorage) -> None:
+async def test_message_larger_than_the_bound_is_decided_at_once(storage: SqlStorage) -> None:
     queue, held = deliveries(storage)
     held.open(delivery("huge", BYTES_MAX + 1))
 
@@ -55,7 +55,7 @@ async def test_message_larger_than_the_bound_is_decided_at_once(storage: SqliteS
 
 
 async def test_decide_of_one_owner_leaves_deliveries_of_others_undecided(
-    storage: SqliteStorage,
+    storage: SqlStorage,
 ) -> None:
     queue, held = deliveries(storage)
     for name, owner in (("a", ALICE), ("b", BOB), ("c", ALICE)):

@@ -28,8 +28,9 @@ from component.core.errors import Conflict, ItemNotFound, Overloaded
 from component.core.reading.follow import Followers
 from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
-from storage.open import SqliteStorage, open_storage
+from storage.open import open_storage
 from storage.rows import ANY, Hold, Removed
+from storage.sql.store import SqlStorage
 
 PATIENCE = 10.0
 
@@ -37,7 +38,7 @@ PATIENCE = 10.0
 class Town:
     """An erasure over a store; it records the owners passed to `after_erase`."""
 
-    def __init__(self, storage: SqliteStorage) -> None:
+    def __init__(self, storage: SqlStorage) -> None:
         self.storage = storage
         self.writer = Writer(storage.archive)
         self.holds = Holds(storage.holds)

@@ -20,8 +20,9 @@ from component.core.events.session_changes import SessionChanges
 from component.core.events.values import ContactPresence
 from component.core.sessions.commands import ReceiptOf, RefusalOf
 from component.core.sessions.events import PresenceOf, RosterItem
-from storage.open import SqliteStorage, open_storage
+from storage.open import open_storage
 from storage.rows import Contact, EntryKind, SignIn
+from storage.sql.store import SqlStorage
 
 JULIET = f"juliet@{HOST}"
 
@@ -48,7 +49,7 @@ class Server:
 class Opened:
     """A journal over a store, and the server whose rosters it reads."""
 
-    storage: SqliteStorage
+    storage: SqlStorage
     server: Server
     journal: EventJournal
     woken: list[str]

@@ -29,15 +29,15 @@ from component.core.reading.export import PAGE, Export
 from component.core.reading.follow import Followers
 from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
-from storage.open import SqliteStorage
 from storage.rows import ANY, Cutoff, Direction, Hold, PreferencesRow
+from storage.sql.store import SqlStorage
 
 PIE = "{urn:xmpp:pie:0}"
 MAM = "{urn:xmpp:mam:2}"
 
 
 @pytest.fixture
-def export(storage: SqliteStorage, writer: Writer) -> Export:
+def export(storage: SqlStorage, writer: Writer) -> Export:
     return Export(storage, writer, Followers())
 
 
@@ -55,9 +55,7 @@ def read(text: str) -> ElementTree.Element:
     return ElementTree.fromstring(text)  # noqa: S314 - our own
 
 
-async def test_json_line_has_every_field_of_a_message(
-    storage: SqliteStorage, export: Export
-) -> None:
+async def test_json_line_has_every_field_of_a_message(storage: SqlStorage, export: Export) -> None:
     await storage.archive.append([entry(1, xml="<message>Grüße\n</message>")])
     sent = entry(2, at=NOON + SECOND, direction=Direction.SENT, resource="", type="normal")
     await storage.archive.append([sent])
@@ -89,7 +87,7 @@ async def test_json_line_has_every_field_of_a_message(
 
 @pytest.mark.parametrize("count", [0, 1, PAGE, PAGE + 1, 2 * PAGE])
 async def test_every_message_is_exported_once(
-    storage: SqliteStorage, export: Export, count: int
+    storage: SqlStorage, export: Export, count: int
 ) -> None:
     await storage.archive.append(entries(count))
 
@@ -97,7 +95,7 @@ async def test_every_message_is_exported_once(
 
 
 async def test_message_received_during_the_export_is_left_out(
-    storage: SqliteStorage, export: Export
+    storage: SqlStorage, export: Export
 ) -> None:
     await storage.archive.append(entries(PAGE + 10))
     parts = export.json_lines(ALICE)
@@ -109,7 +107,7 @@ async def test_message_received_during_the_export_is_left_out(
 
 
 async def test_deletion_during_the_export_repeats_nothing(
-    storage: SqliteStorage, export: Export
+    storage: SqlStorage, export: Export
 ) -> None:
     await storage.archive.append(entries(3 * PAGE))
     parts = export.json_lines(ALICE)
@@ -123,7 +121,7 @@ async def test_deletion_during_the_export_repeats_nothing(
 
 
 async def test_erasure_during_the_export_is_a_conflict(
-    storage: SqliteStorage, export: Export
+    storage: SqlStorage, export: Export
 ) -> None:
     await storage.archive.append(entries(PAGE + 1))
     parts = export.json_lines(ALICE)
@@ -139,7 +137,7 @@ async def test_erasure_during_the_export_is_a_conflict(
 class ErasedMeanwhile:
     """An archive that is erased, and has a new owner, right after its ends were read."""
 
-    def __init__(self, storage: SqliteStorage) -> None:
+    def __init__(self, storage: SqlStorage) -> None:
         self._storage = storage
 
     def __getattr__(self, name: str) -> Any:
@@ -153,10 +151,10 @@ class ErasedMeanwhile:
 
 
 async def test_erasure_before_the_first_page_is_a_conflict(
-    storage: SqliteStorage, writer: Writer
+    storage: SqlStorage, writer: Writer
 ) -> None:
     await storage.archive.append(entries(3))
-    erased = cast(SqliteStorage, SimpleNamespace(archive=ErasedMeanwhile(storage)))
+    erased = cast(SqlStorage, SimpleNamespace(archive=ErasedMeanwhile(storage)))
 
     with pytest.raises(Conflict):
         await lines(Export(erased, writer, Followers()))
@@ -164,7 +162,7 @@ async def test_erasure_before_the_first_page_is_a_conflict(
 
 @pytest.mark.parametrize("is_held", [False, True], ids=["goes on", "stopped by a hold"])
 async def test_erasure_in_progress_is_a_conflict(
-    storage: SqliteStorage, writer: Writer, is_held: bool
+    storage: SqlStorage, writer: Writer, is_held: bool
 ) -> None:
     """An export that ended normally would hide the missing messages."""
     followers, holds = Followers(), Holds(storage.holds)
@@ -186,7 +184,7 @@ async def test_erasure_in_progress_is_a_conflict(
 
 
 async def test_deleted_message_does_not_end_the_export(
-    storage: SqliteStorage, export: Export
+    storage: SqlStorage, export: Export
 ) -> None:
     rows = entries(2 * PAGE)
     await storage.archive.append(rows)
@@ -201,7 +199,7 @@ async def test_deleted_message_does_not_end_the_export(
 
 
 async def test_portable_export_has_every_message_unchanged(
-    storage: SqliteStorage, export: Export
+    storage: SqlStorage, export: Export
 ) -> None:
     texts = [message("&lt;&amp;"), message("Grüße")]
     await storage.archive.append([entry(n, xml=text) for n, text in enumerate(texts)])
@@ -219,7 +217,7 @@ async def test_portable_export_has_every_message_unchanged(
 
 
 async def test_portable_export_adds_the_namespace_of_clients(
-    storage: SqliteStorage, export: Export
+    storage: SqlStorage, export: Export
 ) -> None:
     texts = ["<message id='a>b'><body>hi</body></message>", message("hi")]
     await storage.archive.append([entry(n, xml=text) for n, text in enumerate(texts)])
@@ -238,7 +236,7 @@ async def test_portable_export_names_host_and_user(export: Export) -> None:
     assert (host.get("jid"), user.get("name")) == ("exämple.org", "o'brien&co")
 
 
-async def test_portable_export_has_the_preferences(storage: SqliteStorage, export: Export) -> None:
+async def test_portable_export_has_the_preferences(storage: SqlStorage, export: Export) -> None:
     await storage.preferences.set(
         PreferencesRow(owner=ALICE, default="roster", always=("a&b@x",), never=(BOB, ROOM))
     )
@@ -253,7 +251,7 @@ async def test_portable_export_has_the_preferences(storage: SqliteStorage, expor
 
 
 async def test_portable_export_leaves_out_blanked_messages(
-    storage: SqliteStorage, export: Export
+    storage: SqlStorage, export: Export
 ) -> None:
     await storage.archive.append([entry(1, xml=message("one")), entry(2, xml=message("two"))])
     first = (await everything(storage.archive)).messages[0]
@@ -263,7 +261,7 @@ async def test_portable_export_leaves_out_blanked_messages(
     assert [line["kind"] for line in await lines(export)] == ["blanked", "message"]
 
 
-async def test_failing_store_is_overloaded(storage: SqliteStorage, export: Export) -> None:
+async def test_failing_store_is_overloaded(storage: SqlStorage, export: Export) -> None:
     await storage.close()
 
     for parts in (export.json_lines(ALICE), export.portable(ALICE)):

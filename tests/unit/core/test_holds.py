@@ -33,8 +33,9 @@ from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.posts import Post
 from component.core.retention.holds import Holds
 from component.xmpp.connection.addresses import Addresses
-from storage.open import SqliteStorage, open_storage
+from storage.open import open_storage
 from storage.rows import Filter, Hold
+from storage.sql.store import SqlStorage
 
 TO_ALICE = message("a secret", sender=f"{BOB}/b1", to=ALICE, id="1")
 RETRACTION = message(None, sender=f"{BOB}/b1", to=ALICE, id="2", extra=retract("1"))
@@ -45,7 +46,7 @@ def hold(subject: str) -> Hold:
 
 
 async def test_number_of_holds_is_bounded_and_existing_ones_can_be_changed(
-    storage: SqliteStorage,
+    storage: SqlStorage,
 ) -> None:
     holds_service = Holds(storage.holds, limit=2)
     for subject in (ALICE, BOB, ALICE):
@@ -133,7 +134,7 @@ async def test_hold_stays_when_its_release_is_not_stored() -> None:
 class Held:
     """A store whose writer respects holds and starts at the command of the test."""
 
-    def __init__(self, storage: SqliteStorage) -> None:
+    def __init__(self, storage: SqlStorage) -> None:
         self.storage = storage
         self.holds = Holds(storage.holds)
         self.writer = Writer(

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from storage.sqlite.messages.ids import ID_CHARACTERS, KEY_BYTES, Ids
+from storage.sql.messages.ids import ID_CHARACTERS, KEY_BYTES, Ids
 
 KEY = bytes(range(KEY_BYTES))
 OWNER, SEQUENCE = 7, 12345

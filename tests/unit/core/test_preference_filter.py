@@ -21,8 +21,8 @@ from component.core.rosters.cache import FRESH_SECONDS, UNREADABLE_SECONDS, Rost
 from component.xmpp.connection.addresses import Addresses
 from storage.errors import Unavailable
 from storage.interface import PreferencesStore, Storage
-from storage.open import SqliteStorage
 from storage.rows import ANY, NewMessage, PreferencesRow
+from storage.sql.store import SqlStorage
 
 HELD_MAX = 5
 CAROL = f"carol@{HOST}"
@@ -59,7 +59,7 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(storage: SqliteStorage, writer: Writer) -> AsyncIterator[Bench]:
+async def bench(storage: SqlStorage, writer: Writer) -> AsyncIterator[Bench]:
     rosters, clock = FixedRosters({ALICE: frozenset({BOB}), BOB: frozenset()}), [0.0]
     preferences = Preferences(storage.preferences, Addresses(), rosters, {HOST: HostRules()})
     await preferences.load()

@@ -19,8 +19,8 @@ from component.core.retention.plan import DAY, PAGE_SIZE, RetentionDefaults, Ret
 from component.core.retention.purge import Progress, Purge, State
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
-from storage.open import SqliteStorage
 from storage.rows import ANY, Hold, Kind, Rule
+from storage.sql.store import SqlStorage
 
 NEVER = 10_000.0
 
@@ -28,7 +28,7 @@ NEVER = 10_000.0
 class Town:
     """The parts of a purge."""
 
-    def __init__(self, storage: SqliteStorage, bounds: RetentionLimits) -> None:
+    def __init__(self, storage: SqlStorage, bounds: RetentionLimits) -> None:
         self.storage = storage
         self.rules = Rules(storage.rules)
         self.holds = Holds(storage.holds)
@@ -81,7 +81,7 @@ class Town:
         return {peer: peers.count(peer) for peer in peers}
 
 
-async def test_purge_brings_every_archive_within_its_bounds(storage: SqliteStorage) -> None:
+async def test_purge_brings_every_archive_within_its_bounds(storage: SqlStorage) -> None:
     town = Town(storage, RetentionLimits(messages=4))
     for owner in (ALICE, BOB, ROOM):
         await town.fill(10, owner)
@@ -93,7 +93,7 @@ async def test_purge_brings_every_archive_within_its_bounds(storage: SqliteStora
     assert progress.bytes > 0
 
 
-async def test_purge_of_one_archive_leaves_others_unchanged(storage: SqliteStorage) -> None:
+async def test_purge_of_one_archive_leaves_others_unchanged(storage: SqlStorage) -> None:
     town = Town(storage, RetentionLimits(messages=4))
     for owner in (ALICE, BOB):
         await town.fill(10, owner)
@@ -104,7 +104,7 @@ async def test_purge_of_one_archive_leaves_others_unchanged(storage: SqliteStora
     assert (progress.archives, progress.owner) == (1, ALICE)
 
 
-async def test_messages_older_than_the_bound_are_deleted(storage: SqliteStorage) -> None:
+async def test_messages_older_than_the_bound_are_deleted(storage: SqlStorage) -> None:
     town = Town(storage, RetentionLimits(days=7))
     await town.fill(5, days=8)
     await town.fill(5, days=6)
@@ -114,7 +114,7 @@ async def test_messages_older_than_the_bound_are_deleted(storage: SqliteStorage)
     assert await town.count() == 5
 
 
-async def test_messages_over_a_peer_rule_are_blanked(storage: SqliteStorage) -> None:
+async def test_messages_over_a_peer_rule_are_blanked(storage: SqlStorage) -> None:
     town = Town(storage, RetentionLimits(days=30))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=1))
     for peer in (BOB, ROMEO):
@@ -125,7 +125,7 @@ async def test_messages_over_a_peer_rule_are_blanked(storage: SqliteStorage) -> 
     assert (await town.counts_by_peer(), await town.count()) == ({BOB: 5}, 10)
 
 
-async def test_longer_peer_rule_keeps_older_messages_of_that_peer(storage: SqliteStorage) -> None:
+async def test_longer_peer_rule_keeps_older_messages_of_that_peer(storage: SqlStorage) -> None:
     town = Town(storage, RetentionLimits(days=7))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
     for peer in (BOB, ROMEO, ROOM):
@@ -137,7 +137,7 @@ async def test_longer_peer_rule_keeps_older_messages_of_that_peer(storage: Sqlit
     assert await town.counts_by_peer() == {ROMEO: 5, BOB: 5}
 
 
-async def test_purge_visits_conversations_of_all_pages(storage: SqliteStorage) -> None:
+async def test_purge_visits_conversations_of_all_pages(storage: SqlStorage) -> None:
     town = Town(storage, RetentionLimits(days=7))
     await town.rules.set(Rule(owner=ALICE, peer=ROMEO, days=0))
     for n in range(8):
@@ -148,7 +148,7 @@ async def test_purge_visits_conversations_of_all_pages(storage: SqliteStorage) -
     assert await town.counts_by_peer() == {}
 
 
-async def test_purge_visits_archives_of_all_pages(storage: SqliteStorage) -> None:
+async def test_purge_visits_archives_of_all_pages(storage: SqlStorage) -> None:
     town = Town(storage, RetentionLimits(messages=1))
     for n in range(8):
         await town.fill(2, f"user{n}@{HOST}")
@@ -157,7 +157,7 @@ async def test_purge_visits_archives_of_all_pages(storage: SqliteStorage) -> Non
 
 
 @pytest.mark.parametrize("subject", [ALICE, HOST])
-async def test_held_archive_is_not_purged(storage: SqliteStorage, subject: str) -> None:
+async def test_held_archive_is_not_purged(storage: SqlStorage, subject: str) -> None:
     town = Town(storage, RetentionLimits(messages=1))
     await town.rules.set(Rule(owner=ALICE, peer=BOB, messages=1))
     await town.fill(10)
@@ -168,7 +168,7 @@ async def test_held_archive_is_not_purged(storage: SqliteStorage, subject: str) 
     assert (await town.count(), progress.messages) == (10, 0)
 
 
-async def test_hold_stops_running_purge_of_the_archive(storage: SqliteStorage) -> None:
+async def test_hold_stops_running_purge_of_the_archive(storage: SqlStorage) -> None:
     town = Town(storage, RetentionLimits(messages=1))
     await town.fill(100)
     purge = asyncio.create_task(town.purge(batch=1))
@@ -182,7 +182,7 @@ async def test_hold_stops_running_purge_of_the_archive(storage: SqliteStorage) -
     assert remaining == await town.count() > 1
 
 
-async def test_cancelled_purge_keeps_completed_batches(storage: SqliteStorage) -> None:
+async def test_cancelled_purge_keeps_completed_batches(storage: SqlStorage) -> None:
     town = Town(storage, RetentionLimits(messages=1))
     await town.fill(100)
     purge = asyncio.create_task(town.purge(batch=1))
@@ -221,7 +221,7 @@ async def cancel(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_janitor_purges_at_start_and_by_schedule(storage: SqliteStorage) -> None:
+async def test_janitor_purges_at_start_and_by_schedule(storage: SqlStorage) -> None:
     town = Town(storage, RetentionLimits(messages=1))
     await town.fill(5)
     janitor = await town.janitor(sweep_seconds=0.01)
@@ -237,7 +237,7 @@ async def test_janitor_purges_at_start_and_by_schedule(storage: SqliteStorage) -
     await cancel(task)
 
 
-async def test_ordered_purge_starts_at_once(storage: SqliteStorage) -> None:
+async def test_ordered_purge_starts_at_once(storage: SqlStorage) -> None:
     town = Town(storage, RetentionLimits(messages=1))
     janitor = await town.janitor()
     task = await running(janitor)
@@ -255,7 +255,7 @@ async def test_ordered_purge_starts_at_once(storage: SqliteStorage) -> None:
     await cancel(task)
 
 
-async def test_only_ordered_purge_scrubs_files(storage: SqliteStorage) -> None:
+async def test_only_ordered_purge_scrubs_files(storage: SqlStorage) -> None:
     town = Town(storage, RetentionLimits(messages=1))
     await town.fill(5)
     janitor = await town.janitor()
@@ -269,7 +269,7 @@ async def test_only_ordered_purge_scrubs_files(storage: SqliteStorage) -> None:
 
 
 async def test_purge_is_tried_again_after_storage_error(
-    storage: SqliteStorage, caplog: pytest.LogCaptureFixture
+    storage: SqlStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
     town = Town(storage, RetentionLimits(messages=1))
     await town.fill(5)
@@ -288,7 +288,7 @@ async def test_purge_is_tried_again_after_storage_error(
     await cancel(task)
 
 
-async def test_cancelled_janitor_reports_purge_as_stopped(storage: SqliteStorage) -> None:
+async def test_cancelled_janitor_reports_purge_as_stopped(storage: SqlStorage) -> None:
     town = Town(storage, RetentionLimits(messages=1))
     await town.fill(200)
     janitor = await town.janitor()

@@ -31,8 +31,8 @@ from component.core.hosts import Hosts
 from component.core.reading.follow import Followers
 from component.core.reading.pages import PageQuery, Pager
 from component.core.reading.reader import ArchiveReader
-from storage.open import SqliteStorage
 from storage.rows import AuditEntry, Filter, Phrase
+from storage.sql.store import SqlStorage
 
 DEFAULT, MAXIMUM = 2, 4
 CAROL = f"carol@{OTHER_HOST}"
@@ -41,7 +41,7 @@ BY_OPERATOR = f"ops@{HOST}"
 
 
 @pytest.fixture
-def reader(storage: SqliteStorage, writer: Writer) -> ArchiveReader:
+def reader(storage: SqlStorage, writer: Writer) -> ArchiveReader:
     authorizer = Authorizer(
         Hosts([HOST, OTHER_HOST]), [OPERATOR], Audit(storage.audit_log, writer), None
     )
@@ -54,7 +54,7 @@ def reader(storage: SqliteStorage, writer: Writer) -> ArchiveReader:
     )
 
 
-async def audit_log(storage: SqliteStorage) -> list[AuditEntry]:
+async def audit_log(storage: SqlStorage) -> list[AuditEntry]:
     return list(await storage.audit_log.entries(limit=10))
 
 
@@ -120,7 +120,7 @@ async def test_forbidden_is_raised_before_any_other_error(
 
 
 async def test_read_of_an_operator_is_audited_without_the_words_of_a_search(
-    reader: ArchiveReader, writer: Writer, storage: SqliteStorage
+    reader: ArchiveReader, writer: Writer, storage: SqlStorage
 ) -> None:
     writer.put(entries(2))
     filter = Filter(
@@ -144,7 +144,7 @@ async def test_read_of_an_operator_is_audited_without_the_words_of_a_search(
 
 
 async def test_read_of_the_own_archive_is_not_audited(
-    reader: ArchiveReader, storage: SqliteStorage
+    reader: ArchiveReader, storage: SqlStorage
 ) -> None:
     await reader.page(User(ALICE), ALICE, PageQuery())
     await reader.bounds(User(ALICE), ALICE)
@@ -363,7 +363,7 @@ async def test_page_has_all_messages_received_before(
 # Errors
 
 
-async def test_failing_store_is_overloaded(reader: ArchiveReader, storage: SqliteStorage) -> None:
+async def test_failing_store_is_overloaded(reader: ArchiveReader, storage: SqlStorage) -> None:
     await storage.close()
 
     with pytest.raises(Overloaded):

@@ -13,9 +13,9 @@ from component.core.archiving.writer import Writer
 from component.core.reading.follow import Followers
 from component.core.retention.erasure import Erasure
 from component.core.retention.holds import Holds
-from storage.open import SqliteStorage
 from storage.rows import ANY
 from storage.spill import Spill
+from storage.sql.store import SqlStorage
 
 PATIENCE = 10.0
 
@@ -34,7 +34,7 @@ async def spilled(spill: Spill, writer: Writer, **options: float) -> SpillRecove
 
 
 async def test_spilled_messages_wait_until_put(
-    spill: Spill, storage: SqliteStorage, writer: Writer
+    spill: Spill, storage: SqlStorage, writer: Writer
 ) -> None:
     recovery = await spilled(spill, writer)
     run_task = asyncio.create_task(recovery.run())
@@ -50,7 +50,7 @@ async def test_spilled_messages_wait_until_put(
 
 
 async def test_spilled_messages_are_written_after_a_timeout(
-    spill: Spill, storage: SqliteStorage, writer: Writer
+    spill: Spill, storage: SqlStorage, writer: Writer
 ) -> None:
     recovery = await spilled(spill, writer, put_seconds=0.0)
 
@@ -60,7 +60,7 @@ async def test_spilled_messages_are_written_after_a_timeout(
 
 
 async def test_erased_messages_do_not_return_from_the_spill(
-    spill: Spill, storage: SqliteStorage, writer: Writer
+    spill: Spill, storage: SqlStorage, writer: Writer
 ) -> None:
     recovery = await spilled(spill, writer)
     holds, live = Holds(storage.holds), Followers()

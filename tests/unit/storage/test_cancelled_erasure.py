@@ -11,23 +11,25 @@ import pytest
 from support.builders import ALICE, entry, everything, texts
 from support.databases import open_database
 
+from storage.sql.database import Connection
+from storage.sql.messages.archive import SqlArchive
+from storage.sql.messages.ids import KEY_BYTES, Ids
+from storage.sql.retention.store import SqlRetention
 from storage.sqlite.engine.database import SqliteDatabase
-from storage.sqlite.engine.protocols import Connection
-from storage.sqlite.messages.archive import SqliteArchive
-from storage.sqlite.messages.ids import KEY_BYTES, Ids
-from storage.sqlite.retention.store import SqliteRetention
 
 
 class CancelledAtTheEnd:
     """A database whose callers are cancelled right after each commit."""
 
-    def __init__(self, database: SqliteDatabase, archive: SqliteArchive) -> None:
+    def __init__(self, database: SqliteDatabase, archive: SqlArchive) -> None:
         self._database = database
         self._archive = archive
         self.name = database.name
         self.read = database.read
         self.read_archive = database.read_archive
+        self.is_only_writer = database.is_only_writer
         self.rewrite = database.rewrite
+        self.scrub_index = database.scrub_index
         self.close = database.close
 
     @asynccontextmanager
@@ -59,9 +61,9 @@ async def test_message_after_a_cancelled_erasure_is_in_the_archive(
     database: SqliteDatabase, cancelled: type[CancelledAtTheEnd]
 ) -> None:
     ids = Ids(bytes(KEY_BYTES))
-    archive = SqliteArchive(database, ids)
+    archive = SqlArchive(database, ids)
     await archive.append([entry("erased")])
-    retention = SqliteRetention(cancelled(database, archive), ids, archive)
+    retention = SqlRetention(cancelled(database, archive), ids, archive)
     with pytest.raises(asyncio.CancelledError):
         await retention.erase(ALICE, limit=10)
     await archive.append([entry("later")])

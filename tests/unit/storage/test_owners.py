@@ -10,11 +10,11 @@ import pytest
 from support.builders import ALICE, entry, everything, texts
 from support.databases import open_database
 
+from storage.sql.database import Connection, Row
+from storage.sql.messages.archive import SqlArchive
+from storage.sql.messages.ids import KEY_BYTES, Ids
+from storage.sql.messages.owners import Owners
 from storage.sqlite.engine.database import MEMORY
-from storage.sqlite.engine.protocols import Connection, Row
-from storage.sqlite.messages.archive import SqliteArchive
-from storage.sqlite.messages.ids import KEY_BYTES, Ids
-from storage.sqlite.messages.owners import Owners
 
 
 @pytest.fixture
@@ -75,13 +75,16 @@ class RecordingConnection:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.index = connection.index
         self.execute = connection.execute
+        self.change = connection.change
         self.executemany = connection.executemany
         self.insert = connection.insert
         self.looked_up: list[object] = []
 
     async def fetch(self, sql: str, *values: object) -> list[Row]:
-        self.looked_up += values
+        for owners in values:
+            self.looked_up += owners if isinstance(owners, list) else [owners]
         return await self._connection.fetch(sql, *values)
 
 
@@ -109,7 +112,7 @@ async def test_batch_of_more_archives_than_the_cache_holds_is_written(
 ) -> None:
     names = [f"{n}@example.org" for n in range(7)]
     async with open_database(tmp_path / "archive.db") as database:
-        archive = SqliteArchive(database, Ids(bytes(KEY_BYTES)), cached_owners_max=2)
+        archive = SqlArchive(database, Ids(bytes(KEY_BYTES)), cached_owners_max=2)
         rows = [[entry((time, name), owner=name) for name in names] for time in range(3)]
         await archive.append([*rows[0], *rows[1]])
         await archive.append(rows[2])

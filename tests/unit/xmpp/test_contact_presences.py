@@ -11,8 +11,8 @@ from component.core.xml.document_parser import parse
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.copies.contact_presences import ContactPresences
 from component.xmpp.copies.roster_pushes import RosterPushes
-from storage.open import SqliteStorage
 from storage.rows import Contact
+from storage.sql.store import SqlStorage
 
 CAROL = f"carol@{HOST}"
 MUC_USER = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
@@ -21,7 +21,7 @@ MUC_USER = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
 class Copies:
     """The journal of alice, who has bob on her roster, and the copies that it hears."""
 
-    def __init__(self, storage: SqliteStorage) -> None:
+    def __init__(self, storage: SqlStorage) -> None:
         self._storage = storage
         self._journal = EventJournal(storage.events, OwnRosters(storage.contacts))
         self._presences = ContactPresences(self._journal, Addresses())
@@ -50,7 +50,7 @@ class Copies:
 
 
 @pytest.fixture
-async def copies(storage: SqliteStorage) -> Copies:
+async def copies(storage: SqlStorage) -> Copies:
     copies = Copies(storage)
     await copies.begin()
     return copies

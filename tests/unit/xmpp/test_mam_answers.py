@@ -23,7 +23,8 @@ from component.core.reading.reader import ArchiveReader
 from component.xmpp.archive.mam import QUERYID_MAX, Mam
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.queries.exchange import Delegated, Direct
-from storage.open import SqliteStorage, open_storage
+from storage.open import open_storage
+from storage.sql.store import SqlStorage
 
 OPS = f"ops@{HOST}"
 OPERATOR = Operator(name="ops", role=Role.READER, jid=OPS)
@@ -32,7 +33,7 @@ OF_ALICE = rf"alice\40{HOST}@{COMPONENT}"
 
 
 @pytest.fixture
-async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
+async def storage(tmp_path: Path) -> AsyncIterator[SqlStorage]:
     """A store with three messages of alice and four of bob."""
     async with open_storage(f"sqlite:{tmp_path}/archive.db") as opened:
         await opened.archive.append([*entries(3), *entries(4, owner=BOB)])
@@ -40,7 +41,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
 
 
 @pytest.fixture
-async def reader(storage: SqliteStorage) -> AsyncIterator[ArchiveReader]:
+async def reader(storage: SqlStorage) -> AsyncIterator[ArchiveReader]:
     async with open_writer(storage.archive) as writer:
         authorizer = Authorizer(Hosts([HOST]), [OPERATOR], Audit(storage.audit_log, writer), None)
         yield ArchiveReader(
@@ -102,7 +103,7 @@ async def test_answer_of_an_archive_at_the_component_comes_from_its_address(mam:
     assert [stanza.get("from") for stanza in answer_stanzas] == [OF_ALICE] * 4
 
 
-async def test_read_of_an_operator_is_audited(mam: Mam, storage: SqliteStorage) -> None:
+async def test_read_of_an_operator_is_audited(mam: Mam, storage: SqlStorage) -> None:
     await mam.answer("set", parsed(query(with_=BOB)), direct(OPS, ALICE))
     await mam.metadata("get", parsed(METADATA), direct(OPS, ALICE))
 
@@ -115,9 +116,7 @@ async def test_read_of_an_operator_is_audited(mam: Mam, storage: SqliteStorage) 
     ]
 
 
-async def test_read_is_overloaded_if_it_cannot_be_audited(
-    mam: Mam, storage: SqliteStorage
-) -> None:
+async def test_read_is_overloaded_if_it_cannot_be_audited(mam: Mam, storage: SqlStorage) -> None:
     await storage.close()
 
     with pytest.raises(Overloaded):
@@ -125,7 +124,7 @@ async def test_read_is_overloaded_if_it_cannot_be_audited(
 
 
 async def test_query_that_takes_too_long_is_overloaded(
-    reader: ArchiveReader, mam: Mam, storage: SqliteStorage
+    reader: ArchiveReader, mam: Mam, storage: SqlStorage
 ) -> None:
     hasty = Mam(reader, Addresses(), timeout=0.0)
     async with blocked(storage):

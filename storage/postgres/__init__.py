@@ -1,0 +1,1 @@
+"""PostgreSQL: the database, the index of words and links, and the migrations."""

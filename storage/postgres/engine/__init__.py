@@ -1,0 +1,1 @@
+"""The PostgreSQL database: connections, transactions, the lock of the store."""

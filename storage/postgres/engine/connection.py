@@ -1,0 +1,175 @@
+"""A connection to PostgreSQL, with the errors of `storage.errors`.
+
+Only this module and `database.py` import asyncpg.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeAlias, cast
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from storage.errors import Rejected, Unavailable
+from storage.postgres.index import PostgresIndex
+from storage.sql.database import Bound, Row
+
+#: Errors that the values of a statement cause.
+_VALUES = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    # An index takes keys of up to 2,700 bytes.
+    asyncpg.ProgramLimitExceededError,
+    OverflowError,
+    UnicodeEncodeError,
+)
+
+#: Number of rows that a query with a bound reads first, and the maximum that it reads at once.
+FIRST_ROWS, ROWS_MAX = 16, 256
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Translate errors of the driver to `storage.errors`."""
+    try:
+        yield
+    except _VALUES as error:
+        if _is_primary_key_conflict(error):
+            raise Unavailable(describe(error)) from error
+        # The text of the driver may quote the value.
+        raise Rejected(f"a value does not fit its column ({type(error).__name__})") from None
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+        TimeoutError,
+    ) as error:
+        raise Unavailable(describe(error)) from error
+
+
+def describe(error: BaseException) -> str:
+    """Return the text of an error of the driver without its details, which may quote values."""
+    text = str(error.args[0]) if error.args and not isinstance(error, OSError) else str(error)
+    return text or type(error).__name__
+
+
+def _is_primary_key_conflict(error: BaseException) -> bool:
+    """Return whether a primary key exists already: this program is wrong then, not the values."""
+    name = getattr(error, "constraint_name", None) or ""
+    return isinstance(error, asyncpg.UniqueViolationError) and name.endswith("_pkey")
+
+
+#: A connection of the driver, from a pool or not.
+Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+
+#: The INSERT statements of tables with their columns, which all databases share.
+_inserts: dict[str, str] = {}
+
+
+class PostgresConnection:
+    """`storage.sql.database.Connection` over one connection of the driver."""
+
+    index = PostgresIndex()
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    @property
+    def is_closed(self) -> bool:
+        return bool(self._driver.is_closed())
+
+    async def execute(self, sql: str, *values: object) -> None:
+        """Run a statement."""
+        with translated():
+            await self._driver.execute(sql, *values)
+
+    async def change(self, sql: str, *values: object) -> int:
+        """Run a statement and return the number of rows that it has changed."""
+        with translated():
+            status: str = await self._driver.execute(sql, *values)
+        # Such as "DELETE 3".
+        return int(status.rpartition(" ")[2])
+
+    async def insert(
+        self, into: str, rows: Sequence[Sequence[object]], *, on_conflict: str = ""
+    ) -> int:
+        """Insert rows by one statement and return the number of inserted ones."""
+        if not rows:
+            return 0
+        with translated():
+            sql = f"{await self._insert_sql(into)} {on_conflict}"
+        return await self.change(sql, *map(list, zip(*rows, strict=True)))
+
+    async def _insert_sql(self, into: str) -> str:
+        """Return an INSERT statement whose values are one array for each column."""
+        sql = _inserts.get(into)
+        if sql is None:
+            placeholders = [f"${n}" for n in range(1, into.count(",") + 2)]
+            prepared = await self._driver.prepare(
+                f"INSERT INTO {into} VALUES ({', '.join(placeholders)})"  # noqa: S608 - constant words
+            )
+            arrays = ", ".join(
+                f"CAST({placeholder} AS {type.name}[])"
+                for placeholder, type in zip(placeholders, prepared.get_parameters(), strict=True)
+            )
+            sql = f"INSERT INTO {into} SELECT * FROM unnest({arrays})"  # noqa: S608
+            _inserts[into] = sql
+        return sql
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each row of values, in one round trip."""
+        if values := list(rows):
+            with translated():
+                await self._driver.executemany(sql, values)
+
+    async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
+        """Run a query and return its rows, with a bound only the rows that it takes."""
+        with translated():
+            if bound is None:
+                return cast(list[Row], await self._driver.fetch(sql, *values))
+            if self._driver.is_in_transaction():
+                return await self._fetch_within(bound, sql, values)
+            async with self._driver.transaction(readonly=True):
+                return await self._fetch_within(bound, sql, values)
+
+    async def _fetch_within(self, bound: Bound, sql: str, values: tuple[object, ...]) -> list[Row]:
+        cursor = await self._driver.cursor(sql, *values)
+        rows: list[Row] = []
+        count = FIRST_ROWS
+        while batch := await cursor.fetch(count):
+            rows += cast(list[Row], batch)
+            taken = bound.take(rows)
+            if len(taken) < len(rows) or len(batch) < count:
+                return taken
+            count = bound.expect(rows, ROWS_MAX)
+        return rows
+
+    async def begin(self, options: str = "") -> None:
+        """Begin a transaction."""
+        await self.execute(f"BEGIN {options}")
+
+    async def rollback(self) -> None:
+        """Undo the open transaction, if there is one; close the connection if that fails."""
+        try:
+            with translated():
+                # The driver knows the state of the transaction from the server.
+                if self._driver.is_in_transaction():
+                    await self._driver.execute("ROLLBACK")
+        except BaseException:
+            self._driver.terminate()
+            raise
+
+    async def close(self, seconds: float) -> None:
+        """Close the connection, by force after some time."""
+        try:
+            await self._driver.close(timeout=seconds)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            self._driver.terminate()
+        except asyncio.CancelledError:
+            self._driver.terminate()
+            raise

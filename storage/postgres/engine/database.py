@@ -1,0 +1,337 @@
+"""A PostgreSQL database: one connection that writes, and pools of connections that read."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypedDict
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+from asyncpg.connect_utils import SessionAttribute
+
+from storage.errors import Busy, Locked, StorageError, TookTooLong, Unavailable
+from storage.postgres.engine.connection import Driver, PostgresConnection, translated
+from storage.postgres.options import PostgresOptions
+from storage.sql.database import Connection, Job, Result
+from storage.sql.turns import Turns
+
+LONG_READERS = 2
+
+#: The indexes of the pools, by the length of their reads.
+_SHORT, _LONG = 0, 1
+
+#: "MUNI" in ASCII: the first key of the lock.
+_APPLICATION = 1297436233
+
+# A session has the lock until it ends. Each schema has a lock of its own.
+_LOCK = f"SELECT pg_try_advisory_lock({_APPLICATION}, hashtext(current_schema()))"
+
+_TABLES_OF_SCHEMA = """
+SELECT
+    EXISTS (
+        SELECT 1 FROM pg_class
+        WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relkind IN ('r', 'p')
+    ),
+    to_regclass('migrations') IS NOT NULL
+"""
+
+_SNAPSHOT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+#: Tables that hold content of messages, journals or rosters.
+_TABLES = ("archive", "fulltext", "names", "links", "journal", "conversations", "offline")
+
+_PARTITIONED = re.compile(r"CREATE TABLE (\w+) .*/\* (PARTITION BY HASH \(owner\)) \*/", re.DOTALL)
+
+# The server notices within a minute that a client has gone, and then frees its lock. Each
+# statement has an index; without statistics, and for an archive larger than all others, it would
+# scan.
+SETTINGS = {
+    "application_name": "muniment",
+    "enable_seqscan": "off",
+    "jit": "off",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+
+
+class _Parameters(TypedDict):
+    """How to connect, as the driver names it."""
+
+    dsn: str
+    password: str | None
+    timeout: float
+    command_timeout: float | None
+    statement_cache_size: int
+    max_cached_statement_lifetime: int
+    server_settings: dict[str, str]
+    target_session_attrs: SessionAttribute | None
+
+
+class PostgresDatabase:
+    """A database whose tables only this process writes."""
+
+    name = "postgres"
+    #: Nevertheless counters are never cached: another process may take over after a failure.
+    is_only_writer = False
+
+    def __init__(self, url: str, options: PostgresOptions) -> None:
+        self.shown_url = shown(url)
+        self._options = options
+        self._parameters = _parameters(url, options)
+        self._writer: PostgresConnection | None = None
+        self._writer_free = asyncio.Lock()
+        self._pools: list[asyncpg.Pool] = []
+        self._turns = Turns(LONG_READERS, options.turn)
+        self._is_closed = False
+
+    @classmethod
+    async def open(cls, url: str, options: PostgresOptions) -> PostgresDatabase:
+        """Connect. Raises Locked, Unavailable, and StorageError for a database of another program.
+
+        No error quotes the password.
+        """
+        database = cls(url, options)
+        try:
+            await database.connect()
+        except Locked:
+            await database.close()
+            raise
+        except (StorageError, ValueError) as error:
+            await database.close()
+            raise type(error)(f"{database.shown_url}: {error}") from error
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    def wrap(self, driver: Driver) -> PostgresConnection:
+        """Return a connection over one of the driver."""
+        return PostgresConnection(driver)
+
+    async def connect(self) -> None:
+        """Connect, as `open` does."""
+        self._writer = await self._connect_writer()
+        await self._check_application(self._writer)
+        for size in (self._options.connections, LONG_READERS):
+            with translated():
+                pool = asyncpg.create_pool(
+                    min_size=0,
+                    max_size=size,
+                    max_inactive_connection_lifetime=300,
+                    reset=_keep_session,
+                    **self._parameters,
+                )
+                self._pools.append(pool)
+                await pool
+
+    async def _connect_writer(self) -> PostgresConnection:
+        """Return a connection that has the lock of the store. Raises Locked, Unavailable."""
+        with translated():
+            driver = await asyncpg.connect(**self._parameters)
+        writer = self.wrap(driver)
+        try:
+            [[has_lock]] = await writer.fetch(_LOCK)
+            if not has_lock:
+                raise Locked(f"{self.shown_url} is used by another process")
+            await self._set_durability(writer)
+        except BaseException:
+            driver.terminate()
+            raise
+        return writer
+
+    async def _set_durability(self, writer: PostgresConnection) -> None:
+        """Let commits survive a crash of the server, or, if so configured, return earlier."""
+        if not self._options.is_synchronous:
+            await writer.execute("SET synchronous_commit = off")
+            return
+        # Other values than "off" are stronger than "on", or a choice of the operator.
+        [[setting]] = await writer.fetch("SHOW synchronous_commit")
+        if setting == "off":
+            await writer.execute("SET synchronous_commit = on")
+
+    async def _check_application(self, connection: PostgresConnection) -> None:
+        """Raise StorageError if the schema has tables of another program."""
+        [[has_tables, is_store]] = await connection.fetch(_TABLES_OF_SCHEMA)
+        if has_tables and not is_store:
+            raise StorageError(
+                "this database has tables of another program: create a database for Muniment alone"
+            )
+
+    async def has_tables(self) -> bool:
+        """Return whether a store was created in this database."""
+        async with self.read() as connection:
+            rows = await connection.fetch("SELECT to_regclass('migrations') IS NOT NULL")
+        return bool(rows[0][0])
+
+    def schema(self, statement: str) -> Sequence[str]:
+        """Return a statement of a migration, with the partitions of its table if there are any."""
+        match = _PARTITIONED.search(statement)
+        count = self._options.partitions
+        if not match or not count:
+            return [statement]
+        table, clause = match.groups()
+        partitions = [
+            f"CREATE TABLE {table}_{n} PARTITION OF {table}"
+            f" FOR VALUES WITH (MODULUS {count}, REMAINDER {n})"
+            for n in range(count)
+        ]
+        return [statement.replace(f"/* {clause} */", clause), *partitions]
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Connection]:
+        """Open a transaction on the writing connection; connect anew if it was lost."""
+        async with self._writer_free:
+            writer = await self._open_writer()
+            try:
+                await writer.begin()
+                yield writer
+                await writer.execute("COMMIT")
+            except BaseException:
+                with suppress(StorageError):
+                    await writer.rollback()
+                raise
+
+    async def transact(self, job: Job[Result]) -> Result:
+        """Run a job in a transaction on the writing connection."""
+        async with self.write() as connection:
+            return await job(connection)
+
+    async def _open_writer(self) -> PostgresConnection:
+        if self._is_closed:
+            raise Unavailable("the store is closed")
+        if self._writer is None or self._writer.is_closed:
+            self._writer = None
+            try:
+                self._writer = await self._connect_writer()
+            except Locked as error:
+                # The server may not know yet that the lost connection has gone.
+                raise Unavailable(str(error)) from error
+        return self._writer
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Connection]:
+        """Lend a connection for a short read; it sees everything that was committed."""
+        async with self._lend(_SHORT) as reader:
+            yield reader
+
+    async def read_archive(
+        self,
+        owner: str,
+        job: Job[Result],
+        *,
+        in_snapshot: bool = False,
+        is_long: bool = False,
+    ) -> Result:
+        """Run a job that reads one archive. Raises TookTooLong, Busy."""
+        if not is_long:
+            async with self._lend(_SHORT) as reader:
+                try:
+                    async with asyncio.timeout(self._options.short_read):
+                        return await _run(reader, job, in_snapshot)
+                except TimeoutError:
+                    pass
+        async with self._turns.of(owner):
+            seconds = self._options.long_read
+            async with self._lend(_LONG) as reader:
+                try:
+                    async with asyncio.timeout(seconds):
+                        return await _run(reader, job, in_snapshot)
+                except TimeoutError as error:
+                    raise TookTooLong(f"the read was interrupted after {seconds:g} s") from error
+
+    @asynccontextmanager
+    async def _lend(self, length: int) -> AsyncIterator[PostgresConnection]:
+        if self._is_closed:
+            raise Unavailable("the store is closed")
+        pool = self._pools[length]
+        try:
+            with translated():
+                driver = await pool.acquire(timeout=self._options.turn)
+        except Unavailable as error:
+            if isinstance(error.__cause__, TimeoutError):
+                raise Busy("all connections to the database are busy") from error
+            raise
+        try:
+            yield self.wrap(driver)
+        finally:
+            with translated():
+                await pool.release(driver)
+
+    async def rewrite(self) -> None:
+        """Rewrite the tables, so that they hold only the stored rows; reads wait too."""
+        async with self._writer_free:
+            await self._vacuum("VACUUM (FULL)")
+
+    async def scrub_index(self) -> None:
+        """Free the space of removed rows in the tables and in their indexes."""
+        await self._vacuum("VACUUM")
+
+    async def _vacuum(self, command: str) -> None:
+        """Vacuum all tables with content, however long that takes."""
+        with translated():
+            driver = await asyncpg.connect(**(self._parameters | {"command_timeout": None}))
+        cleaner = self.wrap(driver)
+        try:
+            for table in _TABLES:
+                await cleaner.execute(f"{command} {table}")
+        finally:
+            await cleaner.close(self._options.connect)
+
+    async def close(self) -> None:
+        """Close every connection, and so release the lock. A second call does nothing."""
+        self._is_closed = True
+        pools, self._pools = self._pools, []
+        for pool in pools:
+            try:
+                async with asyncio.timeout(self._options.connect):
+                    await pool.close()
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                pool.terminate()
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            await writer.close(self._options.connect)
+
+
+async def _keep_session(_: Any) -> None:
+    """Spare the round trip that resets a session: no read changes any of its settings."""
+
+
+async def _run(
+    reader: PostgresConnection,
+    job: Job[Result],
+    in_snapshot: bool,
+) -> Result:
+    if not in_snapshot:
+        return await job(reader)
+    try:
+        await reader.begin(_SNAPSHOT)
+        return await job(reader)
+    finally:
+        await reader.rollback()
+
+
+def _parameters(url: str, options: PostgresOptions) -> _Parameters:
+    query = parse_qs(urlsplit(url).query)
+    return {
+        "dsn": url,
+        "password": options.password,
+        "timeout": options.connect,
+        "command_timeout": options.statement,
+        "statement_cache_size": options.statement_cache,
+        "max_cached_statement_lifetime": 0,
+        "server_settings": SETTINGS,
+        # Among several hosts, the one that takes writes.
+        "target_session_attrs": None
+        if "target_session_attrs" in query
+        else SessionAttribute.read_write,
+    }
+
+
+def shown(url: str) -> str:
+    """Return a URL without its user, its password and its options."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,0 +1,1 @@
+"""The stores over a database that speaks SQL, written once for all engines."""

@@ -1,0 +1,213 @@
+"""Appends batches to archives, and updates counters, references, index and conversations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+from storage.rows import AuditEntry, Batch, Kind, NewMessage, Relation
+from storage.sql.database import Connection
+from storage.sql.index import Target
+from storage.sql.messages import conversations, lateness, references, retractions
+from storage.sql.messages.counter_updates import CounterDelta, count_up
+from storage.sql.messages.ids import Ids
+from storage.sql.messages.owners import Counters, Owners
+
+_COLUMNS = (
+    "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml, stanza_id"
+)
+
+_INTO = f"archive ({_COLUMNS})"
+# Only for a repeated dedup key: a repeated sequence is an error.
+_ON_CONFLICT = "ON CONFLICT (owner, dedup_key) DO NOTHING"
+
+_INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
+
+_INSERT_WITH_ALTERNATIVES = f"""
+INSERT INTO archive ({_COLUMNS})
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($13, $14))
+{_ON_CONFLICT}
+"""  # noqa: S608 - constant words
+
+_INSERTED = """
+SELECT archive.owner, archive.sequence
+FROM jsonb_to_recordset($1) AS floor (owner bigint, sequence bigint) CROSS JOIN archive
+WHERE archive.owner = floor.owner AND archive.sequence > floor.sequence
+"""
+
+_TAKEN = """
+SELECT archive.owner, archive.stanza_id
+FROM jsonb_to_recordset($1) AS named (owner bigint, stanza_id text)
+    CROSS JOIN archive /* INDEXED BY archive_stanza_id */
+WHERE archive.owner = named.owner AND archive.stanza_id = named.stanza_id
+"""
+
+_UPDATE_OWNER = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
+
+
+class _InsertRow(NamedTuple):
+    """A new message with the number of its archive and its sequence."""
+
+    number: int
+    sequence: int
+    entry: NewMessage
+
+    def values(self) -> tuple[object, ...]:
+        """Return the stored values in the order of _COLUMNS."""
+        entry = self.entry
+        return (
+            self.number,
+            self.sequence,
+            entry.at,
+            entry.peer,
+            entry.resource,
+            entry.type,
+            entry.direction.value,
+            entry.kind.value,
+            entry.nick,
+            entry.dedup_key,
+            entry.xml,
+            entry.stanza_id or None,
+        )
+
+
+class Appender:
+    """Writes batches inside transactions of its caller."""
+
+    def __init__(self, owners: Owners, ids: Ids) -> None:
+        self._owners = owners
+        self._ids = ids
+
+    async def write(self, connection: Connection, batch: Batch) -> None:
+        """Write a batch: messages in their order, and audit entries in theirs."""
+        await self._append(connection, [row for row in batch if isinstance(row, NewMessage)])
+        await _log(connection, [row for row in batch if isinstance(row, AuditEntry)])
+
+    async def _append(self, connection: Connection, entries: list[NewMessage]) -> None:
+        if not entries:
+            return
+        counters = await self._owners.get_or_create(connection, {entry.owner for entry in entries})
+        floors = [
+            {"owner": owner.number, "sequence": owner.last_sequence} for owner in counters.values()
+        ]
+        # Sorted by archive, as indexes like it; within an archive the rows keep their order.
+        rows = [_row(counters[entry.owner], entry) for entry in entries]
+        rows.sort(key=attrgetter("number"))
+        rows = await self._with_unique_ids(connection, rows)
+        if await _insert(connection, rows) < len(rows):
+            inserted = set(map(tuple, await connection.fetch(_INSERTED, json.dumps(floors))))
+            rows = [row for row in rows if row[:2] in inserted]
+        await _mark_late(connection, counters, rows)
+        await self._update_derived(connection, rows)
+        await connection.executemany(
+            _UPDATE_OWNER,
+            [(owner.number, owner.last_sequence, owner.latest_at) for owner in counters.values()],
+        )
+
+    async def _with_unique_ids(
+        self, connection: Connection, rows: list[_InsertRow]
+    ) -> list[_InsertRow]:
+        """Return rows without the stanza ids that other messages have, or that we could make."""
+        named = [
+            {"owner": row.number, "stanza_id": row.entry.stanza_id}
+            for row in rows
+            if row.entry.stanza_id
+        ]
+        if not named:
+            return rows
+        used = {(row[0], row[1]) for row in await connection.fetch(_TAKEN, json.dumps(named))}
+        unique = []
+        for row in rows:
+            name = row.number, row.entry.stanza_id
+            if row.entry.stanza_id and (name in used or self._ids.decode(*name) is not None):
+                unique.append(row._replace(entry=row.entry._replace(stanza_id="")))
+            else:
+                unique.append(row)
+                used.add(name)
+        return unique
+
+    async def _update_derived(self, connection: Connection, rows: list[_InsertRow]) -> None:
+        """Update the counters, references, index and conversations for new rows."""
+        deltas = [
+            CounterDelta(number, sequence, e.peer, e.type == "groupchat", len(e.xml.encode()))
+            for number, sequence, e in rows
+        ]
+        await count_up(connection, deltas)
+        targets = await references.resolve(connection, rows)
+        await retractions.note(
+            connection,
+            [
+                (number, sequence, targets[number, sequence].original)
+                for number, sequence, entry in rows
+                if entry.relation is Relation.RETRACTION and (number, sequence) in targets
+            ],
+        )
+        row_targets = [targets.get(row[:2]) for row in rows]
+        originals = [None if target is None else target.original for target in row_targets]
+        await connection.index.add(
+            connection, [(*row, to) for row, to in zip(rows, originals, strict=True)]
+        )
+        await conversations.add(
+            connection,
+            [
+                (number, sequence, e.peer, _read_up_to(sequence, e, target) if e.is_seen else 0)
+                for (number, sequence, e), target in zip(rows, row_targets, strict=True)
+            ],
+        )
+
+
+def _row(counters: Counters, entry: NewMessage) -> _InsertRow:
+    return _InsertRow(counters.number, counters.next_sequence(), entry)
+
+
+async def _mark_late(
+    connection: Connection, counters: Mapping[str, Counters], rows: Sequence[_InsertRow]
+) -> None:
+    """Mark the new rows that are older than a row before them."""
+    lateness_by_row = [(row, counters[row.entry.owner].add_time(row.entry.at)) for row in rows]
+    if late := [(*row[:2], late_by) for row, late_by in lateness_by_row if late_by]:
+        await lateness.mark(connection, late)
+
+
+async def _log(connection: Connection, audit_log: Sequence[AuditEntry]) -> None:
+    """Insert entries into the audit log."""
+    rows = [
+        (
+            audit_entry.at,
+            audit_entry.actor,
+            audit_entry.action,
+            audit_entry.subject,
+            audit_entry.detail,
+        )
+        for audit_entry in audit_log
+    ]
+    if rows:
+        await connection.insert(_INTO_AUDIT_LOG, rows)
+
+
+async def _insert(connection: Connection, rows: Sequence[_InsertRow]) -> int:
+    """Insert new rows; return the number of inserted rows without alternative keys."""
+    inserted = 0
+    for has_alternatives, run in groupby(
+        rows, key=lambda row: row.entry.alternative_keys is not None
+    ):
+        if has_alternatives:
+            values_with_alternatives = [
+                (*row.values(), *(row.entry.alternative_keys or ())) for row in run
+            ]
+            await connection.executemany(_INSERT_WITH_ALTERNATIVES, values_with_alternatives)
+        else:
+            values = [row.values() for row in run]
+            inserted += await connection.insert(_INTO, values, on_conflict=_ON_CONFLICT)
+    return inserted
+
+
+def _read_up_to(sequence: int, entry: NewMessage, target: Target | None) -> int:
+    """Return the last sequence that the owner has read, as a message proves."""
+    # A marker covers the message that it names and all before it (XEP-0333), but not messages that
+    # arrived before the marker did.
+    return target.sequence if target and entry.kind is Kind.RECEIPT else sequence

@@ -1,0 +1,150 @@
+"""Lists the conversations of an archive, and updates them as messages are added and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from storage.rows import UNREAD_MAX, DisplayedMarker
+from storage.sql.database import Bound, Connection, Row
+from storage.sql.messages.counts import total_sql
+from storage.sql.messages.ids import Ids
+from storage.sql.messages.statements import COLUMNS
+
+_NOTE = """
+INSERT INTO conversations (owner, peer, newest, seen) VALUES ($1, $2, $3, $4)
+ON CONFLICT (owner, peer) DO UPDATE SET
+    newest = excluded.newest,
+    seen = greatest(conversations.seen, excluded.seen)
+"""
+
+_UPDATE_NEWEST = """
+UPDATE conversations SET newest = coalesce(
+    (SELECT max(sequence) FROM archive WHERE owner = $1 AND peer = $2), 0
+)
+WHERE owner = $1 AND peer = $2
+"""
+
+_NOTE_DISPLAYED = """
+UPDATE conversations SET seen = $3
+WHERE owner = $1 AND peer = $2 AND seen < $3
+    AND EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND sequence = $3 AND peer = $2)
+RETURNING 1
+"""
+
+_DELETE_EMPTY = "DELETE FROM conversations WHERE owner = $1 AND peer = $2 AND newest = 0"
+
+# The query counts messages of the listed conversations only.
+_LIST = f"""
+WITH listed AS MATERIALIZED (
+    SELECT peer AS other, newest, coalesce($3, seen) AS seen
+    FROM conversations
+    WHERE owner = $1 AND newest < $2
+        AND (peer = ANY($5) OR $5 IS NULL)
+    ORDER BY newest DESC LIMIT $4
+)
+SELECT
+    other,
+    newest,
+    {total_sql("other", "other")},
+    (SELECT count(*) FROM (
+        SELECT 1 FROM archive AS after_seen
+        WHERE owner = $1 AND peer = other AND sequence > seen
+            AND direction = 'recv' AND kind = 'message'
+        LIMIT {UNREAD_MAX}
+    ) AS unread),
+    coalesce((
+        SELECT sequence FROM archive AS with_content
+        WHERE owner = $1 AND peer = other AND kind IN ('message', 'tombstone')
+        ORDER BY sequence DESC LIMIT 1
+    ), newest)
+FROM listed ORDER BY newest DESC
+"""  # noqa: S608 - constant words
+
+_MESSAGES = f"""
+SELECT {COLUMNS} FROM archive
+WHERE owner = $1 AND sequence = ANY($2)
+"""  # noqa: S608 - constant words
+
+#: Number of messages that one query reads.
+_CHUNK = 16
+
+
+async def add(connection: Connection, rows: Iterable[tuple[int, int, str, int]]) -> None:
+    """Add messages in arrival order: number of the owner, sequence, peer, last seen sequence.
+
+    The last seen sequence is the one up to which the message proves that the owner has read the
+    conversation, or 0.
+    """
+    last: dict[tuple[int, str], int] = {}
+    seen: dict[tuple[int, str], int] = {}
+    for number, sequence, peer, seen_up_to in rows:
+        key = number, peer
+        last[key] = sequence
+        if seen_up_to:
+            seen[key] = max(seen_up_to, seen.get(key, 0))
+    await connection.executemany(
+        _NOTE, [(*key, sequence, seen.get(key, 0)) for key, sequence in last.items()]
+    )
+
+
+async def note_displayed(
+    connection: Connection, ids: Ids, markers: Sequence[tuple[int, DisplayedMarker]]
+) -> list[tuple[str, str, str]]:
+    """Note up to which messages conversations were displayed: number of the owner, and marker.
+
+    Returns the changes: owner, peer, and the id of the last displayed message. A marker whose
+    message is not in its conversation is ignored (XEP-0490 section 5.1).
+    """
+    names = [(number, m.name_hash) for number, m in markers if m.name_hash is not None]
+    named = await connection.index.last_named(connection, names) if names else {}
+    changes = []
+    for number, marker in markers:
+        sequence = None if marker.id is None else ids.decode(number, marker.id)
+        if sequence is None and marker.name_hash is not None:
+            target = named.get((number, marker.name_hash))
+            sequence = None if target is None else target.sequence
+        if sequence is not None and await connection.fetch(
+            _NOTE_DISPLAYED, number, marker.peer, sequence
+        ):
+            changes.append((marker.owner, marker.peer, ids.encode(number, [sequence])[0]))
+    return changes
+
+
+async def update_newest(connection: Connection, keys: Iterable[tuple[int, str]]) -> None:
+    """Update the newest message of each conversation after deletions; delete empty conversations.
+
+    `keys` are pairs of the number of the owner and the peer.
+    """
+    changed = sorted(set(keys))
+    await connection.executemany(_UPDATE_NEWEST, changed)
+    await connection.executemany(_DELETE_EMPTY, changed)
+
+
+async def fetch(
+    connection: Connection,
+    number: int,
+    *,
+    before: int,
+    since: int | None,
+    peers: Collection[str] | None,
+    limit: int,
+    bound: Bound | None,
+) -> tuple[list[Row], list[Row], bool]:
+    """Return rows of conversations, their last messages, and whether these are all conversations.
+
+    A row has the peer, the newest sequence, the number of messages, the number of unread messages,
+    and the sequence of the last message with content. `bound` limits the last messages.
+    """
+    named = None if peers is None else list(peers)
+    conversations = await connection.fetch(_LIST, number, before, since, limit + 1, named)
+    messages: list[Row] = []
+    fitting = 0
+    for start in range(0, min(limit, len(conversations)), _CHUNK):
+        sequences = [row[4] for row in conversations[start : min(limit, start + _CHUNK)]]
+        rows = await connection.fetch(_MESSAGES, number, sequences)
+        by_sequence = {row[0]: row for row in rows}
+        messages += [by_sequence[sequence] for sequence in sequences]
+        fitting = len(messages) if bound is None else bound.fit(messages)
+        if fitting < len(messages):
+            break
+    return conversations[:fitting], messages[:fitting], fitting == len(conversations)

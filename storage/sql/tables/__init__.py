@@ -1,0 +1,1 @@
+"""Small tables, a file each: accounts, rosters, rooms, rules, holds, sign-ins, push and others."""

@@ -1,0 +1,134 @@
+"""PostgreSQL of the system in a folder of its own, without passwords on loopback."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from support.ports import LOOPBACK, free_port
+from support.program import Failed, Program
+
+USER = "muniment"
+
+#: A crash of a test loses its data, and nothing else. Each test has other data, so statistics from
+#: the data of one test would be wrong for the next.
+FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "off",
+}
+
+
+class Postgres(Program):
+    """A server; its first start makes its data."""
+
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str] | None = None, *, user: str = USER
+    ) -> None:
+        """`settings` are options of the server. Its user has to be able to enter `folder`."""
+        super().__init__("postgres", folder / "postgres.log")
+        self.port = free_port()
+        self._folder = folder
+        self.data = folder / "postgres"
+        self._settings = settings or {}
+        self._user = user
+
+    def start(self) -> None:
+        """Start, and return when the server answers."""
+        is_new = not self.data.exists()
+        if is_new:
+            self._make()
+        options = {
+            "listen_addresses": LOOPBACK,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            **self._settings,
+        }
+        command = [*_as_user(), _program("postgres"), "-D", str(self.data)]
+        command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        self.launch(command, cwd=self._folder)
+        self.wait_until(self._answers, "takes connections")
+        if is_new:
+            self.prepare()
+
+    def stop(self) -> int:
+        """Let the server end its sessions, and stop it."""
+        # SIGTERM would let it wait for the sessions.
+        self._signal(signal.SIGINT)
+        return super().wait() if self.is_running else 0
+
+    def abandon(self) -> None:
+        """Stop the server at once, and its children too; its data is of no use any more."""
+        self._signal(signal.SIGQUIT)
+        if self.is_running:
+            self.wait()
+
+    def prepare(self) -> None:
+        """Make what a new server needs."""
+
+    def url(self, database: str) -> str:
+        """Return the URL of a database."""
+        return f"postgresql://{self._user}@{LOOPBACK}:{self.port}/{database}?sslmode=disable"
+
+    def create(self, database: str, template: str = "template1") -> str:
+        """Create a database and return its URL."""
+        self.sql(f"CREATE DATABASE {database} TEMPLATE {template}".encode(), database="postgres")
+        return self.url(database)
+
+    def sql(self, text: bytes, *, database: str) -> bytes:
+        """Run a script, which may contain the data of a COPY, and return its output."""
+        server = ["-h", LOOPBACK, "-p", str(self.port), "-U", self._user, "-d", database]
+        command = [_program("psql"), *server, "-XqAt", "-v", "ON_ERROR_STOP=1"]
+        return _run(command, self._folder, input=text)
+
+    def _make(self) -> None:
+        self.data.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            shutil.chown(self.data, *_account())
+        # Another collation than that of the store, as an operator may have.
+        command = [_program("initdb"), "-A", "trust", "-U", self._user, "-E", "UTF8"]
+        command += ["--locale=C.UTF-8", "--no-sync", str(self.data)]
+        _run([*_as_user(), *command], self._folder)
+
+    def _answers(self) -> bool:
+        try:
+            self.sql(b"SELECT 1", database="postgres")
+        except Failed:
+            return False
+        return True
+
+
+def _run(command: Sequence[str], folder: Path, *, input: bytes = b"") -> bytes:
+    """Run a program to its end and return its output. Raises Failed."""
+    process = subprocess.run(command, cwd=folder, input=input, capture_output=True, check=False)
+    if process.returncode:
+        raise Failed(f"{command}: {process.stderr.decode(errors='replace')[-400:]}")
+    return process.stdout
+
+
+def _as_user() -> list[str]:
+    """Return the arguments that switch to another user, because PostgreSQL refuses root."""
+    if os.geteuid() != 0:
+        return []
+    user, group = _account()
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
+
+
+def _account() -> tuple[int, int]:
+    account = pwd.getpwnam("postgres")
+    return account.pw_uid, account.pw_gid
+
+
+def _program(name: str) -> str:
+    # Debian keeps all but the clients off the PATH.
+    places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    program = str(places[-1]) if places else shutil.which(name)
+    if program is None:
+        raise Failed(f"{name} of PostgreSQL is not installed")
+    return program
