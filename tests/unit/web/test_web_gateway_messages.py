@@ -531,6 +531,34 @@ async def test_offsets_may_be_timestamps(
     assert after["contacts"] == []
 
 
+CALL = "<propose xmlns='urn:xmpp:jingle-message:0' id='call'/>"
+
+
+@pytest.mark.parametrize("offsets", ["event_id", "timestamp"])
+async def test_page_of_calls_without_text_does_not_stop_a_program(
+    aiohttp_client: AiohttpClient, services: Services, talk: Talk, offsets: str
+) -> None:
+    world = await make_world(services, offsets=offsets, page_max=2)
+    alice = await client_of(aiohttp_client, world)
+    await talk.take(*(to_alice(None, f"call-{number}", CALL) for number in range(5)))
+    await talk.take(to_alice("Where are you?", "text"))
+
+    assert await texts(alice) == ["Where are you?"]
+    assert await texts(alice, "/feed", wait="yes") == ["Where are you?"]
+
+
+async def test_strangers_do_not_stop_a_program(
+    aiohttp_client: AiohttpClient, services: Services, talk: Talk
+) -> None:
+    """A program that does not know `more` sees the message of a contact behind many of others."""
+    world = await make_world(services, page_max=1)
+    alice = await client_of(aiohttp_client, world)
+    spam = (to_alice("Buy", f"s-{n}", sender=f"s{n}@elsewhere.example/x") for n in range(30))
+    await talk.take(*spam, to_alice("Hello", "m-1"))
+
+    assert await texts(alice) == ["Hello"]
+
+
 async def test_feed_of_timestamps_loses_no_message_to_a_newer_contact(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
