@@ -178,6 +178,11 @@ class GatewaySessions:
                 await self._store.renew(id, at=at, expires_at=at + self._idle)
         return _session(row)
 
+    async def check(self, session: GatewaySession) -> None:
+        """Raise SessionError if a session has ended since it was verified, Overloaded."""
+        if await self._sign_ins.find(session.id) is None:
+            raise SessionError(session.id)
+
     async def change(self, session: GatewaySession, settings: SessionSettings) -> GatewaySession:
         """Replace the settings of a session."""
         changed = await self._changed(session, settings)

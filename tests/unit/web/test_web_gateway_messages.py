@@ -398,6 +398,23 @@ async def test_feed_waits_for_what_happens(alice: OldClient, talk: Talk, wait: s
     assert [item["text"] for item in first["messages"]] == ["Hello"]
 
 
+@pytest.mark.parametrize("path", ["/feed", "/notification"])
+async def test_poll_of_a_session_that_is_revoked_meanwhile_reads_nothing(
+    alice: OldClient, world: GatewayWorld, talk: Talk, path: str
+) -> None:
+    poll = asyncio.create_task(alice.get(path, 404, offset=2, wait="1"))
+    await asyncio.sleep(0.2)
+    assert not poll.done()
+    assert world.services.sign_ins is not None
+    await world.services.sign_ins.revoke(ALICE, alice.session_id)
+
+    await talk.take(to_alice("Hello", "1", ASKS))
+
+    async with asyncio.timeout(SOON):
+        assert (await poll)["error"]["code"] == "XMPPSessionError"
+    assert acknowledged(world) == []
+
+
 async def test_feed_does_not_end_for_events_that_it_does_not_show(
     alice: OldClient, talk: Talk
 ) -> None:
