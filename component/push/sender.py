@@ -123,5 +123,5 @@ def _retry_after(headers: Mapping[str, str], time: float) -> float:
         return float(value[:9])
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0

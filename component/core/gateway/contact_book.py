@@ -69,7 +69,10 @@ class ContactBook:
         raise ContactError(id)
 
     async def add(self, owner: str, jid: str, name: str | None) -> GatewayContact:
-        """Add a contact, and ask to see its presence. Raises ContactError, Overloaded."""
+        """Add a contact, and ask to see its presence.
+
+        Raises ContactError, UpstreamConnectionError, AuthError, Overloaded.
+        """
         connection = await self._sessions.connection(owner)
         connection.report(events.ChangeContact(jid=jid, name=name))
         await connection.wait_for(_has(jid, name), CHANGE_SECONDS)
@@ -79,13 +82,16 @@ class ContactBook:
         return await self.find(owner, contact_id(owner, jid))
 
     async def rename(self, owner: str, jid: str, name: str) -> None:
-        """Rename a contact. Raises UpstreamConnectionError."""
+        """Rename a contact. Raises UpstreamConnectionError, AuthError."""
         connection = await self._sessions.connection(owner)
         connection.report(events.ChangeContact(jid=jid, name=name))
         await connection.wait_for(_has(jid, name), CHANGE_SECONDS)
 
     async def authorize(self, owner: str, contact: GatewayContact, *, is_granted: bool) -> None:
-        """Let a contact see the presence of the user, or not. Raises UpstreamConnectionError."""
+        """Let a contact see the presence of the user, or not.
+
+        Raises UpstreamConnectionError, AuthError, SendError.
+        """
         connection = await self._sessions.connection(owner)
         answer: SubscriptionType = "subscribed" if is_granted else "unsubscribed"
         await self._send_subscription(owner, contact.jid, answer)
@@ -103,7 +109,10 @@ class ContactBook:
                 self._on_displayed(await self._archive.note_displayed([marker]))
 
     async def remove(self, owner: str, contact: GatewayContact) -> None:
-        """Remove a contact, or refuse its request. Raises UpstreamConnectionError."""
+        """Remove a contact, or refuse its request.
+
+        Raises UpstreamConnectionError, AuthError, SendError.
+        """
         connection = await self._sessions.connection(owner)
         if contact.jid in connection.machine.contacts:
             connection.report(events.RemoveContact(contact.jid))

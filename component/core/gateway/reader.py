@@ -8,6 +8,7 @@ place itself, misses nothing.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from component.core.events.reader import EventReader
@@ -27,9 +28,6 @@ from component.core.reading.views import Views
 from component.core.store_errors import translated
 from storage.interface import EventsStore, Storage
 from storage.rows import Filter
-
-#: Pages that are read for one answer until there is something to show.
-PAGES_MAX = 10
 
 #: The newest messages of a conversation among which the one that was sent is looked for.
 _SENT_AMONG = (10, 250)
@@ -152,18 +150,20 @@ class GatewayReader:
     async def _messages(
         self, owner: str, query: Query, offset: Offset, place: int, peers: set[str]
     ) -> Changes:
-        """Return the oldest messages with some peers behind an offset, up to a place."""
+        """Return the oldest messages with some peers behind an offset, up to a place.
+
+        It reads up to the first message that is shown, however many are not: a client that goes
+        on with the greatest event id, or the last time, of its messages would get stuck.
+        """
         after, more = offset.event_id, bool(peers)
-        changes: list[Change] = []
         filter = Filter(
             peer=query.peer,
             groupchat=False,
             since=None if offset.at is None else offset.at + 1,
         )
-        pages = 0
-        # A time does not tell how far the archive was read, so it is read up to a message.
-        while more and not changes and (pages < PAGES_MAX or offset.at is not None):
-            pages += 1
+        messages: list[GatewayMessage] = []
+        receipts: list[Receipt] = []
+        while more and not messages:
             with translated():
                 page = await self._store.messages(
                     owner,
@@ -175,12 +175,23 @@ class GatewayReader:
                 )
             after, more = page.event_id, not page.complete
             parsed = await self._views.of(owner, annotations_in(page), folded=False)
-            page_changes = changes_of(page, [item.message for item in parsed])
             changes = [
                 change
-                for change in page_changes
+                for change in changes_of(page, [item.message for item in parsed])
                 if change.row.peer in peers and (offset.at is None or change.row.at > offset.at)
             ]
+            messages, receipts = await self._shown(owner, changes)
+        return Changes(
+            messages=tuple(messages),
+            receipts=tuple(receipts),
+            event_id=after if more else place,
+            more=more,
+        )
+
+    async def _shown(
+        self, owner: str, changes: Sequence[Change]
+    ) -> tuple[list[GatewayMessage], list[Receipt]]:
+        """Return the messages that have a text, and the receipts that are due for them."""
         items = await self._views.of(owner, [change.row for change in changes], folded=True)
         messages, receipts = [], []
         for item, change in zip(items, changes, strict=True):
@@ -188,12 +199,7 @@ class GatewayReader:
             if message is not None:
                 messages.append(message)
                 receipts += [] if receipt is None else [receipt]
-        return Changes(
-            messages=tuple(messages),
-            receipts=tuple(receipts),
-            event_id=after if more else place,
-            more=more,
-        )
+        return messages, receipts
 
 
 def _cut(changes: Changes, offset: Offset) -> Changes:

@@ -178,6 +178,11 @@ class GatewaySessions:
                 await self._store.renew(id, at=at, expires_at=at + self._idle)
         return _session(row)
 
+    async def check(self, session: GatewaySession) -> None:
+        """Raise SessionError if a session has ended since it was verified, Overloaded."""
+        if await self._sign_ins.find(session.id) is None:
+            raise SessionError(session.id)
+
     async def change(self, session: GatewaySession, settings: SessionSettings) -> GatewaySession:
         """Replace the settings of a session."""
         changed = await self._changed(session, settings)
@@ -202,11 +207,16 @@ class GatewaySessions:
         return connection
 
     async def connection(self, jid: str) -> UserSession:
-        """Return the connection of an account once it is ready. Raises UpstreamConnectionError."""
+        """Return the connection of an account once it is ready.
+
+        Raises UpstreamConnectionError, AuthError if the user has to start a session again.
+        """
         connection = self.use(jid)
-        if connection is None or not await connection.wait_for(is_ready, self._connect_seconds):
-            raise UpstreamConnectionError(jid.rpartition("@")[2])
-        return connection
+        if connection is not None and await connection.wait_for(is_ready, self._connect_seconds):
+            return connection
+        if connection is not None and connection.machine.phase is Phase.CLOSED:
+            raise AuthError("Muniment cannot log in to ejabberd for you: start a session again.")
+        raise UpstreamConnectionError(domain(jid))
 
     async def totals(self) -> GatewayTotals:
         """Return the number of sessions. Raises Overloaded."""
@@ -262,12 +272,10 @@ class GatewaySessions:
 
     async def _connect(self, jid: str) -> None:
         """Wait for the connection. Raises UpstreamConnectionError, UpstreamAuthError."""
-        connection = self.use(jid)
-        if connection is not None and await connection.wait_for(is_ready, self._connect_seconds):
-            return
-        if connection is not None and connection.machine.phase is Phase.CLOSED:
-            raise UpstreamAuthError(jid)
-        raise UpstreamConnectionError(jid.rpartition("@")[2])
+        try:
+            await self.connection(jid)
+        except AuthError as error:
+            raise UpstreamAuthError(jid) from error
 
 
 def _of_client(rows: Iterable[SignIn], client_id: str) -> SignIn | None:

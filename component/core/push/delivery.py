@@ -159,13 +159,23 @@ class PushDelivery:
             return
 
     async def _remove_ended(self) -> None:
+        """Remove subscriptions whose sign-ins have ended, here and in the store."""
+        ids = set(self._jids)
         try:
             count = await self._store.remove_ended(at=self._clock())
+            live = {time.id for time in await self._store.times(at=self._clock())}
         except StorageError as error:
             log.warning("push subscriptions that have ended are not removed yet: %s", error)
             return
         if count:
             log.info("removed push subscriptions whose sign-ins have ended: %d", count)
+        for id in ids - live:
+            self._forget_ended(id)
+
+    def _forget_ended(self, id: str) -> None:
+        if id in self._jids:
+            log.info("a push subscription of %s has ended", self._jids[id])
+            self.forget(id)
 
     def _make_due(self, id: str) -> None:
         if id not in self._due[not self._is_slow(id)]:
@@ -222,8 +232,7 @@ class PushDelivery:
             return
         result = task.result()
         if result.is_over:
-            log.info("a push subscription of %s has ended", self._jids[id])
-            self.forget(id)
+            self._forget_ended(id)
             return
         (self._slow.discard if result.is_quick else self._slow.add)(id)
         if result.has_letters:

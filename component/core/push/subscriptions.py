@@ -112,12 +112,15 @@ class PushSubscriptions:
             created_at=self._clock(),
             cursor=cursor,
         )
+        replaced = [row.id for row in await self.list(jid) if row.endpoint == target.url]
         with translated():
             is_added = await self._store.add(subscription, limit=self._limits.per_account)
         if not is_added:
             raise TooMany(
                 f"An account has {self._limits.per_account} subscriptions at most: remove one."
             )
+        for id in replaced:
+            self._delivery.forget(id)
         self._delivery.begin(jid, subscription.id)
         return NewSubscription(
             subscription=subscription, secret=signature.shown(secret) if is_webhook else None

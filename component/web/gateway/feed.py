@@ -76,12 +76,18 @@ async def notification(request: web.Request) -> web.Response:
 
 
 async def _waited(request: web.Request, query: Query) -> Changes:
-    """Return the objects behind an offset, or none after the time of a poll."""
+    """Return the objects behind an offset, or none after the time of a poll.
+
+    Raises SessionError if the session has ended meanwhile.
+    """
     owner, seconds = session(request).jid, request.app[keys.settings].poll_seconds
-    reader = request.app[keys.gateway].reader
-    return await poll(
-        request, owner, lambda: reader.wait(owner, query, seconds=seconds), seconds=seconds
+    gateway = request.app[keys.gateway]
+    changes = await poll(
+        request, owner, lambda: gateway.reader.wait(owner, query, seconds=seconds), seconds=seconds
     )
+    async with time_limit(request):
+        await gateway.sessions.check(session(request))
+    return changes
 
 
 def _notified(request: web.Request) -> web.Response:

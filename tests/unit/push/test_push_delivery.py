@@ -24,6 +24,7 @@ from support.push import (
 from unit.push.conftest import Pushed
 
 from component.core.errors import CursorExpired, ItemNotFound, TooMany
+from component.core.push import delivery
 from component.core.push.targets import parse_token, web_push, webhook
 from component.core.push.values import Content, PushLimits
 from component.core.xml.times import now
@@ -43,6 +44,10 @@ async def stored(services: Services, id: str) -> PushSubscription:
     row = await services.storage.push.get(id, at=now())
     assert row is not None
     return row
+
+
+async def is_delivered(services: Services, id: str) -> bool:
+    return (await stored(services, id)).delivered_at > 0
 
 
 async def say(services: Services, *names: object, owner: str = ALICE) -> None:
@@ -107,6 +112,46 @@ async def test_browser_gets_incoming_messages_alone(pushed: Pushed, receiver: Re
 
     assert browser.decrypt(request)["data"]["event_id"] == 3
     assert len(receiver.requests) == 1
+
+
+async def test_replaced_subscription_sends_nothing_more(
+    pushed: Pushed, receiver: Receiver
+) -> None:
+    """Its secret is not that of the receiver any more."""
+    receiver.gates["/"] = asyncio.Event()
+    async with pushing(pushed.services) as services:
+        replaced = await pushed.hook(services, receiver.url)
+        await say(services, *range(3))
+        await receiver.wait_for(1)
+        row = await pushed.hook(services, receiver.url)
+        receiver.gates["/"].set()
+        await say(services, "new")
+        requests = await receiver.wait_for(2)
+
+    ids = [request.json["data"]["subscription"] for request in requests]
+    assert ids == [replaced.id, row.id]
+    assert len(receiver.requests) == 2
+
+
+async def test_subscription_of_a_revoked_sign_in_is_forgotten_without_an_event(
+    pushed: Pushed,
+    receiver: Receiver,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "CLEAN_SECONDS", 0.05)
+    caplog.set_level(logging.INFO)
+    async with pushing(pushed.services) as services:
+        assert services.sign_ins is not None
+        row = await pushed.hook(services, receiver.url)
+        await say(services, "one")
+        await until(lambda: is_delivered(services, row.id))
+        await services.sign_ins.revoke(ALICE, pushed.sign_ins[ALICE])
+        async with asyncio.timeout(SECONDS):
+            while f"a push subscription of {ALICE} has ended" not in caplog.text:
+                await asyncio.sleep(0.01)  # noqa: ASYNC110 - nobody tells of it
+
+    assert [request.text for request in receiver.requests] == ["one"]
 
 
 async def test_failed_event_is_sent_again_before_the_next_one(

@@ -72,6 +72,8 @@ async def test_other_status_of_a_webhook_is_a_failure(receiver: Receiver, status
         ("soon", 0.0),
         ("9" * 400, 999_999_999.0),
         (formatdate(0, usegmt=True), 0.0),
+        (f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT", 0.0),
+        (f"Mon, 01 Jan 2024 00:00:00 +{'9' * 14}", 0.0),
     ],
 )
 async def test_receiver_asks_to_wait(receiver: Receiver, header: str, seconds: float) -> None:

@@ -282,6 +282,29 @@ async def test_change_without_connection_is_502(alice: OldClient, world: Gateway
     assert (await alice.contact(BOB))["name"] == "Bob"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/contacts", {"contact": {"jid": BOB}}),
+        ("PUT", "/contacts/{}", {"contact": {"name": "x"}}),
+        ("PUT", "/contacts/{}", {"contact": {"authorization": "granted"}}),
+        ("DELETE", "/contacts/{}", None),
+    ],
+)
+async def test_change_without_a_password_that_ejabberd_accepts_is_401(
+    alice: OldClient, world: GatewayWorld, method: str, path: str, body: object
+) -> None:
+    """Muniment was restarted, and ejabberd accepts no access tokens."""
+    id = (await alice.contact(BOB))["id"]
+    world.sessions.accepts, world.sessions.refuses = False, True
+    world.sessions.close_session(ALICE)
+
+    answer = await alice.call(method, path.format(id), 401, body)
+
+    assert answer["error"]["code"] == "XMPPAuthError"
+    assert "start a session again" in answer["error"]["text"]
+
+
 async def test_contacts_that_were_known_before_the_first_session_are_there(
     aiohttp_client: AiohttpClient, world: GatewayWorld
 ) -> None:

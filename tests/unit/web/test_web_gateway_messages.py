@@ -398,6 +398,23 @@ async def test_feed_waits_for_what_happens(alice: OldClient, talk: Talk, wait: s
     assert [item["text"] for item in first["messages"]] == ["Hello"]
 
 
+@pytest.mark.parametrize("path", ["/feed", "/notification"])
+async def test_poll_of_a_session_that_is_revoked_meanwhile_reads_nothing(
+    alice: OldClient, world: GatewayWorld, talk: Talk, path: str
+) -> None:
+    poll = asyncio.create_task(alice.get(path, 404, offset=2, wait="1"))
+    await asyncio.sleep(0.2)
+    assert not poll.done()
+    assert world.services.sign_ins is not None
+    await world.services.sign_ins.revoke(ALICE, alice.session_id)
+
+    await talk.take(to_alice("Hello", "1", ASKS))
+
+    async with asyncio.timeout(SOON):
+        assert (await poll)["error"]["code"] == "XMPPSessionError"
+    assert acknowledged(world) == []
+
+
 async def test_feed_does_not_end_for_events_that_it_does_not_show(
     alice: OldClient, talk: Talk
 ) -> None:
@@ -529,6 +546,34 @@ async def test_offsets_may_be_timestamps(
     assert {item["jid"] for item in feed["contacts"]} == {BOB, CAROL}
     after = await alice.get("/feed", offset=max(item["timestamp"] for item in feed["contacts"]))
     assert after["contacts"] == []
+
+
+CALL = "<propose xmlns='urn:xmpp:jingle-message:0' id='call'/>"
+
+
+@pytest.mark.parametrize("offsets", ["event_id", "timestamp"])
+async def test_page_of_calls_without_text_does_not_stop_a_program(
+    aiohttp_client: AiohttpClient, services: Services, talk: Talk, offsets: str
+) -> None:
+    world = await make_world(services, offsets=offsets, page_max=2)
+    alice = await client_of(aiohttp_client, world)
+    await talk.take(*(to_alice(None, f"call-{number}", CALL) for number in range(5)))
+    await talk.take(to_alice("Where are you?", "text"))
+
+    assert await texts(alice) == ["Where are you?"]
+    assert await texts(alice, "/feed", wait="yes") == ["Where are you?"]
+
+
+async def test_strangers_do_not_stop_a_program(
+    aiohttp_client: AiohttpClient, services: Services, talk: Talk
+) -> None:
+    """A program that does not know `more` sees the message of a contact behind many of others."""
+    world = await make_world(services, page_max=1)
+    alice = await client_of(aiohttp_client, world)
+    spam = (to_alice("Buy", f"s-{n}", sender=f"s{n}@elsewhere.example/x") for n in range(30))
+    await talk.take(*spam, to_alice("Hello", "m-1"))
+
+    assert await texts(alice) == ["Hello"]
 
 
 async def test_feed_of_timestamps_loses_no_message_to_a_newer_contact(
