@@ -21,6 +21,7 @@ NAME = "permissions"
 
 _SEEN = {
     Visibility.ROOM: "room-visibility: the caller also has to see the room; ejabberd decides.",
+    Visibility.SERVICE: "room-service: the domain also has to be one of rooms; it says so itself.",
     Visibility.PRESENCE: "a user sees the presence of those who share it; ejabberd decides.",
 }
 

@@ -194,6 +194,21 @@ async def test_room_that_a_user_creates_belongs_to_the_user(api: ApiServer) -> N
     assert "owner" in str(affiliation.data)
 
 
+async def test_nobody_is_invited_in_the_name_of_a_user(api: ApiServer) -> None:
+    alice, bob, carol = api.server.accounts("alice", "bob", "carol")
+    room = {"name": bob.jid.partition("@")[0], "service": HOST}
+    invitation = {**room, "password": "", "reason": "", "users": [carol.jid]}
+
+    created = await api.call(alice, "create_room", {**room, "host": HOST})
+    await api.call(alice, "send_direct_invitation", invitation)
+
+    assert (created.status, created.headers["Muniment-Rule"]) == (403, "room-service")
+    waiting = await api.call(
+        api.admin, "get_offline_count", {"user": carol.jid.partition("@")[0], "host": HOST}
+    )
+    assert waiting.data == {"result": 0}
+
+
 async def test_dry_run_sends_nothing(api: ApiServer) -> None:
     alice, bob = api.server.accounts("alice", "bob")
     async with api.server.client(bob) as client:

@@ -203,7 +203,9 @@ class EjabberdApiService:
         is_user = call.caller.role is ApiRole.USER
         if is_user and call.definition.visibility is Visibility.ROOM:
             decisions.append(await self._rooms.decide_visibility(call))
-            require(decisions[-1])
+        elif is_user and call.definition.visibility is Visibility.SERVICE:
+            decisions.append(await self._rooms.decide_service(call))
+        require(decisions[-1])
         return decisions
 
     async def _execute(self, call: Call) -> Any:

@@ -276,6 +276,22 @@ async def test_room_without_owner_is_destroyed_if_ejabberd_refuses_the_owner(
     ]
 
 
+@pytest.mark.parametrize("query", ["", "?dry_run=1"])
+async def test_user_creates_no_room_on_a_domain_of_users(
+    api: TestClient, fake: FakeModHttpApi, services: Services, query: str
+) -> None:
+    room = {"room": "bob", "service": "Example.org", "host": "example.org"}
+
+    answer = await api.post(f"/api/create_room{query}", json=room, headers=basic(ALICE))
+
+    assert (answer.status, answer.headers["Muniment-Rule"]) == (403, "room-service")
+    assert fake.requests == []
+    entries = await services.storage.audit_log.entries(limit=1, before=None, subject=None)
+    assert [(entry.action, entry.detail) for entry in entries] == [
+        ("api create_room refused", "room-service")
+    ]
+
+
 async def test_room_that_cannot_be_destroyed_again_is_named(
     api: TestClient, fake: FakeModHttpApi
 ) -> None:
