@@ -91,7 +91,7 @@ def _decisions(
 
 def _checked(definition: Definition, given: list[tuple[str, str]]) -> dict[str, Value]:
     signature = definition.signature_for(frozenset(name for name, _ in given))
-    return check_arguments(signature, given, are_optional_required=False)
+    return check_arguments(signature, given, as_in_ejabberd=False)
 
 
 def _of_unknown(permissions: Permissions, jid: str, name: str) -> int:

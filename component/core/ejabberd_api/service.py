@@ -179,7 +179,7 @@ class EjabberdApiService:
         arguments = check_arguments(
             signature,
             given,
-            are_optional_required=definition.is_native and version is not None,
+            as_in_ejabberd=definition.is_native and version is not None,
         )
         require(role)
         _require_sending(definition.name, options)

@@ -79,6 +79,10 @@ async def test_result_has_the_form_of_the_dialect(api: TestClient, fake: FakeMod
     assert await call(api, ADMIN, "v9/connected_users_number") == (200, 2)
 
 
+async def test_version_with_thousands_of_digits_does_not_exist(api: TestClient) -> None:
+    assert (await call(api, ADMIN, f"v{'9' * 5000}/status"))[0] == 404
+
+
 async def test_acknowledgement_is_ok_in_the_document(
     api: TestClient, fake: FakeModHttpApi
 ) -> None:
