@@ -162,6 +162,7 @@ async def test_admin_sends_as_a_subscriber_of_the_room(api: ApiServer) -> None:
         inside = await api.call(api.admin, "send_message", hello)
 
         assert (outside.status, outside.data["error"]) == (403, "not_in_room")
+        assert outside.headers["Muniment-Rule"] == "room-occupancy"
         assert (joined.data, inside.data) == (OK, OK)
         await client.wait_for_body("Hello")
     assert (await api.call(api.admin, "leave_room", account)).data == OK

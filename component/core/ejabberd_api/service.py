@@ -16,6 +16,7 @@ from component.core.ejabberd_api.definitions import LATEST, ApiRole, Definition,
 from component.core.ejabberd_api.native.backend import Backend
 from component.core.ejabberd_api.native.rooms import RoomCommands
 from component.core.ejabberd_api.refusals import ApiRefusal, bad_argument, no_endpoint
+from component.core.errors import Refused
 from component.core.xml.jids import bare
 
 SEND_MESSAGE = "send_message"
@@ -105,11 +106,14 @@ class EjabberdApiService:
             decisions = await self._decide(call)
             own = self.permissions.own_arguments(caller, definition, call.arguments)
             call = replace(call, arguments=own)
-        except ApiRefusal as refusal:
-            if refusal.rule:
-                await self._audit.record(
-                    caller.jid, f"api {definition.name} refused", caller.jid, refusal.rule
-                )
+        except (ApiRefusal, Refused) as error:
+            refusal = error if isinstance(error, ApiRefusal) else ApiRefusal.of(error)
+            await self._audit.record(
+                caller.jid,
+                f"api {definition.name} refused",
+                caller.jid,
+                refusal.rule or refusal.reason,
+            )
             raise
         if options.is_dry_run:
             await self._record(call, "dry run, ")

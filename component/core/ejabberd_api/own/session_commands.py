@@ -76,7 +76,9 @@ class SessionCommands:
         if self._actions is not None and request.is_of(owner):
             nick = request.text("nick")
             if nick and nick.lower() != nick_of(owner):
-                raise BadRequest(f"nick: in rooms the session of the user has the nick {owner}")
+                raise BadRequest(
+                    f"nick: in rooms the session of {owner} has the nick {nick_of(owner)}"
+                )
             await self._log_in(request, owner)
             await self._actions.enter(User(owner), room)
             return DONE
