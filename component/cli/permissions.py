@@ -21,6 +21,7 @@ NAME = "permissions"
 
 _SEEN = {
     Visibility.ROOM: "room-visibility: the caller also has to see the room; ejabberd decides.",
+    Visibility.SERVICE: "room-service: the domain also has to be one of rooms; it says so itself.",
     Visibility.PRESENCE: "a user sees the presence of those who share it; ejabberd decides.",
 }
 
@@ -90,7 +91,7 @@ def _decisions(
 
 def _checked(definition: Definition, given: list[tuple[str, str]]) -> dict[str, Value]:
     signature = definition.signature_for(frozenset(name for name, _ in given))
-    return check_arguments(signature, given, are_optional_required=False)
+    return check_arguments(signature, given, as_in_ejabberd=False)
 
 
 def _of_unknown(permissions: Permissions, jid: str, name: str) -> int:

@@ -37,8 +37,8 @@ FAMILIES = (
     OWN_ARCHIVE,
     EVENTS,
     PUSH,
-    VERSIONED_EJABBERD_API,
     EJABBERD_API,
+    VERSIONED_EJABBERD_API,
     REMOTE_DATA,
     # The last ones, because by default they have no prefix.
     GATEWAY_STATUS,

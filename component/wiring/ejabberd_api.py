@@ -86,7 +86,7 @@ def service(
     `rooms_info` asks rooms themselves what ejabberd does not tell about them.
     """
     jids = permissions.jids
-    rooms, vcards = RoomCommands(backend, rooms_info), VcardCommands(backend)
+    rooms, vcards = RoomCommands(backend, jids, rooms_info), VcardCommands(backend)
     accounts = AccountCommands(backend, jids, passwords, sign_ins)
     sign_in = signing_in(sign_ins)
     presences = PresenceCommands(backend, actions, sign_in)

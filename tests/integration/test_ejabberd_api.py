@@ -162,6 +162,7 @@ async def test_admin_sends_as_a_subscriber_of_the_room(api: ApiServer) -> None:
         inside = await api.call(api.admin, "send_message", hello)
 
         assert (outside.status, outside.data["error"]) == (403, "not_in_room")
+        assert outside.headers["Muniment-Rule"] == "room-occupancy"
         assert (joined.data, inside.data) == (OK, OK)
         await client.wait_for_body("Hello")
     assert (await api.call(api.admin, "leave_room", account)).data == OK
@@ -192,6 +193,21 @@ async def test_room_that_a_user_creates_belongs_to_the_user(api: ApiServer) -> N
     if affiliation.status == 400:  # this release takes no version in a path
         affiliation = await api.ask_ejabberd("get_room_affiliation", {**room, "jid": alice.jid})
     assert "owner" in str(affiliation.data)
+
+
+async def test_nobody_is_invited_in_the_name_of_a_user(api: ApiServer) -> None:
+    alice, bob, carol = api.server.accounts("alice", "bob", "carol")
+    room = {"name": bob.jid.partition("@")[0], "service": HOST}
+    invitation = {**room, "password": "", "reason": "", "users": [carol.jid]}
+
+    created = await api.call(alice, "create_room", {**room, "host": HOST})
+    await api.call(alice, "send_direct_invitation", invitation)
+
+    assert (created.status, created.headers["Muniment-Rule"]) == (403, "room-service")
+    waiting = await api.call(
+        api.admin, "get_offline_count", {"user": carol.jid.partition("@")[0], "host": HOST}
+    )
+    assert waiting.data == {"result": 0}
 
 
 async def test_dry_run_sends_nothing(api: ApiServer) -> None:

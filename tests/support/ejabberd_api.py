@@ -10,6 +10,7 @@ from component.core.access.audit import Audit
 from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.callers.permissions import Permissions
 from component.core.ejabberd_api.native.backend import Backend, Reply
+from component.core.ejabberd_api.native.rooms import NS_MUC
 from component.core.ejabberd_api.refusals import Unreachable
 from component.web.server.settings import Services
 from component.wiring import ejabberd_api
@@ -46,6 +47,17 @@ class FakeModHttpApi:
         return reply
 
 
+class FakeRooms:
+    """A fake of the server's rooms: the domains that begin with `conference.` have rooms."""
+
+    async def features(self, room: str) -> frozenset[str] | None:
+        """Return the features of a room or a domain."""
+        return frozenset({NS_MUC} if room.startswith("conference.") else {})
+
+    def forget(self, room: str) -> None:
+        """Do nothing: no answer is remembered."""
+
+
 def with_ejabberd_api(
     services: Services,
     fake: FakeModHttpApi | None = None,
@@ -62,5 +74,6 @@ def with_ejabberd_api(
         services.sender,
         services.session_actions,
         services.commands.context.own_commands,
+        FakeRooms(),
     )
     return replace(services, ejabberd_api=service, checked_passwords=passwords)

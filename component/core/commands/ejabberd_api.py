@@ -102,7 +102,7 @@ def _values(definition: Definition, arguments: Arguments) -> dict[str, api_argum
             given.append((argument.name, list(texts)))
         elif texts:
             given.append((argument.name, texts[0]))
-    return check_arguments(signature, given, are_optional_required=False)
+    return check_arguments(signature, given, as_in_ejabberd=False)
 
 
 def _outcome(definition: Definition, result: Any) -> Outcome:

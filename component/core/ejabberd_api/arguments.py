@@ -10,20 +10,28 @@ from collections.abc import Sequence
 
 from component.core.ejabberd_api.definitions import Argument, ArgumentType, Signature
 from component.core.ejabberd_api.refusals import ApiRefusal, bad_argument, internal_error
+from component.core.xml.characters import can_be_shown
 
 #: The value of an argument that was checked.
 Value = str | int | list[str]
+
+#: Maximum number of digits of a number that is given as a text.
+DIGITS_MAX = 18
+
+#: Maximum depth to which an error quotes a nested value.
+QUOTED_DEPTH = 50
 
 #: The names and values of a request, in its order; a query may repeat a name.
 Given = Sequence[tuple[str, object]]
 
 
 def check_arguments(
-    signature: Signature, given: Given, *, are_optional_required: bool = True
+    signature: Signature, given: Given, *, as_in_ejabberd: bool = True
 ) -> dict[str, Value]:
     """Return the arguments by their present names. Raises ApiRefusal.
 
-    `are_optional_required` is False in the document's dialect.
+    With `as_in_ejabberd` optional arguments are required, and a text that is no number crashes the
+    command (500). The document's dialect has neither.
     """
     remaining = list(given)
     for argument in signature.arguments:
@@ -36,10 +44,10 @@ def check_arguments(
         if len(matching) > 1:
             raise bad_argument(f"Request have duplicate argument: {argument.name}")
         if matching:
-            values[argument.name] = _formatted(argument, matching[0])
+            values[argument.name] = _formatted(argument, matching[0], as_in_ejabberd)
         elif argument.type is ArgumentType.LIST:
             values[argument.name] = []
-        elif are_optional_required or not argument.is_optional:
+        elif as_in_ejabberd or not argument.is_optional:
             raise bad_argument(
                 f"Request have missing argument: {argument.name}", "missing_parameter"
             )
@@ -57,15 +65,17 @@ def _rename(remaining: list[tuple[str, object]], former: str, present: str) -> N
             return
 
 
-def _formatted(argument: Argument, value: object) -> Value:
-    match argument.type:
-        case ArgumentType.LIST:
-            elements = value if isinstance(value, list) else [value]
-            return [_text(element, ArgumentType.TEXT) for element in elements]
-        case ArgumentType.INTEGER:
-            return _integer(value)
-        case _:
-            return _text(value, argument.type)
+def _formatted(argument: Argument, value: object, as_in_ejabberd: bool) -> Value:
+    """Return a value in the type of an argument. Raises ApiRefusal."""
+    if argument.type is ArgumentType.INTEGER:
+        return _integer(value, as_in_ejabberd)
+    is_list = argument.type is ArgumentType.LIST
+    elements = value if is_list and isinstance(value, list) else [value]
+    texts = [_text(element, ArgumentType.TEXT) for element in elements]
+    if not all(map(can_be_shown, texts)):
+        # ejabberd passes them on, and every client and component that gets one loses its stream.
+        raise bad_argument(f"{argument.name}: has a character that XML cannot have")
+    return texts if is_list else texts[0]
 
 
 def _text(value: object, type: str) -> str:
@@ -83,14 +93,16 @@ def _is_text_part(part: object) -> bool:
     return isinstance(part, str)
 
 
-def _integer(value: object) -> int:
+def _integer(value: object, as_in_ejabberd: bool) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str):
         sign, digits = (value[:1], value[1:]) if value[:1] in ("+", "-") else ("", value)
-        if digits.isascii() and digits.isdigit():
+        is_number = digits.isascii() and digits.isdigit()
+        if is_number and len(digits) <= DIGITS_MAX:
             return int(f"{sign}{digits}")
-        raise internal_error()
+        if as_in_ejabberd and not is_number:
+            raise internal_error()
     raise _wrong_type(value, ArgumentType.INTEGER)
 
 
@@ -98,8 +110,10 @@ def _wrong_type(value: object, type: str) -> ApiRefusal:
     return bad_argument(f"Arg {erlang_term(value)} is not in format {type}")
 
 
-def erlang_term(value: object) -> str:
-    """Return a value of JSON as Erlang's `~w` writes it."""
+def erlang_term(value: object, depth: int = QUOTED_DEPTH) -> str:
+    """Return a value of JSON as Erlang's `~w` writes it; `...` stands for what is deeper."""
+    if depth == 0:
+        return "..."
     match value:
         case None:
             return "null"
@@ -108,9 +122,12 @@ def erlang_term(value: object) -> str:
         case str():
             return f"<<{','.join(map(str, value.encode()))}>>"
         case list():
-            return f"[{','.join(map(erlang_term, value))}]"
+            return f"[{','.join(erlang_term(element, depth - 1) for element in value)}]"
         case dict():
-            pairs = (f"{erlang_term(key)} => {erlang_term(value[key])}" for key in value)
+            pairs = (
+                f"{erlang_term(key)} => {erlang_term(element, depth - 1)}"
+                for key, element in value.items()
+            )
             return f"#{{{','.join(pairs)}}}"
         case _:
             return str(value)

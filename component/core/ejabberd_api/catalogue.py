@@ -114,6 +114,7 @@ NATIVE = (
         result=_DONE,
         roles=_EVERY_ROLE,
         account=Account(host="host"),
+        visibility=Visibility.SERVICE,
         changes=True,
     ),
     Definition(

@@ -94,6 +94,7 @@ class Visibility(StrEnum):
 
     ROOM = "room"  #: the room in the arguments `room` and `service`
     PRESENCE = "presence"  #: the presence of the account in `user` and `host`
+    SERVICE = "service"  #: the service of rooms in the argument `service`
 
 
 class Category(StrEnum):

@@ -16,6 +16,7 @@ from component.core.ejabberd_api.definitions import LATEST, ApiRole, Definition,
 from component.core.ejabberd_api.native.backend import Backend
 from component.core.ejabberd_api.native.rooms import RoomCommands
 from component.core.ejabberd_api.refusals import ApiRefusal, bad_argument, no_endpoint
+from component.core.errors import Refused
 from component.core.xml.jids import bare
 
 SEND_MESSAGE = "send_message"
@@ -105,11 +106,14 @@ class EjabberdApiService:
             decisions = await self._decide(call)
             own = self.permissions.own_arguments(caller, definition, call.arguments)
             call = replace(call, arguments=own)
-        except ApiRefusal as refusal:
-            if refusal.rule:
-                await self._audit.record(
-                    caller.jid, f"api {definition.name} refused", caller.jid, refusal.rule
-                )
+        except (ApiRefusal, Refused) as error:
+            refusal = error if isinstance(error, ApiRefusal) else ApiRefusal.of(error)
+            await self._audit.record(
+                caller.jid,
+                f"api {definition.name} refused",
+                caller.jid,
+                refusal.rule or refusal.reason,
+            )
             raise
         if options.is_dry_run:
             await self._record(call, "dry run, ")
@@ -179,7 +183,7 @@ class EjabberdApiService:
         arguments = check_arguments(
             signature,
             given,
-            are_optional_required=definition.is_native and version is not None,
+            as_in_ejabberd=definition.is_native and version is not None,
         )
         require(role)
         _require_sending(definition.name, options)
@@ -203,7 +207,9 @@ class EjabberdApiService:
         is_user = call.caller.role is ApiRole.USER
         if is_user and call.definition.visibility is Visibility.ROOM:
             decisions.append(await self._rooms.decide_visibility(call))
-            require(decisions[-1])
+        elif is_user and call.definition.visibility is Visibility.SERVICE:
+            decisions.append(await self._rooms.decide_service(call))
+        require(decisions[-1])
         return decisions
 
     async def _execute(self, call: Call) -> Any:

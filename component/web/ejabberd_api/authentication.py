@@ -9,6 +9,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 import orjson
 from aiohttp import web
@@ -30,9 +31,6 @@ from component.web.server import body
 
 #: The text of ejabberd for a body that is no JSON object.
 _NO_OBJECT = "400 Bad Request"
-
-#: The name under which attempts with tokens of ejabberd count, whatever the account.
-_OAUTH = "a token of ejabberd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,8 @@ async def _bearer(request: web.Request, token: str) -> Caller:
         limit.check(party, None)
         raise invalid_token()
     try:
-        with limit.attempt(party, _OAUTH):
+        # Under the name of the token alone: who has one could guess those of others otherwise.
+        with limit.attempt(party, sha256(token.encode(errors="replace")).hexdigest()):
             return _of_oauth(request, await oauth.find(token))
     except NotAuthorized:
         raise invalid_token() from None
@@ -151,9 +150,11 @@ async def _basic(request: web.Request, credentials: str) -> tuple[Caller, str]:
     if not colon or "/" in jid or not request.app[keys.hosts].is_user(jid):
         raise unauthorized()
     limit, party = request.config_dict[keys.guess_limit], request[keys.party]
+    sign_ins, passwords = request.app.get(keys.sign_ins), request.app[keys.checked_passwords]
+    is_token = sign_ins is not None and sign_ins.is_access_token(password)
     try:
         with limit.attempt(party, jid):
-            if not await request.app[keys.checked_passwords].is_right(jid, password):
+            if not await passwords.is_right(jid, password, is_token=is_token):
                 raise NotAuthorized
     except NotAuthorized:
         raise unauthorized() from None

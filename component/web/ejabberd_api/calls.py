@@ -17,7 +17,7 @@ from component.web.ejabberd_api.responses import response
 from component.web.server.paths import routes_at
 
 _COMMAND = "{command:[a-z][a-z0-9_]*}"
-_VERSION = "{version:v[0-9]+}"
+_VERSION = "{version:v[0-9]{1,9}}"
 
 #: The options of a call, which the query has.
 _OPTIONS = ("dry_run", "confirm", "id")

@@ -79,6 +79,36 @@ def test_priority_that_is_no_number_crashes_the_command() -> None:
     assert refused("set_presence", 3, **USER, **presence, priority="a") == "500 internal_error"
 
 
+def test_text_that_is_no_number_is_a_wrong_argument_of_the_document() -> None:
+    signature = BY_NAME["mam_retrieve"].signature(3)
+    with pytest.raises(ApiRefusal) as refusal:
+        check_arguments(signature, [*USER.items(), ("limit", "a")], as_in_ejabberd=False)
+    assert (refusal.value.status, refusal.value.reason) == (400, "invalid_parameter")
+
+
+def test_number_with_too_many_digits_is_a_wrong_argument() -> None:
+    presence = dict.fromkeys(("resource", "type", "show", "status"), "x")
+    text = refused("set_presence", 3, **USER, **presence, priority="9" * 5000)
+    assert text.startswith("400 Arg <<57,57,")
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x01", "\x1b", "\ufffe"])
+def test_character_that_ends_streams_of_xml_is_refused(character: str) -> None:
+    message = {"type": "chat", "from": "a@one.test", "to": "b@one.test", "subject": ""}
+    text = refused("send_message", 3, **message, body=f"a{character}b")
+    assert text == "400 body: has a character that XML cannot have"
+    room = {"room": "r", "service": "s", "password": "", "reason": ""}
+    text = refused("send_direct_invitation", 3, **room, users=["a", character])
+    assert text == "400 users: has a character that XML cannot have"
+
+
+def test_value_nested_deeply_is_quoted_in_part() -> None:
+    value: object = 1
+    for _ in range(1000):
+        value = {"a": [value]}
+    assert len(refused("check_account", 3, user=value)) < 1000
+
+
 def test_list_may_be_missing_or_one_text() -> None:
     room = {"room": "r", "service": "s", "password": "", "reason": ""}
     missing = check("send_direct_invitation", 3, **room)

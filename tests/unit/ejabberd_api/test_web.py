@@ -14,11 +14,12 @@ from support.ejabberd_api import ADMIN, PERMISSIONS, FakeModHttpApi, with_ejabbe
 from support.http_services import open_services
 from support.sign_in import BOTH, with_sign_in
 
+from component.core.ejabberd_api.callers.oauth import OauthTokens
 from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.callers.permissions import Permissions
 from component.core.ejabberd_api.catalogue import BY_NAME, DEFINITIONS
 from component.core.ejabberd_api.definitions import ArgumentType
-from component.core.ejabberd_api.native.backend import Reply
+from component.core.ejabberd_api.native.backend import Backend, Reply
 from component.core.ejabberd_api.refusals import Unanswered, Unreachable
 from component.core.errors import ServerUnreachable
 from component.core.tokens.accounts import with_tokens
@@ -77,6 +78,10 @@ async def test_result_has_the_form_of_the_dialect(api: TestClient, fake: FakeMod
     assert await call(api, ADMIN, "v3/connected_users_number") == (200, 2)
     assert await call(api, ADMIN, "connected_users_number/v1") == (200, 2)
     assert await call(api, ADMIN, "v9/connected_users_number") == (200, 2)
+
+
+async def test_version_with_thousands_of_digits_does_not_exist(api: TestClient) -> None:
+    assert (await call(api, ADMIN, f"v{'9' * 5000}/status"))[0] == 404
 
 
 async def test_acknowledgement_is_ok_in_the_document(
@@ -164,6 +169,45 @@ async def test_access_token_authenticates(api: TestClient) -> None:
     )
 
 
+async def test_revoked_access_token_is_no_password_any_more(api: TestClient) -> None:
+    answer = await api.post("/api/v1/tokens", json={"jid": ALICE, "password": PASSWORD})
+    token = (await answer.json())["access_token"]
+    before = await api.post("/api/status", json={}, headers=basic(ALICE, token))
+
+    await api.delete("/api/v1/tokens/current", headers={"Authorization": f"Bearer {token}"})
+
+    after = await api.post("/api/status", json={}, headers=basic(ALICE, token))
+    assert (before.status, after.status) == (200, 401)
+
+
+async def test_owner_of_an_oauth_token_cannot_guess_others(
+    aiohttp_client: AiohttpClient, services: Services, fake: FakeModHttpApi
+) -> None:
+    row = {"token": "own", "user": ALICE, "scope": "ejabberd:user", "expires_in": "60 seconds"}
+    fake.replies["oauth_list_tokens"] = Reply(200, [row])
+    services = replace(services, oauth_tokens=OauthTokens(Backend(fake)))
+    api = await aiohttp_client(make_app(BOTH, services, Listener.PUBLIC))
+
+    async def status(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        return (await api.post("/api/status", json={}, headers=headers)).status
+
+    assert await status("own") == 200
+    guesses = [await status(f"guess {number}") for number in range(25)]
+    asked = len(fake.requests)
+    assert (guesses[0], guesses[-1]) == (401, 429)
+    assert await status("one more guess") == 429
+    assert len(fake.requests) == asked  # a guess that is refused does not bother ejabberd
+    assert await status("own") == 200
+
+
+async def test_error_outside_of_a_call_has_the_form_of_the_document(api: TestClient) -> None:
+    answer = await api.put("/api/status", json={}, headers=basic(ALICE))
+
+    assert answer.status == 405
+    assert (await answer.json()).keys() == {"error", "message"}
+
+
 async def test_too_many_wrong_passwords_are_limited(api: TestClient) -> None:
     for _ in range(20):
         answer = await api.post("/api/status", json={}, headers={"Authorization": "Bearer x"})
@@ -207,6 +251,7 @@ async def test_audit_log_has_calls_and_refusals_without_secrets(
     await call(api, ADMIN, "register", user="bob", host="example.org", password="very secret")
     await call(api, ALICE, "unregister", user="bob", host="example.org")
     await call(api, ALICE, "status")
+    await call(api, ALICE, "status", secret="very secret")
 
     entries = await services.storage.audit_log.entries(limit=10, before=None, subject=None)
     assert [
@@ -215,6 +260,7 @@ async def test_audit_log_has_calls_and_refusals_without_secrets(
         (ADMIN, "api register", "bob@example.org", "user bob, host example.org"),
         (ALICE, "api unregister refused", ALICE, "access.unregister"),
         (ALICE, "api status", ALICE, "all"),
+        (ALICE, "api status refused", ALICE, "unknown_parameter"),
     ]
 
 
@@ -273,6 +319,22 @@ async def test_room_without_owner_is_destroyed_if_ejabberd_refuses_the_owner(
         "create_room",
         "set_room_affiliation",
         "destroy_room",
+    ]
+
+
+@pytest.mark.parametrize("query", ["", "?dry_run=1"])
+async def test_user_creates_no_room_on_a_domain_of_users(
+    api: TestClient, fake: FakeModHttpApi, services: Services, query: str
+) -> None:
+    room = {"room": "bob", "service": "Example.org", "host": "example.org"}
+
+    answer = await api.post(f"/api/create_room{query}", json=room, headers=basic(ALICE))
+
+    assert (answer.status, answer.headers["Muniment-Rule"]) == (403, "room-service")
+    assert fake.requests == []
+    entries = await services.storage.audit_log.entries(limit=1, before=None, subject=None)
+    assert [(entry.action, entry.detail) for entry in entries] == [
+        ("api create_room refused", "room-service")
     ]
 
 

@@ -33,15 +33,19 @@ class CheckedPasswords:
         self._key = secrets.token_bytes(32)
         self._right: TTLCache[str, bytes] = TTLCache(CHECKED_MAX, ttl=CHECKED_SECONDS, timer=clock)
 
-    async def is_right(self, jid: str, password: str) -> bool:
-        """Return whether a password is that of an account. Raises NotAllowed, Overloaded."""
+    async def is_right(self, jid: str, password: str, *, is_token: bool = False) -> bool:
+        """Return whether a password is that of an account. Raises NotAllowed, Overloaded.
+
+        An access token is not remembered: it may expire or be revoked at any time.
+        """
         digest = blake2b(password.encode(errors="surrogatepass"), key=self._key).digest()
         remembered = self._right.get(jid)
         if remembered is not None and hmac.compare_digest(remembered, digest):
             return True
         if not await self._authenticator.authenticate(jid, password):
             return False
-        self._right[jid] = digest
+        if not is_token:
+            self._right[jid] = digest
         return True
 
     def forget(self, jid: str) -> None:

@@ -15,7 +15,10 @@ from component.core.ejabberd_api.definitions import ApiRole
 from component.core.ejabberd_api.native.backend import Backend
 from component.core.ejabberd_api.refusals import ApiRefusal, Unreachable
 from component.core.ejabberd_api.results import DONE
-from component.core.xml.jids import bare
+from component.core.xml.jids import Jids, bare
+
+#: The feature of a domain that has rooms (XEP-0045 section 6.1).
+NS_MUC = "http://jabber.org/protocol/muc"
 
 _TRUE = "true"
 
@@ -41,9 +44,10 @@ _CLOSED = ("members_only", "password_protected")
 class RoomCommands:
     """Runs commands about rooms on ejabberd."""
 
-    def __init__(self, backend: Backend, info: RoomInfo | None = None) -> None:
-        """`info` asks rooms themselves where ejabberd cannot write their options."""
+    def __init__(self, backend: Backend, jids: Jids, info: RoomInfo | None = None) -> None:
+        """`info` asks rooms and their services themselves what ejabberd does not tell."""
         self._backend = backend
+        self._jids = jids
         self._info = info
 
     async def online_rooms(self, call: Call) -> Any:
@@ -108,6 +112,21 @@ class RoomCommands:
             is_visible,
             "room-visibility",
             "Users see public rooms, those that they are in, and those of which they are members.",
+        )
+
+    async def decide_service(self, call: Call) -> Decision:
+        """Decide whether the domain in a call has rooms (XEP-0045 section 6.1).
+
+        ejabberd creates rooms on all of its domains, and sends invitations in their names: in that
+        of bob@chat.example too, who is a user.
+        """
+        features = None
+        if self._info is not None:
+            features = await self._info.features(self._jids.prepare(call.text("service")))
+        return Decision(
+            features is not None and NS_MUC in features,
+            "room-service",
+            "Users create rooms on domains that say that they have rooms.",
         )
 
     async def occupant(self, room: str, service: str, jid: str) -> dict[str, str] | None:

@@ -160,6 +160,7 @@ class SendingCommands:
             "enter or to subscribe to it first (join_room).",
             reason="not_in_room",
             code=NOT_PERMITTED_CODE,
+            rule="room-occupancy",
         )
 
     async def _send(self, call: Call, sender: str) -> Any:

@@ -74,9 +74,9 @@ class SessionCommands:
         """Enter a room through a session of the user, or subscribe the user to it (MUC/Sub)."""
         owner, room = request.account(self._jids), request.room(self._jids)
         if self._actions is not None and request.is_of(owner):
-            nick = request.text("nick")
-            if nick and nick.lower() != nick_of(owner):
-                raise BadRequest(f"nick: in rooms the session of the user has the nick {owner}")
+            nick, name = request.text("nick"), nick_of(owner)
+            if nick and nick.lower() != name:
+                raise BadRequest(f"nick: in rooms the session of {owner} has the nick {name}")
             await self._log_in(request, owner)
             await self._actions.enter(User(owner), room)
             return DONE
