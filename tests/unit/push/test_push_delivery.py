@@ -148,8 +148,8 @@ async def test_subscription_of_a_revoked_sign_in_is_forgotten_without_an_event(
         await until(lambda: is_delivered(services, row.id))
         await services.sign_ins.revoke(ALICE, pushed.sign_ins[ALICE])
         async with asyncio.timeout(SECONDS):
-            while f"a push subscription of {ALICE} has ended" not in caplog.text:
-                await asyncio.sleep(0.01)  # noqa: ASYNC110 - nobody tells of it
+            while f"a push subscription of {ALICE} has ended" not in caplog.text:  # noqa: ASYNC110 - a state, not an event
+                await asyncio.sleep(0.01)
 
     assert [request.text for request in receiver.requests] == ["one"]
 
