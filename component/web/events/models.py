@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from component.web.archive.models import DIGITS, ID_MAX, Flag, Limit, Number, Parameters
 
 
 def _place(value: object) -> object:
     """Return an event id as a number; any other text is a cursor."""
-    is_event_id = isinstance(value, str) and value.isascii() and value.isdigit()
-    return int(value[:DIGITS]) if is_event_id else value  # type: ignore[index]
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value[:DIGITS])
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    is_cursor = isinstance(value, str) and 0 < len(value) <= ID_MAX
+    if not is_number and not is_cursor:
+        raise ValueError(f"expected an event id, or a cursor of up to {ID_MAX} characters")
+    return value
 
 
-Place = Annotated[
-    int | Annotated[str, Field(min_length=1, max_length=ID_MAX)], BeforeValidator(_place)
-]
+Place = Annotated[int | str, BeforeValidator(_place)]
 
 
 class SnapshotParameters(Parameters):

@@ -168,6 +168,17 @@ async def test_events_are_replayed_from_an_event_id(
     assert expired["error"] == "cursor-expired"
 
 
+@pytest.mark.parametrize("after", [None, True, 1.5, [], "", "x" * 2000])
+async def test_replay_from_what_is_no_place_is_refused(
+    alice: TestClient[Any, Any], after: object
+) -> None:
+    id = (await ask(alice, "POST", "", 201, url="https://a.example"))["id"]
+
+    refused = await ask(alice, "POST", f"/{id}/replay", 400, after=after)
+
+    assert refused["message"].startswith("after: expected an event id, or a cursor of up to ")
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
