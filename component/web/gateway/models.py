@@ -20,6 +20,8 @@ from component.web.server import body
 CLIENT_ID_MAX = 200
 PUSH_TOKEN_MAX = 4096
 
+MISSING = "Missing required parameters"
+WRONG_PARAMETER = "Parameter has wrong value"
 WRONG_BODY = "Missing or wrong request body"
 NOT_JSON = "Not a valid JSON format"
 
@@ -139,10 +141,26 @@ async def body_of(request: web.Request, model: type[_Fields]) -> _Fields:
         fields = await body.json_fields(request)
     except BadRequest:
         raise ParametersError(NOT_JSON if await request.read() else WRONG_BODY) from None
-    return checked(model, fields, WRONG_BODY)
+    return _checked(model, fields, WRONG_BODY)
 
 
-def checked(model: type[_Fields], values: Mapping[str, object], refusal: str) -> _Fields:
+def checked_parameters(model: type[_Fields], values: Mapping[str, object]) -> _Fields:
+    """Return the parameters of a request; null in JSON is no value.
+
+    Raises ParametersError, which names those that are missing, or wrong.
+    """
+    present = {name: value for name, value in values.items() if value is not None}
+    missing = [
+        name
+        for name, field in model.model_fields.items()
+        if field.is_required() and present.get(name, "") == ""
+    ]
+    if missing:
+        raise ParametersError(f"{MISSING}: {', '.join(missing)}")
+    return _checked(model, present, WRONG_PARAMETER)
+
+
+def _checked(model: type[_Fields], values: Mapping[str, object], refusal: str) -> _Fields:
     """Return the fields of a request. Raises ParametersError, which names the wrong ones."""
     try:
         return model.model_validate(values)

@@ -7,13 +7,13 @@ from aiohttp import web
 from component.core.gateway.offsets import Offset, parse, timestamp
 from component.core.gateway.reader import Changes, Query
 from component.web.gateway.authenticate import settings
-from component.web.gateway.models import ReadParameters, checked
+from component.web.gateway.models import ReadParameters, checked_parameters
 from component.web.server import body
 
 
 def parameters_of(request: web.Request) -> ReadParameters:
     """Return the parameters of the query. Raises ParametersError."""
-    return checked(ReadParameters, body.query(request), "Parameter has wrong value")
+    return checked_parameters(ReadParameters, body.query(request))
 
 
 def query_of(

@@ -13,11 +13,9 @@ from component.core.gateway.errors import (
 from component.core.gateway.sessions import SessionSettings, StartedSession
 from component.core.xml.jids import bare
 from component.web import keys
-from component.web.gateway.models import StartFields, checked
+from component.web.gateway.models import StartFields, checked_parameters
 from component.web.server import body
 from component.web.server.paths import routes_at
-
-MISSING = "Missing required parameters"
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -35,7 +33,7 @@ async def alive(_: web.Request) -> web.Response:
 
 async def start(request: web.Request) -> web.Response:
     """POST {gateway}/start-session: a session for a password."""
-    fields = checked(StartFields, await _fields(request), MISSING)
+    fields = checked_parameters(StartFields, await _fields(request))
     started = await _started(request, fields)
     session: dict[str, object] = {
         "session_id": started.session.id,
@@ -49,11 +47,11 @@ async def start(request: web.Request) -> web.Response:
 
 async def _fields(request: web.Request) -> dict[str, object]:
     """Return the parameters of the query and the fields of the body, which come first."""
-    parameters: dict[str, object] = {**body.query(request)}
+    query: dict[str, object] = {**body.query(request)}
     if not request.can_read_body:
-        return parameters
+        return query
     try:
-        return parameters | await body.fields(request)
+        return query | await body.fields(request)
     except BadRequest as error:
         raise ParametersError(error.message) from error
 

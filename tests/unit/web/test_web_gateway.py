@@ -90,6 +90,29 @@ async def test_missing_parameter_is_400(http: TestClient, missing: str) -> None:
     assert (response.status, await response.json()) == (400, expected)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("client_id", "x" * 201), ("client_id", "a\nb"), ("push_token", "x" * 4097), ("jid", 7)],
+)
+async def test_wrong_parameter_is_400_with_its_name(
+    http: TestClient, name: str, value: object
+) -> None:
+    response = await http.post("/start-session", json={**START, name: value})
+
+    expected = error("XMPPServiceParametersError", f"Parameter has wrong value: {name}")
+    assert (response.status, await response.json()) == (400, expected)
+
+
+async def test_null_in_json_is_no_parameter(http: TestClient) -> None:
+    optional = {"client_id": None, "push_token": None}
+    assert (await http.post("/start-session", json={**START, **optional})).status == 200
+
+    response = await http.post("/start-session", json={**START, "password": None})
+
+    expected = error("XMPPServiceParametersError", "Missing required parameters: password")
+    assert (response.status, await response.json()) == (400, expected)
+
+
 async def test_wrong_password_and_unknown_account_are_502(http: TestClient) -> None:
     for jid in (ALICE, f"nobody@{HOST}", "alice@elsewhere.example"):
         response = await http.post("/start-session", data={**START, "jid": jid, "password": "x"})
