@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from component.core.errors import Refused
+from component.core.errors import BadRequest, Refused
 from component.core.gateway.sessions import GatewaySession
 from component.core.push.subscriptions import PushSubscriptions
-from component.core.push.targets import parse_token
+from component.core.push.targets import Target, parse_token
 from component.core.push.values import Content, EventFilter
 
 log = logging.getLogger(__name__)
@@ -23,11 +23,14 @@ class GatewayPush:
         settings = session.settings
         content = Content.TEXT if settings.should_send_message_body else Content.NOTHING
         try:
-            target = parse_token(settings.push_token)
+            target = _target(settings.push_token)
             for subscription in await self._push.list(session.jid):
-                is_earlier = subscription.endpoint != target.url
+                is_earlier = target is None or subscription.endpoint != target.url
                 if subscription.sign_in == session.id and is_earlier:
                     await self._push.remove(session.jid, subscription.id)
+            if target is None:
+                log.info("the push token of a session of %s is no place to push to", session.jid)
+                return None
             return await self._push.ensure(
                 session.jid,
                 session.id,
@@ -36,6 +39,13 @@ class GatewayPush:
                 events=(EventFilter.INCOMING,),
             )
         except Refused as refused:
-            # Old programs have tokens of push services that are not ours. All else works.
             log.info("nothing is pushed to a session of %s: %s", session.jid, refused.message)
             return None
+
+
+def _target(push_token: str) -> Target | None:
+    """Return the place to push to, None for tokens of push services that old programs use."""
+    try:
+        return parse_token(push_token)
+    except BadRequest:
+        return None

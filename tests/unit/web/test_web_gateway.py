@@ -586,6 +586,21 @@ async def test_push_token_of_another_kind_has_no_effect(
         assert set(await client.start(push_token=token)) == {"session_id", "token", "jid"}
 
 
+async def test_push_token_of_another_kind_replaces_a_webhook(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    async with pushing(services) as with_push:
+        assert with_push.push is not None
+        world = await gateway_world(with_push)
+        client = OldClient(await client_of(aiohttp_client, world))
+        await client.start(push_token="https://a.example", client_id="phone")
+        assert len(await with_push.push.list(ALICE)) == 1
+
+        await client.start(push_token="device token of old", client_id="phone")
+
+        assert await with_push.push.list(ALICE) == ()
+
+
 async def test_opened_server_may_be_that_of_the_user(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
