@@ -392,7 +392,8 @@ class SignIn:
     token_hash: bytes = field(repr=False)  #: of the refresh token in use
     previous_hash: bytes = field(default=b"", repr=False)  #: of the refresh token before
     salt: bytes = field(default=b"", repr=False)  #: makes the one in use out of the one before
-    gateway: str = ""  #: of a session of the REST gateway: its settings in JSON; "": it is none
+    #: of a session of the REST gateway: its settings in JSON, which have secrets; "": it is none
+    gateway: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
