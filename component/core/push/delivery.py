@@ -111,10 +111,13 @@ class PushDelivery:
             self._running[id].cancel()
 
     async def test(self, subscription: PushSubscription) -> Outcome:
-        """Send a test to a subscription, and return what became of it."""
+        """Send a test to a subscription, and return its outcome. Raises StorageError."""
         outcome = await self._turns.test(subscription)
         if outcome.is_accepted:
             self.resume(subscription.id)
+        elif outcome.is_gone:
+            await self._store.remove(subscription.jid, subscription.id)
+            self._forget_ended(subscription.id)
         return outcome
 
     async def run(self) -> None:

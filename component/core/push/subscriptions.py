@@ -175,12 +175,13 @@ class PushSubscriptions:
         self._delivery.forget(id)
 
     async def test(self, jid: str, id: str) -> Outcome:
-        """Send a test now, and return what became of it. Raises ItemNotFound, RateLimited."""
+        """Send a test now, and return its outcome. Raises ItemNotFound, RateLimited."""
         subscription = await self.get(jid, id)
         self._order(jid)
         try:
             async with asyncio.timeout(TEST_SECONDS):
-                return await self._delivery.test(subscription)
+                with translated():
+                    return await self._delivery.test(subscription)
         except TimeoutError:
             return Outcome(failure="timeout")
 

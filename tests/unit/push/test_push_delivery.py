@@ -374,6 +374,22 @@ async def none_left(services: Services) -> bool:
     return not await services.push.list(ALICE)
 
 
+async def test_test_of_a_browser_that_is_gone_ends_the_subscription(
+    pushed: Pushed, receiver: Receiver
+) -> None:
+    receiver.status = 404
+    browser = Browser(f"{receiver.url}/push")
+    async with pushing(pushed.services, key=ec.generate_private_key(ec.SECP256R1())) as services:
+        assert services.push is not None
+        target = web_push(browser.endpoint, *browser.subscription["keys"].values())
+        created = await services.push.subscribe(ALICE, pushed.sign_ins[ALICE], target)
+
+        outcome = await services.push.test(ALICE, created.subscription.id)
+
+        assert outcome.failure == "status 404"
+        assert await none_left(services)
+
+
 async def test_webhook_that_is_gone_is_tried_again(pushed: Pushed, receiver: Receiver) -> None:
     receiver.statuses.append(410)
     async with pushing(pushed.services) as services:
