@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiohttp import web
 
 from component.core.gateway.errors import ContactError
-from component.core.gateway.reader import Changes
+from component.core.gateway.reader import Changes, Query
 from component.web import keys
 from component.web.gateway import objects_json
 from component.web.gateway.authenticate import session
@@ -28,19 +30,18 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 async def listed(request: web.Request) -> web.Response:
     """GET {gateway}/sessions/{session_id}/messages: messages with all contacts."""
-    return await _messages(request, None)
+    return await _messages(request, query_of(request, parameters_of(request), messages=True))
 
 
 async def of_contact(request: web.Request) -> web.Response:
     """GET {gateway}/sessions/{session_id}/contacts/{contact_id}/messages: those with one."""
+    query = query_of(request, parameters_of(request), messages=True)
+    owner, id = session(request).jid, request.match_info["contact_id"]
     try:
-        contact = await request.app[keys.gateway].contacts.find(
-            session(request).jid, request.match_info["contact_id"]
-        )
+        contact = await request.app[keys.gateway].contacts.find(owner, id)
     except ContactError:
-        query = query_of(request, parameters_of(request))
-        return _response(request, Changes(event_id=query.offset.event_id))
-    return await _messages(request, contact.jid)
+        return _response(Changes(event_id=query.offset.event_id), query)
+    return await _messages(request, replace(query, peer=contact.jid))
 
 
 async def send(request: web.Request) -> web.Response:
@@ -52,16 +53,14 @@ async def send(request: web.Request) -> web.Response:
     return body.json_response({"messages": [objects_json.message(sent)]})
 
 
-async def _messages(request: web.Request, peer: str | None) -> web.Response:
-    query = query_of(request, parameters_of(request), messages=True, peer=peer)
+async def _messages(request: web.Request, query: Query) -> web.Response:
     owner, gateway = session(request).jid, request.app[keys.gateway]
     changes = await gateway.reader.read(owner, query)
     gateway.contacts.acknowledge(owner, changes.receipts)
-    return _response(request, changes)
+    return _response(changes, query)
 
 
-def _response(request: web.Request, changes: Changes) -> web.Response:
-    query = query_of(request, parameters_of(request))
+def _response(changes: Changes, query: Query) -> web.Response:
     return body.json_response(
         {
             "messages": [objects_json.message(item) for item in changes.messages],

@@ -22,7 +22,6 @@ def query_of(
     *,
     contacts: bool = False,
     messages: bool = False,
-    peer: str | None = None,
 ) -> Query:
     """Return the query for the objects behind the offset. Raises ParametersError."""
     limit = settings(request).page_max
@@ -30,7 +29,6 @@ def query_of(
         offset=parse(parameters.offset, settings(request).offsets),
         contacts=contacts,
         messages=messages,
-        peer=peer,
         limit=min(limit, parameters.limit or limit),
     )
 
