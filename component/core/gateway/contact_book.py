@@ -1,4 +1,4 @@
-"""What users do with contacts over the gateway, by their connections to ejabberd."""
+"""Changes of contacts, messages to them and receipts, by the connections of users to ejabberd."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def changes_of(page: EventPage, annotations: Iterable[Message]) -> list[Change]:
 
 
 def _is_changing(annotation: Message) -> bool:
-    """Return whether a message changes what is shown of the message that it is about."""
+    """Return whether a message changes the text or the delivery of its target."""
     reference = annotation.payloads.reference
     if reference is None:
         return False

@@ -15,9 +15,9 @@ NOTIFIED_MAX = 20_000
 
 
 class Notified:
-    """Up to which place each session was told that there is something new.
+    """The place up to which each session was notified.
 
-    It is in memory: after a restart a session is told once too often, and never too seldom.
+    It is in memory: after a restart a session gets a notification too many, never too few.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Notified:
         return self._places.get(session)
 
     def note(self, session: str, place: int) -> None:
-        """Note that a session was told about all events up to a place."""
+        """Note that a session was notified of all events up to a place."""
         self._places[session] = place
 
 

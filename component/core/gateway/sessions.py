@@ -56,7 +56,7 @@ _DAY = 24 * 3600 * MICROSECONDS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
-    """What a program has said about its session."""
+    """The settings of a session, which its program chooses."""
 
     client_id: str = ""
     push_token: str = field(default="", repr=False)
@@ -80,19 +80,19 @@ class StartedSession:
     token: str = field(repr=False)
     is_new: bool
     place: int = 0  #: event id of the last event before it
-    #: the secret that signs what is pushed, None if there is none
+    #: the secret that signs pushes, None if there is none
     push_secret: str | None = field(default=None, repr=False)
 
 
 class Push(Protocol):
-    """Tells programs of users about messages, wherever they asked to be told."""
+    """Pushes messages to the places that programs of users have named."""
 
     async def subscribe(self, session: GatewaySession) -> str | None:
         """Push to the `push_token` of a session from now on, until its sign-in ends.
 
-        It replaces an earlier one of the session.
+        The place replaces an earlier one of the session.
 
-        Returns the secret that signs what is pushed, if it is new. Does nothing if the token names
+        Returns the secret that signs pushes, if it is new. Does nothing if the token names
         no place that we can push to.
         """
         ...
@@ -153,7 +153,7 @@ class GatewaySessions:
         async with self._starting:
             started = await self._started(jid, password, settings, revocations)
         try:
-            # This opens the journal, which then hears what comes over the connection.
+            # This opens the journal, which then gets the changes that come over the connection.
             place = await self._reader.place(jid)
             await self._connect(jid)
         except Refused:

@@ -1,4 +1,4 @@
-"""What the gateway needs of the client sessions of users."""
+"""The part of the client sessions of users that the gateway uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class UserSession(Protocol):
     def machine(self) -> SessionMachine: ...
 
     def report(self, event: Event) -> None:
-        """Tell the machine what the user wants."""
+        """Report an event to the machine."""
         ...
 
     async def wait_for(self, condition: Callable[[SessionMachine], bool], seconds: float) -> bool:

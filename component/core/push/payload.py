@@ -17,7 +17,7 @@ from component.core.xml.stanza import GROUPCHAT
 from component.core.xml.times import format_time
 from storage.rows import Direction, EntryKind, JournalEntry, Kind, PushKind, PushSubscription
 
-#: What is said instead of events that are not known any more.
+#: The type that replaces events that are not known any more.
 EXPIRED = "cursor-expired"
 
 TEST = "test"
@@ -176,7 +176,7 @@ def _entry(entry: JournalEntry) -> dict[str, Any]:
     return {entry.kind.value: {**_NAMES[entry.kind](entry), **fields}}
 
 
-#: What an entry says of its subject beside its value.
+#: By kind of an entry, the fields that its subject makes.
 _NAMES: dict[EntryKind, Callable[[JournalEntry], dict[str, Any]]] = {
     EntryKind.CONTACT: lambda entry: (
         {"jid": entry.subject} if entry.value else {"jid": entry.subject, "subscription": REMOVE}

@@ -18,7 +18,7 @@ class ProgressWriter:
         self._writing = asyncio.Lock()
 
     async def save(self, progress: PushProgress) -> None:
-        """Save what one delivery has changed. Raises StorageError."""
+        """Save the changes of one delivery. Raises StorageError."""
         self._pending[progress.id] = progress
         async with self._writing:
             pending, self._pending = self._pending, {}

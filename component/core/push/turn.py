@@ -36,7 +36,7 @@ MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnResult:
-    """What follows a turn."""
+    """The result of a turn: it decides when the next turn begins."""
 
     is_over: bool = False  #: the subscription does not exist any more
     is_quick: bool = True  #: whether the receiver accepts events, and soon
@@ -84,7 +84,7 @@ class Turns:
         return await self._send_events(subscription, turn)
 
     async def test(self, subscription: PushSubscription) -> Outcome:
-        """Send a test, and return what became of it."""
+        """Send a test, and return its outcome."""
         at = self._clock()
         body = payload.test_body(subscription, at)
         return await self._sender.send(subscription, f"{subscription.id}-test-{at}", body)
@@ -286,7 +286,7 @@ def _place(cursor: str) -> int | str:
 
 
 class _Turn:
-    """The time of a turn, and what is learnt in it."""
+    """The deadline of a turn, and the state of its receiver."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline

@@ -39,7 +39,7 @@ DEFAULT_EVENTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one request to a receiver."""
+    """The outcome of one request to a receiver."""
 
     failure: str = ""  #: the reason in a few words, without the address; "": it was accepted
     is_gone: bool = False  #: whether the receiver exists no more

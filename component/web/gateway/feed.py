@@ -52,10 +52,10 @@ async def feed(request: web.Request) -> web.Response:
 
 
 async def notification(request: web.Request) -> web.Response:
-    """GET {gateway}/sessions/{session_id}/notification: wait until there is something new.
+    """GET {gateway}/sessions/{session_id}/notification: wait for a change.
 
-    New is what came behind the last notification of this session, so nothing gets lost between
-    two requests. With `offset` it is what came behind that place.
+    Changes behind the last notification of this session count, so none gets lost between two
+    requests. With `offset` those behind that place count instead.
     """
     current, parameters = session(request), parameters_of(request)
     gateway = request.app[keys.gateway]
@@ -63,7 +63,7 @@ async def notification(request: web.Request) -> web.Response:
     if parameters.offset:
         query = query_of(request, parameters, contacts=True, messages=True)
     elif place is None:
-        # It was told before the last restart, perhaps.
+        # A notification before the last restart is not remembered.
         async with time_limit(request):
             gateway.notified.note(current.id, await gateway.reader.place(current.jid))
         return _notified(request)

@@ -35,7 +35,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 async def change(request: web.Request) -> web.Response:
-    """PUT {gateway}/sessions/{session_id}: change what is pushed."""
+    """PUT {gateway}/sessions/{session_id}: change the content of pushes."""
     fields = (await body_of(request, SessionBody)).session
     current = session(request)
     if fields.should_send_message_body is None:

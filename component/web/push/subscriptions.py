@@ -94,7 +94,7 @@ async def remove(request: web.Request) -> web.Response:
 
 
 async def test(request: web.Request) -> web.Response:
-    """POST {prefix}/v1/push-subscriptions/{id}/test: send a test, and say what became of it."""
+    """POST {prefix}/v1/push-subscriptions/{id}/test: send a test, and report its outcome."""
     checked(NoParameters, body.parameters(request))
     outcome = await _push(request).test(access_token(request).jid, id_of(request))
     return body.json_response(
