@@ -396,6 +396,9 @@ async def test_without_tokens_a_restart_asks_for_the_password_and_loses_nothing(
         body = {"messages": {"text": "after"}}
         answer = await program.call("POST", path, 401, json=body)
         assert answer["error"]["code"] == "XMPPAuthError"
+        change = {"contact": {"name": "Robert"}}
+        answer = await program.call("PUT", f"/contacts/{friend['id']}", 401, json=change)
+        assert answer["error"]["code"] == "XMPPAuthError"
         assert await program.start(client_id="phone") == first
         await program.call("POST", path, json=body)
         await contact.wait_for_body("after")
