@@ -286,16 +286,17 @@ async def test_presence_is_set_and_seen_by_contacts(scene: Scene) -> None:
 
 
 async def test_presence_is_set_without_a_session(scene: Scene) -> None:
-    answer = await scene.by_alice(
-        "set_presence",
+    presence = {
         **scene.alice_args,
-        resource="mobile",
-        type="available",
-        show="dnd",
-        status="Busy",
-        priority="1",
-    )
+        "resource": "mobile",
+        "type": "available",
+        "show": "dnd",
+        "priority": "1",
+    }
+    too_long = await scene.by_alice("set_presence", **presence, status="x" * 1001)
+    answer = await scene.by_alice("set_presence", **presence, status="Busy")
 
+    assert (too_long[0], too_long[1]["error"]) == (400, "invalid_parameter")
     assert answer == (200, OK)
 
     async def is_busy() -> bool:

@@ -74,7 +74,7 @@ def _formatted(argument: Argument, value: object, as_in_ejabberd: bool) -> Value
     texts = [_text(element, ArgumentType.TEXT) for element in elements]
     if not all(map(can_be_shown, texts)):
         # ejabberd passes them on, and every client and component that gets one loses its stream.
-        raise bad_argument(f"{argument.name}: has a character that XML cannot have")
+        raise bad_argument(f"{argument.name}: has a character that XML does not allow")
     return texts if is_list else texts[0]
 
 

@@ -50,6 +50,9 @@ SHOWN = frozenset(
     }
 )
 
+#: Maximum number of characters that the audit log shows of an argument. JIDs are shorter.
+SHOWN_MAX = 3071
+
 
 class EjabberdApiService:
     """Runs the commands of the API for callers who have authenticated."""
@@ -224,7 +227,7 @@ class EjabberdApiService:
         await self._audit.record(
             call.caller.jid,
             f"api {call.definition.name}",
-            self._subject(call) or call.caller.jid,
+            self._subject(call)[:SHOWN_MAX] or call.caller.jid,
             f"{prefix}{describe_fields(shown)}",
         )
 
@@ -269,4 +272,5 @@ def _require_sending(command: str, options: CallOptions) -> None:
 
 
 def _shown(call: Call) -> dict[str, str]:
-    return {name: str(value) for name, value in call.arguments.items() if name in SHOWN}
+    shown = {name: str(value) for name, value in call.arguments.items() if name in SHOWN}
+    return {name: value[:SHOWN_MAX] for name, value in shown.items()}

@@ -9,6 +9,9 @@ from typing import Literal
 from component.core.xml.jids import bare, local
 from component.core.xml.stanza import GROUPCHAT
 
+#: The greatest size of a text in bytes of UTF-8: servers refuse stanzas of some 256 KiB.
+BODY_MAX_BYTES = 64 * 1024
+
 
 class ChatState(StrEnum):
     """Chat states (XEP-0085 section 5.1)."""

@@ -12,6 +12,7 @@ from component.core.errors import BadRequest, TooLarge
 from component.core.events.values import STATUS_MAX
 from component.core.remote_data.posts import naming
 from component.core.sessions.outgoing import (
+    BODY_MAX_BYTES,
     ChatState,
     Correction,
     Displayed,
@@ -25,9 +26,6 @@ from component.core.sessions.outgoing import (
 from component.core.xml.jids import Jids, resource
 from component.core.xml.stanza import GROUPCHAT
 from component.web.archive.models import Address, Id, Parameters
-
-#: The greatest size of a text in bytes of UTF-8: servers refuse stanzas of some 256 KiB.
-BODY_MAX_BYTES = 64 * 1024
 
 #: The greatest number of reactions to a message, and the greatest length of each.
 REACTIONS_MAX = 20

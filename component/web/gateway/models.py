@@ -12,8 +12,9 @@ from component.core.errors import BadRequest
 from component.core.gateway.errors import ParametersError
 from component.core.gateway.offsets import EVENT_ID_MAX
 from component.core.rosters.contacts import LENGTH_MAX
+from component.core.sessions.outgoing import BODY_MAX_BYTES
 from component.web.archive.models import ADDRESS_MAX, DIGITS
-from component.web.archive.sending_models import BODY_MAX_BYTES, XmlText, message_id
+from component.web.archive.sending_models import XmlText, message_id
 from component.web.server import body
 
 #: The greatest length of the name of a program, and of a place to push to.

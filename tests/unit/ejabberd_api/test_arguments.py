@@ -96,10 +96,10 @@ def test_number_with_too_many_digits_is_a_wrong_argument() -> None:
 def test_character_that_ends_streams_of_xml_is_refused(character: str) -> None:
     message = {"type": "chat", "from": "a@one.test", "to": "b@one.test", "subject": ""}
     text = refused("send_message", 3, **message, body=f"a{character}b")
-    assert text == "400 body: has a character that XML cannot have"
+    assert text == "400 body: has a character that XML does not allow"
     room = {"room": "r", "service": "s", "password": "", "reason": ""}
     text = refused("send_direct_invitation", 3, **room, users=["a", character])
-    assert text == "400 users: has a character that XML cannot have"
+    assert text == "400 users: has a character that XML does not allow"
 
 
 def test_value_nested_deeply_is_quoted_in_part() -> None:

@@ -17,6 +17,7 @@ from support.sign_in import BOTH, with_sign_in
 
 from component.core.ejabberd_api.native.backend import Reply
 from component.core.reading.reader import ArchiveReader
+from component.core.sessions.outgoing import BODY_MAX_BYTES
 from component.core.sessions.sending import Sender
 from component.web.app import make_app
 from component.web.server.settings import Listener, Services, pager_of
@@ -97,6 +98,16 @@ async def test_archived_message_is_confirmed_with_its_archive_id(
             "archive_id": archived["id"],
             "repeated": False,
         },
+    )
+
+
+@pytest.mark.parametrize("query", ["confirm=1", "id=m-1", "confirm=1&dry_run=1"])
+async def test_text_that_would_end_the_session_is_refused(api: TestClient, query: str) -> None:
+    status, data = await send(api, query, body="&" * (BODY_MAX_BYTES + 1))
+
+    assert (status, data["message"]) == (
+        413,
+        "body: too long: 65536 bytes of UTF-8 at most",
     )
 
 

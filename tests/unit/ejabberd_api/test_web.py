@@ -264,6 +264,15 @@ async def test_audit_log_has_calls_and_refusals_without_secrets(
     ]
 
 
+async def test_audit_log_has_the_beginning_of_long_arguments(
+    api: TestClient, services: Services
+) -> None:
+    await call(api, ADMIN, "check_account", user="x" * 100_000, host="example.org")
+
+    [entry] = await services.storage.audit_log.entries(limit=1, before=None, subject=None)
+    assert (len(entry.subject), len(entry.detail)) == (3071, len("user , host example.org") + 3071)
+
+
 async def test_unreachable_ejabberd_is_502_in_the_form_of_the_dialect(
     api: TestClient, fake: FakeModHttpApi
 ) -> None:

@@ -13,6 +13,7 @@ from component.core.ejabberd_api.native.backend import NO_SUCH_SESSION, Backend
 from component.core.ejabberd_api.own.request import SignIn
 from component.core.ejabberd_api.refusals import ApiRefusal, bad_argument
 from component.core.ejabberd_api.results import DONE
+from component.core.events.values import STATUS_MAX
 from component.core.sessions.actions import SessionActions
 from component.core.sessions.outgoing import Show
 
@@ -57,6 +58,8 @@ class PresenceCommands:
         show = call.text("show")
         if show and show not in list(Show):
             raise bad_argument(f"show: expected one of {', '.join(Show)}, or nothing")
+        if len(call.text("status")) > STATUS_MAX:
+            raise bad_argument(f"status: too long: {STATUS_MAX} characters at most")
         await self._sign_in(call.caller.jid, call.password)
         user = User(call.caller.jid)
         await self._actions.set_presence(user, Show(show) if show else None, call.text("status"))

@@ -140,19 +140,15 @@ class RoomCommands:
 
     async def _is_open(self, room: str, service: str) -> bool:
         """Return whether everybody sees and may enter a room."""
-        rows = await self._backend.call("muc_online_rooms_by_regex", service=service, regex="")
-        is_public = any(
-            row["jid"] == f"{room}@{service}" and row["public"] == _TRUE for row in rows
-        )
-        if not is_public:
-            return False
         try:
             options = await self._backend.call("get_room_options", name=room, service=service)
         except ApiRefusal as refusal:
             if refusal.message != _NOT_WRITTEN:
-                raise
+                # There is no such room: the next question to ejabberd has the better text.
+                return False
             options = await self._told(room, service)
-        return bool(options) and not any(options.get(name) == _TRUE for name in _CLOSED)
+        is_public = bool(options) and options.get("public") == _TRUE
+        return is_public and not any(options.get(name) == _TRUE for name in _CLOSED)
 
     async def _told(self, room: str, service: str) -> dict[str, str]:
         """Return the options that follow from the features of a room, none if there is no room.

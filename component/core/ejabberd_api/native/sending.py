@@ -24,8 +24,8 @@ from component.core.ejabberd_api.refusals import (
     bad_argument,
 )
 from component.core.ejabberd_api.results import DONE
-from component.core.errors import BadRequest, Overloaded
-from component.core.sessions.outgoing import Outgoing, Text
+from component.core.errors import BadRequest, Overloaded, TooLarge
+from component.core.sessions.outgoing import BODY_MAX_BYTES, Outgoing, Text
 from component.core.sessions.sending import Sender
 from component.core.xml.jids import Jids, bare, domain, local, resource
 from component.core.xml.stanza import GROUPCHAT
@@ -193,7 +193,7 @@ class SendingCommands:
         )
 
     def _outgoing(self, call: Call) -> Outgoing:
-        """Return the message as a session sends it. Raises ApiRefusal."""
+        """Return the message as a session sends it. Raises ApiRefusal, TooLarge."""
         if not self._has_session(call):
             raise _no_session()
         if call.text("type") not in (CHAT, GROUPCHAT):
@@ -202,6 +202,9 @@ class SendingCommands:
             raise bad_argument(
                 "subject: a message that is sent through a session has no subject; leave it empty"
             )
+        if len(call.text("body").encode()) > BODY_MAX_BYTES:
+            # ejabberd would end the session.
+            raise TooLarge(f"body: too long: {BODY_MAX_BYTES} bytes of UTF-8 at most")
         if not call.text("body"):
             raise bad_argument("body: a message that is sent through a session needs a text")
         return Outgoing(
