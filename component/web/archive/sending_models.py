@@ -23,6 +23,7 @@ from component.core.sessions.outgoing import (
     Show,
     Text,
 )
+from component.core.xml.characters import can_be_shown
 from component.core.xml.jids import Jids, resource
 from component.core.xml.stanza import GROUPCHAT
 from component.web.archive.models import Address, Id, Parameters
@@ -32,14 +33,13 @@ REACTIONS_MAX = 20
 REACTION_MAX = 32
 
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._~:@+=-]{1,128}")
-_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 #: The fields of which a message has exactly one.
 _CONTENTS = ("body", "retracts", "reacts_to", "displayed", "chat_state")
 
 
 def _text(value: str) -> str:
-    if _NO_XML.search(value):
+    if not can_be_shown(value):
         raise ValueError("has a character that XML does not allow")
     return value
 
