@@ -328,7 +328,9 @@ async def test_two_devices_poll_without_disturbing_each_other(signing_in: Signin
         async with asyncio.timeout(SOON):
             feeds = await asyncio.gather(*polls)
             await asyncio.gather(*waiting)
-        assert feeds[0] == feeds[1]
+        # The receipt that the first one causes may be in the offset of the second one.
+        for key in ("contacts", "messages", "more"):
+            assert feeds[0][key] == feeds[1][key]
         assert [item["text"] for item in feeds[0]["messages"]] == ["to both"]
         # What one device sends, the other one sees.
         friend = await devices[1].contact(bob.jid)
