@@ -48,7 +48,7 @@ def parse_options() -> argparse.Namespace:
 OPTIONS = parse_options()
 RUN = OPTIONS.folder.resolve()
 SHOWN = 8
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 CONVERSATION = (
     ("alice", "Hi Bob, do you still have the plans of the town hall?"),
@@ -74,7 +74,7 @@ class AlreadyRunning(Exception):
 
 
 def main() -> int:
-    """Run until Ctrl-C or SIGTERM, and return an exit code."""
+    """Run until Ctrl-C, SIGTERM or the end of the terminal, and return an exit code."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.default_int_handler)
     version = OPTIONS.ejabberd
