@@ -27,6 +27,7 @@ from component.core.archiving.writer import Writer
 from component.core.background import StartTask
 from component.core.errors import Refused
 from component.core.events.journal import EventJournal
+from component.core.events.reader import EventReader
 from component.core.hosts import Hosts
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
@@ -89,6 +90,7 @@ class Parts:
     authorizer: Authorizer
     grants: Examination
     reader: ArchiveReader  #: with the page sizes of XMPP
+    events: EventReader
 
     @asynccontextmanager
     async def running(self, start: StartTask) -> AsyncIterator[None]:
@@ -266,6 +268,7 @@ def compose(
             stream, hosts, privileges, room_queries, settings.needs(config, handlers)
         ),
         reader=ArchiveReader(authorizer, storage, preference_filter, pager, followers, displayed),
+        events=EventReader(storage, preference_filter, pager, journal, followers, displayed),
     )
     _listen(config, parts)
     return parts

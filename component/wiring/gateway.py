@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from component.core.events.reader import EventReader
 from component.core.gateway.contact_book import ContactBook
 from component.core.gateway.push import GatewayPush
 from component.core.gateway.reader import GatewayReader
 from component.core.gateway.service import Gateway
 from component.core.gateway.sessions import GatewaySessions
 from component.core.gateway.xmpp import UserSessions
-from component.web.server.settings import Services, WebSettings, pager_of
+from component.web.server.settings import Services, WebSettings, events_of
 
 
 def with_gateway(services: Services, web: WebSettings, sessions: UserSessions | None) -> Services:
@@ -19,16 +18,9 @@ def with_gateway(services: Services, web: WebSettings, sessions: UserSessions | 
     sign_ins, sender, actions = services.sign_ins, services.sender, services.session_actions
     if sessions is None or sign_ins is None or sender is None or actions is None:
         return services
-    storage, pager = services.storage, pager_of(web, services)
-    events = EventReader(
-        storage,
-        services.queue,
-        pager,
-        services.journal,
-        services.followers,
-        services.displayed,
-    )
-    reader = GatewayReader(storage, events, services.followers, max_bytes=pager.max_bytes)
+    storage = services.storage
+    events = events_of(web, services)
+    reader = GatewayReader(storage, events, services.followers, max_bytes=web.page_max_bytes)
     gateway_sessions = GatewaySessions(
         storage.sign_ins,
         sign_ins,

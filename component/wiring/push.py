@@ -10,11 +10,9 @@ from pathlib import Path
 from component.clients.vetted_addresses import VettedAddresses
 from component.config import Config
 from component.core.background import StartTask
-from component.core.events.reader import EventReader
 from component.core.push.delivery import PushDelivery
 from component.core.push.subscriptions import PushSubscriptions
 from component.core.push.values import PushLimits
-from component.core.reading.pages import Pager
 from component.push.sender import open_sender
 from component.wiring import push_key
 from component.wiring.compose import Parts
@@ -54,16 +52,6 @@ async def open_push(
         dead_letters=options.max_dead_letters,
         allows_http=options.allow_http,
     )
-    pager = Pager(
-        storage.archive,
-        parts.preference_filter,
-        default_size=config.archive.page_default,
-        max_size=config.archive.page_max,
-        max_bytes=config.archive.page_max_bytes,
-    )
-    events = EventReader(
-        storage, parts.preference_filter, pager, parts.journal, parts.followers, parts.displayed
-    )
     addresses = VettedAddresses(options.allowed_networks)
     async with open_sender(
         addresses,
@@ -71,13 +59,13 @@ async def open_push(
         timeout_seconds=options.timeout_seconds,
         parallel=options.parallel,
     ) as sender:
-        delivery = PushDelivery(storage.push, events, sender, limits)
+        delivery = PushDelivery(storage.push, parts.events, sender, limits)
         parts.followers.listen(delivery.changed)
         task = start("push", delivery.run())
         try:
             yield PushSubscriptions(
                 storage.push,
-                events,
+                parts.events,
                 delivery,
                 limits,
                 public_key=public_key,

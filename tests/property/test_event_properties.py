@@ -17,10 +17,9 @@ from support.builders import message
 from support.events import Replica
 from support.http_services import HOST, SETTINGS, open_services
 
-from component.core.events.reader import EventReader
 from component.core.events.values import ContactPresence
 from component.web.events import events_json
-from component.web.server.settings import Services, pager_of
+from component.web.server.settings import Services, events_of
 from storage.rows import Contact, DisplayedMarker
 
 PEERS = (f"bob@{HOST}", "romeo@remote.example")
@@ -82,14 +81,7 @@ class World:
         services = self.services
         self._talk = Talk(services.writer)
         self._names: list[str] = []
-        self.reader = EventReader(
-            services.storage,
-            services.queue,
-            pager_of(SETTINGS, services),
-            services.journal,
-            services.followers,
-            services.displayed,
-        )
+        self.reader = events_of(SETTINGS, services)
 
     async def do(self, step: Step) -> None:
         """Let it happen."""

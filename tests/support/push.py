@@ -23,14 +23,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from component.clients.vetted_addresses import VettedAddresses
-from component.core.events.reader import EventReader
 from component.core.push.delivery import PushDelivery
 from component.core.push.subscriptions import PushSubscriptions
 from component.core.push.values import PushLimits
 from component.core.tokens.access_tokens import base64url
 from component.push.sender import open_sender
 from component.push.web_push import WebPush, public_key
-from component.web.server.settings import Services, pager_of
+from component.web.server.settings import Services, events_of
 from support.http_services import SETTINGS
 from support.ports import LOOPBACK
 
@@ -179,14 +178,7 @@ async def pushing(
     timeout_seconds: float = 5.0,
 ) -> AsyncIterator[Services]:
     """Deliver events while the context is open; its value is services with push."""
-    events = EventReader(
-        services.storage,
-        services.queue,
-        pager_of(SETTINGS, services),
-        services.journal,
-        services.followers,
-        services.displayed,
-    )
+    events = events_of(SETTINGS, services)
     addresses = VettedAddresses([ip_network("127.0.0.0/8")])
     async with open_sender(
         addresses,

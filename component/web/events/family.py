@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from component.core.events.reader import EventReader
 from component.web import keys
 from component.web.auth.bearer import authenticate_user
 from component.web.events import polls, stream
 from component.web.server.family import Family
-from component.web.server.settings import Listener, Services, WebSettings, pager_of
+from component.web.server.settings import Listener, Services, WebSettings, events_of
 
 
 def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.Application:
@@ -17,14 +16,7 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
     for module in (polls, stream):
         app.add_routes(module.routes(prefix))
     app[keys.jids] = services.jids
-    app[keys.events] = EventReader(
-        services.storage,
-        services.queue,
-        pager_of(settings, services),
-        services.journal,
-        services.followers,
-        services.displayed,
-    )
+    app[keys.events] = events_of(settings, services)
     return app
 
 

@@ -18,6 +18,7 @@ from component.core.ejabberd_api.callers.oauth import OauthTokens
 from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.journal import EventJournal
+from component.core.events.reader import EventReader
 from component.core.gateway.service import Gateway
 from component.core.gateway.settings import GatewaySettings
 from component.core.hosts import Hosts
@@ -143,4 +144,16 @@ def pager_of(settings: WebSettings, services: Services) -> Pager:
         default_size=settings.page_default,
         max_size=settings.page_max,
         max_bytes=settings.page_max_bytes,
+    )
+
+
+def events_of(settings: WebSettings, services: Services) -> EventReader:
+    """Return the reader of events, whose pages have the configured size."""
+    return EventReader(
+        services.storage,
+        services.queue,
+        pager_of(settings, services),
+        services.journal,
+        services.followers,
+        services.displayed,
     )
