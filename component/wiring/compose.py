@@ -73,6 +73,7 @@ class Parts:
     followers: Followers
     holds: Holds
     writer: Writer
+    room_queries: RoomQueries
     rooms: Rooms
     known_rosters: Rosters
     roster_cache: RosterCache
@@ -249,6 +250,7 @@ def compose(
         followers=followers,
         holds=holds,
         writer=writer,
+        room_queries=room_queries,
         rooms=rooms,
         known_rosters=rosters,
         roster_cache=roster_cache,

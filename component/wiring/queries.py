@@ -31,7 +31,6 @@ from component.xmpp.archive.prefs_form import preferences_command
 from component.xmpp.commands import adhoc
 from component.xmpp.commands.adhoc import AdHocCommand, AdHocCommands
 from component.xmpp.connection.addresses import Addresses
-from component.xmpp.copies.rooms import RoomQueries
 from component.xmpp.queries import disco
 from component.xmpp.queries.delegation import Delegation
 from component.xmpp.queries.dispatch import QueryDispatcher
@@ -145,7 +144,7 @@ def http_services(
             sender,
             actions,
             context.own_commands,
-            RoomQueries(parts.stream, parts.privileges),
+            parts.room_queries,
         )
     return Services(
         storage=storage,
