@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +10,12 @@ from typing import Any
 
 from aiohttp import ClientSession, TCPConnector, encode_basic_auth
 
-from support.ejabberd import ROOT, Account, Ejabberd
+from support.ejabberd import Account, Ejabberd
 from support.muniment import Muniment, Options
 from support.ports import LOOPBACK, free_port
 from support.releases import Release
 from support.server import Server
+from support.sign_in_server import token_lines
 
 #: Every command for Muniment, which comes from this machine.
 PERMISSIONS = """\
@@ -137,21 +136,3 @@ def api_server(
             yield ApiServer(
                 Server(ejabberd, muniment), f"http://{LOOPBACK}:{public}", url, admin, service
             )
-
-
-def token_lines(key: Path) -> str:
-    """Create the key of access tokens, and return the lines for ejabberd.yml."""
-    return subprocess.run(
-        [sys.executable, "-m", "component", "token-key", "--config", "/dev/stdin"],
-        input=f"""
-            xmpp.jid = "archive.test"
-            xmpp.hosts = ["one.test"]
-            xmpp.secret = "for this test"
-            http.enabled = false
-            tokens.key_file = "{key}"
-        """,
-        capture_output=True,
-        cwd=ROOT,
-        text=True,
-        check=True,
-    ).stdout

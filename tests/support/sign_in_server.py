@@ -69,23 +69,9 @@ def sign_in_server(
     """
     key, http, public = folder / "muniment/key.json", free_port(), free_port()
     (folder / "muniment").mkdir(parents=True)
-    lines = subprocess.run(
-        [sys.executable, "-m", "component", "token-key", "--config", "/dev/stdin"],
-        input=f"""
-            xmpp.jid = "archive.test"
-            xmpp.hosts = ["one.test"]
-            xmpp.secret = "for this test"
-            http.enabled = false
-            tokens.key_file = "{key}"
-        """,
-        capture_output=True,
-        cwd=ROOT,
-        text=True,
-        check=True,
-    ).stdout
+    lines = token_lines(key) if accepts_tokens else "auth_method: internal\n"
     changes = {
-        "auth_method: internal": (lines if accepts_tokens else "auth_method: internal\n")
-        + PERMISSIONS,
+        "auth_method: internal": lines + PERMISSIONS,
         "/ws: ejabberd_http_ws": "/ws: ejabberd_http_ws\n      /api: mod_http_api",
         "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
     }
@@ -105,3 +91,21 @@ def sign_in_server(
             options["gateway"] = {"enabled": True, **gateway}
         with Muniment(folder / "muniment", ejabberd, http_port=http, options=options) as muniment:
             yield SigningIn(Server(ejabberd, muniment), f"http://{LOOPBACK}:{public}")
+
+
+def token_lines(key: Path) -> str:
+    """Create the key of access tokens, and return the lines for ejabberd.yml."""
+    return subprocess.run(
+        [sys.executable, "-m", "component", "token-key", "--config", "/dev/stdin"],
+        input=f"""
+            xmpp.jid = "archive.test"
+            xmpp.hosts = ["one.test"]
+            xmpp.secret = "for this test"
+            http.enabled = false
+            tokens.key_file = "{key}"
+        """,
+        capture_output=True,
+        cwd=ROOT,
+        text=True,
+        check=True,
+    ).stdout
