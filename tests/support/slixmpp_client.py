@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from slixmpp import ClientXMPP
+from slixmpp import ClientXMPP, Presence
 
 from support.ejabberd import Account
 from support.ports import LOOPBACK
@@ -25,7 +25,7 @@ ALLOWED = {"feature_mechanisms": {"unencrypted_plain": True, "unencrypted_scram"
 async def slixmpp_client(
     account: Account, port: int, resource: str = "slixmpp"
 ) -> AsyncIterator[ClientXMPP]:
-    """Log in with slixmpp, and send presence. Raises ConnectionError, TimeoutError."""
+    """Log in with slixmpp, and be available. Raises ConnectionError, TimeoutError."""
     client = ClientXMPP(f"{account.jid}/{resource}", account.password, plugin_config=ALLOWED)
     client.enable_starttls = False
     client.enable_direct_tls = False
@@ -35,7 +35,7 @@ async def slixmpp_client(
     client.connect(LOOPBACK, port)
     try:
         await _started(client)
-        client.send_presence()
+        await _available(client)
         yield client
     finally:
         await _put_away(client)
@@ -55,6 +55,23 @@ async def _started(client: ClientXMPP) -> None:
     client.add_event_handler("session_start", begun)
     client.add_event_handler("failed_all_auth", refused)
     await asyncio.wait_for(started, SECONDS)
+
+
+async def _available(client: ClientXMPP) -> None:
+    """Send presence, and wait for the server's copy (RFC 6121 section 4.2.2).
+
+    Before the server has read the presence, it keeps a message to the account for later.
+    """
+    available = asyncio.Event()
+
+    def reflected(presence: Presence) -> None:
+        if presence["from"] == client.boundjid:
+            available.set()
+
+    client.add_event_handler("presence_available", reflected)
+    client.send_presence()
+    await asyncio.wait_for(available.wait(), SECONDS)
+    client.del_event_handler("presence_available", reflected)
 
 
 async def _put_away(client: ClientXMPP) -> None:
