@@ -75,6 +75,11 @@ def bad_argument(message: str, reason: str = "invalid_parameter") -> ApiRefusal:
     return ApiRefusal(400, message, reason=reason)
 
 
+def duplicate_argument(name: str) -> ApiRefusal:
+    """Return the refusal of an argument that is given twice."""
+    return bad_argument(f"Request have duplicate argument: {name}")
+
+
 def unauthorized() -> ApiRefusal:
     """Return the refusal of a wrong password, or of no credentials."""
     return ApiRefusal(
