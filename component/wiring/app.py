@@ -157,6 +157,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         backend=backend,
         permissions=permissions,
         has_oauth=config.ejabberd_api.oauth,
+        max_stanza_bytes=config.xmpp.max_stanza_bytes,
     )
     web = settings.web(config, parts.operators)
     if config.gateway.enabled:

@@ -112,6 +112,14 @@ def no_command_name() -> ApiRefusal:
     )
 
 
+def of_room(refused: Refused) -> ApiRefusal:
+    """Return the refusal of a room; a missing one has the name that all commands give it."""
+    refusal = ApiRefusal.of(refused)
+    if refusal.reason == "item_not_found":
+        refusal.reason = "room_not_found"
+    return refusal
+
+
 def internal_error() -> ApiRefusal:
     """Return the refusal of a call that makes ejabberd's command crash."""
     return ApiRefusal(500, INTERNAL, reason=INTERNAL)

@@ -65,7 +65,7 @@ class OauthTokens:
 
     def _remember(self, key: bytes, row: dict[str, Any]) -> OauthToken | None:
         match = _SECONDS.fullmatch(str(row["expires_in"]))
-        scopes = str(row["scope"])
+        scopes = str(row["scope"]).split()
         seconds = int(match[1]) if match else 0
         is_admin = ADMIN_SCOPE in scopes
         if seconds <= 0 or not (is_admin or USER_SCOPE in scopes):
