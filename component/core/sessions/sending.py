@@ -106,8 +106,11 @@ class Sender:
 
         `may_be_repeated` is whether the message may have been sent before: its id is not new. An
         archived message waits for a refusal for `refusal_seconds` more, within the time that it
-        has for coming into the archive. Raises Undelivered if it is refused, BadRequest, Conflict, ItemNotFound, NotAuthorized,
-        Overloaded. If the caller is cancelled, the message is sent all the same.
+        has for coming into the archive. If the caller is cancelled, the message is sent all the
+        same.
+
+        Raises Undelivered if it is refused, BadRequest, Conflict, ItemNotFound, NotAuthorized,
+        Overloaded.
         """
         key = user.jid, message.id
         task = self._sending.get(key)

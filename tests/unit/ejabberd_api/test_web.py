@@ -201,6 +201,36 @@ async def test_owner_of_an_oauth_token_cannot_guess_others(
     assert await status("own") == 200
 
 
+@pytest.mark.parametrize(
+    ("scope", "status"),
+    [
+        ("ejabberd:admin", 200),
+        ("sasl_authejabberd:user", 200),
+        ("ejabberd:userejabberd:admin", 200),
+        ("sasl_auth", 401),
+        ("", 401),
+        ("not_ejabberd:admin", 401),
+        ("ejabberd:administrator", 401),
+        ("ejabberd:users", 401),
+    ],
+)
+async def test_scopes_of_an_oauth_token_are_exact(
+    aiohttp_client: AiohttpClient,
+    services: Services,
+    fake: FakeModHttpApi,
+    scope: str,
+    status: int,
+) -> None:
+    row = {"token": "own", "user": ALICE, "scope": scope, "expires_in": "60 seconds"}
+    fake.replies["oauth_list_tokens"] = Reply(200, [row])
+    services = replace(services, oauth_tokens=OauthTokens(Backend(fake)))
+    api = await aiohttp_client(make_app(BOTH, services, Listener.PUBLIC))
+
+    answer = await api.post("/api/status", json={}, headers={"Authorization": "Bearer own"})
+
+    assert answer.status == status
+
+
 async def test_error_outside_of_a_call_has_the_form_of_the_document(api: TestClient) -> None:
     answer = await api.put("/api/status", json={}, headers=basic(ALICE))
 
