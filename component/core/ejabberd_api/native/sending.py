@@ -46,7 +46,8 @@ NO_SESSION = (
 )
 
 #: Seconds for which a confirmation of an archived message waits for a refusal: of a recipient on
-#: the same host, and of others. The former does not tell whether a recipient is online.
+#: the same host, and of others. They are fixed, so that the time of the answer does not tell
+#: whether a recipient is online.
 REFUSAL_SECONDS = 1.0
 REMOTE_REFUSAL_SECONDS = 3.0
 
