@@ -186,8 +186,13 @@ async def test_longest_text_is_archived_and_a_longer_one_is_refused(api: ApiServ
 
     assert (refused.status, refused.data["error"]) == (413, "policy_violation")
     assert sent.data == OK
-    page = await api.call(bob, "mam_retrieve", {"user": bob.user, "host": HOST})
-    assert [len(item["body"]) for item in page.data["result"]["messages"]] == [maximum]
+    async with asyncio.timeout(30):
+        messages: list[dict[str, Any]] = []
+        while not messages:
+            # ejabberd answers before the copy for the archive has arrived.
+            page = await api.call(alice, "mam_retrieve", {"user": alice.user, "host": HOST})
+            messages = page.data["result"]["messages"]
+    assert [len(item["body"]) for item in messages] == [maximum]
 
 
 async def test_confirmed_message_that_its_recipient_blocks_is_refused_each_time(

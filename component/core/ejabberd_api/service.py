@@ -242,8 +242,10 @@ class EjabberdApiService:
         for a command that was run without its entry.
         """
         recording = asyncio.ensure_future(self._record(call))
-        # With its first step the entry is queued or refused.
-        await asyncio.sleep(0)
+        # With its first step the entry is queued or refused, with the second one the writer has it.
+        # The commit takes longer than most commands, so it begins before the request.
+        for _ in range(2):
+            await asyncio.sleep(0)
         if recording.done():
             await recording
         try:
