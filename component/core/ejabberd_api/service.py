@@ -242,7 +242,7 @@ class EjabberdApiService:
         for a command that was run without its entry.
         """
         recording = asyncio.ensure_future(self._record(call))
-        # With its first step the entry is queued or refused, with the second one the writer has it.
+        # With its first step the entry is queued or refused, with the second one it is written.
         # The commit takes longer than most commands, so it begins before the request.
         for _ in range(2):
             await asyncio.sleep(0)
