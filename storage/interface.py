@@ -322,6 +322,16 @@ class AuditLog(Protocol):
         """Return up to `limit` entries with numbers less than `before`, the newest first."""
         ...
 
+    async def delete_oldest_calls(self, *, before: int, after: int, limit: int) -> int | None:
+        """Delete calls of ejabberd's API that are older than a time, microseconds.
+
+        The store looks at the next `limit` entries whose numbers are greater than `after`, up to
+        the first one that is not older. It deletes those whose action begins with `api `, except
+        erasures of archives. Returns the number of the last entry that it looked at, None if no
+        further entry can be old enough.
+        """
+        ...
+
 
 class RoomsStore(Protocol):
     """Rooms (XEP-0045), and the last known affiliations of users in them."""

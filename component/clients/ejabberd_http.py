@@ -37,7 +37,10 @@ class EjabberdApi(AbstractAsyncContextManager["EjabberdApi"]):
             header = aiohttp.encode_basic_auth(user, password, encoding="utf-8")
             headers["Authorization"] = header
         self._session = aiohttp.ClientSession(
-            headers=headers, timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+            # ejabberd sets no cookies.
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def __aexit__(self, *_: object) -> None:

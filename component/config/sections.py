@@ -441,6 +441,11 @@ class EjabberdApi(Section):
         description="Further commands of ejabberd that admins may call, which Muniment passes on "
         "without knowing them; * for all.",
     )
+    audit_days: Annotated[int, _DAYS] = Field(
+        default=90,
+        description="Age in days at which calls are deleted from the audit log, except erasures "
+        "of archives. 0: never.",
+    )
 
 
 class RemoteData(Section):

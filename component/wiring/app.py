@@ -145,6 +145,10 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     permissions = None
     if config.ejabberd_api.enabled:
         permissions = ejabberd_api.permissions(config, Addresses())
+        if config.ejabberd_api.audit_days:
+            audit_retention = settings.audit_retention(config, storage)
+            running = background.start("audit retention", audit_retention.run())
+            stack.callback(running.cancel)
     services = http_services(
         storage,
         parts,
@@ -157,6 +161,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         backend=backend,
         permissions=permissions,
         has_oauth=config.ejabberd_api.oauth,
+        max_stanza_bytes=config.xmpp.max_stanza_bytes,
     )
     web = settings.web(config, parts.operators)
     if config.gateway.enabled:

@@ -42,6 +42,13 @@ from component.xmpp.connection.addresses import Addresses
 #: The label of the sign-in with which a session of a caller logs in.
 LABEL = "ejabberd API"
 
+#: The default of xmpp.max_stanza_bytes.
+MAX_STANZA_BYTES = 1024 * 1024
+
+#: Bytes of a copy of a message beside its texts: three JIDs of up to 3,071 bytes in both stanzas,
+#: and the elements around the message.
+AROUND_TEXT_MAX_BYTES = 16 * 1024
+
 
 @asynccontextmanager
 async def backend(config: Config) -> AsyncIterator[Backend]:
@@ -80,17 +87,27 @@ def service(
     actions: SessionActions | None,
     own: Mapping[str, OwnRunner],
     rooms_info: RoomInfo | None = None,
+    *,
+    max_stanza_bytes: int = MAX_STANZA_BYTES,
 ) -> EjabberdApiService:
     """Return the commands of the API; `own` are those that Muniment itself runs.
 
-    `rooms_info` asks rooms themselves what ejabberd does not tell about them.
+    `rooms_info` asks rooms themselves what ejabberd does not tell about them. Archives have no
+    larger stanzas than `max_stanza_bytes`.
     """
     jids = permissions.jids
     rooms, vcards = RoomCommands(backend, jids, rooms_info), VcardCommands(backend)
     accounts = AccountCommands(backend, jids, passwords, sign_ins)
     sign_in = signing_in(sign_ins)
     presences = PresenceCommands(backend, actions, sign_in)
-    sending = SendingCommands(backend, rooms, jids, sender, sign_in)
+    sending = SendingCommands(
+        backend,
+        rooms,
+        jids,
+        sender,
+        sign_in,
+        text_max_bytes=max(max_stanza_bytes - AROUND_TEXT_MAX_BYTES, max_stanza_bytes // 4),
+    )
     runners: Mapping[str, Runner] = {
         **{name: _for_caller(runner) for name, runner in own.items()},
         "register": accounts.change,

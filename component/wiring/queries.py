@@ -122,11 +122,13 @@ def http_services(
     backend: Backend | None = None,
     permissions: Permissions | None = None,
     has_oauth: bool = False,
+    max_stanza_bytes: int = ejabberd_api.MAX_STANZA_BYTES,
 ) -> Services:
     """Return the parts that answer requests over HTTP.
 
     `backend` runs the commands of ejabberd's API, `permissions` decide who may call them; None:
-    the API is not served. `has_oauth` is whether it accepts OAuth tokens of ejabberd.
+    the API is not served. `has_oauth` is whether it accepts OAuth tokens of ejabberd. Its messages
+    fit into a stanza of `max_stanza_bytes`.
     """
     context = commands.context
     reader = parts.reader.for_users(opened.admits)
@@ -145,6 +147,7 @@ def http_services(
             actions,
             context.own_commands,
             parts.room_queries,
+            max_stanza_bytes=max_stanza_bytes,
         )
     return Services(
         storage=storage,

@@ -9,6 +9,7 @@ from typing import Any
 from component.clients.other_servers import CHECK_SECONDS, OtherServers
 from component.clients.vetted_addresses import VettedAddresses
 from component.config import Config, Http, PublicHttp, Retention
+from component.core.access.audit_retention import AuditRetention
 from component.core.access.principals import Operator, Role
 from component.core.accounts.protocol import AccountSource
 from component.core.accounts.throttle import Throttled
@@ -249,6 +250,15 @@ def timing(config: Config) -> Timing:
     return Timing(
         sweep_seconds=config.retention.sweep_seconds,
         batch=config.retention.batch,
+    )
+
+
+def audit_retention(config: Config, storage: Storage) -> AuditRetention:
+    """Return the deletion of old calls of ejabberd's API from the audit log."""
+    return AuditRetention(
+        storage.audit_log,
+        days=config.ejabberd_api.audit_days,
+        sweep_seconds=config.retention.sweep_seconds,
     )
 
 

@@ -360,3 +360,30 @@ async def test_write_to_a_closed_store_is_unavailable(reopen: Open) -> None:
         holds = storage.holds
     with pytest.raises(Unavailable):
         await holds.set(HOLD)
+
+
+async def test_old_calls_of_the_api_are_deleted_and_other_entries_stay(storage: Storage) -> None:
+    actions = ["api status", "erase", "api mam_remove_archive", "api x refused", "apia", "api new"]
+    for n, action in enumerate(actions):
+        await storage.archive.append([audit_entry(n, action=action, at=NOON + n)])
+    numbers = [line.number for line in reversed(await storage.audit_log.entries(limit=10))]
+
+    first = await storage.audit_log.delete_oldest_calls(before=NOON + 5, after=0, limit=2)
+    assert first == numbers[1]
+    second = await storage.audit_log.delete_oldest_calls(before=NOON + 5, after=first, limit=3)
+    assert second == numbers[4]
+    last = await storage.audit_log.delete_oldest_calls(before=NOON + 5, after=second, limit=3)
+    assert last is None
+
+    left = await storage.audit_log.entries(limit=10)
+    assert [line.action for line in left] == ["api new", "apia", "api mam_remove_archive", "erase"]
+
+
+async def test_no_entry_is_deleted_before_its_time(storage: Storage) -> None:
+    for n in range(3):
+        await storage.archive.append([audit_entry(n, action="api status", at=NOON + n)])
+
+    for before in (NOON, NOON - 1):
+        assert await storage.audit_log.delete_oldest_calls(before=before, after=0, limit=9) is None
+
+    assert len(await storage.audit_log.entries(limit=10)) == 3

@@ -22,6 +22,8 @@ from support.stanzas import CLIENT
 HOST = "one.test"
 SERVICE = f"conference.{HOST}"
 
+BLOCK = "<block xmlns='urn:xmpp:blocking'><item jid='{}'/></block>"
+
 OK = {"result": "ok"}
 
 
@@ -147,6 +149,95 @@ async def test_message_to_no_room_is_refused_and_creates_none(api: ApiServer) ->
         assert (answer.status, answer.data["error"]) == (404, "room_not_found")
 
 
+@pytest.mark.parametrize("is_admin", [False, True])
+async def test_missing_room_has_one_name_in_all_commands(api: ApiServer, is_admin: bool) -> None:
+    alice = api.server.account("alice")
+    caller = api.admin if is_admin else alice
+    user, room = {"user": alice.user, "host": HOST}, {"room": "desert", "service": SERVICE}
+    text = {"from": alice.jid, "to": f"desert@{SERVICE}", "subject": "", "body": "Anybody?"}
+
+    answers = {
+        "join_room": await api.call(caller, "join_room", {**user, **room, "nick": alice.user}),
+        "leave_room": await api.call(caller, "leave_room", {**user, **room}),
+        "send_message": await api.call(caller, "send_message", {**text, "type": "groupchat"}),
+        "destroy_room": await api.call(api.admin, "destroy_room", room),
+        "get_room_occupants": await api.call(api.admin, "get_room_occupants", room),
+        "send_direct_invitation": await api.call(
+            api.admin,
+            "send_direct_invitation",
+            {**room, "password": "", "reason": "", "users": [alice.jid]},
+        ),
+    }
+    if not is_admin:
+        answers["confirm"] = await api.call(
+            alice, "send_message", {**text, "type": "groupchat"}, confirm="1"
+        )
+
+    for command, answer in answers.items():
+        assert (command, answer.status, answer.data["error"]) == (command, 404, "room_not_found")
+
+
+async def test_longest_text_is_archived_and_a_longer_one_is_refused(api: ApiServer) -> None:
+    alice, bob = api.server.accounts("alice", "bob")
+    maximum = (1024 * 1024 - 16 * 1024) // 5
+
+    refused = await message(api, alice, bob.jid, "&" * (maximum + 1))
+    sent = await message(api, alice, bob.jid, "&" * maximum)
+
+    assert (refused.status, refused.data["error"]) == (413, "policy_violation")
+    assert sent.data == OK
+    async with asyncio.timeout(30):
+        messages: list[dict[str, Any]] = []
+        while not messages:
+            # ejabberd answers before the copy for the archive has arrived.
+            page = await api.call(alice, "mam_retrieve", {"user": alice.user, "host": HOST})
+            messages = page.data["result"]["messages"]
+    assert [len(item["body"]) for item in messages] == [maximum]
+
+
+async def test_confirmed_message_that_its_recipient_blocks_is_refused_each_time(
+    api: ApiServer,
+) -> None:
+    alice, bob = api.server.accounts("alice", "bob")
+    async with api.server.client(bob) as client:
+        await client.be_available()
+        await client.ask("set", BLOCK.format(alice.jid))
+
+        answers = [
+            await message(api, alice, bob.jid, "Hello", confirm="1", id="b-1") for _ in range(2)
+        ]
+
+    assert [(answer.status, answer.data["error"]) for answer in answers] == [
+        (409, "service_unavailable")
+    ] * 2
+
+
+async def test_admin_confirms_a_message_of_a_user_who_is_signed_in(api: ApiServer) -> None:
+    alice, bob = api.server.accounts("alice", "bob")
+    text = {"type": "chat", "from": alice.jid, "to": bob.jid, "subject": "", "body": "Hello"}
+    before = await api.call(api.admin, "send_message", text, confirm="1", id="a-1")
+    await api.sign_in(alice)
+
+    answer = await api.call(api.admin, "send_message", text, confirm="1", id="a-1")
+
+    assert (before.status, before.data["error"]) == (409, "no_session")
+    assert (answer.status, answer.data["result"]["outcome"]) == (200, "archived")
+
+
+async def test_one_conversation_is_erased_from_an_archive(api: ApiServer) -> None:
+    alice, bob, carol = api.server.accounts("alice", "bob", "carol")
+    own = {"user": alice.user, "host": HOST}
+    for peer in (bob, carol):
+        await message(api, alice, peer.jid, f"Hello {peer.user}", confirm="1")
+
+    erased = await api.call(api.admin, "mam_remove_archive", {**own, "with": bob.jid})
+
+    assert erased.data == OK
+    page = await api.call(alice, "mam_retrieve", own)
+    bodies = [item.get("body") for item in page.data["result"]["messages"]]
+    assert [body for body in bodies if body] == [f"Hello {carol.user}"]
+
+
 async def test_admin_sends_as_a_subscriber_of_the_room(api: ApiServer) -> None:
     bob, carol = api.server.accounts("bob", "carol")
     room = await new_room(api, allow_subscription="true")
@@ -238,21 +329,24 @@ async def test_command_is_passed_on_to_ejabberd_for_admins(api: ApiServer) -> No
 
 
 @pytest.mark.parametrize(
-    ("scope", "seconds", "status"),
+    ("scopes", "seconds", "status"),
     [
-        ("ejabberd:admin", 60, 200),
-        ("ejabberd:user", 60, 403),
-        ("sasl_auth", 60, 401),
-        ("ejabberd:admin", -1, 401),
+        (["ejabberd:admin"], 60, 200),
+        (["ejabberd:user"], 60, 403),
+        (["sasl_auth", "ejabberd:admin"], 60, 200),
+        (["sasl_auth"], 60, 401),
+        (["not_ejabberd:admin", "ejabberd:users"], 60, 401),
+        (["ejabberd:admin"], -1, 401),
     ],
 )
 async def test_oauth_token_of_ejabberd_authenticates_within_its_scope(
-    api: ApiServer, scope: str, seconds: int, status: int
+    api: ApiServer, scopes: list[str], seconds: int, status: int
 ) -> None:
     token = secrets.token_hex(16)
     # As ejabberd keeps the tokens that it issues; Debian's has no library to issue them.
+    scope = ", ".join(f'<<"{scope}">>' for scope in scopes)
     fields = (
-        f'<<"{token}">>, {{<<"admin">>, <<"{HOST}">>}}, [<<"{scope}">>], '
+        f'<<"{token}">>, {{<<"admin">>, <<"{HOST}">>}}, [{scope}], '
         f"erlang:system_time(second) + ({seconds})"
     )
     written = api.server.ejabberd.evaluate(f"mnesia:dirty_write({{oauth_token, {fields}}})")

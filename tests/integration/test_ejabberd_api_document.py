@@ -359,6 +359,17 @@ async def test_vcard_is_set_and_returned(scene: Scene) -> None:
     assert one == (200, {"result": "ORG of Alice"})
 
 
+async def test_vcard_with_one_field_is_returned(scene: Scene) -> None:
+    field = {"name": "FN", "content": "Alice Smith"}
+    assert await scene.by_alice("set_vcard", **scene.alice_args, **field) == (200, OK)
+
+    whole = await scene.by_alice("get_vcard", **scene.alice_args)
+    status, missing = await scene.by_alice("get_vcard", **scene.alice_args, name="TEL")
+
+    assert whole == (200, {"result": {"FN": "Alice Smith"}})
+    assert (status, missing["error"]) == (404, "vcard_field_not_found")
+
+
 async def test_sessions_are_listed_and_counted(scene: Scene) -> None:
     async with scene.bob_online():
         status, users = await scene.by_admin("connected_users")

@@ -55,6 +55,8 @@ CALLS: tuple[tuple[str, Any], ...] = (
     ("check_account", {"user": ["al", "ice"], "host": HOST}),
     ("check_account", ALICE),
     ("check_account", NOBODY),
+    ("check_account", b'{"user": "alice", "host": "one.test", "user": "nobody"}'),
+    ("check_account", b'{"user": "nobody", "host": "one.test", "user": "alice"}'),
     ("change_password", {**NOBODY, "newpass": "x"}),
     ("change_password", {"user": "new", "host": HOST, "newpass": "y"}),
     ("unregister", {"user": "new", "host": "nowhere.test"}),

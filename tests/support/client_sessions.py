@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ class EchoServer:
     queue: Queue
     sent: list[tuple[str, Request]] = field(default_factory=list)
     condition: str = ""  #: with which messages are refused
+    #: with which messages are refused after they were archived
+    late_condition: str = ""
     is_silent: bool = False  #: whether messages are neither taken nor refused
     archives: bool = True
     entered: set[str] = field(default_factory=set)  #: rooms
@@ -41,8 +44,8 @@ class EchoServer:
         delivery = Delivery()
         self.sent.append((owner, message))
         if self.condition:
-            by = message.room or bare(getattr(message, "to", ""))
-            delivery.fail(Undelivered(Fail(message.id, self.condition, "Not here.", by=by)))
+            failure = Fail(message.id, self.condition, "Not here.", by=_recipient(message))
+            delivery.fail(Undelivered(failure))
         elif not self.is_silent:
             delivery.succeed()
             if isinstance(message, RoomEntry):
@@ -51,6 +54,9 @@ class EchoServer:
                 pass
             elif self.archives and not isinstance(message.payload, ChatState):
                 self.queue.put([_row(owner, message)])
+        if self.late_condition:
+            failure = Fail(message.id, self.late_condition, "Not here.", by=_recipient(message))
+            asyncio.get_running_loop().call_later(0.1, delivery.fail, Undelivered(failure))
         yield delivery
 
     @property
@@ -63,6 +69,10 @@ class EchoServer:
 
     def leave(self, owner: str, room: str) -> None:
         self.entered.discard(room)
+
+
+def _recipient(message: Request) -> str:
+    return message.room or bare(getattr(message, "to", ""))
 
 
 def _row(owner: str, message: Outgoing) -> NewMessage:

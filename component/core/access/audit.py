@@ -1,4 +1,7 @@
-"""The audit log: an entry for each action of an operator or the server, written before it."""
+"""The audit log: an entry for each action of an operator or the server, written before it.
+
+Calls of ejabberd's API have entries too. Some run while theirs are written.
+"""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ from component.core.ejabberd_api.refusals import ApiRefusal
 from component.core.errors import BadRequest, NotAllowed
 from component.core.retention.admin import usage_fields
 from component.core.wording import count_of
+from component.core.xml.jids import bare
 
 Run = Callable[[CommandContext, Principal, Arguments], Awaitable[Outcome]]
 
@@ -84,6 +85,13 @@ def _run(definition: Definition) -> Run:
 async def _preview(context: CommandContext, arguments: Arguments) -> Outcome:
     values = _values(MAM_REMOVE_ARCHIVE, arguments)
     owner = context.jids.prepare(f"{values['user']}@{values['host']}")
+    if values.get("with"):
+        peer = bare(context.jids.prepare(str(values["with"])))
+        count = await context.archives.count_of_conversation(owner, peer)
+        return Outcome(
+            message=f"This blanks {count_of(count, 'message')} with {peer} in the archive of "
+            f"{owner}."
+        )
     usage = await context.archives.usage_of(owner)
     return Outcome(
         message=f"This erases the archive of {owner} with {count_of(usage.messages, 'message')},"

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from component.core.ejabberd_api.definitions import Argument, ArgumentType, Signature
-from component.core.ejabberd_api.refusals import ApiRefusal, bad_argument, internal_error
+from component.core.ejabberd_api.refusals import (
+    ApiRefusal,
+    bad_argument,
+    duplicate_argument,
+    internal_error,
+)
 from component.core.xml.characters import can_be_shown
 
 #: The value of an argument that was checked.
@@ -42,7 +47,7 @@ def check_arguments(
         matching = [value for name, value in remaining if name == argument.name]
         remaining = [item for item in remaining if item[0] != argument.name]
         if len(matching) > 1:
-            raise bad_argument(f"Request have duplicate argument: {argument.name}")
+            raise duplicate_argument(argument.name)
         if matching:
             values[argument.name] = _formatted(argument, matching[0], as_in_ejabberd)
         elif argument.type is ArgumentType.LIST:

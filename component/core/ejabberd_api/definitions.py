@@ -126,6 +126,15 @@ class Definition:
     changes: bool = False  #: whether it changes anything
     is_native: bool = True  #: whether ejabberd has it; Muniment itself runs the others
 
+    @property
+    def is_recorded_first(self) -> bool:
+        """Whether it runs only after its entry in the audit log is durable.
+
+        The entry of a message, of a presence, or of a read may be written meanwhile: these are
+        many, and the archive has the messages.
+        """
+        return self.changes and self.category not in (Category.MESSAGES, Category.PRESENCE)
+
     def signature(self, version: int) -> Signature:
         """Return the arguments in an API version."""
         return [item for item in self.signatures if item.since <= version][-1]

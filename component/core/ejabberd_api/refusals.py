@@ -75,6 +75,11 @@ def bad_argument(message: str, reason: str = "invalid_parameter") -> ApiRefusal:
     return ApiRefusal(400, message, reason=reason)
 
 
+def duplicate_argument(name: str) -> ApiRefusal:
+    """Return the refusal of an argument that is given twice."""
+    return bad_argument(f"Request have duplicate argument: {name}")
+
+
 def unauthorized() -> ApiRefusal:
     """Return the refusal of a wrong password, or of no credentials."""
     return ApiRefusal(
@@ -105,6 +110,14 @@ def no_command_name() -> ApiRefusal:
     return ApiRefusal(
         400, "Missing command name.", reason="missing_command", code=NO_ENDPOINT_CODE
     )
+
+
+def of_room(refused: Refused) -> ApiRefusal:
+    """Return the refusal of a room; a missing one has the name that all commands give it."""
+    refusal = ApiRefusal.of(refused)
+    if refusal.reason == "item_not_found":
+        refusal.reason = "room_not_found"
+    return refusal
 
 
 def internal_error() -> ApiRefusal:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +17,16 @@ from component.core.ejabberd_api.catalogue import BY_NAME
 from component.core.ejabberd_api.definitions import LATEST, ApiRole, Definition, Visibility
 from component.core.ejabberd_api.native.backend import Backend
 from component.core.ejabberd_api.native.rooms import RoomCommands
-from component.core.ejabberd_api.refusals import ApiRefusal, bad_argument, no_endpoint
-from component.core.errors import Refused
+from component.core.ejabberd_api.refusals import (
+    ApiRefusal,
+    bad_argument,
+    duplicate_argument,
+    no_endpoint,
+)
+from component.core.errors import Overloaded, Refused
 from component.core.xml.jids import bare
+
+log = logging.getLogger(__name__)
 
 SEND_MESSAGE = "send_message"
 
@@ -87,6 +96,21 @@ class EjabberdApiService:
             raise no_endpoint()
         return definition
 
+    @asynccontextmanager
+    async def audited_refusals(self, caller: Caller, command: str) -> AsyncIterator[None]:
+        """Write the refusal of a call that the block raises to the audit log, and raise it."""
+        try:
+            yield
+        except (ApiRefusal, Refused) as error:
+            refusal = error if isinstance(error, ApiRefusal) else ApiRefusal.of(error)
+            await self._audit.record(
+                caller.jid,
+                f"api {command} refused",
+                caller.jid,
+                refusal.rule or refusal.reason,
+            )
+            raise
+
     async def run(
         self,
         caller: Caller,
@@ -104,29 +128,18 @@ class EjabberdApiService:
 
         Raises ApiRefusal, Refused.
         """
-        try:
+        async with self.audited_refusals(caller, definition.name):
             call = self._checked(caller, definition, given, version, options, password)
             decisions = await self._decide(call)
             own = self.permissions.own_arguments(caller, definition, call.arguments)
             call = replace(call, arguments=own)
-        except (ApiRefusal, Refused) as error:
-            refusal = error if isinstance(error, ApiRefusal) else ApiRefusal.of(error)
-            await self._audit.record(
-                caller.jid,
-                f"api {definition.name} refused",
-                caller.jid,
-                refusal.rule or refusal.reason,
-            )
-            raise
         if options.is_dry_run:
             await self._record(call, "dry run, ")
             return await self._forecast(call, decisions)
-        if definition.changes:
+        if definition.is_recorded_first:
             await self._record(call)
             return await self._execute(call)
-        # What only reads may run while the entry is written. Without the entry there is no result.
-        _, result = await asyncio.gather(self._record(call), self._execute(call))
-        return result
+        return await self._execute_while_recording(call)
 
     async def pass_on(
         self,
@@ -142,14 +155,14 @@ class EjabberdApiService:
         Raises ApiRefusal, Refused.
         """
         rule = "passed-on"
-        _require_sending(name, options)
-        is_admin = caller.role is ApiRole.ADMIN
-        action = f"api {name}" if is_admin else f"api {name} refused"
-        is_forecast = is_admin and options.is_dry_run
-        detail = f"dry run, {rule}" if is_forecast else rule
-        await self._audit.record(caller.jid, action, caller.jid, detail)
-        require(Decision(is_admin, rule, "Only admins call commands that are passed on."))
-        if is_forecast:
+        async with self.audited_refusals(caller, name):
+            is_admin = caller.role is ApiRole.ADMIN
+            require(Decision(is_admin, rule, "Only admins call commands that are passed on."))
+            _require_sending(name, options)
+            _require_single(given)
+        detail = f"dry run, {rule}" if options.is_dry_run else rule
+        await self._audit.record(caller.jid, f"api {name}", caller.jid, detail)
+        if options.is_dry_run:
             return {
                 "dry_run": True,
                 "command": name,
@@ -222,6 +235,37 @@ class EjabberdApiService:
             return await runner(call)
         return await self._backend.run(call.definition, call.arguments, call.signature)
 
+    async def _execute_while_recording(self, call: Call) -> Any:
+        """Return the bare result once the entry is durable too: both take about as long.
+
+        Nothing is run if the store is known to fail. Raises ApiRefusal, Refused, and Overloaded
+        for a command that was run without its entry.
+        """
+        recording = asyncio.ensure_future(self._record(call))
+        # With its first step the entry is queued or refused, with the second one it is written.
+        # The commit takes longer than most commands, so it begins before the request.
+        for _ in range(2):
+            await asyncio.sleep(0)
+        if recording.done():
+            await recording
+        try:
+            return await self._execute(call)
+        finally:
+            await self._finish(recording, call)
+
+    async def _finish(self, recording: asyncio.Future[None], call: Call) -> None:
+        """Wait until an entry is durable. Raises Overloaded, BadRequest."""
+        try:
+            await recording
+        except Refused as error:
+            name = call.definition.name
+            log.error("%s called %s, and the audit log does not have it", call.caller.jid, name)
+            if isinstance(error, Overloaded) and call.definition.changes:
+                raise Overloaded(
+                    f"The audit log cannot be written, but {name} may have been run."
+                ) from error
+            raise
+
     async def _record(self, call: Call, prefix: str = "") -> None:
         shown = _shown(call)
         await self._audit.record(
@@ -269,6 +313,14 @@ def _require_sending(command: str, options: CallOptions) -> None:
     is_about_message = options.is_confirmed or options.message_id is not None
     if command != SEND_MESSAGE and is_about_message:
         raise bad_argument(f"confirm and id are for {SEND_MESSAGE} only")
+
+
+def _require_single(given: Given) -> None:
+    """Raise ApiRefusal for an argument that is given twice."""
+    names = [name for name, _ in given]
+    for name in names:
+        if names.count(name) > 1:
+            raise duplicate_argument(name)
 
 
 def _shown(call: Call) -> dict[str, str]:

@@ -23,7 +23,7 @@ from component.core.retention.rules import Rules
 from component.core.store_errors import translated
 from component.core.xml.times import format_if_known
 from storage.interface import Retention, Storage
-from storage.rows import Totals, Usage
+from storage.rows import Cutoff, Totals, Usage
 
 Fields = dict[str, str | int | None]
 
@@ -55,6 +55,12 @@ class ArchiveAdmin:
         """Return the size of one archive, 0 if there is none. Raises Overloaded."""
         with translated():
             return await self.retention.usage_of(owner)
+
+    async def count_of_conversation(self, owner: str, peer: str) -> int:
+        """Return the number of messages with a peer that have content. Raises Overloaded."""
+        with translated():
+            total = await self.retention.over_limit(owner, Cutoff(messages=0), peer=peer)
+        return total.messages
 
     async def totals(self) -> Totals:
         """Return the number of archives and their total size. Raises Overloaded."""

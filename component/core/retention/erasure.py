@@ -1,4 +1,4 @@
-"""Deletion on an operator's order: a whole archive, or the content of one message."""
+"""Deletion on an operator's order: a whole archive, or the content of messages in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from component.core.shared_tasks import SharedTasks
 from component.core.store_errors import translated
 from storage.errors import StorageError
 from storage.interface import Retention
-from storage.rows import Removed
+from storage.rows import Cutoff, Removed
 
 log = logging.getLogger(__name__)
 
@@ -107,9 +107,42 @@ class Erasure:
         self._followers.events_changed([owner])
         return removed
 
+    async def blank_conversation(self, owner: str, peer: str, *, wait_seconds: float) -> Removed:
+        """Blank all messages of an archive with one peer (bare JID): rows stay, without content.
+
+        Messages that were received before this call are among them. Returns the number of blanked
+        messages, or `done=False` after `wait_seconds`; the work then continues.
+
+        Raises Conflict, Overloaded.
+        """
+        self._holds.refuse_if_held(owner)
+        with translated():
+            removed = await self._running.run(
+                f"{owner} with {peer}",
+                lambda: self._blank_conversation(owner, peer),
+                wait_seconds=wait_seconds,
+            )
+        return Removed(done=False) if removed is None else removed
+
     async def close(self) -> None:
         """Cancel all erasures; an archive that is half erased can be erased again."""
         await self._running.close()
+
+    async def _blank_conversation(self, owner: str, peer: str) -> Removed:
+        for release in self._before_erase:
+            release(owner)
+        await self._writer.wait_durable(owner)
+        total = Removed(done=False)
+        while not total.done:
+            # An operator may have set a hold meanwhile.
+            self._holds.refuse_if_held(owner)
+            batch = await self._retention.blank_oldest(
+                owner, peer, Cutoff(messages=0), limit=self._batch
+            )
+            total = _sum(total, batch)
+        self._followers.events_changed([owner])
+        await scrub(self._retention, self._writer)
+        return total
 
     async def _run(self, owner: str, is_scrubbed: bool) -> Removed:
         """Erase, and erase once more if there were calls meanwhile."""

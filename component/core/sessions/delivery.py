@@ -36,6 +36,7 @@ class Undelivered(Refused):
     def __init__(self, failure: Fail) -> None:
         text = failure.text or f"The message was refused ({failure.condition})."
         super().__init__(f"{failure.by}: {text}" if failure.by else text)
+        self.by = failure.by  #: the JID that refused it, "" if nobody did
         self.condition = failure.condition
         self.status = _STATUSES.get(failure.condition, 409)
         if failure.condition == "not-authorized" and not failure.by:
@@ -62,6 +63,12 @@ class Delivery:
     async def wait_taken(self) -> None:
         """Return when the server has taken the stanza. Raises Undelivered."""
         await self.wait_for(self._taken)
+
+    async def wait_refused(self, seconds: float) -> None:
+        """Return after some seconds. Raises Undelivered as soon as the message is refused."""
+        await asyncio.wait([self._failed], timeout=seconds)
+        if self._failed.done():
+            raise self._failed.result()
 
     async def wait_for(self, other: asyncio.Future[_Result]) -> _Result:
         """Return the result of something else. Raises Undelivered if the message fails before."""

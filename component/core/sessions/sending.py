@@ -20,7 +20,7 @@ from component.core.reading.follow import ArchiveStream
 from component.core.reading.pages import PageQuery
 from component.core.reading.reader import ArchiveReader
 from component.core.reading.views import ReadableMessage
-from component.core.sessions.delivery import ClientSessions, Delivery
+from component.core.sessions.delivery import ClientSessions, Delivery, Undelivered
 from component.core.sessions.outgoing import (
     ChatState,
     Correction,
@@ -91,13 +91,26 @@ class Sender:
         self._messages: dict[tuple[str, str], Outgoing] = {}
         #: messages that were sent and are not archived, by owner and id
         self._unarchived: OrderedDict[tuple[str, str], Outgoing] = OrderedDict()
+        #: refusals of messages by their recipients and others, by owner and id
+        self._refused: OrderedDict[tuple[str, str], Undelivered] = OrderedDict()
 
-    async def send(self, user: User, message: Outgoing, *, may_be_repeated: bool = True) -> Sent:
+    async def send(
+        self,
+        user: User,
+        message: Outgoing,
+        *,
+        may_be_repeated: bool = True,
+        refusal_seconds: float = 0.0,
+    ) -> Sent:
         """Send a message of a user. Its payload names another message by the archive id of that.
 
-        `may_be_repeated` is whether the message may have been sent before: its id is not new.
+        `may_be_repeated` is whether the message may have been sent before: its id is not new. An
+        archived message waits for a refusal for `refusal_seconds` more, within the time that it
+        has for coming into the archive. If the caller is cancelled, the message is sent all the
+        same.
+
         Raises Undelivered if it is refused, BadRequest, Conflict, ItemNotFound, NotAuthorized,
-        Overloaded. If the caller is cancelled, the message is sent all the same.
+        Overloaded.
         """
         key = user.jid, message.id
         task = self._sending.get(key)
@@ -107,7 +120,7 @@ class Sender:
             return replace(sent, is_new=False)
         if len(self._sending) >= SENDING_MAX:
             raise Overloaded("Too many messages are being sent: try again shortly.")
-        task = asyncio.create_task(self._send(user, message, may_be_repeated))
+        task = asyncio.create_task(self._send(user, message, may_be_repeated, refusal_seconds))
         self._sending[key], self._messages[key] = task, message
         task.add_done_callback(lambda task: self._done(key, task))
         return await asyncio.shield(task)
@@ -115,17 +128,28 @@ class Sender:
     def _done(self, key: tuple[str, str], task: asyncio.Task[Sent]) -> None:
         del self._sending[key]
         message = self._messages.pop(key)
-        if task.cancelled() or task.exception() is not None or task.result().item is not None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Undelivered) and error.by:
+            self._refused[key] = error
+            if len(self._refused) > OUTCOMES_MAX:
+                self._refused.popitem(last=False)
+        if task.cancelled() or error is not None or task.result().item is not None:
             self._unarchived.pop(key, None)
             return
         self._unarchived[key] = message
         if len(self._unarchived) > OUTCOMES_MAX:
             self._unarchived.popitem(last=False)
 
-    async def _send(self, user: User, message: Outgoing, may_be_repeated: bool) -> Sent:
+    async def _send(
+        self, user: User, message: Outgoing, may_be_repeated: bool, refusal_seconds: float
+    ) -> Sent:
         earlier = await self._find(user, message) if may_be_repeated else None
         if earlier is not None:
             _require_same(_is_same(earlier, message))
+            refused = self._refused.get((user.jid, message.id))
+            if refused is not None:
+                # The archive of the sender has it all the same.
+                raise refused.with_traceback(None)
             return Sent(ReadableMessage(earlier), is_new=False)
         unarchived = self._unarchived.get((user.jid, message.id))
         if unarchived is not None:
@@ -144,7 +168,12 @@ class Sender:
                 ) from error
             if isinstance(message.payload, ChatState):
                 return Sent(None, is_new=True)
-            return Sent(await self._archived(delivery, stream, user, resolved), is_new=True)
+            clock = asyncio.get_running_loop().time
+            end = clock() + self._archived_seconds
+            item = await self._archived(delivery, stream, user, resolved)
+            if item is not None and refusal_seconds:
+                await delivery.wait_refused(max(0.0, min(refusal_seconds, end - clock())))
+            return Sent(item, is_new=True)
 
     async def _archived(
         self, delivery: Delivery, stream: ArchiveStream, user: User, message: Outgoing

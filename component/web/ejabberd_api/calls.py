@@ -56,12 +56,12 @@ async def get(request: web.Request) -> web.Response:
     if version_of(request) is not None:
         return await _call(request, given, CallOptions())
     arguments = [item for item in given if item[0] not in _OPTIONS]
-    return await _call(request, arguments, _options(request))
+    return await _call(request, arguments, await _options(request))
 
 
 async def post(request: web.Request) -> web.Response:
     """POST {prefix}/{command}: call a command with the arguments of the body."""
-    return await _call(request, request[AUTHENTICATED].given, _options(request))
+    return await _call(request, request[AUTHENTICATED].given, await _options(request))
 
 
 async def _call(request: web.Request, given: Given, options: CallOptions) -> web.Response:
@@ -96,16 +96,20 @@ async def _call(request: web.Request, given: Given, options: CallOptions) -> web
     return response(data, version)
 
 
-def _options(request: web.Request) -> CallOptions:
+async def _options(request: web.Request) -> CallOptions:
     """Return what the query asks for beside the call. Raises ApiRefusal."""
-    id = _option(request, "id")
-    if id is not None and _MESSAGE_ID.fullmatch(id) is None:
-        raise bad_argument("id: expected 1 to 128 letters, digits and . _ ~ : @ + = -")
-    return CallOptions(
-        is_dry_run=_flag(request, "dry_run"),
-        is_confirmed=_flag(request, "confirm"),
-        message_id=id,
-    )
+    if not request.query_string:
+        return CallOptions()
+    service, caller = request.app[keys.ejabberd_api], request[AUTHENTICATED].caller
+    async with service.audited_refusals(caller, request.match_info["command"]):
+        id = _option(request, "id")
+        if id is not None and _MESSAGE_ID.fullmatch(id) is None:
+            raise bad_argument("id: expected 1 to 128 letters, digits and . _ ~ : @ + = -")
+        return CallOptions(
+            is_dry_run=_flag(request, "dry_run"),
+            is_confirmed=_flag(request, "confirm"),
+            message_id=id,
+        )
 
 
 def _flag(request: web.Request, name: str) -> bool:

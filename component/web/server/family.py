@@ -86,7 +86,7 @@ class Families(web.AbstractResource):
     ) -> None:
         super().__init__()
         self._apps = [(family, family.app(settings, services)) for family in families]
-        self._settings = settings
+        self._prefixes = [f"{family.path(settings)}/" for family in families]
 
     def mount(self, root: web.Application) -> None:
         """Have the root application serve the families, and start and stop them."""
@@ -100,7 +100,11 @@ class Families(web.AbstractResource):
     async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo, set[str]]:
         """Return the route of a request; without a route, one family answers the refusal."""
         allowed: set[str] = set()
-        for _, app in self._apps:
+        path = f"{request.rel_url.path_safe}/"
+        for (_, app), prefix in zip(self._apps, self._prefixes, strict=True):
+            if not path.startswith(prefix):
+                # The router would make an exception, which takes longer than this.
+                continue
             match = await app.router.resolve(request)
             if match.http_exception is None:
                 match.add_app(app)
@@ -122,9 +126,13 @@ class Families(web.AbstractResource):
         It is the first one whose prefix the path has, or else the last one. Families without
         authentication do not count, so that strangers do not learn which paths there are.
         """
-        closed = [(family, app) for family, app in self._apps if family.authenticate]
-        for family, app in closed:
-            if f"{path}/".startswith(f"{family.path(self._settings)}/"):
+        closed = [
+            (prefix, app)
+            for (family, app), prefix in zip(self._apps, self._prefixes, strict=True)
+            if family.authenticate
+        ]
+        for prefix, app in closed:
+            if f"{path}/".startswith(prefix):
                 return app
         return closed[-1][1] if closed else None
 

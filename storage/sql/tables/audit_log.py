@@ -1,4 +1,4 @@
-"""Reads the audit log; `messages.append` writes it."""
+"""Reads the audit log, and deletes old calls of ejabberd's API; `messages.append` writes it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ WHERE number < $1 ORDER BY number DESC LIMIT $2
 _ENTRIES_OF = """
 SELECT number, at, actor, action, subject, detail FROM audit_log
 WHERE number < $1 AND subject = $3 ORDER BY number DESC LIMIT $2
+"""
+
+_AFTER = "SELECT number, at FROM audit_log WHERE number > $1 ORDER BY number LIMIT $2"
+
+_DELETE_CALLS = """
+DELETE FROM audit_log
+WHERE number > $1 AND number <= $2 AND action LIKE 'api %' AND action <> 'api mam_remove_archive'
 """
 
 #: Greater than the number of every entry.
@@ -45,3 +52,18 @@ class SqlAuditLog:
             )
             for row in rows
         )
+
+    async def delete_oldest_calls(self, *, before: int, after: int, limit: int) -> int | None:
+        async with self._database.read() as connection:
+            rows = await connection.fetch(_AFTER, after, limit)
+        last: int | None = None
+        for number, at in rows:
+            if at >= before:
+                break
+            last = number
+        if last is None:
+            return None
+        async with self._database.write() as connection:
+            await connection.execute(_DELETE_CALLS, after, last)
+        is_over = len(rows) < limit or rows[-1][0] != last
+        return None if is_over else last

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from support.builders import ALICE, BOB, entries
+from support.builders import ALICE, BOB, entries, everything
 from support.operator_commands import Operated, by_form, by_http, named, open_operated
 from support.wire import HOST, until
 
@@ -112,6 +112,21 @@ async def test_without_terminal_the_preview_is_printed_and_nothing_deleted(
         f"muniment: This erases the archive of {ALICE} with 3 messages, and all other data of"
         " its owner. Nothing was done. Use --yes to confirm.\n"
     )
+
+
+async def test_preview_of_one_conversation_counts_its_messages(
+    operated: Operated, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+
+    for peer, count in ((BOB, "3 messages"), (ALICE, "0 messages")):
+        command = ("mam-remove-archive", "alice", HOST, "--with", f"{peer}/phone")
+        assert await run(operated, *command) == exit_codes.UNCONFIRMED
+        text = f"This blanks {count} with {peer} in the archive of {ALICE}."
+        assert text in capsys.readouterr().err
+
+    assert await run(operated, *command[:3], "--with", BOB, "--yes") == exit_codes.OK
+    assert all(not row.xml for row in (await everything(operated.wire.archive)).messages)
 
 
 async def test_option_yes_deletes_without_confirmation(

@@ -282,6 +282,8 @@ ON_THE_EJABBERD_API = [
         default="sometimes",
     ),
     Case(name="mam-remove-archive", arguments=ALICE_PARTS, message="Done."),
+    Case(name="mam-remove-archive", arguments={**ALICE_PARTS, "with": BOB}, message="Done."),
+    refusal("mam-remove-archive", "with: '@' is not an address", **ALICE_PARTS, **{"with": "@"}),
     refusal("send-chat-state", NO_SESSIONS, **{"from": ALICE, "to": BOB, "state": "active"}),
     refusal(
         "send-chat-state",

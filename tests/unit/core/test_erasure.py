@@ -114,6 +114,31 @@ async def test_calls_during_an_erasure_share_its_repetition(town: Town) -> None:
     assert not town.erasure.is_erasing(ALICE)
 
 
+async def test_conversation_is_blanked_and_the_rest_of_the_archive_stays(town: Town) -> None:
+    carol = f"carol@{HOST}"
+    town.writer.put([*entries(5), entry("of carol", peer=carol), *entries(2, owner=BOB)])
+
+    blanked = await town.erasure.blank_conversation(ALICE, BOB, wait_seconds=PATIENCE)
+
+    assert (blanked.messages, blanked.done) == (5, True)
+    page = await everything(town.storage.archive)
+    assert [bool(row.xml) for row in page.messages] == 5 * [False] + [True]
+    assert await town.storage.archive.count(BOB, ANY) == 2
+    assert not await has_traces(town.storage)
+    again = await town.erasure.blank_conversation(ALICE, BOB, wait_seconds=PATIENCE)
+    assert again.messages == 0
+
+
+async def test_conversation_under_hold_is_not_blanked(town: Town) -> None:
+    await town.storage.archive.append([entry()])
+    await town.hold()
+
+    with pytest.raises(Conflict):
+        await town.erasure.blank_conversation(ALICE, BOB, wait_seconds=PATIENCE)
+
+    assert texts(await everything(town.storage.archive)) == [entry().xml]
+
+
 async def test_erase_and_blank_under_hold_are_conflicts(town: Town) -> None:
     await town.storage.archive.append([entry()])
     await town.hold()

@@ -175,13 +175,60 @@ async def test_message_with_an_id_is_acknowledged_without_confirm(api: TestClien
     assert await send(api, "id=m-1", path="v3/send_message") == (200, 0)
 
 
-async def test_confirm_is_refused_in_the_name_of_others(
+async def test_admin_confirms_in_the_name_of_users_who_are_signed_in(
+    api: TestClient, services: Services, server: EchoServer
+) -> None:
+    refused = await send(api, "confirm=1&id=m-1", caller=ADMIN)
+    planned = await send(api, "confirm=1&dry_run=1", caller=ADMIN)
+    assert server.sent == []
+    assert services.sign_ins is not None
+    await services.sign_ins.sign_in(ALICE, PASSWORD, "test")
+
+    status, data = await send(api, "confirm=1&id=m-1", caller=ADMIN)
+
+    text = f"{ALICE} is signed in nowhere, so Muniment cannot send as this user."
+    assert refused == planned == (409, {"error": "no_session", "message": text})
+    assert (status, data["result"]["outcome"], data["result"]["by"]) == (200, "archived", ALICE)
+    assert [owner for owner, _ in server.sent] == [ALICE]
+
+
+async def test_refusal_after_the_archive_has_the_message_is_no_confirmation(
     api: TestClient, server: EchoServer
 ) -> None:
-    status, data = await send(api, "confirm=1", caller=ADMIN)
+    server.late_condition = "service-unavailable"
 
-    assert (status, data["error"]) == (409, "no_session")
-    assert server.sent == []
+    refused = await send(api, "confirm=1&id=m-1")
+    again = await send(api, "confirm=1&id=m-1")
+
+    message = f"{BOB}: Not here."
+    assert refused == (409, {"error": "service_unavailable", "message": message})
+    assert again == refused
+    assert len(server.sent) == 1
+
+
+async def test_missing_room_has_one_name(api: TestClient, server: EchoServer) -> None:
+    server.condition = "item-not-found"
+
+    for query in ("confirm=1", "id=m-1", "confirm=1&id=m-2"):
+        status, data = await send(api, query, type="groupchat", to=ROOM)
+        assert (status, data["error"]) == (404, "room_not_found")
+
+
+@pytest.mark.parametrize("query", ["", "dry_run=1"])
+async def test_text_that_no_archive_could_have_is_refused(
+    api: TestClient, fake: FakeModHttpApi, query: str
+) -> None:
+    maximum = 1024 * 1024 - 16 * 1024
+
+    status, data = await send(api, query, body="&" * 207_000)
+    fits = await send(api, query, body="&" * (maximum // 5 - 3), subject="'<>")
+
+    assert (status, data["error"], data["message"]) == (
+        413,
+        "policy_violation",
+        f"subject and body: too long: together 1035000 bytes as XML, {maximum} at most",
+    )
+    assert fits[0] == 200
 
 
 async def test_messages_by_sessions_need_no_mod_http_api(

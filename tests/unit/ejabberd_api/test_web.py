@@ -201,6 +201,36 @@ async def test_owner_of_an_oauth_token_cannot_guess_others(
     assert await status("own") == 200
 
 
+@pytest.mark.parametrize(
+    ("scope", "status"),
+    [
+        ("ejabberd:admin", 200),
+        ("sasl_authejabberd:user", 200),
+        ("ejabberd:userejabberd:admin", 200),
+        ("sasl_auth", 401),
+        ("", 401),
+        ("not_ejabberd:admin", 401),
+        ("ejabberd:administrator", 401),
+        ("ejabberd:users", 401),
+    ],
+)
+async def test_scopes_of_an_oauth_token_are_exact(
+    aiohttp_client: AiohttpClient,
+    services: Services,
+    fake: FakeModHttpApi,
+    scope: str,
+    status: int,
+) -> None:
+    row = {"token": "own", "user": ALICE, "scope": scope, "expires_in": "60 seconds"}
+    fake.replies["oauth_list_tokens"] = Reply(200, [row])
+    services = replace(services, oauth_tokens=OauthTokens(Backend(fake)))
+    api = await aiohttp_client(make_app(BOTH, services, Listener.PUBLIC))
+
+    answer = await api.post("/api/status", json={}, headers={"Authorization": "Bearer own"})
+
+    assert answer.status == status
+
+
 async def test_error_outside_of_a_call_has_the_form_of_the_document(api: TestClient) -> None:
     answer = await api.put("/api/status", json={}, headers=basic(ALICE))
 
@@ -262,6 +292,65 @@ async def test_audit_log_has_calls_and_refusals_without_secrets(
         (ALICE, "api status", ALICE, "all"),
         (ALICE, "api status refused", ALICE, "unknown_parameter"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "refused"),
+    [
+        ("send_message?confirm=yes", {}, "api send_message refused"),
+        ("send_message?id=", {}, "api send_message refused"),
+        ("status?dry_run=1&dry_run=1", {}, "api status refused"),
+        ("v3/status?confirm=1", {}, "api status refused"),
+    ],
+)
+async def test_call_with_wrong_options_is_in_the_audit_log(
+    api: TestClient, services: Services, path: str, body: dict[str, Any], refused: str
+) -> None:
+    answer = await api.post(f"/api/{path}", json=body, headers=basic(ALICE))
+
+    assert answer.status == 400
+    [entry] = await services.storage.audit_log.entries(limit=2, before=None, subject=None)
+    assert (entry.actor, entry.action, entry.detail) == (ALICE, refused, "invalid_parameter")
+
+
+async def test_argument_that_a_body_has_twice_is_refused_in_the_document(
+    api: TestClient, fake: FakeModHttpApi, services: Services
+) -> None:
+    twice = b'{"user": "alice", "host": "example.org", "user": "bob", "text": "a: b"}'
+
+    documented = await api.post("/api/check_account", data=twice, headers=basic(ADMIN))
+
+    assert (documented.status, await documented.json()) == (
+        400,
+        {
+            "error": "invalid_parameter",
+            "message": "Request have duplicate argument: user",
+        },
+    )
+    assert fake.requests == []
+    [entry] = await services.storage.audit_log.entries(limit=2, before=None, subject=None)
+    assert entry.action == "api check_account refused"
+
+
+async def test_first_one_of_an_argument_counts_in_the_versions_of_ejabberd(
+    api: TestClient, fake: FakeModHttpApi
+) -> None:
+    twice = b'{"user": "alice", "host": "example.org", "user": "bob"}'
+
+    answer = await api.post("/api/v3/get_roster", data=twice, headers=basic(ALICE))
+
+    # It counts for the rule about the own account too.
+    assert answer.status == 200
+    assert fake.requests == [("get_roster/v3", {"user": "alice", "host": "example.org"})]
+
+
+@pytest.mark.parametrize("nested", [b'{"a":' * 900 + b"1" + b"}" * 900, b"1" * 5000])
+async def test_body_that_no_parser_takes_twice_is_refused(api: TestClient, nested: bytes) -> None:
+    body = b'{"user": "a", "user": ' + nested + b"}"
+
+    answer = await api.post("/api/check_account", data=body, headers=basic(ADMIN))
+
+    assert answer.status == 400
 
 
 async def test_audit_log_has_the_beginning_of_long_arguments(
@@ -458,6 +547,8 @@ async def test_command_is_passed_on_for_admins_only(api: TestClient, fake: FakeM
     )
     assert await call(api, ADMIN, "v0/registered_users", host="example.org") == (200, ["alice"])
     assert (await call(api, ALICE, "registered_users", host="example.org"))[0] == 403
+    twice = await api.get("/api/registered_users?host=a&host=b", headers=basic(ADMIN))
+    assert (twice.status, (await twice.json())["error"]) == (400, "invalid_parameter")
     assert [path for path, _ in fake.requests] == ["registered_users/v3", "registered_users/v0"]
 
 
@@ -465,7 +556,7 @@ async def test_command_is_passed_on_for_admins_only(api: TestClient, fake: FakeM
     "permissions", [replace(PERMISSIONS, passed_on=("delete_old_users",))], ids=["passed on"]
 )
 async def test_dry_run_of_a_command_that_is_passed_on_does_nothing(
-    api: TestClient, fake: FakeModHttpApi
+    api: TestClient, fake: FakeModHttpApi, services: Services
 ) -> None:
     status, data = await call(api, ADMIN, "delete_old_users", "?dry_run=1", days=30)
 
@@ -474,6 +565,12 @@ async def test_dry_run_of_a_command_that_is_passed_on_does_nothing(
     assert (await call(api, ALICE, "delete_old_users", "?dry_run=1", days=30))[0] == 403
     assert (await call(api, ADMIN, "delete_old_users", "?confirm=1", days=30))[0] == 400
     assert fake.requests == []
+    entries = await services.storage.audit_log.entries(limit=9, before=None, subject=None)
+    assert [(entry.actor, entry.action, entry.detail) for entry in entries] == [
+        (ADMIN, "api delete_old_users refused", "invalid_parameter"),
+        (ALICE, "api delete_old_users refused", "passed-on"),
+        (ADMIN, "api delete_old_users", "dry run, passed-on"),
+    ]
 
 
 async def test_own_routes_go_before_commands(api: TestClient) -> None:

@@ -24,8 +24,13 @@ FOUND_SECONDS = 30.0
 #: Tokens that are remembered, by their hashes.
 FOUND_MAX = 10_000
 
-#: Scopes that allow calls of commands. Other ones are for single commands, or for logins.
-ADMIN_SCOPE, USER_SCOPE = "ejabberd:admin", "ejabberd:user"
+#: Scopes that allow calls of commands, and the scope for logins.
+ADMIN_SCOPE, USER_SCOPE, LOGIN_SCOPE = "ejabberd:admin", "ejabberd:user", "sasl_auth"
+
+#: The list has the scopes of a token without anything between them. Those of single commands could
+#: begin or end like others, so a token that has such a scope allows no calls here.
+_SCOPE = re.compile(f"{ADMIN_SCOPE}|{USER_SCOPE}|{LOGIN_SCOPE}")
+_SCOPES = re.compile(f"(?:{_SCOPE.pattern})*")
 
 _SECONDS = re.compile(r"(-?\d+) seconds")
 
@@ -65,7 +70,8 @@ class OauthTokens:
 
     def _remember(self, key: bytes, row: dict[str, Any]) -> OauthToken | None:
         match = _SECONDS.fullmatch(str(row["expires_in"]))
-        scopes = str(row["scope"])
+        text = str(row["scope"])
+        scopes = _SCOPE.findall(text) if _SCOPES.fullmatch(text) else []
         seconds = int(match[1]) if match else 0
         is_admin = ADMIN_SCOPE in scopes
         if seconds <= 0 or not (is_admin or USER_SCOPE in scopes):

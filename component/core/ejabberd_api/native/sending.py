@@ -22,9 +22,11 @@ from component.core.ejabberd_api.refusals import (
     ApiRefusal,
     Unreachable,
     bad_argument,
+    of_room,
 )
 from component.core.ejabberd_api.results import DONE
-from component.core.errors import BadRequest, Overloaded, TooLarge
+from component.core.errors import BadRequest, NotAuthorized, Overloaded, TooLarge
+from component.core.sessions.delivery import Undelivered
 from component.core.sessions.outgoing import BODY_MAX_BYTES, Outgoing, Text
 from component.core.sessions.sending import Sender
 from component.core.xml.jids import Jids, bare, domain, local, resource
@@ -35,10 +37,19 @@ CHAT = "chat"
 #: The role of occupants who have no voice in a moderated room (XEP-0045 section 5.1).
 _MUTE = "visitor"
 
+#: Characters that ejabberd escapes in texts, and by how many bytes they get longer.
+_ESCAPED = {"&": 4, "<": 3, ">": 3, '"': 5, "'": 5}
+
 NO_SESSION = (
     "Nobody can wait for this message: confirm and id are for messages of type chat and groupchat "
-    "that users send for themselves, and need sessions (tokens.key_file, sessions.enabled)."
+    "and need sessions (tokens.key_file, sessions.enabled)."
 )
+
+#: Seconds for which a confirmation of an archived message waits for a refusal: of a recipient on
+#: the same host, and of others. They are fixed, so that the time of the answer does not tell
+#: whether a recipient is online.
+REFUSAL_SECONDS = 1.0
+REMOTE_REFUSAL_SECONDS = 3.0
 
 
 class Outcome(StrEnum):
@@ -91,8 +102,14 @@ class SendingCommands:
         jids: Jids,
         sender: Sender | None,
         sign_in: SignIn,
+        *,
+        text_max_bytes: int,
     ) -> None:
-        """`sender` sends through sessions of users, None: there are none."""
+        """`sender` sends through sessions of users, None: there are none.
+
+        `text_max_bytes` is the greatest size of the texts of a message as XML.
+        """
+        self._text_max_bytes = text_max_bytes
         self._backend = backend
         self._rooms = rooms
         self._jids = jids
@@ -104,6 +121,7 @@ class SendingCommands:
 
         Raises ApiRefusal, Refused.
         """
+        self._require_archivable(call)
         way = await self._way(call)
         if way.is_by_session:
             return await self._send_by_session(call)
@@ -111,11 +129,23 @@ class SendingCommands:
 
     async def forecast(self, call: Call) -> str:
         """Return how a message would go out. Raises ApiRefusal, Refused if it would be refused."""
+        self._require_archivable(call)
         way = await self._way(call)
         if way.is_by_session:
             self._outgoing(call)
+            if way.sender != call.caller.jid:
+                await self._log_in(call, way.sender)
             return f"a session of {way.sender} that Muniment keeps"
         return f"ejabberd, as {way.sender}"
+
+    def _require_archivable(self, call: Call) -> None:
+        """Raise TooLarge for a text that no archive could have."""
+        size = sum(escaped_size(call.text(name)) for name in ("subject", "body"))
+        if size > self._text_max_bytes:
+            raise TooLarge(
+                f"subject and body: too long: together {size} bytes as XML, "
+                f"{self._text_max_bytes} at most"
+            )
 
     async def _way(self, call: Call) -> _Way:
         """Return how a message goes out. Raises ApiRefusal, Unreachable."""
@@ -172,11 +202,18 @@ class SendingCommands:
         message, sender = self._outgoing(call), self._sender
         if sender is None:
             raise _no_session()
-        await self._sign_in(call.caller.jid, call.password)
         user = User(bare(self._prepared(call, "from")))
+        await self._log_in(call, user.jid)
         may_be_repeated = call.options.message_id is not None
         try:
-            sent = await sender.send(user, message, may_be_repeated=may_be_repeated)
+            sent = await sender.send(
+                user,
+                message,
+                may_be_repeated=may_be_repeated,
+                refusal_seconds=self._refusal_seconds(call, message),
+            )
+        except Undelivered as failure:
+            raise (of_room(failure) if message.room else failure) from None
         except Overloaded as error:
             if may_be_repeated:
                 raise
@@ -192,9 +229,29 @@ class SendingCommands:
             is_repeated=not sent.is_new,
         )
 
+    async def _log_in(self, call: Call, owner: str) -> None:
+        """Let a session of the sender log in. Raises ApiRefusal, Refused."""
+        password = call.password if owner == call.caller.jid else None
+        try:
+            await self._sign_in(owner, password)
+        except NotAuthorized as error:
+            raise ApiRefusal(
+                409,
+                f"{owner} is signed in nowhere, so Muniment cannot send as this user.",
+                reason="no_session",
+                code=0,
+            ) from error
+
+    def _refusal_seconds(self, call: Call, message: Outgoing) -> float:
+        """Return how long a confirmation of an archived message waits for a refusal."""
+        if not call.options.is_confirmed or message.room is not None:
+            return 0.0
+        is_same_host = domain(message.to) == domain(self._prepared(call, "from"))
+        return REFUSAL_SECONDS if is_same_host else REMOTE_REFUSAL_SECONDS
+
     def _outgoing(self, call: Call) -> Outgoing:
         """Return the message as a session sends it. Raises ApiRefusal, TooLarge."""
-        if not self._has_session(call):
+        if self._sender is None:
             raise _no_session()
         if call.text("type") not in (CHAT, GROUPCHAT):
             raise bad_argument(NO_SESSION)
@@ -224,6 +281,12 @@ class SendingCommands:
             return self._jids.prepare(call.text(name))
         except BadRequest as error:
             raise bad_argument(f"{name}: {error.message}") from error
+
+
+def escaped_size(text: str) -> int:
+    """Return the bytes of a text in XML, as ejabberd writes it."""
+    size = len(text.encode())
+    return size + sum(text.count(character) * more for character, more in _ESCAPED.items())
 
 
 def _no_session() -> ApiRefusal:

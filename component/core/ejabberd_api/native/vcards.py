@@ -9,8 +9,9 @@ import asyncio
 from typing import Any
 
 from component.core.ejabberd_api.calls import Call
+from component.core.ejabberd_api.document import REFUSED
 from component.core.ejabberd_api.native.backend import Backend
-from component.core.ejabberd_api.refusals import ApiRefusal
+from component.core.ejabberd_api.refusals import INTERNAL, ApiRefusal
 
 #: The fields of the document: the element of a vCard, and the element in it, if there is one.
 FIELDS = {
@@ -28,8 +29,10 @@ FIELDS = {
     "URL": ("URL", ""),
 }
 
-#: Texts of ejabberd for a vCard, or a field, that does not exist.
-_MISSING = ("error_no_vcard_found", "error_no_value_found_in_vcard")
+_TEL = "TEL"
+
+#: Texts of ejabberd for a field, and for a vCard, that does not exist.
+_NO_FIELD, _NO_VCARD = "error_no_value_found_in_vcard", "error_no_vcard_found"
 
 
 class VcardCommands:
@@ -66,7 +69,7 @@ class VcardCommands:
         try:
             return await self._field(call, name)
         except ApiRefusal as refusal:
-            if refusal.message in _MISSING:
+            if refusal.message in (_NO_FIELD, _NO_VCARD):
                 return None
             raise
 
@@ -74,9 +77,15 @@ class VcardCommands:
         element, part = FIELDS.get(name, (name, ""))
         user, host = call.text("user"), call.text("host")
         if part:
-            reply = await self._backend.call(
-                "get_vcard2", user=user, host=host, name=element, subname=part
-            )
+            try:
+                reply = await self._backend.call(
+                    "get_vcard2", user=user, host=host, name=element, subname=part
+                )
+            except ApiRefusal as refusal:
+                if refusal.message != INTERNAL or element != _TEL:
+                    raise
+                # ejabberd crashes if the vCard has no phone number at all.
+                raise ApiRefusal(400, _NO_FIELD, reason=REFUSED) from refusal
         else:
             reply = await self._backend.call("get_vcard", user=user, host=host, name=element)
         return reply.get("content") if isinstance(reply, dict) else reply

@@ -82,9 +82,18 @@ class ArchiveCommands:
         return _preferences(await self._preferences.set(owner, row))
 
     async def erase(self, request: OwnRequest) -> int:
-        """Erase the archive of a user and all other data of the user."""
-        owner = request.account(self._jids)
-        removed = await self._archives.erasure.erase(owner, wait_seconds=self._erasure_seconds)
+        """Erase the archive of a user and all other data of the user.
+
+        With a peer, blank the messages of the conversation only.
+        """
+        owner, erasure = request.account(self._jids), self._archives.erasure
+        if request.text("with"):
+            peer = bare(self._prepared(request, "with"))
+            removed = await erasure.blank_conversation(
+                owner, peer, wait_seconds=self._erasure_seconds
+            )
+        else:
+            removed = await erasure.erase(owner, wait_seconds=self._erasure_seconds)
         if not removed.done:
             raise Conflict(f"The archive of {owner} is large: its erasure continues.")
         return DONE

@@ -7,7 +7,7 @@ from uuid import uuid4
 from component.core.access.principals import User
 from component.core.ejabberd_api.native.backend import VERSIONED_SINCE, Backend
 from component.core.ejabberd_api.own.request import OwnRequest, SignIn
-from component.core.ejabberd_api.refusals import ApiRefusal
+from component.core.ejabberd_api.refusals import ApiRefusal, of_room
 from component.core.ejabberd_api.results import DONE
 from component.core.errors import BadRequest, Conflict, NotAllowed, NotAuthorized
 from component.core.sessions.actions import SessionActions
@@ -78,7 +78,10 @@ class SessionCommands:
             if nick and nick.lower() != name:
                 raise BadRequest(f"nick: in rooms the session of {owner} has the nick {name}")
             await self._log_in(request, owner)
-            await self._actions.enter(User(owner), room)
+            try:
+                await self._actions.enter(User(owner), room)
+            except Undelivered as failure:
+                raise of_room(failure) from failure
             return DONE
         release = await self._backend.release()
         await self._backend.call(
