@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import settings
 from support import matrix
+
+from component.core.accounts import verifiers
 
 pytest_plugins = ["support.stores"]
 
@@ -21,6 +24,9 @@ def is_everything_required() -> bool:
 
 # No test trusts a public certificate. Each Muniment would take 0.1 s to read all of them.
 os.environ["SSL_CERT_FILE"] = os.devnull
+
+# At its full cost, Argon2id takes 30 ms for each password. The processes of Muniment have this cost.
+verifiers.hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("big", deadline=None, max_examples=5000)
