@@ -11,6 +11,7 @@ import pytest
 from argon2 import PasswordHasher
 from hypothesis import settings
 from support import matrix
+from support.command import preloading
 
 from component.core.accounts import verifiers
 
@@ -25,7 +26,7 @@ def is_everything_required() -> bool:
 # No test trusts a public certificate. Each Muniment would take 0.1 s to read all of them.
 os.environ["SSL_CERT_FILE"] = os.devnull
 
-# At its full cost, Argon2id takes 30 ms for each password. The processes of Muniment have this cost.
+# At its full cost, which the processes of Muniment have, Argon2id takes 30 ms for each password.
 verifiers.hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 settings.register_profile("default", deadline=None)
@@ -71,6 +72,13 @@ def _own_logging() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _preloading() -> Iterator[None]:
+    """Let our command start fast."""
+    with preloading():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import secrets
 import socket
-import sys
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from support.ejabberd import ROOT, Ejabberd
+from support.ejabberd import Ejabberd
 from support.ports import LOOPBACK, free_port
 from support.program import Program
 
@@ -70,8 +69,7 @@ class Muniment(Program):
     def begin(self) -> None:
         """Start without waiting for anything."""
         self.write_config()
-        command = [sys.executable, "-m", "component", "serve", "--config", str(self.config_path)]
-        self.launch(command, cwd=ROOT)
+        self.launch_muniment("serve", "--config", str(self.config_path))
 
     def set_option(self, section: str, key: str, value: object) -> None:
         """Change an option for the next start."""
