@@ -83,7 +83,7 @@ class Muniment(Program):
 
     def is_ready(self) -> bool:
         """Return whether Muniment reports that every part can do its work."""
-        connection = HTTPConnection(LOOPBACK, self.http_port, timeout=5)
+        connection = HTTPConnection(LOOPBACK, self.http_port, timeout=15)
         try:
             self._connect(connection)
             connection.request("GET", "/health/ready")
@@ -99,7 +99,7 @@ class Muniment(Program):
         path = str(self._options["http"].get("address", "")).partition("unix:")[2]
         if path:
             connection.sock = socket.socket(socket.AF_UNIX)
-            connection.sock.settimeout(5)
+            connection.sock.settimeout(15)
             connection.sock.connect(path)
 
     def configure(self, section: str, **options: object) -> None:

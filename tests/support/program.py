@@ -13,8 +13,8 @@ from typing import IO, Self
 
 from support.command import Process, start_command
 
-START_SECONDS = 30.0
-STOP_SECONDS = 15.0
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
 POLL_SECONDS = 0.02
 TAIL_LINES = 40
 

@@ -64,7 +64,7 @@ DELEGATION_1, DELEGATION_2 = "urn:xmpp:delegation:1", "urn:xmpp:delegation:2"
 PASSWORDS = Passwords()
 
 #: The longest wait of a test that fails, on a loaded machine.
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 30.0
 
 #: Long timeouts, so that the component sends no ping in tests of other features.
 PATIENCE = Timeouts(ping_interval=60.0, ping_timeout=60.0, reconnect_max=1.0, drain=5.0)
