@@ -33,6 +33,9 @@ MODULE = """
 import asyncio
 import gc
 
+#: Once is enough: Muniment ends alike beside every release of ejabberd.
+pytestmark = pytest.mark.newest_ejabberd
+
 def user_authentication(username, password, host):
     for task in gc.get_objects():
         if isinstance(task, asyncio.Task) and task.get_name() == username:

@@ -22,9 +22,6 @@ from support.stanzas import body_of
 
 from component.core.xml.times import format_time, now
 
-#: The link to ejabberd differs between releases.
-pytestmark = pytest.mark.every_ejabberd
-
 QUICK_PING = {
     "xmpp": {
         "ping_interval_seconds": 1,
@@ -36,6 +33,7 @@ DRAIN_SECONDS = 30
 RECONNECT_SECONDS = 30
 
 
+@pytest.mark.every_ejabberd
 async def test_archive_is_available_after_ejabberd_restarts(own_server: Server) -> None:
     alice = await exchange_messages(own_server)
 
@@ -47,6 +45,7 @@ async def test_archive_is_available_after_ejabberd_restarts(own_server: Server) 
         assert await mam.bodies(client) == ["hello", "hello yourself"]
 
 
+@pytest.mark.every_ejabberd
 @pytest.mark.parametrize("own_server", [QUICK_PING], indirect=True)
 async def test_frozen_server_is_noticed_and_reconnected(own_server: Server) -> None:
     """XEP-0199 section 4.2: the connection stays open, so only a ping shows the failure."""
@@ -59,6 +58,7 @@ async def test_frozen_server_is_noticed_and_reconnected(own_server: Server) -> N
     await exchange_messages(own_server)
 
 
+@pytest.mark.every_ejabberd
 async def test_muniment_started_before_ejabberd_connects_later(own_server: Server) -> None:
     await asyncio.to_thread(own_server.muniment.stop)
     await asyncio.to_thread(own_server.ejabberd.stop)
@@ -123,6 +123,7 @@ async def test_acknowledged_messages_survive_a_crash_under_load(
         assert len(set(archived)) == len(archived)
 
 
+@pytest.mark.every_ejabberd
 async def test_wrong_secret_ends_the_program(server: Server, tmp_path: Path) -> None:
     muniment = Muniment(tmp_path, server.ejabberd, options={"xmpp": {"secret": "wrong"}})
     muniment.begin()
@@ -133,6 +134,7 @@ async def test_wrong_secret_ends_the_program(server: Server, tmp_path: Path) -> 
     assert "Traceback" not in muniment.log
 
 
+@pytest.mark.newest_ejabberd
 async def test_second_process_on_the_same_archive_exits(server: Server, tmp_path: Path) -> None:
     database = server.muniment.folder / "muniment.db"
     second = Muniment(

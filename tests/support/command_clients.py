@@ -12,8 +12,8 @@ from typing import Any
 
 from slixmpp import ClientXMPP
 
-from support.command import COMMAND_SECONDS, command_line, run_command
-from support.ejabberd import ROOT, Account
+from support.command import COMMAND_SECONDS, run_command, start_command
+from support.ejabberd import Account
 from support.server import Server
 from support.slixmpp_client import slixmpp_client
 
@@ -75,12 +75,8 @@ def typed(server: Server, *arguments: str, answers: Sequence[str]) -> tuple[int,
     Returns its exit code, and the output on the terminal.
     """
     keyboard, screen = os.openpty()
-    process = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", *command_line(*_arguments(server, *arguments))],
-        cwd=ROOT,
-        stdin=screen,
-        stdout=screen,
-        stderr=screen,
+    process = start_command(
+        _arguments(server, *arguments), stdin=screen, stdout=screen, stderr=screen
     )
     os.close(screen)
     output, waiting = b"", [answer.encode() for answer in answers]

@@ -5,12 +5,14 @@ It is a program: `python -m support.preloaded FD`, with the socket over which re
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
 import signal
 import socket
 import sys
+import termios
 from contextlib import suppress
 
 # Modules are never freed.
@@ -73,6 +75,9 @@ def _become_command(files: list[int], environment: dict[str, str]) -> None:
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
+    if os.isatty(0):
+        # The terminal of the session, as for a command in a shell.
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.environ.clear()
     os.environ.update(environment)
     gc.enable()
