@@ -497,9 +497,7 @@ async def open_wire(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(server.close)
         storage = await stack.enter_async_context(
-            open_storage(
-                f"sqlite:{folder / 'archive.db'}", synchronous="normal", timeouts=timeouts
-            )
+            open_storage(f"sqlite:{folder / 'archive.db'}", synchronous="off", timeouts=timeouts)
         )
         accounts = source_of(OwnAccounts(storage.accounts, PASSWORDS, Hosts(hosts)))
         parts = compose(config, storage, Handlers(), accounts, spill)

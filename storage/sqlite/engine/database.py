@@ -75,9 +75,9 @@ class SqliteDatabase:
     ) -> SqliteDatabase:
         """Open the file, or create it.
 
-        `synchronous` is "full" (a commit survives a power cut) or "normal" (a commit survives a
-        crash of this process). Raises Locked, Unavailable, and StorageError for a file of another
-        program.
+        `synchronous` is "full" (a commit survives a power cut), "normal" (a commit survives a
+        crash of this process) or, for tests, "off" (the file may not survive a power cut). Raises
+        Locked, Unavailable, and StorageError for a file of another program.
         """
         database = cls(path, None if path == MEMORY else FileLock.take(path), timeouts)
         try:
@@ -94,12 +94,13 @@ class SqliteDatabase:
         self._writer = await self._connection(_WRITER_CACHE_KIB)
         await self._check_application()
         await self._writer.configure(
+            # First, because the other changes are commits too.
+            synchronous=synchronous,
             # A message of usual size fits a page of this size.
             page_size=8192,
             journal_mode="WAL",
             # A page that many commits change is then written to the file once for all of them.
             wal_autocheckpoint=_JOURNAL_PAGES,
-            synchronous=synchronous,
             # SQLite overwrites deleted content with zeros.
             secure_delete="ON",
         )
