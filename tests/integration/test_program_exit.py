@@ -19,6 +19,9 @@ from support.releases import Release
 from support.remote_data import session
 from support.server import Server
 
+#: Once is enough: Muniment ends alike beside every release of ejabberd.
+pytestmark = pytest.mark.newest_ejabberd
+
 #: A program whose store fails ends within this time, as docs/operations.md promises.
 END_SECONDS = 50.0
 
@@ -32,9 +35,6 @@ UNSLOWED = {"rate: 50000": "rate: 500000000", "burst_size: 500000": "burst_size:
 MODULE = """
 import asyncio
 import gc
-
-#: Once is enough: Muniment ends alike beside every release of ejabberd.
-pytestmark = pytest.mark.newest_ejabberd
 
 def user_authentication(username, password, host):
     for task in gc.get_objects():
