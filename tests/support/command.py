@@ -95,11 +95,17 @@ class _Preloaded:
             )
 
     def fork(
-        self, arguments: Sequence[str], environment: Mapping[str, str], files: Sequence[int]
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        files: Sequence[int],
     ) -> Forked:
-        """Run our command with these arguments; `files` are those of its standard streams."""
+        """Run our command in a folder; `files` are those of its standard streams."""
         status, written = os.pipe()
-        request = json.dumps({"arguments": arguments, "environment": dict(environment)})
+        request = json.dumps(
+            {"arguments": arguments, "environment": dict(environment), "folder": str(folder)}
+        )
         try:
             with self._lock:
                 socket.send_fds(self._socket, [request.encode()], [*files, written])
@@ -139,6 +145,7 @@ def start_command(
     stdout: int | IO[bytes],
     stderr: int | IO[bytes],
     environment: Mapping[str, str] | None = None,
+    folder: Path = ROOT,
 ) -> Process:
     """Start our command in a session of its own, which does not get Ctrl-C.
 
@@ -149,7 +156,7 @@ def start_command(
     if not _is_preloading:
         return subprocess.Popen(
             command_line(*arguments),
-            cwd=ROOT,
+            cwd=folder,
             env=environment,
             stdin=stdin,
             stdout=stdout,
@@ -159,13 +166,14 @@ def start_command(
     if _preloaded is None:
         _preloaded = _Preloaded()
     files = [file if isinstance(file, int) else file.fileno() for file in (stdin, stdout, stderr)]
-    return _preloaded.fork(arguments, environment, files)
+    return _preloaded.fork(arguments, environment, folder, files)
 
 
 def run_command(
     *arguments: str,
     stdin: str = "",
     environment: Mapping[str, str] | None = None,
+    folder: Path = ROOT,
     seconds: float = COMMAND_SECONDS,
 ) -> subprocess.CompletedProcess[str]:
     """Run our command to its end. Raises subprocess.TimeoutExpired."""
@@ -177,7 +185,12 @@ def run_command(
         read.write(stdin.encode())
         read.seek(0)
         process = start_command(
-            arguments, stdin=read, stdout=output, stderr=errors, environment=environment
+            arguments,
+            stdin=read,
+            stdout=output,
+            stderr=errors,
+            environment=environment,
+            folder=folder,
         )
         try:
             code = process.wait(seconds)

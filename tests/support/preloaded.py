@@ -40,6 +40,7 @@ def wait_for_request(fd: int) -> list[str]:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             request = json.loads(data)
             _fork_command(requests, files)
+            os.chdir(request["folder"])
             _become_command(files, request["environment"])
             return list(request["arguments"])
         for file in files:
