@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench check lint format clean environment
+.PHONY: help setup run test bench check lint format clean environment linters tests
 
 BIN := .venv/bin
 
@@ -26,7 +26,10 @@ run: ## Install what is missing, then show ejabberd and Muniment at work; EJABBE
 test: export REQUIRE_ALL = 1
 test: ## Install what is missing, then run every check and every test; nothing may be skipped
 	@scripts/install test
-	@$(MAKE) --no-print-directory lint
+	@# Side by side: the tests wait half of the time.
+	@$(MAKE) --no-print-directory --jobs=2 linters tests
+
+tests:
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 bench: ## Install what is missing, then measure Muniment beside its peers: ARGS=--short, --publish
@@ -37,7 +40,9 @@ check: lint ## Run the checks and the tests that need no ejabberd
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile \
 		tests/unit tests/contract tests/property tests/conformance
 
-lint: environment ## Check format, style, types and layers
+lint: environment linters ## Check format, style, types and layers
+
+linters:
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import settings
 from support import matrix
+from support.command import preloading
+
+from component.core.accounts import verifiers
 
 pytest_plugins = ["support.stores"]
 
@@ -22,10 +27,13 @@ def is_everything_required() -> bool:
 # No test trusts a public certificate. Each Muniment would take 0.1 s to read all of them.
 os.environ["SSL_CERT_FILE"] = os.devnull
 
+# At its full cost, which the processes of Muniment have, Argon2id takes 30 ms for each password.
+verifiers.hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+
 settings.register_profile("default", deadline=None)
 settings.register_profile("big", deadline=None, max_examples=5000)
-# The whole suite tries the same examples at each run.
-settings.register_profile("whole", deadline=None, derandomize=True)
+# The whole suite tries the same examples at each run, so that more of them would find nothing new.
+settings.register_profile("whole", deadline=None, derandomize=True, max_examples=50)
 _default = "whole" if is_everything_required() else "default"
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", _default))
 
@@ -36,8 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the mark of tests that run on every version of ejabberd."""
-    config.addinivalue_line("markers", f"{matrix.MARK}: runs on every version of ejabberd")
+    """Declare the marks that choose the versions of ejabberd of a test."""
+    config.addinivalue_line("markers", f"{matrix.EVERY}: runs on every version of ejabberd")
+    config.addinivalue_line("markers", f"{matrix.NEWEST}: runs on the newest version only")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -57,6 +66,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         matrix.sort_for_workers(items)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Keep modules and tests out of the collections of garbage, which take a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 10)
+
+
 @pytest.fixture(autouse=True)
 def _own_logging() -> Iterator[None]:
     """Restore the logging after a test, because a program that runs in it configures logging."""
@@ -65,6 +82,13 @@ def _own_logging() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _preloading() -> Iterator[None]:
+    """Let our command start fast."""
+    with preloading():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 
 from storage.errors import ChangedMigration, NewerSchema
@@ -40,7 +41,8 @@ class Migration:
         statement = ""
         for line in self.sql.splitlines(keepends=True):
             statement += line
-            if sqlite3.complete_statement(statement):
+            # A trigger has semicolons inside.
+            if ";" in line and sqlite3.complete_statement(statement):
                 yield statement
                 statement = ""
         if statement.strip():
@@ -65,16 +67,22 @@ async def migrate(database: Database) -> None:
     async with database.read() as connection:
         pending_migrations = await pending(connection, database.name)
     for migration in pending_migrations:
-        async with database.write() as connection:
-            for statement in migration.statements():
-                for sql in database.schema(statement):
-                    await connection.execute(sql)
-            await connection.execute(
-                "INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3)",
-                migration.number,
-                migration.name,
-                migration.checksum,
-            )
+        await database.transact(partial(_apply, migration, database.schema))
+
+
+async def _apply(
+    migration: Migration, schema: Callable[[str], Sequence[str]], connection: Connection
+) -> None:
+    """Run the statements of a migration, as `Database.schema` gives them, and store its number."""
+    for statement in migration.statements():
+        for sql in schema(statement):
+            await connection.execute(sql)
+    await connection.execute(
+        "INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3)",
+        migration.number,
+        migration.name,
+        migration.checksum,
+    )
 
 
 async def pending(connection: Connection, engine: str) -> list[Migration]:

@@ -28,7 +28,7 @@ def store_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def storage(store_url: str) -> AsyncIterator[Storage]:
     """An empty store of each backend."""
-    async with open_storage(store_url) as storage:
+    async with open_storage(store_url, synchronous="off") as storage:
         yield storage
 
 
@@ -42,4 +42,4 @@ def archive(storage: Storage) -> Archive:
 def reopen(request: pytest.FixtureRequest) -> Open:
     """Return a function that opens the same store at each call."""
     url = request.getfixturevalue(BACKENDS[request.param])
-    return lambda: open_storage(url)
+    return lambda: open_storage(url, synchronous="off")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from itertools import product
 
 import pytest
 from support.builders import (
@@ -46,6 +48,25 @@ def mixed(count: int) -> list[NewMessage]:
     ]
 
 
+#: Filters, and whether each matches message n of `mixed`.
+FILTERS: list[tuple[Filter, Callable[[int], object]]] = [
+    (ANY, lambda n: True),
+    (Filter(peer=ROMEO), lambda n: n % 3 == 1),
+    (Filter(groupchat=True), lambda n: n % 3 == 2),
+    (Filter(groupchat=False), lambda n: n % 3 != 2),
+    (Filter(since=NOON + 100, until=NOON + 1200), lambda n: 100 <= n <= 1200),
+    (Filter(peer=BOB, since=NOON + 512), lambda n: n % 3 == 0 and n >= 512),
+    (Filter(peer=BOB, until=NOON + 511), lambda n: n % 3 == 0 and n <= 511),
+    (Filter(peer=BOB, resource="1"), lambda n: n % 3 == 0 and n % 2),
+    (Filter(peer_local="romeo"), lambda n: n % 3 == 1),
+    (Filter(peer=ROOM, groupchat=True), lambda n: n % 3 == 2),
+    (Filter(phrases=(Phrase(words=("odd",)),)), lambda n: n % 2),
+    (Filter(phrases=(Phrase(words=("odd",)),), peer=BOB), lambda n: n % 2 and n % 3 == 0),
+    (Filter(kinds=frozenset({Kind.MESSAGE})), lambda n: True),
+    (Filter(kinds=frozenset({Kind.RECEIPT})), lambda n: False),
+]
+
+
 async def test_page_without_request_has_no_count(archive: Archive) -> None:
     await archive.append(entries(3))
 
@@ -54,41 +75,26 @@ async def test_page_without_request_has_no_count(archive: Archive) -> None:
     assert (page.index, page.count) == (None, None)
 
 
-@pytest.mark.parametrize(
-    ("filter", "is_match"),
-    [
-        (ANY, lambda n: True),
-        (Filter(peer=ROMEO), lambda n: n % 3 == 1),
-        (Filter(groupchat=True), lambda n: n % 3 == 2),
-        (Filter(groupchat=False), lambda n: n % 3 != 2),
-        (Filter(since=NOON + 100, until=NOON + 1200), lambda n: 100 <= n <= 1200),
-        (Filter(peer=BOB, since=NOON + 512), lambda n: n % 3 == 0 and n >= 512),
-        (Filter(peer=BOB, until=NOON + 511), lambda n: n % 3 == 0 and n <= 511),
-        (Filter(peer=BOB, resource="1"), lambda n: n % 3 == 0 and n % 2),
-        (Filter(peer_local="romeo"), lambda n: n % 3 == 1),
-        (Filter(peer=ROOM, groupchat=True), lambda n: n % 3 == 2),
-        (Filter(phrases=(Phrase(words=("odd",)),)), lambda n: n % 2),
-        (Filter(phrases=(Phrase(words=("odd",)),), peer=BOB), lambda n: n % 2 and n % 3 == 0),
-        (Filter(kinds=frozenset({Kind.MESSAGE})), lambda n: True),
-        (Filter(kinds=frozenset({Kind.RECEIPT})), lambda n: False),
-    ],
-)
-@pytest.mark.parametrize("backwards", [False, True])
 async def test_counted_page_has_its_index_and_count(
-    archive: Archive, filter: Filter, is_match: object, backwards: bool
+    archive: Archive, subtests: pytest.Subtests
 ) -> None:
     rows = mixed(SEVERAL_BUCKETS)
     await archive.append(rows)
-    matching = [row for n, row in enumerate(rows) if is_match(n)]  # type: ignore[operator]
     ids = [stored.id for stored in (await everything(archive)).messages]
-    place = {"before": ids[1030]} if backwards else {"after": ids[515]}
-    page = await archive.page(ALICE, filter, limit=5, backwards=backwards, counted=True, **place)
+    for (filter, is_match), backwards in product(FILTERS, (False, True)):
+        with subtests.test(filter=filter, backwards=backwards):
+            matching = [row for n, row in enumerate(rows) if is_match(n)]
+            place = {"before": ids[1030]} if backwards else {"after": ids[515]}
+            page = await archive.page(
+                ALICE, filter, limit=5, backwards=backwards, counted=True, **place
+            )
 
-    behind = [n for n, row in enumerate(matching) if row.at > NOON + 515]
-    in_front = [n for n, row in enumerate(matching) if row.at < NOON + 1030]
-    positions = in_front[-5:] if backwards else behind[:5]
-    assert texts(page) == texts([matching[n] for n in positions])
-    assert (page.index, page.count) == (positions[0] if positions else None, len(matching))
+            behind = [n for n, row in enumerate(matching) if row.at > NOON + 515]
+            in_front = [n for n, row in enumerate(matching) if row.at < NOON + 1030]
+            positions = in_front[-5:] if backwards else behind[:5]
+            assert texts(page) == texts([matching[n] for n in positions])
+            index = positions[0] if positions else None
+            assert (page.index, page.count) == (index, len(matching))
 
 
 async def test_index_is_among_all_matches_not_after_an_id(archive: Archive) -> None:
@@ -146,7 +152,6 @@ async def test_late_messages_are_counted_by_their_time(archive: Archive) -> None
 # Index
 
 
-@pytest.mark.parametrize("index", [0, 1, 170, 171, 400, 432, 433, 434, 10_000_000, 2**62])
 @pytest.mark.parametrize(
     "filter",
     [
@@ -157,35 +162,41 @@ async def test_late_messages_are_counted_by_their_time(archive: Archive) -> None
     ],
     ids=["counters", "costly", "timed", "kinds"],
 )
-async def test_index_skips_matching_messages(archive: Archive, filter: Filter, index: int) -> None:
-    rows = mixed(SEVERAL_BUCKETS)
-    await archive.append(rows)
-    if index > 10_000 and (filter.peer_local or filter.kinds):
-        with pytest.raises(TooCostly):
-            await archive.page(ALICE, filter, limit=2, index=index)
-        return
-
-    page = await archive.page(ALICE, filter, limit=2, index=index, counted=True)
-
-    matching = rows[1::3]
-    assert texts(page) == texts(matching[index : index + 2])
-    assert page.complete is (index + 2 >= len(matching))
-    assert (page.index, page.count) == (index, len(matching))
-
-
-@pytest.mark.parametrize("index", [0, 1, 3, 300, 510, 511, 512, 513, 700])
-@pytest.mark.parametrize("first", [0, 1, 300, 511, 512, 513])
-async def test_index_begins_where_the_filter_does(
-    archive: Archive, first: int, index: int
+async def test_index_skips_matching_messages(
+    archive: Archive, subtests: pytest.Subtests, filter: Filter
 ) -> None:
     rows = mixed(SEVERAL_BUCKETS)
     await archive.append(rows)
-    id = (await archive.page(ALICE, ANY, limit=1, index=first)).messages[0].id
+    matching = rows[1::3]
+    for index in (0, 1, 170, 171, 400, 432, 433, 434, 10_000_000, 2**62):
+        with subtests.test(index=index):
+            if index > 10_000 and (filter.peer_local or filter.kinds):
+                with pytest.raises(TooCostly):
+                    await archive.page(ALICE, filter, limit=2, index=index)
+                continue
 
-    by_id = await archive.page(ALICE, Filter(after=id), limit=1, index=index)
-    by_time = await archive.page(ALICE, Filter(since=NOON + first + 1), limit=1, index=index)
+            page = await archive.page(ALICE, filter, limit=2, index=index, counted=True)
 
-    assert texts(by_id) == texts(by_time) == texts([rows[first + 1 + index]])
+            assert texts(page) == texts(matching[index : index + 2])
+            assert page.complete is (index + 2 >= len(matching))
+            assert (page.index, page.count) == (index, len(matching))
+
+
+async def test_index_begins_where_the_filter_does(
+    archive: Archive, subtests: pytest.Subtests
+) -> None:
+    rows = mixed(SEVERAL_BUCKETS)
+    await archive.append(rows)
+    firsts, indexes = (0, 1, 300, 511, 512, 513), (0, 1, 3, 300, 510, 511, 512, 513, 700)
+    for first, index in product(firsts, indexes):
+        with subtests.test(first=first, index=index):
+            [message] = (await archive.page(ALICE, ANY, limit=1, index=first)).messages
+
+            by_id = await archive.page(ALICE, Filter(after=message.id), limit=1, index=index)
+            later = Filter(since=NOON + first + 1)
+            by_time = await archive.page(ALICE, later, limit=1, index=index)
+
+            assert texts(by_id) == texts(by_time) == texts([rows[first + 1 + index]])
 
 
 async def test_index_skips_gaps_of_sequences(archive: Archive) -> None:

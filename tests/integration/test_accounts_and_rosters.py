@@ -26,6 +26,9 @@ from support.remote_data import session
 from support.server import Server
 from support.slixmpp_client import logs_in, slixmpp_client
 
+#: Once is enough: Muniment keeps the accounts and rosters.
+pytestmark = pytest.mark.newest_ejabberd
+
 ANN = Account("ann", "one.test", "typed: pencil ü")
 ITEM = "{jabber:iq:roster}item"
 

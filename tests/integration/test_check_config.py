@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from support import mam
-from support.ejabberd import ROOT
+from support.command import run_command
 from support.server import Server
 
 #: The answers of ejabberd differ between releases.
@@ -17,14 +16,7 @@ pytestmark = pytest.mark.every_ejabberd
 
 def check(config: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run `muniment check-config` with a configuration."""
-    return subprocess.run(
-        [sys.executable, "-m", "component", "check-config", "--config", str(config), *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_command("check-config", "--config", str(config), *options)
 
 
 def rewritten(server: Server, folder: Path, *changes: tuple[str, str]) -> Path:

@@ -23,8 +23,8 @@ from support.releases import Release
 #: What alice sends over HTTP.
 SENT = "I have asked it, by curl, and here they are."
 
-#: The demo runs on each release. The time limit covers the wait for demos of other workers.
-pytestmark = [pytest.mark.every_ejabberd, pytest.mark.timeout(400)]
+#: The time limit covers the wait for demos of other workers.
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +91,7 @@ def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
     assert processes_of(tmp_path) == []
 
 
+@pytest.mark.newest_ejabberd
 def test_demo_fails_on_an_empty_archive(tmp_path: Path, release: Release) -> None:
     """The demo of a checkout whose ejabberd copies no messages."""
     checkout = tmp_path / "checkout"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from typing import Any
 
 import pytest
 from support import mam
-from support.ejabberd import ROOT, Account, Ejabberd
+from support.command import run_command
+from support.ejabberd import Account, Ejabberd
 from support.external_component import connected
 from support.muniment import Muniment
 from support.pool import lent_ejabberd
@@ -78,16 +78,9 @@ class Patient:
         return faults(answer["findings"])
 
 
-def run(command: str, config: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def run(name: str, config: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a real command with a configuration."""
-    return subprocess.run(
-        [sys.executable, "-m", "component", command, "--config", str(config), *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    return run_command(name, "--config", str(config), *options)
 
 
 def faults(findings: list[dict[str, Any]]) -> dict[str, Any]:

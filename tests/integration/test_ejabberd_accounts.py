@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from support.command import run_command
 from support.command_clients import line
-from support.ejabberd import ROOT, Account, Ejabberd
+from support.ejabberd import Account, Ejabberd
 from support.muniment import Muniment
 from support.ports import LOOPBACK, free_port
 from support.releases import Release
@@ -287,14 +286,7 @@ async def test_account_requests_are_refused_without_configured_accounts(
 
 def test_check_config_reaches_ejabberd_for_accounts(muniment: Muniment) -> None:
     muniment.stop()
-    command = [sys.executable, "-m", "component", "check-config", "--config"]
-    check = subprocess.run(
-        [*command, str(muniment.config_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    check = run_command("check-config", "--config", str(muniment.config_path))
 
     assert check.returncode == 0, check.stdout
     assert "ok  accounts: ejabberd at " in check.stdout

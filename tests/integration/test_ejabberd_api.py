@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from support.ejabberd import ROOT, Account
+from support.command import run_command
+from support.ejabberd import Account
 from support.ejabberd_api_server import ApiServer, Reply, api_server, post
 from support.ports import LOOPBACK, free_port
 from support.releases import Release
@@ -396,17 +395,9 @@ async def test_no_secret_reaches_the_audit_log_or_the_log(api: ApiServer) -> Non
 
 def doctor(folder: Path) -> dict[str, Any]:
     """Return the finding of `muniment doctor` about ejabberd's API."""
-    run = subprocess.run(
-        [
-            *(sys.executable, "-m", "component", "doctor", "--json"),
-            *("--config", str(folder / "muniment.toml")),
-        ],
-        capture_output=True,
-        cwd=ROOT,
-        text=True,
-    )
+    doctor = run_command("doctor", "--json", "--config", str(folder / "muniment.toml"))
     [finding] = [
-        item for item in json.loads(run.stdout)["findings"] if item["check"] == "ejabberd-api"
+        item for item in json.loads(doctor.stdout)["findings"] if item["check"] == "ejabberd-api"
     ]
     return finding
 

@@ -151,7 +151,7 @@ class Scene:
 
 async def eventually(is_true: Callable[[], Awaitable[bool]]) -> None:
     """Return when something is true that ejabberd does after its answer."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await is_true():  # noqa: ASYNC110 - ejabberd tells nobody
             await asyncio.sleep(0.1)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +10,8 @@ from uuid import uuid4
 
 import pytest
 from support import mam
-from support.ejabberd import ROOT, Account, Ejabberd
+from support.command import run_command
+from support.ejabberd import Account, Ejabberd
 from support.mam_payloads import archive_at
 from support.muniment import ACCOUNTS, Muniment, Options
 from support.ports import free_port
@@ -63,9 +62,10 @@ modules:
 def printed_options(muniment: Muniment, release: Release, *arguments: str) -> str:
     """Return the output of the real command for this configuration."""
     muniment.write_config()
-    command = [sys.executable, "-m", "component", "ejabberd-config", release.version]
-    command += ["--config", str(muniment.config_path), *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    config = str(muniment.config_path)
+    printed = run_command("ejabberd-config", release.version, "--config", config, *arguments)
+    assert printed.returncode == 0, printed.stderr
+    return printed.stdout
 
 
 def with_options(stock: str, options: str) -> str:

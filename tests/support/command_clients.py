@@ -6,23 +6,20 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from slixmpp import ClientXMPP
 
-from support.ejabberd import ROOT, Account
+from support.command import COMMAND_SECONDS, run_command, start_command
+from support.ejabberd import Account
 from support.server import Server
 from support.slixmpp_client import slixmpp_client
 
 ADMIN = "http://jabber.org/protocol/admin"
 BOSS = Account("boss", "one.test", "the password of the boss")
 OPERATORS = {"operators.boss": {"role": "admin", "jid": BOSS.jid}}
-
-#: Seconds for a command, which starts Python.
-SECONDS = 60.0
 
 
 class Operator:
@@ -62,15 +59,7 @@ async def operator(server: Server, account: Account = BOSS) -> AsyncIterator[Ope
 
 def line(server: Server, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run our command as an administrator does."""
-    return subprocess.run(
-        _written(server, *arguments),
-        cwd=ROOT,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    return run_command(*_arguments(server, *arguments), stdin=stdin)
 
 
 async def run_for_json(server: Server, *arguments: str, stdin: str = "") -> dict[str, Any]:
@@ -86,12 +75,8 @@ def typed(server: Server, *arguments: str, answers: Sequence[str]) -> tuple[int,
     Returns its exit code, and the output on the terminal.
     """
     keyboard, screen = os.openpty()
-    process = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", *_written(server, *arguments)],
-        cwd=ROOT,
-        stdin=screen,
-        stdout=screen,
-        stderr=screen,
+    process = start_command(
+        _arguments(server, *arguments), stdin=screen, stdout=screen, stderr=screen
     )
     os.close(screen)
     output, waiting = b"", [answer.encode() for answer in answers]
@@ -101,10 +86,9 @@ def typed(server: Server, *arguments: str, answers: Sequence[str]) -> tuple[int,
             if waiting and output.endswith(b": "):
                 os.write(keyboard, waiting.pop(0))
     os.close(keyboard)
-    return process.wait(SECONDS), output.decode()
+    return process.wait(COMMAND_SECONDS), output.decode()
 
 
-def _written(server: Server, *arguments: str) -> list[str]:
+def _arguments(server: Server, *arguments: str) -> list[str]:
     name, *options = arguments
-    config = str(server.muniment.config_path)
-    return [sys.executable, "-m", "component", name, "--config", config, *options]
+    return [name, "--config", str(server.muniment.config_path), *options]

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from support.command import ROOT
 from support.ports import answers, free_port
 from support.program import Program
 from support.releases import Release
 
-ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "ejabberd.yml.example"
 
 #: Lines of the example for the releases that know them.

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import ClientResponse, ClientSession
 
-SECONDS = 15.0
+SECONDS = 30.0
 
 
 class Events:

@@ -179,11 +179,11 @@ async def gateway_world(
         pager_of(web, services),
         services.followers,
     )
-    sender = Sender(server, reader, taken_seconds=0.5, archived_seconds=0.5)
+    sender = Sender(server, reader, taken_seconds=2.0, archived_seconds=2.0)
     signing_in = replace(with_sign_in(services), sender=sender, hosts=Hosts([HOST]))
     sessions = FakeSessions(SessionChanges(services.journal))
     sessions.catch_up(services)
-    signing_in = replace(signing_in, session_actions=SessionActions(sessions, taken_seconds=0.5))
+    signing_in = replace(signing_in, session_actions=SessionActions(sessions, taken_seconds=2.0))
     return GatewayWorld(with_gateway(signing_in, web, sessions), web, sessions, server)
 
 

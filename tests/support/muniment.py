@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import secrets
 import socket
-import sys
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from support.ejabberd import ROOT, Ejabberd
+from support.ejabberd import Ejabberd
 from support.ports import LOOPBACK, free_port
 from support.program import Program
 
@@ -70,8 +69,7 @@ class Muniment(Program):
     def begin(self) -> None:
         """Start without waiting for anything."""
         self.write_config()
-        command = [sys.executable, "-m", "component", "serve", "--config", str(self.config_path)]
-        self.launch(command, cwd=ROOT)
+        self.launch_muniment("serve", "--config", str(self.config_path))
 
     def set_option(self, section: str, key: str, value: object) -> None:
         """Change an option for the next start."""
@@ -85,7 +83,7 @@ class Muniment(Program):
 
     def is_ready(self) -> bool:
         """Return whether Muniment reports that every part can do its work."""
-        connection = HTTPConnection(LOOPBACK, self.http_port, timeout=5)
+        connection = HTTPConnection(LOOPBACK, self.http_port, timeout=15)
         try:
             self._connect(connection)
             connection.request("GET", "/health/ready")
@@ -101,7 +99,7 @@ class Muniment(Program):
         path = str(self._options["http"].get("address", "")).partition("unix:")[2]
         if path:
             connection.sock = socket.socket(socket.AF_UNIX)
-            connection.sock.settimeout(5)
+            connection.sock.settimeout(15)
             connection.sock.connect(path)
 
     def configure(self, section: str, **options: object) -> None:

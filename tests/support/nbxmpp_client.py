@@ -18,7 +18,7 @@ from nbxmpp.protocol import JID
 from nbxmpp.structs import StanzaHandler
 from nbxmpp.task import Task
 
-SECONDS = 20
+SECONDS = 40
 
 
 class Reader:

@@ -35,7 +35,7 @@ def free_port(preferred: int = 0) -> int:
 def answers(port: int) -> bool:
     """Return whether a program accepts connections on a port."""
     try:
-        socket.create_connection((LOOPBACK, port), timeout=1).close()
+        socket.create_connection((LOOPBACK, port), timeout=5).close()
     except OSError:
         return False
     return True

@@ -11,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
-START_SECONDS = 30.0
-STOP_SECONDS = 15.0
+from support.command import Process, start_command
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
 POLL_SECONDS = 0.02
 TAIL_LINES = 40
 
@@ -28,7 +30,7 @@ class Program:
         """`log` is appended to, over all starts."""
         self.name = name
         self.log_path = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -144,6 +146,11 @@ class Program:
                 start_new_session=True,
             )
 
+    def launch_muniment(self, *arguments: str) -> None:
+        """Start our command."""
+        with self.log_path.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            self._process = start_command(arguments, stdin=nothing, stdout=log, stderr=log)
+
     @property
     def stdin(self) -> IO[bytes]:
         """The standard input of the process, if `launch` made a pipe for it."""
@@ -151,7 +158,7 @@ class Program:
         assert stdin is not None
         return stdin
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Process:
         if self._process is None:
             raise self.failed("does not run")
         return self._process

@@ -33,7 +33,7 @@ from component.web.server.settings import Services, events_of
 from support.http_services import SETTINGS
 from support.ports import LOOPBACK
 
-SECONDS = 15.0
+SECONDS = 30.0
 
 CONTACT = "mailto:operator@example.org"
 

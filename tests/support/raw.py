@@ -17,7 +17,7 @@ from support.ports import LOOPBACK
 from support.stanzas import CLIENT, Refused, body_of, local_name
 
 CARBONS = "urn:xmpp:carbons:2"
-SECONDS = 10.0
+SECONDS = 30.0
 
 Predicate = Callable[[Element], bool]
 

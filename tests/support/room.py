@@ -92,6 +92,6 @@ async def joined_anew(client: Client, room: str, nick: str) -> None:
     """Enter a room that has just ended; repeat it, because an ending room loses stanzas."""
     for _ in range(5):
         with suppress(TimeoutError):
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(10):
                 return await client.join(room, nick)
     raise AssertionError(f"{room} cannot be entered")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +10,8 @@ from typing import Any
 
 from aiohttp import ClientSession, TCPConnector
 
-from support.ejabberd import ROOT, Account, Ejabberd
+from support.command import run_command
+from support.ejabberd import Account, Ejabberd
 from support.muniment import Muniment
 from support.ports import LOOPBACK, free_port
 from support.releases import Release
@@ -95,17 +94,13 @@ def sign_in_server(
 
 def token_lines(key: Path) -> str:
     """Create the key of access tokens, and return the lines for ejabberd.yml."""
-    return subprocess.run(
-        [sys.executable, "-m", "component", "token-key", "--config", "/dev/stdin"],
-        input=f"""
+    return run_command(
+        *("token-key", "--config", "/dev/stdin"),
+        stdin=f"""
             xmpp.jid = "archive.test"
             xmpp.hosts = ["one.test"]
             xmpp.secret = "for this test"
             http.enabled = false
             tokens.key_file = "{key}"
         """,
-        capture_output=True,
-        cwd=ROOT,
-        text=True,
-        check=True,
     ).stdout

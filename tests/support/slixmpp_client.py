@@ -15,7 +15,7 @@ from support.server import Server
 PLUGINS = ("xep_0030", "xep_0059", "xep_0280", "xep_0313")
 
 #: Maximum time of a login. Twenty logins at once may take more than 10 s on a busy machine.
-SECONDS = 30.0
+SECONDS = 60.0
 
 #: There is no TLS on loopback, without which slixmpp sends no passwords by default.
 ALLOWED = {"feature_mechanisms": {"unencrypted_plain": True, "unencrypted_scram": True}}

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from support.builders import entries
+from support.command import run_command
 from support.ports import free_port
 from support.shell_blocks import OPERATIONS
 
@@ -76,14 +77,7 @@ def write(path: Path, text: str = VALID) -> Path:
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "component", *arguments],
-        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2]), **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_command(*arguments, environment={**os.environ, **environ}, folder=Path.cwd())
 
 
 def test_version_is_printed() -> None:

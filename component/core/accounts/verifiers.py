@@ -40,7 +40,10 @@ _ARGON2ID_PREFIX = "$argon2id$"
 
 #: 19 MiB and two passes on one core: all users of a company can log in again within minutes, and a
 #: thief of the store needs as much for each guess.
-_hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, type=Type.ID)
+FULL_COST = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, type=Type.ID)
+
+#: Makes and checks verifiers of Argon2id. Tests whose subject is not this cost set a cheaper one.
+hasher = FULL_COST
 
 _HASHES = dict(SCRAM.values())
 _SCRAM_VERIFIER = re.compile(
@@ -61,7 +64,7 @@ class _ScramVerifier:
 def make(format_: str, password: str, iterations: int = ITERATIONS) -> str:
     """Return a new verifier with a random salt; `iterations` are those of SCRAM."""
     if format_ == ARGON2ID:
-        return _hasher.hash(password)
+        return hasher.hash(password)
     mechanism, hash_ = SCRAM[format_]
     salt = secrets.token_bytes(SALT_BYTES)
     keys = _scram_keys(hash_, password, salt, iterations)
@@ -73,7 +76,7 @@ def matches(verifier: str, password: str) -> bool:
     """Return whether a verifier was made from a password. Raises ValueError if it is invalid."""
     if verifier.startswith(_ARGON2ID_PREFIX):
         try:
-            return _hasher.verify(verifier, password)
+            return hasher.verify(verifier, password)
         except VerifyMismatchError:
             return False
         except Exception as error:
@@ -89,7 +92,7 @@ def is_current(verifier: str, format_: str) -> bool:
     Raises ValueError if it is no verifier.
     """
     if verifier.startswith(_ARGON2ID_PREFIX):
-        return format_ == ARGON2ID and not _hasher.check_needs_rehash(verifier)
+        return format_ == ARGON2ID and not hasher.check_needs_rehash(verifier)
     if format_ == ARGON2ID:
         return False
     scram = _parse_scram(verifier)

@@ -18,7 +18,7 @@ from typing import Any, Self, cast
 import aiosqlite
 
 from storage.errors import Rejected, StorageError, TookTooLong, Unavailable
-from storage.sql.database import Bound, Job, Result, Row
+from storage.sql.database import Bound, Connection, Job, Result, Row
 from storage.sqlite.engine.dialect import CACHED_SQL_MAX, translated
 from storage.sqlite.index import SqliteIndex
 
@@ -96,6 +96,15 @@ class SqliteConnection:
         `bounded`.
         """
         return await self._step(lambda connection: _drive(job(connection)))
+
+    async def configure(self, **pragmas: object) -> None:
+        """Set pragmas in this order."""
+
+        async def job(connection: Connection) -> None:
+            for name, value in pragmas.items():
+                await connection.execute(f"PRAGMA {name} = {value}")
+
+        await self.run(job)
 
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""

@@ -75,9 +75,9 @@ class SqliteDatabase:
     ) -> SqliteDatabase:
         """Open the file, or create it.
 
-        `synchronous` is "full" (a commit survives a power cut) or "normal" (a commit survives a
-        crash of this process). Raises Locked, Unavailable, and StorageError for a file of another
-        program.
+        `synchronous` is "full" (a commit survives a power cut), "normal" (a commit survives a
+        crash of this process) or, for tests, "off" (the file may not survive a power cut). Raises
+        Locked, Unavailable, and StorageError for a file of another program.
         """
         database = cls(path, None if path == MEMORY else FileLock.take(path), timeouts)
         try:
@@ -93,20 +93,22 @@ class SqliteDatabase:
     async def _connect(self, synchronous: str) -> None:
         self._writer = await self._connection(_WRITER_CACHE_KIB)
         await self._check_application()
-        # A message of usual size fits a page of this size.
-        await self._writer.execute("PRAGMA page_size = 8192")
-        await self._writer.execute("PRAGMA journal_mode = WAL")
-        # A page that many commits change is then written to the file once for all of them.
-        await self._writer.execute(f"PRAGMA wal_autocheckpoint = {_JOURNAL_PAGES}")
-        await self._writer.execute(f"PRAGMA synchronous = {synchronous}")
-        # SQLite overwrites deleted content with zeros.
-        await self._writer.execute("PRAGMA secure_delete = ON")
+        await self._writer.configure(
+            # First, because the other changes are commits too.
+            synchronous=synchronous,
+            # A message of usual size fits a page of this size.
+            page_size=8192,
+            journal_mode="WAL",
+            # A page that many commits change is then written to the file once for all of them.
+            wal_autocheckpoint=_JOURNAL_PAGES,
+            # SQLite overwrites deleted content with zeros.
+            secure_delete="ON",
+        )
         if self._path == MEMORY:
             return
         for readers, count in ((self._readers, READERS), (self._long_readers, LONG_READERS)):
             for _ in range(count):
-                reader = await self._connection(_READER_CACHE_KIB)
-                await reader.execute("PRAGMA query_only = ON")
+                reader = await self._connection(_READER_CACHE_KIB, query_only="ON")
                 if readers is self._readers:
                     await reader.count_steps()
                 readers.add(reader)
@@ -120,10 +122,10 @@ class SqliteDatabase:
             return
         raise StorageError(f"{self._path} is a database of another program")
 
-    async def _connection(self, cache_kib: int) -> SqliteConnection:
+    async def _connection(self, cache_kib: int, **pragmas: object) -> SqliteConnection:
         connection = await SqliteConnection.open(self._path, busy_seconds=self._timeouts.lock)
         self._connections.append(connection)
-        await connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+        await connection.configure(cache_size=-cache_kib, **pragmas)
         return connection
 
     @asynccontextmanager

@@ -184,7 +184,7 @@ async def test_server_sends_us_to_no_other_host() -> None:
         async with listening(answer) as (port, redirected):
             dns.set(STARTTLS, "SRV", [f"1 0 {port} here.test"])
             dns.set("here.test", "A", ["127.0.0.1"])
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(30):
                 assert await servers.authenticate("eve@far.test", "secret") is False
             await asyncio.sleep(0.2)
     assert len(redirected) == 1
@@ -196,7 +196,7 @@ async def test_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
     async with opened() as (dns, servers):
         for name in (STARTTLS, DIRECT):
             dns.silence(name)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await servers.authenticate("eve@far.test", "secret") is False
 
 

@@ -20,7 +20,7 @@ from component.core.retention.erasure import Erasure
 from component.web.server.settings import Services
 from storage.open import open_storage
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from storage.open import open_storage
 from storage.rows import ANY, Hold, Removed
 from storage.sql.store import SqlStorage
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class Town:

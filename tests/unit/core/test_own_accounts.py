@@ -145,8 +145,9 @@ async def test_outdated_verifier_is_renewed_at_login(
 
 
 async def test_unknown_account_takes_as_long_as_a_wrong_password(
-    storage: Storage,
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(verifiers, "hasher", verifiers.FULL_COST)
     worked = []
 
     class Counted(Passwords):

@@ -17,7 +17,7 @@ from storage.rows import ANY
 from storage.spill import Spill
 from storage.sql.store import SqlStorage
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 @pytest.fixture

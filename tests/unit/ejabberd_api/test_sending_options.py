@@ -60,7 +60,7 @@ async def api(
         pager_of(BOTH, services),
         services.followers,
     )
-    sender = Sender(server, reader, taken_seconds=0.5, archived_seconds=0.5)
+    sender = Sender(server, reader, taken_seconds=2.0, archived_seconds=2.0)
     sending = with_ejabberd_api(replace(services, sender=sender), fake)
     return await aiohttp_client(make_app(BOTH, sending, Listener.PUBLIC))
 

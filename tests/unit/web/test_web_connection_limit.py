@@ -25,7 +25,7 @@ from component.web.server.settings import Services
 HERE = (ip_network("127.0.0.1/32"),)
 ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 ELSEWHERE = "127.0.0.2"
-SECONDS = 10.0
+SECONDS = 30.0
 
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -25,7 +25,7 @@ FRIENDS = (
     RosterItem(jid=CAROL, name="Carol", subscription="to"),
 )
 ASKS = "<request xmlns='urn:xmpp:receipts'/>"
-SOON = 15.0
+SOON = 30.0
 
 
 async def client_of(aiohttp_client: AiohttpClient, world: GatewayWorld) -> OldClient:

@@ -29,8 +29,8 @@ from component.web.server.settings import Services
 #: The limits in these tests, and the longest delay of a limit on a busy machine.
 SHORT = 0.3
 LONG = 30.0
-AT_MOST = 10.0
-PATIENCE = 30.0
+AT_MOST = 30.0
+PATIENCE = 90.0
 
 HEAD = b"GET /api/archive?username=alice HTTP/1.1\r\nHost: x\r\nX-Api-Key: s3cret\r\n\r\n"
 POST = b"POST /api/archive HTTP/1.1\r\nHost: x\r\nX-Api-Key: s3cret\r\n"
@@ -74,7 +74,7 @@ async def until_closed(reader: asyncio.StreamReader) -> bytes:
     async with asyncio.timeout(AT_MOST):
         try:
             return await reader.read()
-        except ConnectionResetError:
+        except ConnectionError:
             return b""
 
 
@@ -97,7 +97,7 @@ async def has_room_for(server: Server, callers: int) -> bool:
             writer.write(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
             try:
                 status_line = await reader.readline()
-            except ConnectionResetError:
+            except ConnectionError:
                 return False
             if b" 200 " not in status_line:
                 return False

@@ -48,7 +48,7 @@ async def sending_services(services: Services, server: EchoServer) -> Services:
         services.followers,
     )
     return replace(
-        signing_in, sender=Sender(server, reader, taken_seconds=0.5, archived_seconds=0.5)
+        signing_in, sender=Sender(server, reader, taken_seconds=2.0, archived_seconds=2.0)
     )
 
 

@@ -25,7 +25,7 @@ from storage.rows import Kind
 
 PATH = f"/api/v1/archives/{ALICE}/stream"
 SHORT = 0.05
-PATIENCE = 15.0
+PATIENCE = 30.0
 
 Follow = Callable[..., AbstractAsyncContextManager[Events]]
 
