@@ -19,8 +19,12 @@ async def open_postgres(url: str, options: PostgresOptions) -> AsyncIterator[Sql
     """Open a database as `storage.open.open_storage` says."""
     database = await PostgresDatabase.open(url, options)
     try:
+        if await database.has_tables() and await _pending(database):
+            database.refuse_migration()
         await migrate(database)
-        yield await open_store(database)
+        storage = await open_store(database)
+        await database.share()
+        yield storage
     finally:
         await database.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from component.core.errors import Conflict, Refused
-from component.core.store_errors import translated
+from component.core.store_errors import HELD, translated
 from component.core.xml import jids
 from storage.interface import HoldsStore
 from storage.rows import Hold
@@ -42,7 +42,7 @@ class Holds:
     def refuse_if_held(self, owner: str) -> None:
         """Raise Conflict if there is a legal hold on an archive."""
         if self.is_held(owner):
-            raise Conflict("There is a legal hold on this archive: nothing of it may be deleted.")
+            raise Conflict(HELD)
 
     async def set(self, hold: Hold) -> None:
         """Set a hold.

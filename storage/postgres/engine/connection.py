@@ -14,7 +14,9 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from storage.errors import Rejected, Unavailable
+from storage.postgres.engine.notifications import NOTIFY, payloads
 from storage.postgres.index import PostgresIndex
+from storage.processes import Topic
 from storage.sql.database import Bound, Row
 
 #: Errors that the values of a statement cause.
@@ -76,8 +78,14 @@ class PostgresConnection:
 
     index = PostgresIndex()
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, channel: str = "") -> None:
+        """`channel` is that of the processes that use the store; "": this one is alone."""
         self._driver = driver
+        self._channel = channel
+
+    @property
+    def driver(self) -> Driver:
+        return self._driver
 
     @property
     def is_closed(self) -> bool:
@@ -148,6 +156,12 @@ class PostgresConnection:
                 return taken
             count = bound.expect(rows, ROWS_MAX)
         return rows
+
+    async def notify(self, topic: Topic, keys: Iterable[str] = ()) -> None:
+        """Tell the other processes of a change, once the transaction is committed."""
+        if self._channel:
+            for payload in payloads(topic, keys):
+                await self.execute(NOTIFY, self._channel, payload)
 
     async def begin(self, options: str = "") -> None:
         """Begin a transaction."""

@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
+from storage.processes import Topic
 from storage.rows import AuditEntry, Batch, Kind, NewMessage, Relation
 from storage.sql.database import Connection
 from storage.sql.index import Target
@@ -15,6 +16,7 @@ from storage.sql.messages import conversations, lateness, references, retraction
 from storage.sql.messages.counter_updates import CounterDelta, count_up
 from storage.sql.messages.ids import Ids
 from storage.sql.messages.owners import Counters, Owners
+from storage.sql.retention import erasures
 
 _COLUMNS = (
     "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml, stanza_id"
@@ -44,6 +46,14 @@ SELECT archive.owner, archive.stanza_id
 FROM jsonb_to_recordset($1) AS named (owner bigint, stanza_id text)
     CROSS JOIN archive /* INDEXED BY archive_stanza_id */
 WHERE archive.owner = named.owner AND archive.stanza_id = named.stanza_id
+"""
+
+# Another process gets copies of the same messages.
+_WRITTEN = """
+SELECT new.jid, new.dedup_key
+FROM unnest(CAST($1 AS text[]), CAST($2 AS bytea[])) AS new (jid, dedup_key)
+    JOIN owners ON owners.jid = new.jid
+    JOIN archive ON archive.owner = owners.number AND archive.dedup_key = new.dedup_key
 """
 
 _UPDATE_OWNER = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
@@ -78,9 +88,11 @@ class _InsertRow(NamedTuple):
 class Appender:
     """Writes batches inside transactions of its caller."""
 
-    def __init__(self, owners: Owners, ids: Ids) -> None:
+    def __init__(self, owners: Owners, ids: Ids, *, is_shared: bool = False) -> None:
+        """`is_shared` says whether other processes write the same messages."""
         self._owners = owners
         self._ids = ids
+        self._is_shared = is_shared
 
     async def write(self, connection: Connection, batch: Batch) -> None:
         """Write a batch: messages in their order, and audit entries in theirs."""
@@ -88,6 +100,8 @@ class Appender:
         await _log(connection, [row for row in batch if isinstance(row, AuditEntry)])
 
     async def _append(self, connection: Connection, entries: list[NewMessage]) -> None:
+        if entries and self._is_shared:
+            entries = await _missing(connection, entries)
         if not entries:
             return
         counters = await self._owners.get_or_create(connection, {entry.owner for entry in entries})
@@ -107,6 +121,7 @@ class Appender:
             _UPDATE_OWNER,
             [(owner.number, owner.last_sequence, owner.latest_at) for owner in counters.values()],
         )
+        await connection.notify(Topic.ARCHIVES, counters)
 
     async def _with_unique_ids(
         self, connection: Connection, rows: list[_InsertRow]
@@ -158,6 +173,19 @@ class Appender:
                 for (number, sequence, e), target in zip(rows, row_targets, strict=True)
             ],
         )
+
+
+async def _missing(connection: Connection, entries: Sequence[NewMessage]) -> list[NewMessage]:
+    """Return the messages that no other process has written, and whose archive is not erased."""
+    jids, keys = [e.owner for e in entries], [e.dedup_key for e in entries]
+    written = {(row[0], bytes(row[1])) for row in await connection.fetch(_WRITTEN, jids, keys)}
+    erased_at = await erasures.times(connection, sorted(set(jids)))
+    return [
+        entry
+        for entry in entries
+        if (entry.owner, entry.dedup_key) not in written
+        and entry.at > erased_at.get(entry.owner, -1)
+    ]
 
 
 def _row(counters: Counters, entry: NewMessage) -> _InsertRow:

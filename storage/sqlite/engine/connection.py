@@ -18,6 +18,7 @@ from typing import Any, Self, cast
 import aiosqlite
 
 from storage.errors import Rejected, StorageError, TookTooLong, Unavailable
+from storage.processes import Topic
 from storage.sql.database import Bound, Job, Result, Row
 from storage.sqlite.engine.dialect import CACHED_SQL_MAX, translated
 from storage.sqlite.index import SqliteIndex
@@ -96,6 +97,9 @@ class SqliteConnection:
         `bounded`.
         """
         return await self._step(lambda connection: _drive(job(connection)))
+
+    async def notify(self, topic: Topic, keys: Iterable[str] = ()) -> None:
+        """Do nothing: one process uses a file."""
 
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
@@ -203,6 +207,9 @@ class InThread:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+
+    async def notify(self, topic: Topic, keys: Iterable[str] = ()) -> None:
+        """Do nothing: one process uses a file."""
 
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
