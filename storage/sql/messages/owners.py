@@ -59,7 +59,7 @@ class Owners:
         processes may erase archives (`is_shared`), numbers are not cached either.
         """
         self._is_only_writer = is_only_writer
-        self._is_shared = is_shared
+        self.is_shared = is_shared
         self._counters: LRUCache[str, Counters] = LRUCache(cached_max)
         self._numbers: LRUCache[str, int] = LRUCache(cached_max)  # of archives that are on disk
         self._erasures = 0
@@ -110,7 +110,7 @@ class Owners:
             number = int(rows[0][0])
             with self._lock:
                 # The row may have been read before the archive was erased.
-                if erasures == self._erasures and not self._is_shared:
+                if erasures == self._erasures and not self.is_shared:
                     self._numbers[owner] = number
         return number
 

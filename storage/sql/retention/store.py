@@ -250,7 +250,7 @@ class SqlRetention:
         # If no row was deleted, the files need not be rewritten.
         if deleted:
             await scrub.note(connection)
-        if self._database.is_shared:
+        if self._archive.owners.is_shared:
             await erasures.note(connection, owner)
             await connection.notify(Topic.ERASED, [owner])
         return removed
