@@ -25,8 +25,10 @@ class Rules:
 
     async def load(self) -> None:
         """Read the rules from the store. Raises StorageError."""
+        rules: defaultdict[str, dict[str, Rule]] = defaultdict(dict)
         for rule in await self._store.list():
-            self._rules[rule.owner][rule.peer] = rule
+            rules[rule.owner][rule.peer] = rule
+        self._rules = rules
 
     def of(self, owner: str) -> Mapping[str, Rule]:
         """Return the rules of an owner by peer; the key of the whole archive is ""."""

@@ -97,7 +97,8 @@ class Session:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
         self._ended.set()
-        driver, self._driver = self._driver, None
+        async with self._busy:
+            driver, self._driver = self._driver, None
         if driver is not None:
             with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
                 await driver.close(timeout=2)
@@ -125,7 +126,9 @@ class Session:
         return int(rows[0][0])
 
     async def note_disconnected(self) -> None:
-        await self._fetch(_DISCONNECT, self._name)
+        # After the end of the connection the name is not locked, which is enough.
+        if self._driver is not None:
+            await self._fetch(_DISCONNECT, self._name)
 
     async def _connect(self) -> None:
         with translated():
