@@ -35,8 +35,8 @@ _UNLOCK_MIGRATION = f"SELECT pg_advisory_unlock({MIGRATION_LOCK}, {_SCHEMA})"
 
 # Of the transactions of several processes, appends, which lock the rows of their owners, may run
 # beside each other; all others run alone, as those of one process do.
-_WRITE_ALONE = f"; SELECT pg_advisory_xact_lock({WRITE_LOCK}, {_SCHEMA})"
-_APPEND = f"; SELECT pg_advisory_xact_lock_shared({WRITE_LOCK}, {_SCHEMA})"
+_WRITE_ALONE = f"SELECT pg_advisory_xact_lock({WRITE_LOCK}, {_SCHEMA})"
+_APPEND = f"SELECT pg_advisory_xact_lock_shared({WRITE_LOCK}, {_SCHEMA})"
 
 #: A process that stops within a transaction holds up the others no longer than this.
 _SHARED_SETTINGS = {"idle_in_transaction_session_timeout": "10s"}
@@ -261,7 +261,9 @@ class PostgresDatabase:
         async with self._writer_free:
             writer = await self._open_writer()
             try:
-                await writer.begin(lock if self.is_shared else "")
+                await writer.begin()
+                if self.is_shared:
+                    await writer.execute(lock)
                 yield writer
                 await writer.execute("COMMIT")
             except BaseException:

@@ -28,12 +28,21 @@ _ON_CONFLICT = "ON CONFLICT (owner, dedup_key) DO NOTHING"
 
 _INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
 
+# Without statistics PostgreSQL would take any index of the owner to look for a key. The next key
+# in order is in one index alone.
+_NEXT_KEY = """
+SELECT dedup_key FROM archive
+WHERE owner = {owner} AND archive.dedup_key >= {key} ORDER BY archive.dedup_key LIMIT 1
+"""
+
+_IS_NEW = f"coalesce(({_NEXT_KEY}) <> {{key}}, 1 = 1)"
+
 _INSERT_WITH_ALTERNATIVES = f"""
 INSERT INTO archive ({_COLUMNS})
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
-WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($13, $14))
+WHERE {_IS_NEW.format(owner="$1", key="$13")} AND {_IS_NEW.format(owner="$1", key="$14")}
 {_ON_CONFLICT}
-"""  # noqa: S608 - constant words
+"""
 
 _INSERTED = """
 SELECT archive.owner, archive.sequence
@@ -49,12 +58,11 @@ WHERE archive.owner = named.owner AND archive.stanza_id = named.stanza_id
 """
 
 # Another process gets copies of the same messages.
-_WRITTEN = """
-SELECT new.jid, new.dedup_key
+_NEXT_KEYS = f"""
+SELECT new.jid, new.dedup_key, ({_NEXT_KEY.format(owner="owners.number", key="new.dedup_key")})
 FROM unnest(CAST($1 AS text[]), CAST($2 AS bytea[])) AS new (jid, dedup_key)
     JOIN owners ON owners.jid = new.jid
-    JOIN archive ON archive.owner = owners.number AND archive.dedup_key = new.dedup_key
-"""
+"""  # noqa: S608 - constant words
 
 _UPDATE_OWNER = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
 
@@ -177,15 +185,21 @@ class Appender:
 
 async def _missing(connection: Connection, entries: Sequence[NewMessage]) -> list[NewMessage]:
     """Return the messages that no other process has written, and whose archive is not erased."""
-    jids, keys = [e.owner for e in entries], [e.dedup_key for e in entries]
-    written = {(row[0], bytes(row[1])) for row in await connection.fetch(_WRITTEN, jids, keys)}
-    erased_at = await erasures.times(connection, sorted(set(jids)))
+    keys = [(entry.owner, key) for entry in entries for key in _keys(entry)]
+    rows = await connection.fetch(_NEXT_KEYS, *map(list, zip(*keys, strict=True)))
+    written = {(jid, key) for jid, key, next_key in rows if key == next_key}
+    erased_at = await erasures.times(connection, sorted({entry.owner for entry in entries}))
     return [
         entry
         for entry in entries
-        if (entry.owner, entry.dedup_key) not in written
+        if written.isdisjoint((entry.owner, key) for key in _keys(entry))
         and entry.at > erased_at.get(entry.owner, -1)
     ]
+
+
+def _keys(entry: NewMessage) -> tuple[bytes, ...]:
+    """Return the keys under which the store may have a message."""
+    return entry.dedup_key, *(entry.alternative_keys or ())
 
 
 def _row(counters: Counters, entry: NewMessage) -> _InsertRow:
