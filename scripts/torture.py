@@ -29,7 +29,7 @@ from support.mam_payloads import archive_query
 from support.muniment import Muniment
 from support.postgres import FAST, Postgres
 from support.processes import Processes
-from support.raw import Client
+from support.raw import Client, Lost
 from support.releases import unpacked
 from support.stanzas import Refused
 
@@ -62,6 +62,8 @@ class Answers:
     async def _ask(self, client: Client, sent_at: float) -> None:
         try:
             await client.ask("set", archive_query(max=1, before=""), seconds=EJABBERD_SECONDS)
+        except Lost:
+            return  # the client has logged out
         except Refused:
             if time.monotonic() - sent_at < LOST_SECONDS:
                 self.refused += 1
