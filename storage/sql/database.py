@@ -93,6 +93,10 @@ class Connection(Protocol):
         """Run a query and return its rows, with a bound only the rows that it takes."""
         ...
 
+    async def fetch_replanned(self, sql: str, *values: object) -> list[Row]:
+        """Run a query with a plan for the tables as they are now."""
+        ...
+
     async def notify(self, topic: Topic, keys: Iterable[str] = ()) -> None:
         """Tell the other processes of a change, once the transaction is committed."""
         ...

@@ -145,6 +145,13 @@ class PostgresConnection:
             async with self._driver.transaction(readonly=True):
                 return await self._fetch_within(bound, sql, values)
 
+    async def fetch_replanned(self, sql: str, *values: object) -> list[Row]:
+        """Run a query with a plan for the tables as they are now."""
+        with translated():
+            # A statement that the driver keeps may have the plan of an empty table, by which
+            # PostgreSQL would read the whole of a large archive.
+            return cast(list[Row], await (await self._driver.prepare(sql)).fetch(*values))
+
     async def _fetch_within(self, bound: Bound, sql: str, values: tuple[object, ...]) -> list[Row]:
         cursor = await self._driver.cursor(sql, *values)
         rows: list[Row] = []

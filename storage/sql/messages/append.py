@@ -28,21 +28,12 @@ _ON_CONFLICT = "ON CONFLICT (owner, dedup_key) DO NOTHING"
 
 _INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
 
-# Without statistics PostgreSQL would take any index of the owner to look for a key. The next key
-# in order is in one index alone.
-_NEXT_KEY = """
-SELECT dedup_key FROM archive
-WHERE owner = {owner} AND archive.dedup_key >= {key} ORDER BY archive.dedup_key LIMIT 1
-"""
-
-_IS_NEW = f"coalesce(({_NEXT_KEY}) <> {{key}}, 1 = 1)"
-
 _INSERT_WITH_ALTERNATIVES = f"""
 INSERT INTO archive ({_COLUMNS})
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
-WHERE {_IS_NEW.format(owner="$1", key="$13")} AND {_IS_NEW.format(owner="$1", key="$14")}
+WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($13, $14))
 {_ON_CONFLICT}
-"""
+"""  # noqa: S608 - constant words
 
 _INSERTED = """
 SELECT archive.owner, archive.sequence
@@ -57,12 +48,17 @@ FROM jsonb_to_recordset($1) AS named (owner bigint, stanza_id text)
 WHERE archive.owner = named.owner AND archive.stanza_id = named.stanza_id
 """
 
-# Another process gets copies of the same messages.
-_NEXT_KEYS = f"""
-SELECT new.jid, new.dedup_key, ({_NEXT_KEY.format(owner="owners.number", key="new.dedup_key")})
+# Another process gets copies of the same messages. Without statistics PostgreSQL would take any
+# index of the owner for a comparison with the key; the next key in order is in one index alone.
+_NEXT_KEYS = """
+SELECT new.jid, new.dedup_key, (
+    SELECT dedup_key FROM archive
+    WHERE owner = owners.number AND archive.dedup_key >= new.dedup_key
+    ORDER BY archive.dedup_key LIMIT 1
+)
 FROM unnest(CAST($1 AS text[]), CAST($2 AS bytea[])) AS new (jid, dedup_key)
     JOIN owners ON owners.jid = new.jid
-"""  # noqa: S608 - constant words
+"""
 
 _UPDATE_OWNER = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
 
@@ -113,6 +109,8 @@ class Appender:
         if not entries:
             return
         counters = await self._owners.get_or_create(connection, {entry.owner for entry in entries})
+        if self._is_shared:
+            entries = await _with_one_key(connection, entries)
         floors = [
             {"owner": owner.number, "sequence": owner.last_sequence} for owner in counters.values()
         ]
@@ -186,7 +184,7 @@ class Appender:
 async def _missing(connection: Connection, entries: Sequence[NewMessage]) -> list[NewMessage]:
     """Return the messages that no other process has written, and whose archive is not erased."""
     keys = [(entry.owner, key) for entry in entries for key in _keys(entry)]
-    rows = await connection.fetch(_NEXT_KEYS, *map(list, zip(*keys, strict=True)))
+    rows = await connection.fetch_replanned(_NEXT_KEYS, *map(list, zip(*keys, strict=True)))
     written = {(jid, key) for jid, key, next_key in rows if key == next_key}
     erased_at = await erasures.times(connection, sorted({entry.owner for entry in entries}))
     return [
@@ -194,6 +192,21 @@ async def _missing(connection: Connection, entries: Sequence[NewMessage]) -> lis
         for entry in entries
         if written.isdisjoint((entry.owner, key) for key in _keys(entry))
         and entry.at > erased_at.get(entry.owner, -1)
+    ]
+
+
+async def _with_one_key(connection: Connection, entries: list[NewMessage]) -> list[NewMessage]:
+    """Return the messages without those that the locked archives have under an alternative key.
+
+    No message that is returned has alternative keys.
+    """
+    if not (several := [entry for entry in entries if entry.alternative_keys]):
+        return entries
+    missing = set(await _missing(connection, several))
+    return [
+        entry._replace(alternative_keys=None)
+        for entry in entries
+        if not entry.alternative_keys or entry in missing
     ]
 
 

@@ -101,6 +101,10 @@ class SqliteConnection:
     async def notify(self, topic: Topic, keys: Iterable[str] = ()) -> None:
         """Do nothing: one process uses a file."""
 
+    async def fetch_replanned(self, sql: str, *values: object) -> list[Row]:
+        """Run a query; SQLite plans each statement once."""
+        return await self.fetch(sql, *values)
+
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
         await self.fetch(sql, *values)
@@ -210,6 +214,10 @@ class InThread:
 
     async def notify(self, topic: Topic, keys: Iterable[str] = ()) -> None:
         """Do nothing: one process uses a file."""
+
+    async def fetch_replanned(self, sql: str, *values: object) -> list[Row]:
+        """Run a query; SQLite plans each statement once."""
+        return await self.fetch(sql, *values)
 
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
