@@ -37,7 +37,7 @@ MIGRATION_LOCK, WRITE_LOCK, NAME_LOCK, LEASE_LOCK = range(STORE_LOCK + 1, STORE_
 
 #: The second key is that of a text, in a schema.
 _KEY = "hashtext(current_schema() || ' ' || CAST($1 AS text))"
-_LOCK_NAME = f"SELECT pg_try_advisory_lock({NAME_LOCK}, {_KEY})"
+LOCK_NAME = f"SELECT pg_try_advisory_lock({NAME_LOCK}, {_KEY})"
 _TRY_LEASE = f"SELECT pg_try_advisory_lock({LEASE_LOCK}, {_KEY})"
 _RELEASE = f"SELECT pg_advisory_unlock({LEASE_LOCK}, {_KEY})"
 
@@ -135,7 +135,7 @@ class Session:
             driver = await self._connect_driver()
         try:
             with translated():
-                if not await driver.fetchval(_LOCK_NAME, self._name):
+                if not await driver.fetchval(LOCK_NAME, self._name):
                     raise Locked(f"another process uses the database as {self._name}")
                 self.channel = await driver.fetchval(_CHANNEL)
                 await driver.add_listener(self.channel, self._hear)
