@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 #: Seconds between two attempts to get a lease, and between two signs of life of the connection.
 LEASE_SECONDS, BEAT_SECONDS = 0.2, 3.0
 
+#: Seconds that a statement of this connection may take; each of them is short.
+STATEMENT_SECONDS = 5.0
+
 #: Seconds between two notices that changes may be missed, while they cannot be heard.
 MISSED_SECONDS = 2.0
 
@@ -169,8 +172,6 @@ class Session:
                     await self._fetch(NOTIFY, self.channel, payload)
         except Unavailable as error:
             log.warning("the other processes cannot be heard: %s", error)
-            if self._driver is not None:
-                self._driver.terminate()
             self._ended.set()
 
     async def _reconnect(self) -> None:
@@ -191,8 +192,13 @@ class Session:
             driver = self._driver
             if driver is None or driver.is_closed():
                 raise Unavailable("the store cannot be reached")
-            with translated():
-                return await driver.fetch(sql, *values)
+            try:
+                with translated():
+                    return await driver.fetch(sql, *values, timeout=STATEMENT_SECONDS)
+            except Unavailable:
+                # Whether the statement has taken a lease is not known.
+                driver.terminate()
+                raise
 
     async def _acquire(self, name: str) -> asyncio.Event:
         """Wait for a lease; return an event that is set when the lease is lost."""
@@ -227,7 +233,10 @@ class Session:
 
     def _tell(self, change: Change) -> None:
         for on_change in self._on_change:
-            on_change(change)
+            try:
+                on_change(change)
+            except Exception:
+                log.exception("a change of another process is not taken over: %s", change.topic)
 
 
 async def _first_of(*events: asyncio.Event) -> None:

@@ -21,11 +21,24 @@ async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
         yield wire
 
 
+class Given:
+    """Delegations of all virtual hosts, or of none."""
+
+    def __init__(self, event: asyncio.Event) -> None:
+        self._event = event
+
+    async def wait_delegated(self) -> None:
+        await self._event.wait()
+
+    def is_any_delegated(self) -> bool:
+        return self._event.is_set()
+
+
 @asynccontextmanager
 async def taking_turns(
     wire: Wire, processes: Processes, delegated: asyncio.Event, idle: asyncio.Event
 ) -> AsyncIterator[QueryTurn]:
-    turn = QueryTurn(processes, wire.connection, delegated.wait, idle)
+    turn = QueryTurn(processes, wire.connection, Given(delegated), idle)
     task = asyncio.create_task(turn.run())
     try:
         yield turn
