@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from itertools import pairwise
@@ -50,7 +51,8 @@ class Answers:
     """Measures for how long no archive query is answered."""
 
     def __init__(self) -> None:
-        self.refused = self.lost = 0  # a query is lost that was with a process which was killed
+        self.refused: Counter[str] = Counter()  # by the error
+        self.lost = 0  # queries that were with a process when it was killed
         self._answered: list[float] = []  # when each query was sent that was answered
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -67,9 +69,9 @@ class Answers:
             await client.ask("set", archive_query(max=1, before=""), seconds=EJABBERD_SECONDS)
         except Lost:
             return  # the client has logged out
-        except Refused:
+        except Refused as error:
             if time.monotonic() - sent_at < LOST_SECONDS:
-                self.refused += 1
+                self.refused[str(error)] += 1
             else:
                 self.lost += 1
         else:
@@ -203,8 +205,8 @@ async def torture(processes: Processes, seconds: float, rate: float) -> bool:
             f" {len(kills)} killed, {len(stops)} stopped"
         )
         print(
-            f"queries: {answers.count} answered, {answers.refused} refused, {answers.lost} with a"
-            " process when it was killed"
+            f"queries: {answers.count} answered, {answers.lost} with a process when it was killed,"
+            f" refused: {dict(answers.refused)}"
         )
         delays = answers.delays([*kills, *stops])
         print(
