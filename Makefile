@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench check lint format clean environment linters tests
+.PHONY: help setup run test bench torture check lint format clean environment linters tests
 
 BIN := .venv/bin
 
@@ -35,6 +35,10 @@ tests:
 bench: ## Install what is missing, then measure Muniment beside its peers: ARGS=--short, --publish
 	@scripts/install bench
 	PYTHONPATH=tests $(BIN)/python -m benchmarks run $(ARGS)
+
+torture: ## Kill and start three processes on one PostgreSQL for two minutes: ARGS="--ejabberd 23.01"
+	@scripts/install test
+	$(BIN)/python scripts/torture.py $(ARGS)
 
 check: lint ## Run the checks and the tests that need no ejabberd
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile \

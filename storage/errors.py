@@ -15,6 +15,10 @@ class Expired(StorageError):
     """Events behind this cursor are not known any more, or never were."""
 
 
+class Held(StorageError):
+    """There is a legal hold on this archive, so nothing of it is deleted."""
+
+
 class TooCostly(StorageError):
     """The store would have to read most of an archive to find this."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from storage.processes import Processes
 from storage.rows import (
     Account,
     ArchivedMessage,
@@ -186,7 +187,10 @@ class Archive(Protocol):
 
 
 class Retention(Protocol):
-    """Deletes and blanks messages. Each call is one short transaction, except where it says so."""
+    """Deletes and blanks messages. Each call is one short transaction, except where it says so.
+
+    Nothing of an archive under a legal hold is removed: the same transaction asks for holds.
+    """
 
     async def usage(
         self, *, domain: str | None = None, after: str = "", limit: int = 100
@@ -230,14 +234,14 @@ class Retention(Protocol):
         ...
 
     async def blank(self, owner: str, id: str) -> Removed:
-        """Blank one message. Raises NotFound."""
+        """Blank one message. Raises NotFound, Held."""
         ...
 
     async def erase(self, owner: str, *, limit: int) -> Removed:
         """Delete up to `limit` messages, and with the last one all other rows about the owner.
 
         The other rows are preferences, rules, offline stanzas, affiliations and the journal; holds
-        and the audit log stay. The ids of the erased archive are never used again.
+        and the audit log stay. The ids of the erased archive are never used again. Raises Held.
         """
         ...
 
@@ -662,6 +666,11 @@ class Storage(Protocol):
 
     @property
     def push(self) -> PushStore: ...
+
+    @property
+    def processes(self) -> Processes:
+        """The processes that use this store."""
+        ...
 
     async def check(self) -> None:
         """Raise Unavailable unless the store can be written."""

@@ -15,6 +15,7 @@ from component.config.sections import (
     Handlers,
     Operator,
     Sessions,
+    Storage,
     Tokens,
 )
 from component.config.tables import Table
@@ -39,6 +40,7 @@ def contradictions(tables: Sequence[Table], valid: Mapping[str, Section]) -> Ite
     xmpp, archive = valid.get("xmpp"), valid.get("archive")
     if isinstance(xmpp, Xmpp):
         yield from _hosts(tables, xmpp)
+        yield from _processes(valid, xmpp)
         if isinstance(archive, Archive):
             yield from _room_services(archive, xmpp)
     yield from _listeners(valid)
@@ -118,11 +120,19 @@ def _hosts(tables: Sequence[Table], xmpp: Xmpp) -> Iterator[Problem]:
             yield Problem(table.title, f"{text} (see xmpp.hosts)")
 
 
+def _processes(valid: Mapping[str, Section], xmpp: Xmpp) -> Iterator[Problem]:
+    storage = valid.get("storage")
+    if xmpp.processes and isinstance(storage, Storage) and not storage.is_postgresql:
+        yield Problem(
+            "xmpp.processes", "several processes need PostgreSQL: set storage.url to postgresql://"
+        )
+
+
 def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Problem]:
     for service in archive.room_services:
         if service in xmpp.hosts:
             yield Problem("archive.room_services", f"{service} is a virtual host (xmpp.hosts)")
-        if service == xmpp.jid:
+        if service in (xmpp.jid, *xmpp.processes):
             yield Problem("archive.room_services", f"{service} is the component itself (xmpp.jid)")
 
 
@@ -132,7 +142,7 @@ def _other_servers(valid: Mapping[str, Section]) -> Iterator[Problem]:
         return
     if isinstance(xmpp, Xmpp):
         for server in sessions.servers:
-            if server in (xmpp.jid, *xmpp.hosts):
+            if server in (xmpp.jid, *xmpp.processes, *xmpp.hosts):
                 yield Problem(
                     "sessions.servers", f"{server} is served here, and is no other server"
                 )

@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from component.config.network import Xmpp, queries_domain
 from component.config.sections import Config
 from component.config.types import PLACEHOLDER
 from component.core.ejabberd_options import NAME, NS_DISCO_INFO, NS_MAM, NS_PUBSUB, lines
@@ -28,6 +29,9 @@ ACCOUNT_COMMANDS = (
     "change_password",
     "unregister",
 )
+
+#: The acl and the access rule of the connections for queries, if there are several processes.
+QUERIES = f"{NAME}_queries"
 
 _VERSION = re.compile(r"(\d\d)\.(\d\d)(?:[-.+~].*)?")
 _WIDTH = 99
@@ -214,7 +218,7 @@ def _listeners(source: Source) -> Iterator[Block]:
                 "module": "ejabberd_service",
                 "global_routes": False,
                 "shaper": "none",
-                "hosts": {xmpp.jid: {"password": PLACEHOLDER}},
+                "hosts": {jid: {"password": PLACEHOLDER} for jid in _domains(xmpp)},
             }
         ],
     )
@@ -249,17 +253,38 @@ def _listening_address(host: str) -> str:
         return f"the IP address of {host}"
 
 
+def _domains(xmpp: Xmpp) -> tuple[str, ...]:
+    """Return the domains of the component: of several processes, two for each."""
+    processes = xmpp.processes or (xmpp.jid,)
+    return (*processes, *map(queries_domain, xmpp.processes))
+
+
 def _component_rules(config: Config) -> Iterator[Block]:
+    xmpp = config.xmpp
+    domains = _domains(xmpp)
     yield Block(
         place=("acl", NAME),
         comment="The component, so that the rules below can name it.",
-        value={"server": config.xmpp.jid},
+        value={"server": list(domains) if xmpp.processes else xmpp.jid},
     )
+    if xmpp.processes:
+        yield Block(
+            place=("acl", QUERIES),
+            comment="The connections for queries. One process at a time has one.",
+            value={"server": list(map(queries_domain, xmpp.processes))},
+        )
     yield Block(
         place=("access_rules", NAME),
         comment="The rule that only the component fulfils.",
         value={"allow": NAME},
     )
+    if xmpp.processes:
+        yield Block(
+            place=("access_rules", QUERIES),
+            comment="The rule that only the connections for queries fulfil: ejabberd delegates a "
+            "namespace to one connection, and another one must not keep it.",
+            value={"allow": QUERIES},
+        )
 
 
 def _has_api(config: Config) -> bool:
@@ -360,13 +385,13 @@ def _modules(release: Version, config: Config) -> Iterator[Block]:
     yield Block(
         place=("modules", "mod_service_log"),
         comment="Copies of all stanzas that users send and receive, for the archive.",
-        value={"loggers": [config.xmpp.jid]},
+        value={"loggers": list(config.xmpp.processes or (config.xmpp.jid,))},
     )
     yield Block(
         place=("modules", "mod_delegation"),
         comment="The component answers archive queries (XEP-0313) that users send to their own "
         "addresses, or to the domain of their server.",
-        value={"namespaces": {NS_MAM: {"access": NAME}}},
+        value={"namespaces": {NS_MAM: {"access": QUERIES if config.xmpp.processes else NAME}}},
     )
     yield Block(
         place=("modules", "mod_privilege"),

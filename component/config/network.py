@@ -86,6 +86,13 @@ class Xmpp(Section):
         description="Seconds that a stopping program spends on stanzas that have already arrived.",
     )
 
+    processes: tuple[Domain, ...] = Field(
+        default=(),
+        strict=False,
+        description="Several processes on one PostgreSQL: the domains of all of them, each the "
+        "xmpp.jid of one process. Empty: one process.",
+    )
+
     ignored_checks: tuple[ServerCheck, ...] = Field(
         default=(),
         strict=False,
@@ -103,6 +110,33 @@ class Xmpp(Section):
         if len(set(hosts)) < len(hosts):
             raise ValueError("a virtual host is listed twice")
         return hosts
+
+    @field_validator("processes")
+    @classmethod
+    def _with_this_one(cls, processes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """Refuse processes without this one, and domains that cannot be told apart."""
+        jid, hosts = info.data.get("jid"), info.data.get("hosts", ())
+        if not processes or jid is None:
+            return processes
+        if jid not in processes:
+            raise ValueError(f"{jid} is missing, the domain of this process (xmpp.jid)")
+        domains = (*processes, *map(queries_domain, processes))
+        if len(set(domains)) < len(domains):
+            raise ValueError("a process is listed twice")
+        for host in hosts:
+            if host in domains:
+                raise ValueError(f"{host} is a virtual host (xmpp.hosts)")
+        return processes
+
+    @property
+    def queries_jid(self) -> str:
+        """The domain of the connection that gets the delegated queries."""
+        return queries_domain(self.jid) if self.processes else self.jid
+
+
+def queries_domain(process: str) -> str:
+    """Return the domain of the connection on which one of several processes gets queries."""
+    return f"queries.{process}"
 
 
 #: Limits of each HTTP listener.

@@ -7,25 +7,40 @@ from contextlib import contextmanager
 
 from component.core.errors import (
     BadRequest,
+    Conflict,
     CursorExpired,
     ItemNotFound,
     NotImplementedHere,
     Overloaded,
     TakesTooLong,
 )
-from storage.errors import Busy, Expired, NotFound, Rejected, StorageError, TooCostly, TookTooLong
+from storage.errors import (
+    Busy,
+    Expired,
+    Held,
+    NotFound,
+    Rejected,
+    StorageError,
+    TooCostly,
+    TookTooLong,
+)
+
+HELD = "There is a legal hold on this archive: nothing of it may be deleted."
 
 
 @contextmanager
 def translated() -> Iterator[None]:
     """Translate an error of a store that the block raises.
 
-    Raises ItemNotFound, CursorExpired, NotImplementedHere, TakesTooLong, BadRequest or Overloaded.
+    Raises ItemNotFound, Conflict, CursorExpired, NotImplementedHere, TakesTooLong, BadRequest or
+    Overloaded.
     """
     try:
         yield
     except NotFound as error:
         raise ItemNotFound(f"no message of this archive has the id {str(error)[:40]}") from error
+    except Held as error:
+        raise Conflict(HELD) from error
     except Expired as error:
         raise CursorExpired from error
     except TooCostly as error:

@@ -59,7 +59,9 @@ def make_app(
         middlewares=[errors.middleware(), identify(limits)], client_max_size=limits.max_body_bytes
     )
     cors.allow(app, limits.cors_origins)
-    app[keys.guess_limit] = GuessLimit()
+    limits_of_all = services.limits
+    guesses = None if limits_of_all is None else limits_of_all.bucket(f"http {listener}")
+    app[keys.guess_limit] = GuessLimit(guesses)
     app[keys.refusal_log] = LogOnce()
     stream_limit = TaskLimit(limits.max_streams, limits.max_streams_per_caller)
     app[keys.stream_limit] = stream_limit

@@ -13,7 +13,7 @@ from component.config import Config
 from component.core.accounts.own import OwnAccounts
 from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import AccountSource, UnknownAccounts
-from component.core.accounts.throttle import NO_SECONDS, Throttled
+from component.core.accounts.throttle import NO_SECONDS, Throttled, TokenBucket
 from component.core.errors import Overloaded
 from component.core.hosts import Hosts
 from component.handlers.accounts import with_handlers
@@ -30,14 +30,17 @@ NOT_ASKED = (
 
 @asynccontextmanager
 async def accounts(
-    config: Config, storage: Storage, handlers: Handlers
+    config: Config, storage: Storage, handlers: Handlers, guesses: TokenBucket | None = None
 ) -> AsyncIterator[AccountSource]:
-    """Open the configured source of accounts, behind the functions of the operator's module."""
+    """Open the configured source of accounts, behind the functions of the operator's module.
+
+    `guesses` limits wrong passwords; None: this process has a limit of its own.
+    """
     async with AsyncExitStack() as stack:
         source = with_handlers(handlers, await _source(config, storage, stack))
         is_own = config.accounts.source == "store" and handlers.user_authentication is None
         no_seconds = 0.0 if is_own else NO_SECONDS
-        throttled = Throttled(source.authenticator, no_seconds=no_seconds)
+        throttled = Throttled(source.authenticator, guesses, no_seconds=no_seconds)
         yield replace(source, authenticator=throttled)
 
 

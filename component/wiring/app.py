@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 from component.config import Config
+from component.core.accounts.shared_limits import SharedLimits
 from component.core.archiving.other_accounts import OtherAccounts
 from component.core.archiving.spilling import Lost
 from component.core.background import Background
@@ -22,14 +23,18 @@ from component.core.tokens.accounts import with_tokens
 from component.handlers.loading import HandlersError
 from component.web.app import serve as serve_http
 from component.wiring import account_sources, ejabberd_api, settings
-from component.wiring.compose import compose
+from component.wiring.compose import Parts, compose
 from component.wiring.gateway import with_gateway
+from component.wiring.processes import listen
 from component.wiring.push import open_push
 from component.wiring.queries import answer_queries, command_service, http_services
 from component.xmpp.commands.admin import operator_commands
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.connector import Connector, ServerRefused
+from component.xmpp.connection.query_turn import QueryTurn
+from component.xmpp.queries.dispatch import QueryDispatcher
 from storage.errors import StorageError
+from storage.interface import Storage
 from storage.open import open_storage
 
 log = logging.getLogger(__name__)
@@ -78,8 +83,9 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
             options=settings.postgres(config),
         )
     )
+    limits = SharedLimits(storage.processes)
     passwords = await stack.enter_async_context(
-        account_sources.accounts(config, storage, handlers)
+        account_sources.accounts(config, storage, handlers, limits.bucket("passwords"))
     )
     hosts, opened = Hosts(config.xmpp.hosts), settings.opened_servers(config)
     credentials = Credentials(is_other=lambda jid: not hosts.is_user(jid))
@@ -131,10 +137,14 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         sessions=sessions,
         backend=backend,
     )
-    answer_queries(config, parts, operator_commands(commands, parts.operators))
+    dispatcher = answer_queries(config, parts, operator_commands(commands, parts.operators))
     parts.grants.watch(connection.restart)
     link = Link(connection, background)
     stack.push_async_callback(link.end)
+    turn = _query_turn(config, storage, parts, dispatcher)
+    if turn is not None:
+        parts.grants.expect_queries_elsewhere(lambda: not turn.has_turn)
+    listen(storage, parts, administration, sign_ins, limits)
     if sessions is not None:
         machine_of = sessions.machine
         parts.journal.on_opened(lambda owner: changes.catch_up(owner, machine_of(owner)))
@@ -162,6 +172,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         permissions=permissions,
         has_oauth=config.ejabberd_api.oauth,
         max_stanza_bytes=config.xmpp.max_stanza_bytes,
+        limits=limits,
     )
     web = settings.web(config, parts.operators)
     if config.gateway.enabled:
@@ -171,9 +182,32 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     # Last, because a program that cannot serve must not replace the connection of one that can.
     if not background.ending.is_set():
         link.start()
+        if turn is not None:
+            queries = background.start("queries", turn.run())
+            stack.push_async_callback(_end_turn, queries)
     await background.ending.wait()
     log.info("stopping")
     return REFUSED if link.is_refused else OK
+
+
+def _query_turn(
+    config: Config, storage: Storage, parts: Parts, dispatcher: QueryDispatcher
+) -> QueryTurn | None:
+    """Return the turns of several processes on the connection for queries."""
+    if not config.xmpp.processes:
+        return None
+    return QueryTurn(
+        storage.processes,
+        settings.connection(config, parts.queries_stream),
+        parts.grants,
+        dispatcher.turns.idle,
+    )
+
+
+async def _end_turn(queries: asyncio.Task[None]) -> None:
+    """Let another process answer queries."""
+    queries.cancel()
+    await asyncio.gather(queries, return_exceptions=True)
 
 
 class Link:

@@ -16,6 +16,7 @@ from component.core.access.principals import Operator
 from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
 from component.core.accounts.protocol import AccountSource
+from component.core.archiving.coverage import Coverage
 from component.core.archiving.deliveries import Deliveries
 from component.core.archiving.ingest import Ingest
 from component.core.archiving.preference_filter import PreferenceFilter
@@ -55,6 +56,7 @@ from component.xmpp.grants.examination import Examination
 from component.xmpp.queries.privilege import Privileges
 from component.xmpp.rosters.privileged import PrivilegedRosters
 from storage.interface import Storage
+from storage.processes import Topic
 from storage.spill import Spill
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,10 @@ class Parts:
     hosts: Hosts
     stream: Stream
     privileges: Privileges
+    #: the stream of delegated queries, and its privileges; the same ones if there is one process
+    queries_stream: Stream
+    queries_privileges: Privileges
+    coverage: Coverage
     followers: Followers
     holds: Holds
     writer: Writer
@@ -139,12 +145,13 @@ class Parts:
 
     def connected(self, _: object) -> None:
         """Note the time of a new connection, because earlier stanzas were not copied."""
-        self.rooms.note_connected(now())
+        self.coverage.connected(now())
         self.displayed.reconnected()
         self.journal.reconnected()
 
     def disconnected(self, _: object) -> None:
         """Decide the open deliveries and forget the sessions: from now on copies are lost."""
+        self.coverage.disconnected()
         self.deliveries.decide()
         self.sessions.forget(now())
 
@@ -197,6 +204,9 @@ def compose(
     addresses, followers = Addresses(), Followers()
     stream = settings.stream(config)
     privileges = Privileges(stream, hosts)
+    queries_stream, queries_privileges = settings.queries_stream(config, stream), privileges
+    if queries_stream is not stream:
+        queries_privileges = Privileges(queries_stream, hosts)
 
     holds = Holds(storage.holds)
     pressure = Backpressure(config.archive.queue_bytes, stream.hold)
@@ -241,12 +251,16 @@ def compose(
     def roster_changed(owner: str) -> None:
         roster_cache.changed(owner)
         journal.roster_changed(owner)
+        storage.processes.send(Topic.ROSTERS, [owner])
 
     is_user = accounts.authenticator.exists if _knows_users(config, handlers) else anybody
     parts = Parts(
         hosts=hosts,
         stream=stream,
         privileges=privileges,
+        queries_stream=queries_stream,
+        queries_privileges=queries_privileges,
+        coverage=Coverage(storage.processes, rooms.note_connected),
         followers=followers,
         holds=holds,
         writer=writer,
@@ -267,7 +281,12 @@ def compose(
         served=served,
         authorizer=authorizer,
         grants=Examination(
-            stream, hosts, privileges, room_queries, settings.needs(config, handlers)
+            stream,
+            hosts,
+            privileges,
+            room_queries,
+            settings.needs(config, handlers),
+            queries=queries_stream,
         ),
         reader=ArchiveReader(authorizer, storage, preference_filter, pager, followers, displayed),
         events=EventReader(storage, preference_filter, pager, journal, followers, displayed),
@@ -299,6 +318,7 @@ def _listen(config: Config, parts: Parts) -> None:
         parts.hosts,
         sessions=parts.sessions,
         deliveries=parts.deliveries,
+        is_shared=bool(config.xmpp.processes),
     )
     room_events = RoomEvents(parts.rooms, addresses)
     presences = Presences(parts.sessions, addresses, parts.hosts)

@@ -16,6 +16,7 @@ from component.core.push.values import PushLimits
 from component.push.sender import open_sender
 from component.wiring import push_key
 from component.wiring.compose import Parts
+from component.wiring.processes import push_listener
 from storage.interface import Storage
 
 #: Seconds that a stopping program waits for deliveries under way.
@@ -61,7 +62,8 @@ async def open_push(
     ) as sender:
         delivery = PushDelivery(storage.push, parts.events, sender, limits)
         parts.followers.listen(delivery.changed)
-        task = start("push", delivery.run())
+        storage.processes.listen(push_listener(delivery))
+        task = start("push", delivery.take_turns(storage.processes))
         try:
             yield PushSubscriptions(
                 storage.push,
@@ -72,5 +74,7 @@ async def open_push(
             )
         finally:
             delivery.stop()
+            if not delivery.has_turn:
+                task.cancel()
             await asyncio.wait([task], timeout=STOP_SECONDS)
             await addresses.close()

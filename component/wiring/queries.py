@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from component.config import Config
 from component.core.accounts.protocol import AccountSource
+from component.core.accounts.shared_limits import SharedLimits
 from component.core.background import Background
 from component.core.commands.context import CommandContext, Connection
 from component.core.commands.dispatch import CommandService
@@ -31,9 +32,11 @@ from component.xmpp.archive.prefs_form import preferences_command
 from component.xmpp.commands import adhoc
 from component.xmpp.commands.adhoc import AdHocCommand, AdHocCommands
 from component.xmpp.connection.addresses import Addresses
+from component.xmpp.connection.stream import Stream
 from component.xmpp.queries import disco
 from component.xmpp.queries.delegation import Delegation
 from component.xmpp.queries.dispatch import QueryDispatcher
+from component.xmpp.queries.privilege import Privileges
 from component.xmpp.rosters import query as roster_query
 from component.xmpp.rosters.query import RosterQueries
 from storage.interface import Storage
@@ -81,7 +84,9 @@ def command_service(
 def answer_queries(
     config: Config, parts: Parts, commands: Iterable[AdHocCommand]
 ) -> QueryDispatcher:
-    """Answer queries from the stream, and announce the supported queries.
+    """Answer queries from the streams, and announce the supported queries.
+
+    Returns the dispatcher of delegated queries.
 
     `commands` are offered beside the command for a user's own preferences.
     """
@@ -95,18 +100,23 @@ def answer_queries(
         adhoc.COMMAND: offered.answer,
         roster_query.QUERY: RosterQueries(parts.rosters).answer,
     }
-    disco.announce(
-        parts.stream,
-        parts.hosts,
-        addresses,
-        groupchat=config.archive.groupchat,
-        features=(adhoc.NS, roster_query.NS),
-        items=offered.items,
-    )
-    delegation = Delegation(parts.privileges, addresses, parts.hosts)
-    return QueryDispatcher(
-        parts.stream, delegation, addresses, answerers, elsewhere=disco.PAYLOADS
-    )
+
+    def answer(stream: Stream, privileges: Privileges) -> QueryDispatcher:
+        disco.announce(
+            stream,
+            parts.hosts,
+            addresses,
+            groupchat=config.archive.groupchat,
+            features=(adhoc.NS, roster_query.NS),
+            items=offered.items,
+        )
+        delegation = Delegation(privileges, addresses, parts.hosts)
+        return QueryDispatcher(stream, delegation, addresses, answerers, elsewhere=disco.PAYLOADS)
+
+    if parts.queries_stream is not parts.stream:
+        # Each process answers the queries to its own domain.
+        answer(parts.stream, parts.privileges)
+    return answer(parts.queries_stream, parts.queries_privileges)
 
 
 def http_services(
@@ -123,6 +133,7 @@ def http_services(
     permissions: Permissions | None = None,
     has_oauth: bool = False,
     max_stanza_bytes: int = ejabberd_api.MAX_STANZA_BYTES,
+    limits: SharedLimits | None = None,
 ) -> Services:
     """Return the parts that answer requests over HTTP.
 
@@ -173,6 +184,7 @@ def http_services(
         followers=parts.followers,
         displayed=parts.displayed,
         journal=parts.journal,
+        limits=limits,
         background=background,
         handlers=handlers,
     )

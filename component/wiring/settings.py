@@ -60,6 +60,18 @@ def stream(config: Config) -> Stream:
     )
 
 
+def queries_stream(config: Config, own: Stream) -> Stream:
+    """Return the stream that gets the delegated queries: of several processes one of its own."""
+    if not config.xmpp.processes:
+        return own
+    return Stream(
+        config.xmpp.queries_jid,
+        config.xmpp.secret.get_secret_value(),
+        max_stanza_bytes=config.xmpp.max_stanza_bytes,
+        max_stanza_depth=config.xmpp.max_stanza_depth,
+    )
+
+
 def connection(config: Config, stream: Stream) -> Connector:
     """Return the connector that keeps a stream connected."""
     patience = Timeouts(
@@ -104,6 +116,7 @@ def postgres(config: Config) -> PostgresOptions:
         statement=storage.statement_seconds,
         statement_cache=storage.statement_cache,
         partitions=storage.partitions,
+        process=config.xmpp.jid if config.xmpp.processes else None,
         is_synchronous=storage.synchronous == "full",
     )
 
@@ -157,7 +170,12 @@ def opened_servers(config: Config) -> OpenedServers:
     """Return the other servers whose users may sign in."""
     if not config.sessions.enabled:
         return NONE
-    own = (config.xmpp.jid, *config.xmpp.hosts, *config.archive.room_services)
+    own = (
+        config.xmpp.jid,
+        *config.xmpp.processes,
+        *config.xmpp.hosts,
+        *config.archive.room_services,
+    )
     return OpenedServers(config.sessions.servers, own)
 
 

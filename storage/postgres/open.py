@@ -19,8 +19,12 @@ async def open_postgres(url: str, options: PostgresOptions) -> AsyncIterator[Sql
     """Open a database as `storage.open.open_storage` says."""
     database = await PostgresDatabase.open(url, options)
     try:
+        if await database.has_tables() and await _pending(database):
+            database.refuse_migration()
         await migrate(database)
-        yield await open_store(database)
+        storage = await open_store(database)
+        await database.share()
+        yield storage
     finally:
         await database.close()
 
@@ -29,6 +33,7 @@ async def examine(url: str, options: PostgresOptions) -> str:
     """Return a few words about a database, as `storage.open.examine` says."""
     database = await PostgresDatabase.open(url, options)
     try:
+        await database.refuse_name_in_use()
         if not await database.has_tables():
             return f"{database.shown_url}: its tables will be created"
         lacking = await _pending(database)

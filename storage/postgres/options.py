@@ -18,6 +18,8 @@ class PostgresOptions:
     short_read: float = 0.25  #: a read of an archive that takes longer is a long read
     turn: float = 10.0  #: how long a long read waits for its turn
     long_read: float = 5.0  #: how long a long read may take
+    #: the name of this process among those that use the database; None: it is the only one
+    process: str | None = None
     is_synchronous: bool = True  #: whether a commit survives a crash of the server
 
 

@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from storage.processes import Processes, Topic
+
 if TYPE_CHECKING:
     from storage.sql.index import Index
 
@@ -91,6 +93,14 @@ class Connection(Protocol):
         """Run a query and return its rows, with a bound only the rows that it takes."""
         ...
 
+    async def fetch_replanned(self, sql: str, *values: object) -> list[Row]:
+        """Run a query with a plan for the tables as they are now."""
+        ...
+
+    async def notify(self, topic: Topic, keys: Iterable[str] = ()) -> None:
+        """Tell the other processes of a change, once the transaction is committed."""
+        ...
+
 
 #: Reads or writes by a connection, and awaits nothing else.
 Job = Callable[[Connection], Coroutine[Any, Any, Result]]
@@ -109,6 +119,16 @@ class Database(Protocol):
         """Whether no other process can write as long as this database is open."""
         ...
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may use the database too."""
+        ...
+
+    @property
+    def processes(self) -> Processes:
+        """The processes that use the database."""
+        ...
+
     def write(self) -> AbstractAsyncContextManager[Connection]:
         """Open a transaction; commit it durably at the end, or roll it back after any exception.
 
@@ -119,7 +139,8 @@ class Database(Protocol):
     async def transact(self, job: Job[Result]) -> Result:
         """Run a job in a transaction as `write` does, and return its result.
 
-        It is faster than `write`, where each statement is a step of its own.
+        It is faster than `write`, where each statement is a step of its own. If several processes
+        use the database, their jobs may run at once; nothing else runs beside `write`.
         """
         ...
 

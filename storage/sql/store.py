@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from storage.errors import StorageError
+from storage.processes import Processes
 from storage.sql.database import Connection, Database
 from storage.sql.events.store import SqlEvents
 from storage.sql.messages.archive import SqlArchive
@@ -40,6 +41,10 @@ class SqlStorage:
         self.offline = SqlOffline(database)
         self.push = SqlPush(database)
         self.events = SqlEvents(database, ids, self.archive.owners, self.archive.journal)
+
+    @property
+    def processes(self) -> Processes:
+        return self.database.processes
 
     async def check(self) -> None:
         async with self.database.write() as connection:

@@ -22,7 +22,7 @@ from support.builders import (
 )
 from support.probe import assert_indexes_match, probe_of
 
-from storage.errors import NotFound
+from storage.errors import Held, NotFound
 from storage.interface import Storage
 from storage.open import open_storage
 from storage.rows import (
@@ -389,7 +389,7 @@ async def test_erasure_removes_all_rows_of_an_owner_except_holds(
         await storage.rooms.change(RoomChanges(room=room, occupants=(occupant,)))
     for owner in (ALICE, BOB):
         await storage.offline.add(owner, OfflineStanza(peer=ROMEO, stanza="<message/>", at=NOON))
-    hold = Hold(subject=ALICE, reason="r", by="me", at=1)
+    hold = Hold(subject=BOB, reason="r", by="me", at=1)
     await storage.holds.set(hold)
 
     erased = await storage.retention.erase(ALICE, limit=100)
@@ -400,6 +400,24 @@ async def test_erasure_removes_all_rows_of_an_owner_except_holds(
     assert [await storage.rooms.affiliation(ROOM, jid) for jid in (ALICE, BOB)] == [None, "member"]
     assert [await storage.offline.count(owner) for owner in (ALICE, BOB)] == [0, 1]
     assert await storage.holds.list() == (hold,)
+
+
+@pytest.mark.parametrize("subject", [ALICE, "example.org", "org"])
+async def test_archive_under_a_hold_loses_nothing(storage: Storage, subject: str) -> None:
+    await storage.archive.append(named_entries(3))
+    first = (await everything(storage.archive)).messages[0]
+    await storage.holds.set(Hold(subject=subject, reason="r", by="me", at=1))
+
+    limits = Cutoff(messages=0)
+    removed = await storage.retention.delete_oldest(ALICE, limits, limit=9)
+    blanked = await storage.retention.blank_oldest(ALICE, BOB, limits, limit=9)
+    with pytest.raises(Held):
+        await storage.retention.blank(ALICE, first.id)
+    with pytest.raises(Held):
+        await storage.retention.erase(ALICE, limit=9)
+
+    assert removed == blanked == Removed()
+    assert texts(await everything(storage.archive)) == texts(named_entries(3))
 
 
 async def test_erasure_of_a_room_removes_its_occupants(storage: Storage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import subprocess
@@ -71,8 +72,13 @@ class Ejabberd(Program):
         ports: Ports | None = None,
         secret: str | None = None,
         changes: Mapping[str, str] | None = None,
+        processes: Sequence[str] = (),
     ) -> None:
-        """`changes` are replacements in the example, beside those that every test needs."""
+        """`changes` are replacements in the example, beside those that every test needs.
+
+        `processes` are the domains of several processes of Muniment, () if there is one.
+        """
+        self._processes = processes
         super().__init__("ejabberd", folder / "ejabberd.out")
         self.folder = folder
         self.release = release
@@ -167,7 +173,27 @@ class Ejabberd(Program):
             example = replaced(example, {IQ_PRIVILEGE: IQ_PRIVILEGE.replace("# ", "")})
         if self.release.has_user_iq_privilege:
             example = replaced(example, {USER_IQ_PRIVILEGE: USER_IQ_PRIVILEGE.replace("# ", "")})
-        return replaced(example, changes)
+        text = replaced(example, changes)
+        return self._for_processes(text) if self._processes else text
+
+    def _for_processes(self, text: str) -> str:
+        """Return ejabberd.yml with the lines of several processes, as docs/postgresql.md says."""
+        queries = [f"queries.{name}" for name in self._processes]
+        names = [*self._processes, *queries]
+        host = text.partition(f"      {self.component}:\n")[2].partition("\nauth_method")[0]
+        hosts = "".join(f'      {name}:\n        password: "{self.secret}"\n' for name in names)
+        return replaced(
+            text,
+            {
+                f"      {self.component}:\n{host}": f"{hosts}",
+                f"server: {self.component}": f"server: {json.dumps(names)}\n"
+                f"  muniment_queries:\n    server: {json.dumps(queries)}",
+                "muniment:\n    allow: muniment": "muniment:\n    allow: muniment\n"
+                "  muniment_queries:\n    allow: muniment_queries",
+                "access: muniment": "access: muniment_queries",
+                f"- {self.component}": "\n      ".join(f"- {name}" for name in self._processes),
+            },
+        )
 
 
 def replaced(text: str, changes: Mapping[str, str]) -> str:

@@ -51,8 +51,10 @@ class TokenBucket:
         clock: Callable[[], float] = monotonic,
         *,
         max_keys: int = ACCOUNTS_MAX,
+        on_wrong: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`refill` is in seconds for one attempt."""
+        """`refill` is in seconds for one attempt; `on_wrong` is called with keys of wrong ones."""
+        self._on_wrong = on_wrong
         self._burst = burst
         self._refill = refill
         self._clock = clock
@@ -76,6 +78,10 @@ class TokenBucket:
             self._missing[key] = missing, self._clock()
         else:
             self._missing.pop(key, None)
+
+    def note_wrong(self, key: str) -> None:
+        """Note that an attempt that was taken is wrong, and will not be put back."""
+        self._on_wrong(key)
 
     def seconds(self, key: str) -> float:
         """Return the number of seconds until an attempt is left."""
@@ -127,6 +133,7 @@ class Throttled:
             if not self._pending[jid]:
                 del self._pending[jid]
         if is_wrong:
+            self._bucket.note_wrong(jid)
             await self._sleep(max(started + self._no_seconds - self._clock(), 0.0))
         return is_right
 

@@ -33,6 +33,9 @@ APART = 50_000  # microseconds
 #: the offline store, days later.
 SLOT = 60_000_000  # microseconds
 
+#: Another process may get a copy so much earlier or later, and count it in another slot.
+EDGE = 5_000_000  # microseconds
+
 #: The maximum number of messages in each cache.
 REMEMBERED = 32_768
 
@@ -49,6 +52,7 @@ class RecentMessage:
     number: int  #: counts the messages of this key in one slot
     is_named_by_room: bool = False  #: the room gave it an id, so the key alone identifies it
     is_delayed: bool = False  #: whether its first copy came out of an offline store
+    is_at_edge: bool = False  #: whether another process may count it in another slot
     delivery: Delivery | None = None  #: to a recipient whose own copy will prove the delivery
 
     @property
@@ -67,7 +71,7 @@ class RecentMessage:
 
         A delayed copy has a time of the server's clock, so the neighbouring slots count too.
         """
-        if not self.is_delayed:
+        if not (self.is_delayed or self.is_at_edge):
             return None
         return self._key_in(self.slot - 1), self._key_in(self.slot + 1)
 
@@ -88,7 +92,11 @@ class Deduplicator:
         router: Router,
         sessions: Sessions,
         deliveries: Deliveries,
+        *,
+        is_shared: bool = False,
     ) -> None:
+        """`is_shared` says whether other processes get the same copies."""
+        self._is_shared = is_shared
         self._hosts = hosts
         self._router = router
         self._sessions = sessions
@@ -153,7 +161,8 @@ class Deduplicator:
         message = self._live.get(key)
         if message is not None and self._is_copy(message, host, at, stanza.recipient):
             return message, False
-        return _add(self._live, message, key, stanza, at, at), True
+        is_at_edge = self._is_shared and not EDGE <= at % SLOT < SLOT - EDGE
+        return _add(self._live, message, key, stanza, at, at, is_at_edge=is_at_edge), True
 
     def _identify_delayed(
         self, stanza: Stanza, candidate: Candidate, key: bytes, since: int, at: int, host: str
@@ -213,6 +222,7 @@ def _add(
     *,
     is_named_by_room: bool = False,
     is_delayed: bool = False,
+    is_at_edge: bool = False,
 ) -> RecentMessage:
     """Remember and return a new message, sent at `since`. Its first copy was made at `at`.
 
@@ -222,7 +232,15 @@ def _add(
     if previous is not None and previous.slot == since // SLOT:
         number = previous.number + 1
     message = memory[key] = RecentMessage(
-        stanza.sender, stanza.recipient, key, since, at, number, is_named_by_room, is_delayed
+        stanza.sender,
+        stanza.recipient,
+        key,
+        since,
+        at,
+        number,
+        is_named_by_room,
+        is_delayed,
+        is_at_edge,
     )
     return message
 

@@ -40,12 +40,14 @@ class Ingest:
         *,
         sessions: Sessions,
         deliveries: Deliveries,
+        is_shared: bool = False,
     ) -> None:
+        """`is_shared` says whether other processes get the same copies."""
         self._writer = writer
         self._policy = policy
         self._hosts = hosts
         self._router = Router(hosts, sessions)
-        self._dedup = Deduplicator(hosts, self._router, sessions, deliveries)
+        self._dedup = Deduplicator(hosts, self._router, sessions, deliveries, is_shared=is_shared)
         self._deliveries = deliveries
         #: messages that our users sent to rooms, which send them back to all occupants
         self._sent_to_rooms: FIFOCache[bytes, None] = FIFOCache(REMEMBERED)

@@ -40,6 +40,9 @@ _ROW_SIZE, _ADDRESS_SIZE = 512, 128
 #: The number of preferences read at once when the program starts: the largest have megabytes.
 LOAD_PAGE_SIZE = 20
 
+#: The maximum number of users whose preferences have to be read again.
+OUTDATED_MAX = 10_000
+
 #: The pause before the store is read again after a failure.
 RETRY_SECONDS = 1.0
 
@@ -142,6 +145,7 @@ class Preferences:
         self._load_page_size = load_page_size
         self._retry_seconds = retry_seconds
         self._changes = 0
+        self._outdated: set[str] = set()  #: owners whose preferences another process has changed
         self._setting = asyncio.Lock()
 
     async def load(self) -> None:
@@ -176,10 +180,15 @@ class Preferences:
         )
         # One change at a time, so that the cache holds the preferences that are stored.
         async with self._setting:
+            changes = self._changes
             with translated():
                 await self._store.set(row)
+            is_latest = changes == self._changes
             self.forget(owner)
             applied = self._remember(owner, row)
+            if not is_latest:
+                # Another process may have set them since.
+                self.changed_elsewhere(owner)
         return applied.visible_to(owner)
 
     def forget(self, owner: str) -> None:
@@ -187,10 +196,26 @@ class Preferences:
         self._changes += 1
         self._memory.pop(owner, None)
 
+    def changed_elsewhere(self, owner: str) -> None:
+        """Read the preferences of a user again before they are used."""
+        self._changes += 1
+        self._outdated.add(owner)
+        if len(self._outdated) > OUTDATED_MAX:
+            self.missed()
+
+    def missed(self) -> None:
+        """Read all preferences again before they are used: anything may have changed."""
+        self._changes += 1
+        self._memory.clear()
+        self._memory.is_complete = False
+        self._outdated.clear()
+
     def remembered(self, owner: str) -> EffectivePreferences | None:
         """Return the preferences that apply to an owner, None if they have to be read."""
         if not self._hosts.is_user(owner):
             return _EVERYTHING
+        if owner in self._outdated:
+            return None
         applied = self._memory.get(owner)
         if applied is None and self._memory.is_complete:
             return self._effective(owner, None)
@@ -218,6 +243,7 @@ class Preferences:
 
     def _remember(self, owner: str, row: PreferencesRow | None) -> EffectivePreferences:
         applied = self._memory[owner] = self._effective(owner, row)
+        self._outdated.discard(owner)
         return applied
 
     def _effective(self, owner: str, row: PreferencesRow | None) -> EffectivePreferences:

@@ -117,6 +117,12 @@ class EventJournal:
         """Load which journals are open. Raises StorageError."""
         self._open.update(await self._store.owners())
 
+    def opened_elsewhere(self, owners: Iterable[str]) -> None:
+        """Enter the changes of accounts too whose journals another process has opened."""
+        for owner in set(owners) - self._open:
+            self._open.add(owner)
+            self._on_opened(owner)
+
     def on_opened(self, call: Callable[[str], None]) -> None:
         """Call `call` with the owner of each journal that is opened, to enter what is known."""
         self._on_opened = call

@@ -24,6 +24,7 @@ from component.core.reading.follow import within
 from component.core.xml.times import now
 from storage.errors import StorageError
 from storage.interface import PushStore
+from storage.processes import Processes
 from storage.rows import PushSubscription
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,10 @@ PAUSE_SECONDS = 5.0
 
 #: Seconds between two removals of subscriptions whose sign-ins have ended.
 CLEAN_SECONDS = 3600.0
+
+
+#: The lease of the process that delivers.
+LEASE = "push"
 
 
 class PushDelivery:
@@ -65,6 +70,23 @@ class PushDelivery:
         self._resumed: set[str] = set()  # those that do not wait for their next attempt
         self._wake = asyncio.Event()
         self._is_stopping = False
+        self.has_turn = False  #: whether this process is the one that delivers
+
+    async def take_turns(self, processes: Processes) -> None:
+        """Deliver until `stop` is called, whenever no other process does."""
+        while not self._is_stopping:
+            async with processes.lease(LEASE) as lease:
+                running = asyncio.ensure_future(self.run())
+                lost = asyncio.ensure_future(lease.lost.wait())
+                try:
+                    await asyncio.wait([running, lost], return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    lost.cancel()
+                    running.cancel()
+                    self.has_turn = False
+                    await asyncio.wait([running])
+            if not running.cancelled():
+                running.result()
 
     def changed(self, owners: Collection[str]) -> None:
         """Deliver new events of these accounts."""
@@ -110,6 +132,22 @@ class PushDelivery:
         if id in self._running:
             self._running[id].cancel()
 
+    async def reload(self, ids: Collection[str] = ()) -> None:
+        """Find out which subscriptions there are, and try those with these ids at once.
+
+        Another process has changed them. Raises StorageError.
+        """
+        if not self.has_turn:
+            return
+        times = await self._store.times(at=self._clock())
+        for id in set(self._jids) - {time.id for time in times}:
+            self.forget(id)
+        for time in times:
+            if time.id not in self._jids:
+                self.begin(time.jid, time.id)
+        for id in ids:
+            self.resume(id, replays=True)
+
     async def test(self, subscription: PushSubscription) -> Outcome:
         """Send a test to a subscription, and return its outcome. Raises StorageError."""
         outcome = await self._turns.test(subscription)
@@ -122,6 +160,7 @@ class PushDelivery:
 
     async def run(self) -> None:
         """Deliver until `stop` is called."""
+        self.has_turn = True
         await self._load()
         loop = asyncio.get_running_loop()
         clean_at = 0.0

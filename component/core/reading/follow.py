@@ -67,6 +67,10 @@ class Followers:
                 if follower.hears_events:
                     follower.changed.set()
 
+    def all_changed(self) -> None:
+        """Wake all followers: anything may have changed."""
+        self.changed(list(self._followers))
+
     def _tell(self, owners: Collection[str]) -> None:
         for on_change in self._listeners:
             on_change(owners)

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 #: The operator's name in purges by the schedule.
 SCHEDULE = "schedule"
 
+#: The lease of the process that purges.
+LEASE = "purge"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
@@ -117,7 +120,8 @@ class Janitor:
                 await self._storage.retention.scrub_index()
                 purge.finish(State.UNCONFIRMED, "The limits have to be confirmed.")
                 return
-            await purge.run()
+            async with self._storage.processes.lease(LEASE):
+                await purge.run()
             if purge.progress.by == SCHEDULE:
                 await self._storage.retention.scrub_index()
             else:

@@ -66,6 +66,11 @@ class RosterCache:
         self._remembered.pop(owner, None)
         self._reading.discard(owner)
 
+    def missed(self) -> None:
+        """Forget all rosters: any may have changed."""
+        self._remembered.clear()
+        self._reading.clear()
+
     def readable(self, host: str) -> None:
         """Forget the failed reads of a host's rosters, because the host permits reads now."""
         failed = [owner for owner, (_, contacts) in self._remembered.items() if contacts is None]

@@ -160,7 +160,7 @@ class SignIns:
         if not is_added:
             # The password has changed, or the account has gone, while it was checked.
             raise NotAuthorized(WRONG_PASSWORD)
-        self._note_change(row.jid)
+        self.note_change(row.jid)
         self.granted(row.jid, password)
 
     def granted(self, jid: str, password: str) -> None:
@@ -277,19 +277,24 @@ class SignIns:
             is_removed = await self._store.remove(jid, id)
         if not is_removed:
             raise ItemNotFound("There is no such sign-in.")
-        self._note_change(jid)
+        self.note_change(jid)
 
     async def revoke_all(self, jid: str) -> int:
         """Revoke all sign-ins of a user, and return their number. Raises Overloaded."""
         with translated():
             count = await self._store.remove_all(jid)
-        self._note_change(jid)
+        self.note_change(jid)
         return count
 
-    def _note_change(self, jid: str) -> None:
+    def note_change(self, jid: str) -> None:
         """Have those who wait for the end of a sign-in look again."""
         for changed in self._watching.get(jid, ()):
             changed.set()
+
+    def missed(self) -> None:
+        """Have all look again who wait for the end of a sign-in: any may have ended."""
+        for jid in self._watching:
+            self.note_change(jid)
 
     async def _live(self, id: str) -> SignIn:
         """Return a sign-in that was neither revoked nor has expired. Raises NotAuthorized."""
@@ -383,7 +388,7 @@ class SignIns:
             return repeated
         with translated():
             await self._store.remove(row.jid, row.id)
-        self._note_change(row.jid)
+        self.note_change(row.jid)
         log.warning(
             "a refresh token of %s was used twice: its sign-in %s is revoked", row.jid, row.id
         )

@@ -38,6 +38,7 @@ class GuessLimit:
         """
         if name is None:
             self._take(party)
+            self._budget.note_wrong(party)
         elif (party, name) not in self._known:
             self._take(party)
             self._budget.give_back(party)
@@ -59,6 +60,7 @@ class GuessLimit:
         except NotAuthorized:
             if is_known:
                 self._take(party)
+            self._budget.note_wrong(party)
             raise
         except Refused:
             # The password was not checked.

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
 from component.core.accounts.protocol import AccountSource
+from component.core.accounts.shared_limits import SharedLimits
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
 from component.core.commands.dispatch import CommandService
@@ -132,6 +133,7 @@ class Services:
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages
+    limits: SharedLimits | None = None  #: on guesses; None: each listener has one of its own
     background: Background = field(default_factory=Background)  #: the tasks that have to run
     handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module
 

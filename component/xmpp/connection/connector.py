@@ -70,18 +70,16 @@ class Connector:
         first = pause = min(self._timeouts.first_pause, pause_max)
         while True:
             started = loop.time()
-            if await self._connect():
-                await self._until_lost()
+            if await self.connect():
+                await self.wait_lost()
                 # The pause also grows if the server accepts the connection and soon closes it.
                 # It does not grow if an operator restarts the connection.
                 if self._is_restarted or loop.time() - started > pause_max:
                     pause = first
                 self._is_restarted = False
-                log.warning("connection to the server lost: %s", self._reason())
+                log.warning("connection to the server lost: %s", self.reason)
             else:
-                log.warning(
-                    "no connection to %s:%d: %s", self._address, self._port, self._reason()
-                )
+                log.warning("no connection to %s:%d: %s", self._address, self._port, self.reason)
                 if not self._was_up and self._stream.refusal in FINAL:
                     raise ServerRefused(self._explanation())
             # A random pause, so that not all programs that lost this server return at once.
@@ -91,7 +89,7 @@ class Connector:
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
         """Connect and log in; close the stream after the block. Raises ServerRefused."""
-        if not await self._connect():
+        if not await self.connect():
             raise ServerRefused(self._explanation())
         try:
             yield
@@ -120,7 +118,8 @@ class Connector:
         self._stream.read_to_the_end()
         await self.close()
 
-    async def _connect(self) -> bool:
+    async def connect(self) -> bool:
+        """Try once to connect and to log in; return whether that succeeded."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeouts.handshake):
                 await self._stream.connect(self._address, self._port)
@@ -144,7 +143,7 @@ class Connector:
         finally:
             opened.cancel()
 
-    async def _until_lost(self) -> None:
+    async def wait_lost(self) -> None:
         """Return when the connection is lost, or the server does not answer any more."""
         interval = self._timeouts.ping_interval
         while self._stream.is_up:
@@ -165,7 +164,9 @@ class Connector:
             return True
         return self._stream.silence < asyncio.get_running_loop().time() - sent
 
-    def _reason(self) -> str:
+    @property
+    def reason(self) -> str:
+        """Why there is no connection."""
         return self._stream.refusal or self._stream.trouble or "no answer"
 
     def _explanation(self) -> str:
@@ -174,5 +175,5 @@ class Connector:
         if refusal == "not-authorized":
             return f"{place} refuses xmpp.secret: it must be the password of this host there"
         if refusal is None:
-            return f"{place}: {self._reason()}; is ejabberd_service listening there?"
+            return f"{place}: {self.reason}; is ejabberd_service listening there?"
         return f"{place} refuses {self._stream.boundjid}: {refusal}"

@@ -56,14 +56,20 @@ class Examination:
         needs: Needs,
         *,
         timeouts: ExaminationTimeouts = ExaminationTimeouts(),
+        queries: Stream | None = None,
     ) -> None:
+        """`queries` is the stream that gets the delegated queries, None: the same one."""
         self._stream = stream
+        #: whether another process gets the delegated queries
+        self._is_delegated_elsewhere: Callable[[], bool] = lambda: False
         self._hosts = hosts
         self._privileges = privileges
         self._rooms = rooms
         self._needs = needs
         self._timeouts = timeouts
-        self._observations = Observations(stream, hosts, copy_seconds=timeouts.copy)
+        self._observations = Observations(
+            stream, hosts, copy_seconds=timeouts.copy, queries=queries
+        )
         self._observations.on_silent(self._log)
         self._probes = Probes(stream, patience=timeouts.ping)
         self._restart: Callable[[], None] | None = None
@@ -82,6 +88,20 @@ class Examination:
     def note_copy(self, host: str) -> None:
         """Note that a virtual host has copied a stanza to us."""
         self._observations.note_copy(host)
+
+    def expect_queries_elsewhere(self, is_elsewhere: Callable[[], bool]) -> None:
+        """Expect no delegation while another process gets the delegated queries."""
+        self._is_delegated_elsewhere = is_elsewhere
+
+    async def wait_delegated(self) -> None:
+        """Return when all virtual hosts delegate queries to the present connection."""
+        while not all(map(self._observations.delegates, self._hosts)):
+            self._observations.delegated.clear()
+            await self._observations.delegated.wait()
+
+    def is_any_delegated(self) -> bool:
+        """Return whether a virtual host delegates queries to the present connection."""
+        return any(map(self._observations.delegates, self._hosts))
 
     def watch(self, restart: Callable[[], None]) -> None:
         """Examine ejabberd after each connect from now on, and log the faults once.
@@ -148,8 +168,7 @@ class Examination:
 
     def _is_everything_granted(self) -> bool:
         return all(
-            self._observations.delegates(host) and self._privileges.sends_messages(host)
-            for host in self._hosts
+            self._delegates(host) and self._privileges.sends_messages(host) for host in self._hosts
         )
 
     async def _test(self) -> None:
@@ -159,7 +178,7 @@ class Examination:
             host
             for host, answers in zip(self._hosts, is_served, strict=True)
             # A server that is slow to answer has granted something before.
-            if answers or self._observations.delegates(host) or self._privileges.is_said(host)
+            if answers or self._delegates(host) or self._privileges.is_said(host)
         ]
         self._not_served = set(self._hosts) - set(served)
         if not served:
@@ -251,13 +270,16 @@ class Examination:
         return HostFacts(
             host=host,
             is_served=host not in self._not_served,
-            delegates=self._observations.delegates(host),
+            delegates=self._delegates(host),
             has_privileges=self._privileges.is_said(host),
             sends_messages=self._privileges.sends_messages(host),
             reads_rosters=self._privileges.reads_rosters(host),
             has_copies=self._observations.copies(host),
             has_mod_mam=self._has_mod_mam.get(host),
         )
+
+    def _delegates(self, host: str) -> bool:
+        return self._observations.delegates(host) or self._is_delegated_elsewhere()
 
     def _log(self) -> None:
         """Log each fault once for each connection."""

@@ -26,8 +26,14 @@ UNKNOWN_MAX = 20
 class Observations:
     """Notes the behaviour of the virtual hosts on the present connection."""
 
-    def __init__(self, stream: Stream, hosts: Hosts, *, copy_seconds: float) -> None:
-        """`copy_seconds` is the maximum time from a query to its copy."""
+    def __init__(
+        self, stream: Stream, hosts: Hosts, *, copy_seconds: float, queries: Stream | None = None
+    ) -> None:
+        """`copy_seconds` is the maximum time from a query to its copy.
+
+        `queries` is the stream that gets the delegated queries, None: the same one.
+        """
+        queries = queries or stream
         self._hosts = hosts
         self._copy_seconds = copy_seconds
         self._delegating: set[str] = set()
@@ -39,12 +45,15 @@ class Observations:
         self._on_silent: Callable[[], None] = lambda: None
         #: set when a host has granted something
         self.changed = asyncio.Event()
+        #: set when a host has delegated something
+        self.delegated = asyncio.Event()
         for namespace in delegation.NAMESPACES:
-            stream.on_message(namespace, "delegation", self._take_delegation)
+            queries.on_message(namespace, "delegation", self._take_delegation)
             path = MatchXPath(f"{{{NS_COMPONENT}}}iq/{{{namespace}}}delegation")
-            stream.register_handler(Callback(f"observe {namespace}", path, self._take_query))
+            queries.register_handler(Callback(f"observe {namespace}", path, self._take_query))
         for namespace in privilege.NAMESPACES:
             stream.on_message(namespace, "privilege", self._take_privilege)
+        queries.add_event_handler("disconnected", self._forget_delegations)
         stream.add_event_handler("disconnected", self._forget)
 
     def on_silent(self, call: Callable[[], None]) -> None:
@@ -89,6 +98,7 @@ class Observations:
                 if delegated.get("namespace") == mam.NS:
                     self._delegating.add(host)
         self.changed.set()
+        self.delegated.set()
 
     def _take_privilege(self, message: StanzaBase) -> None:
         if self._is_known(message.xml.get("from", "")):
@@ -114,10 +124,13 @@ class Observations:
             self._silent.add(host)
             self._on_silent()
 
+    def _forget_delegations(self, _: object) -> None:
+        self._delegating.clear()
+
     def _forget(self, _: object) -> None:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        for state in (self._delegating, self._copying, self._silent, self._unknown):
+        for state in (self._copying, self._silent, self._unknown):
             state.clear()
         self.changed.clear()

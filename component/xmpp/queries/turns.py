@@ -35,6 +35,8 @@ class Turns:
         #: by asker, as long as a query of that asker is pending
         self._own: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._pending: Counter[str] = Counter()
+        self.idle = asyncio.Event()  #: set while no query is answered or waits
+        self.idle.set()
 
     @property
     def pending(self) -> int:
@@ -50,6 +52,7 @@ class Turns:
             raise Overloaded
         own = self._own.setdefault(asker, asyncio.Lock())
         self._pending[asker] += 1
+        self.idle.clear()
         try:
             async with asyncio.timeout(self._timeout) as timeout, own, self._all:
                 timeout.reschedule(None)
@@ -60,3 +63,5 @@ class Turns:
             self._pending[asker] -= 1
             if not self._pending[asker]:
                 del self._pending[asker]
+            if not self._pending:
+                self.idle.set()

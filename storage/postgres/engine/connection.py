@@ -14,7 +14,9 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from storage.errors import Rejected, Unavailable
+from storage.postgres.engine.notifications import NOTIFY, payloads
 from storage.postgres.index import PostgresIndex
+from storage.processes import Topic
 from storage.sql.database import Bound, Row
 
 #: Errors that the values of a statement cause.
@@ -76,8 +78,14 @@ class PostgresConnection:
 
     index = PostgresIndex()
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, channel: str = "") -> None:
+        """`channel` is that of the processes that use the store; "": this one is alone."""
         self._driver = driver
+        self._channel = channel
+
+    @property
+    def driver(self) -> Driver:
+        return self._driver
 
     @property
     def is_closed(self) -> bool:
@@ -137,6 +145,13 @@ class PostgresConnection:
             async with self._driver.transaction(readonly=True):
                 return await self._fetch_within(bound, sql, values)
 
+    async def fetch_replanned(self, sql: str, *values: object) -> list[Row]:
+        """Run a query with a plan for the tables as they are now."""
+        with translated():
+            # A statement that the driver keeps may have the plan of an empty table, by which
+            # PostgreSQL would read the whole of a large archive.
+            return cast(list[Row], await (await self._driver.prepare(sql)).fetch(*values))
+
     async def _fetch_within(self, bound: Bound, sql: str, values: tuple[object, ...]) -> list[Row]:
         cursor = await self._driver.cursor(sql, *values)
         rows: list[Row] = []
@@ -148,6 +163,12 @@ class PostgresConnection:
                 return taken
             count = bound.expect(rows, ROWS_MAX)
         return rows
+
+    async def notify(self, topic: Topic, keys: Iterable[str] = ()) -> None:
+        """Tell the other processes of a change, once the transaction is committed."""
+        if self._channel:
+            for payload in payloads(topic, keys):
+                await self.execute(NOTIFY, self._channel, payload)
 
     async def begin(self, options: str = "") -> None:
         """Begin a transaction."""

@@ -14,7 +14,15 @@ from asyncpg.connect_utils import SessionAttribute
 
 from storage.errors import Busy, Locked, StorageError, TookTooLong, Unavailable
 from storage.postgres.engine.connection import Driver, PostgresConnection, translated
+from storage.postgres.engine.session import (
+    LOCK_NAME,
+    MIGRATION_LOCK,
+    STORE_LOCK,
+    WRITE_LOCK,
+    Session,
+)
 from storage.postgres.options import PostgresOptions
+from storage.processes import Alone, Processes
 from storage.sql.database import Connection, Job, Result
 from storage.sql.turns import Turns
 
@@ -23,11 +31,21 @@ LONG_READERS = 2
 #: The indexes of the pools, by the length of their reads.
 _SHORT, _LONG = 0, 1
 
-#: "MUNI" in ASCII: the first key of the lock.
-_APPLICATION = 1297436233
-
 # A session has the lock until it ends. Each schema has a lock of its own.
-_LOCK = f"SELECT pg_try_advisory_lock({_APPLICATION}, hashtext(current_schema()))"
+_SCHEMA = "hashtext(current_schema())"
+_LOCK = f"SELECT pg_try_advisory_lock({STORE_LOCK}, {_SCHEMA})"
+_LOCK_SHARED = f"SELECT pg_try_advisory_lock_shared({STORE_LOCK}, {_SCHEMA})"
+_UNLOCK = f"SELECT pg_advisory_unlock({STORE_LOCK}, {_SCHEMA})"
+_LOCK_MIGRATION = f"SELECT pg_advisory_lock({MIGRATION_LOCK}, {_SCHEMA})"
+_UNLOCK_MIGRATION = f"SELECT pg_advisory_unlock({MIGRATION_LOCK}, {_SCHEMA})"
+
+# Of the transactions of several processes, appends, which lock the rows of their owners, may run
+# beside each other; all others run alone, as those of one process do.
+_WRITE_ALONE = f"SELECT pg_advisory_xact_lock({WRITE_LOCK}, {_SCHEMA})"
+_APPEND = f"SELECT pg_advisory_xact_lock_shared({WRITE_LOCK}, {_SCHEMA})"
+
+#: A process that stops within a transaction holds up the others no longer than this.
+_SHARED_SETTINGS = {"idle_in_transaction_session_timeout": "10s"}
 
 _TABLES_OF_SCHEMA = """
 SELECT
@@ -72,10 +90,10 @@ class _Parameters(TypedDict):
 
 
 class PostgresDatabase:
-    """A database whose tables only this process writes."""
+    """A database whose tables this process writes, or several ones: `PostgresOptions.process`."""
 
     name = "postgres"
-    #: Nevertheless counters are never cached: another process may take over after a failure.
+    #: Even for one process counters are never cached: another one may take over after a failure.
     is_only_writer = False
 
     def __init__(self, url: str, options: PostgresOptions) -> None:
@@ -87,6 +105,15 @@ class PostgresDatabase:
         self._pools: list[asyncpg.Pool] = []
         self._turns = Turns(LONG_READERS, options.turn)
         self._is_closed = False
+        self._is_alone = False  # whether this process keeps all others out
+        self._writer_process = 0  # of the server, for the connection that writes
+        self._session: Session | None = None
+        self.processes: Processes = Alone()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may use the database too."""
+        return self._options.process is not None
 
     @classmethod
     async def open(cls, url: str, options: PostgresOptions) -> PostgresDatabase:
@@ -110,11 +137,15 @@ class PostgresDatabase:
 
     def wrap(self, driver: Driver) -> PostgresConnection:
         """Return a connection over one of the driver."""
-        return PostgresConnection(driver)
+        return PostgresConnection(driver, self._channel)
+
+    @property
+    def _channel(self) -> str:
+        return "" if self._session is None else self._session.channel
 
     async def connect(self) -> None:
         """Connect, as `open` does."""
-        self._writer = await self._connect_writer()
+        self._writer = await self._connect_writer(is_first=True)
         await self._check_application(self._writer)
         for size in (self._options.connections, LONG_READERS):
             with translated():
@@ -128,20 +159,73 @@ class PostgresDatabase:
                 self._pools.append(pool)
                 await pool
 
-    async def _connect_writer(self) -> PostgresConnection:
-        """Return a connection that has the lock of the store. Raises Locked, Unavailable."""
+    async def share(self) -> None:
+        """Let other processes use the migrated database too, and join them. Raises Locked."""
+        if self._options.process is None or self._writer is None:
+            return
+        session = Session(
+            self._options.process,
+            self._connect_session,
+            lambda process: process == self._writer_process,
+        )
+        await session.open()
+        self._session = self.processes = session
+        self._writer = self.wrap(self._writer.driver)
+        if self._is_alone:
+            await self._writer.fetch(_LOCK_SHARED)
+            await self._writer.fetch(_UNLOCK)
+            self._is_alone = False
+        await self._writer.fetch(_UNLOCK_MIGRATION)
+
+    def refuse_migration(self) -> None:
+        """Raise Locked if other processes use the tables as they are now."""
+        if not self._is_alone and self.is_shared:
+            raise Locked(
+                f"other processes use {self.shown_url}, whose tables have to be changed: stop all"
+                " processes, then start them again"
+            )
+
+    async def refuse_name_in_use(self) -> None:
+        """Raise Locked if another process runs with the name of this one."""
+        if self._options.process is not None and self._writer is not None:
+            [[is_free]] = await self._writer.fetch(LOCK_NAME, self._options.process)
+            if not is_free:
+                raise Locked(
+                    f"{self.shown_url} is used by another process as {self._options.process}"
+                )
+
+    async def _connect_session(self) -> asyncpg.Connection[asyncpg.Record]:
+        return await asyncpg.connect(**self._parameters)
+
+    async def _connect_writer(self, *, is_first: bool = False) -> PostgresConnection:
+        """Return a connection that has the lock of the store. Raises Locked, Unavailable.
+
+        The first connection of a process keeps out all others that start, until `share`.
+        """
         with translated():
             driver = await asyncpg.connect(**self._parameters)
         writer = self.wrap(driver)
         try:
-            [[has_lock]] = await writer.fetch(_LOCK)
-            if not has_lock:
-                raise Locked(f"{self.shown_url} is used by another process")
+            await self._lock(writer, is_first)
             await self._set_durability(writer)
         except BaseException:
             driver.terminate()
             raise
+        self._writer_process = driver.get_server_pid()
         return writer
+
+    async def _lock(self, writer: PostgresConnection, is_first: bool) -> None:
+        """Take the lock of the store, alone or shared. Raises Locked."""
+        if is_first and self.is_shared:
+            await writer.fetch(_LOCK_MIGRATION)
+        self._is_alone = False
+        if is_first or not self.is_shared:
+            [[self._is_alone]] = await writer.fetch(_LOCK)
+        has_lock = self._is_alone
+        if not has_lock and self.is_shared:
+            [[has_lock]] = await writer.fetch(_LOCK_SHARED)
+        if not has_lock:
+            raise Locked(f"{self.shown_url} is used by another process")
 
     async def _set_durability(self, writer: PostgresConnection) -> None:
         """Let commits survive a crash of the server, or, if so configured, return earlier."""
@@ -184,10 +268,17 @@ class PostgresDatabase:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Connection]:
         """Open a transaction on the writing connection; connect anew if it was lost."""
+        async with self._transaction(_WRITE_ALONE) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, lock: str) -> AsyncIterator[Connection]:
         async with self._writer_free:
             writer = await self._open_writer()
             try:
                 await writer.begin()
+                if self.is_shared:
+                    await writer.execute(lock)
                 yield writer
                 await writer.execute("COMMIT")
             except BaseException:
@@ -196,8 +287,11 @@ class PostgresDatabase:
                 raise
 
     async def transact(self, job: Job[Result]) -> Result:
-        """Run a job in a transaction on the writing connection."""
-        async with self.write() as connection:
+        """Run a job in a transaction on the writing connection.
+
+        Several processes may run such jobs at once: a job locks the rows of its owners.
+        """
+        async with self._transaction(_APPEND) as connection:
             return await job(connection)
 
     async def _open_writer(self) -> PostgresConnection:
@@ -282,8 +376,11 @@ class PostgresDatabase:
             await cleaner.close(self._options.connect)
 
     async def close(self) -> None:
-        """Close every connection, and so release the lock. A second call does nothing."""
+        """Close every connection, and so release the locks. A second call does nothing."""
         self._is_closed = True
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
         pools, self._pools = self._pools, []
         for pool in pools:
             try:
@@ -323,7 +420,7 @@ def _parameters(url: str, options: PostgresOptions) -> _Parameters:
         "command_timeout": options.statement,
         "statement_cache_size": options.statement_cache,
         "max_cached_statement_lifetime": 0,
-        "server_settings": SETTINGS,
+        "server_settings": SETTINGS | (_SHARED_SETTINGS if options.process else {}),
         # Among several hosts, the one that takes writes.
         "target_session_attrs": None
         if "target_session_attrs" in query

@@ -297,3 +297,16 @@ CREATE TABLE dead_letters (
     is_waiting   integer NOT NULL, -- whether it is to be sent once more
     PRIMARY KEY (subscription, event_id)
 );
+
+-- The processes that use this database. `connected_since` is since when processes receive copies of
+-- stanzas without a break, microseconds since the epoch; 0: this process receives none.
+CREATE TABLE processes (
+    name            text COLLATE "C" PRIMARY KEY,
+    connected_since bigint NOT NULL
+);
+
+-- Archives that were erased in the last hour, while several processes use this database.
+CREATE TABLE erasures (
+    owner text COLLATE "C" PRIMARY KEY,
+    at    bigint NOT NULL
+);

@@ -16,7 +16,7 @@ from storage.sql.messages.owners import Owners
 _IS_OPEN = "SELECT 1 FROM journals WHERE owner = $1 AND is_open = 1"
 
 _VALUES = """
-SELECT journal.kind, journal.subject, journal.value
+SELECT journal.kind, journal.subject, journal.value, journal.at
 FROM jsonb_to_recordset($2) AS named (kind text, subject text) CROSS JOIN journal
 WHERE owner = $1 AND journal.kind = named.kind AND journal.subject = named.subject
 """
@@ -101,7 +101,7 @@ class Journal:
         self, connection: Connection, owner: str, number: int, entries: Sequence[JournalEntry]
     ) -> bool:
         """Write the entries of one open journal; return whether any of them changes anything."""
-        changes = await _changes(connection, number, entries)
+        changes = await _changes(connection, number, entries, self._owners.is_shared)
         if not changes:
             return False
         counters = (await self._owners.get_or_create(connection, [owner]))[owner]
@@ -137,16 +137,23 @@ class Journal:
 
 
 async def _changes(
-    connection: Connection, number: int, entries: Sequence[JournalEntry]
+    connection: Connection, number: int, entries: Sequence[JournalEntry], is_shared: bool
 ) -> list[JournalEntry]:
-    """Return the entries that change anything."""
+    """Return the entries that change anything.
+
+    With `is_shared` other processes enter the same changes, sooner or later: an entry older than
+    the newest one of its subject was entered before.
+    """
     named = json.dumps([{"kind": entry.kind.value, "subject": entry.subject} for entry in entries])
     rows = await connection.fetch(_VALUES, number, named)
     values = {(row[0], row[1]): row[2] for row in rows}
+    times = {(row[0], row[1]): row[3] for row in rows} if is_shared else {}
     changes = []
     for entry in entries:
         key = entry.kind.value, entry.subject
-        if entry.kind in _ALWAYS_NEW or entry.value != values.get(key, ""):
+        if entry.kind in _ALWAYS_NEW or (
+            entry.value != values.get(key, "") and entry.at >= times.get(key, entry.at)
+        ):
             changes.append(entry)
             values[key] = entry.value
     return changes

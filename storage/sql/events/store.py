@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from storage.errors import Expired
+from storage.processes import Topic
 from storage.rows import (
     ANY,
     ArchivedMessage,
@@ -91,6 +92,7 @@ class SqlEvents:
             async with self._database.write() as connection:
                 counters = (await self._owners.get_or_create(connection, [owner]))[owner]
                 await connection.execute(_OPEN, counters.number, counters.last_sequence)
+                await connection.notify(Topic.OPENED, [owner])
         except BaseException:
             self._owners.discard_counters()
             raise
@@ -107,12 +109,16 @@ class SqlEvents:
                     await connection.execute(sql, number)
             if unused:
                 await scrub.note(connection)
+                await connection.notify(Topic.CLOSED, [row[1] for row in unused])
         return tuple(row[1] for row in unused)
 
     async def put(self, entries: Sequence[JournalEntry]) -> frozenset[str]:
         try:
             async with self._database.write() as connection:
-                return await self._journal.write(connection, entries)
+                changed = await self._journal.write(connection, entries)
+                if changed:
+                    await connection.notify(Topic.EVENTS, changed)
+                return changed
         except BaseException:
             self._owners.discard_counters()
             raise

@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
+from storage.processes import Topic
 from storage.rows import AuditEntry, Batch, Kind, NewMessage, Relation
 from storage.sql.database import Connection
 from storage.sql.index import Target
@@ -15,6 +16,7 @@ from storage.sql.messages import conversations, lateness, references, retraction
 from storage.sql.messages.counter_updates import CounterDelta, count_up
 from storage.sql.messages.ids import Ids
 from storage.sql.messages.owners import Counters, Owners
+from storage.sql.retention import erasures
 
 _COLUMNS = (
     "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml, stanza_id"
@@ -44,6 +46,18 @@ SELECT archive.owner, archive.stanza_id
 FROM jsonb_to_recordset($1) AS named (owner bigint, stanza_id text)
     CROSS JOIN archive /* INDEXED BY archive_stanza_id */
 WHERE archive.owner = named.owner AND archive.stanza_id = named.stanza_id
+"""
+
+# Another process gets copies of the same messages. Without statistics PostgreSQL would take any
+# index of the owner for a comparison with the key; the next key in order is in one index alone.
+_NEXT_KEYS = """
+SELECT new.jid, new.dedup_key, (
+    SELECT dedup_key FROM archive
+    WHERE owner = owners.number AND archive.dedup_key >= new.dedup_key
+    ORDER BY archive.dedup_key LIMIT 1
+)
+FROM unnest(CAST($1 AS text[]), CAST($2 AS bytea[])) AS new (jid, dedup_key)
+    JOIN owners ON owners.jid = new.jid
 """
 
 _UPDATE_OWNER = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
@@ -78,9 +92,11 @@ class _InsertRow(NamedTuple):
 class Appender:
     """Writes batches inside transactions of its caller."""
 
-    def __init__(self, owners: Owners, ids: Ids) -> None:
+    def __init__(self, owners: Owners, ids: Ids, *, is_shared: bool = False) -> None:
+        """`is_shared` says whether other processes write the same messages."""
         self._owners = owners
         self._ids = ids
+        self._is_shared = is_shared
 
     async def write(self, connection: Connection, batch: Batch) -> None:
         """Write a batch: messages in their order, and audit entries in theirs."""
@@ -88,9 +104,13 @@ class Appender:
         await _log(connection, [row for row in batch if isinstance(row, AuditEntry)])
 
     async def _append(self, connection: Connection, entries: list[NewMessage]) -> None:
+        if entries and self._is_shared:
+            entries = await _missing(connection, entries)
         if not entries:
             return
         counters = await self._owners.get_or_create(connection, {entry.owner for entry in entries})
+        if self._is_shared:
+            entries = await _with_one_key(connection, entries)
         floors = [
             {"owner": owner.number, "sequence": owner.last_sequence} for owner in counters.values()
         ]
@@ -107,6 +127,7 @@ class Appender:
             _UPDATE_OWNER,
             [(owner.number, owner.last_sequence, owner.latest_at) for owner in counters.values()],
         )
+        await connection.notify(Topic.ARCHIVES, counters)
 
     async def _with_unique_ids(
         self, connection: Connection, rows: list[_InsertRow]
@@ -158,6 +179,40 @@ class Appender:
                 for (number, sequence, e), target in zip(rows, row_targets, strict=True)
             ],
         )
+
+
+async def _missing(connection: Connection, entries: Sequence[NewMessage]) -> list[NewMessage]:
+    """Return the messages that no other process has written, and whose archive is not erased."""
+    keys = [(entry.owner, key) for entry in entries for key in _keys(entry)]
+    rows = await connection.fetch_replanned(_NEXT_KEYS, *map(list, zip(*keys, strict=True)))
+    written = {(jid, key) for jid, key, next_key in rows if key == next_key}
+    erased_at = await erasures.times(connection, sorted({entry.owner for entry in entries}))
+    return [
+        entry
+        for entry in entries
+        if written.isdisjoint((entry.owner, key) for key in _keys(entry))
+        and entry.at > erased_at.get(entry.owner, -1)
+    ]
+
+
+async def _with_one_key(connection: Connection, entries: list[NewMessage]) -> list[NewMessage]:
+    """Return the messages without those that the locked archives have under an alternative key.
+
+    No message that is returned has alternative keys.
+    """
+    if not (several := [entry for entry in entries if entry.alternative_keys]):
+        return entries
+    missing = set(await _missing(connection, several))
+    return [
+        entry._replace(alternative_keys=None)
+        for entry in entries
+        if not entry.alternative_keys or entry in missing
+    ]
+
+
+def _keys(entry: NewMessage) -> tuple[bytes, ...]:
+    """Return the keys under which the store may have a message."""
+    return entry.dedup_key, *(entry.alternative_keys or ())
 
 
 def _row(counters: Counters, entry: NewMessage) -> _InsertRow:

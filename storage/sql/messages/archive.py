@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from storage.errors import NotFound
+from storage.processes import Topic
 from storage.rows import (
     ANY,
     ArchivedMessage,
@@ -60,9 +61,13 @@ class SqlArchive:
         self._database = database
         self._ids = ids
         #: The counters that the journal uses too.
-        self.owners = Owners(cached_owners_max, is_only_writer=database.is_only_writer)
+        self.owners = Owners(
+            cached_owners_max,
+            is_only_writer=database.is_only_writer,
+            is_shared=database.is_shared,
+        )
         self.journal = Journal(self.owners, journal_limits)
-        self._appending = Appender(self.owners, ids)
+        self._appending = Appender(self.owners, ids, is_shared=database.is_shared)
 
     def forget(self, owner: str) -> None:
         """Remove an erased archive from the caches; call this directly after its transaction."""
@@ -267,6 +272,7 @@ class SqlArchive:
                 replaced = await retractions.apply(connection, self._ids, outcome)
                 if replaced is not None:
                     await self.journal.note_changed(connection, *replaced)
+                    await connection.notify(Topic.EVENTS, [replaced[0]])
 
     async def conversations(
         self,
@@ -312,6 +318,8 @@ class SqlArchive:
             changes = await note_displayed(connection, self._ids, placed)
             for owner, peer, id in changes:
                 await self.journal.note_displayed(connection, owner, peer, id)
+            if changes:
+                await connection.notify(Topic.EVENTS, {owner for owner, _, _ in changes})
         return frozenset(owner for owner, _, _ in changes)
 
     @asynccontextmanager

@@ -47,13 +47,19 @@ class Owners:
     """The archives of one database."""
 
     def __init__(
-        self, cached_max: int = CACHED_OWNERS_MAX, *, is_only_writer: bool = True
+        self,
+        cached_max: int = CACHED_OWNERS_MAX,
+        *,
+        is_only_writer: bool = True,
+        is_shared: bool = False,
     ) -> None:
         """`cached_max` is the maximum number of owners in each cache.
 
-        Counters are read anew in each transaction unless this process is the only writer.
+        Counters are read anew in each transaction unless this process is the only writer. If other
+        processes may erase archives (`is_shared`), numbers are not cached either.
         """
         self._is_only_writer = is_only_writer
+        self.is_shared = is_shared
         self._counters: LRUCache[str, Counters] = LRUCache(cached_max)
         self._numbers: LRUCache[str, int] = LRUCache(cached_max)  # of archives that are on disk
         self._erasures = 0
@@ -104,7 +110,7 @@ class Owners:
             number = int(rows[0][0])
             with self._lock:
                 # The row may have been read before the archive was erased.
-                if erasures == self._erasures:
+                if erasures == self._erasures and not self.is_shared:
                     self._numbers[owner] = number
         return number
 

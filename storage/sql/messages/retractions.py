@@ -23,6 +23,7 @@ from storage.sql.messages.selection import find_sequences
 from storage.sql.messages.statements import COLUMNS, archived_messages
 from storage.sql.retention import scrub
 from storage.sql.retention.delete import FINISH_RETRACTION
+from storage.sql.tables.holds import is_held
 
 _NOTE = "INSERT INTO unfinished_retractions (owner, sequence, target) VALUES ($1, $2, $3)"
 
@@ -108,7 +109,9 @@ async def apply(
     if not rows:
         return None
     owner, sequence, target, jid, peer = rows[0]
-    is_replaced = await _replace(connection, ids, owner, target, outcome.tombstones)
+    # Another process may have set a hold since core decided about the retraction.
+    tombstones = () if await is_held(connection, jid) else outcome.tombstones
+    is_replaced = await _replace(connection, ids, owner, target, tombstones)
     settled = await find_sequences(connection, ids, owner, outcome.settled)
     await connection.index.settle(connection, owner, target, list(settled.values()))
     if outcome.is_done:

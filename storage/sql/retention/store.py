@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from storage.errors import NotFound
+from storage.errors import Held, NotFound
+from storage.processes import Topic
 from storage.rows import Cutoff, OverLimit, Removed, Totals, Usage
 from storage.sql.database import Connection, Database, Row
 from storage.sql.messages.archive import SqlArchive
 from storage.sql.messages.counter_updates import CounterDelta
 from storage.sql.messages.ids import Ids
 from storage.sql.messages.selection import find_sequences
-from storage.sql.retention import over_limit, scrub
+from storage.sql.retention import erasures, over_limit, scrub
 from storage.sql.retention.delete import DELTA_COLUMNS, blank, delete
 from storage.sql.tables import push
+from storage.sql.tables.holds import is_held
 
 _USAGE = """
 SELECT
@@ -124,6 +126,8 @@ class SqlRetention:
             if not await _oldest_over_limit(connection, owner, cutoff, 1):
                 return Removed()
         async with self._database.write() as connection:
+            if await is_held(connection, owner):
+                return Removed()
             rows = await _oldest_over_limit(connection, owner, cutoff, limit + 1)
             removed = await delete(connection, await _number(connection, owner), rows[:limit])
         return replace(removed, done=len(rows) <= limit)
@@ -136,6 +140,8 @@ class SqlRetention:
             ):
                 return Removed()
         async with self._database.write() as connection:
+            if await is_held(connection, owner):
+                return Removed()
             number = await _number(connection, owner)
             rows = await over_limit.oldest_over_limit(
                 connection, number, peer, cutoff, limit + 1, chunk=self._chunk
@@ -182,6 +188,8 @@ class SqlRetention:
             raise
 
     async def _blank(self, connection: Connection, owner: str, id: str) -> Removed:
+        if await is_held(connection, owner):
+            raise Held
         number = await _number(connection, owner)
         places = await find_sequences(connection, self._ids, number, [id])
         rows = await connection.fetch(_ONE, number, places.get(id, 0))
@@ -191,6 +199,7 @@ class SqlRetention:
         for delta in deltas:
             made_id = self._ids.encode(number, [places[id]])[0]
             await self._archive.journal.note_changed(connection, owner, delta.peer, made_id)
+        await connection.notify(Topic.EVENTS, [owner])
         return await blank(connection, number, deltas)
 
     async def erase(self, owner: str, *, limit: int) -> Removed:
@@ -226,6 +235,8 @@ class SqlRetention:
             return await scrub.latest_removal(connection)
 
     async def _erase(self, connection: Connection, owner: str, limit: int) -> Removed:
+        if await is_held(connection, owner):
+            raise Held
         number = await _number(connection, owner)
         oldest = await connection.fetch(_OLDEST, number, limit)
         removed = await delete(connection, number, [CounterDelta(*row[:5]) for row in oldest])
@@ -239,6 +250,9 @@ class SqlRetention:
         # If no row was deleted, the files need not be rewritten.
         if deleted:
             await scrub.note(connection)
+        if self._archive.owners.is_shared:
+            await erasures.note(connection, owner)
+            await connection.notify(Topic.ERASED, [owner])
         return removed
 
 

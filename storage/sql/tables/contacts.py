@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from storage.processes import Topic
 from storage.rows import Contact
 from storage.sql.database import Database, Row
 
@@ -50,14 +51,17 @@ class SqlContacts:
                 int(contact.is_approved),
                 json.dumps(contact.groups, ensure_ascii=False),
             )
+            await connection.notify(Topic.ROSTERS, [owner])
 
     async def remove(self, owner: str, jid: str) -> bool:
         async with self._database.write() as connection:
+            await connection.notify(Topic.ROSTERS, [owner])
             return bool(await connection.fetch(_REMOVE, owner, jid))
 
     async def clear(self, owner: str) -> None:
         async with self._database.write() as connection:
             await connection.execute(_CLEAR, owner)
+            await connection.notify(Topic.ROSTERS, [owner])
 
 
 def _contact(row: Row) -> Contact:

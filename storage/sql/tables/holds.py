@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from storage.processes import Topic
 from storage.rows import Hold
-from storage.sql.database import Database
+from storage.sql.database import Connection, Database
 
 _LIST = "SELECT subject, reason, ordered_by, at FROM holds ORDER BY subject"
 
@@ -14,6 +15,8 @@ ON CONFLICT (subject) DO UPDATE SET
 """
 
 _REMOVE = "DELETE FROM holds WHERE subject = $1"
+
+_HELD = "SELECT 1 FROM holds WHERE subject = ANY($1) LIMIT 1"
 
 
 class SqlHolds:
@@ -36,3 +39,14 @@ class SqlHolds:
     async def _write(self, sql: str, *values: object) -> None:
         async with self._database.write() as connection:
             await connection.execute(sql, *values)
+            await connection.notify(Topic.HOLDS)
+
+
+async def is_held(connection: Connection, owner: str) -> bool:
+    """Return whether a hold is on an owner, on its domain or on a parent of that domain.
+
+    Each transaction that deletes asks: another process may have set a hold a moment ago.
+    """
+    labels = owner.rpartition("@")[2].split(".")
+    domains = [".".join(labels[place:]) for place in range(len(labels))]
+    return bool(await connection.fetch(_HELD, [owner, *domains]))

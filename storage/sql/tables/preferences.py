@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from storage.processes import Topic
 from storage.rows import PreferencesRow
 from storage.sql.database import Database, Row
 
@@ -39,11 +40,10 @@ class SqlPreferences:
 
     async def set(self, preferences: PreferencesRow) -> None:
         always, never = _join(preferences.always), _join(preferences.never)
-        await self._write(_SET, preferences.owner, preferences.default, always, never)
-
-    async def _write(self, sql: str, *values: object) -> None:
+        owner = preferences.owner
         async with self._database.write() as connection:
-            await connection.execute(sql, *values)
+            await connection.execute(_SET, owner, preferences.default, always, never)
+            await connection.notify(Topic.PREFERENCES, [owner])
 
 
 def _preferences(row: Row) -> PreferencesRow:

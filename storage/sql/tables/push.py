@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from storage.processes import Topic
 from storage.rows import DeadLetter, PushKind, PushProgress, PushSubscription, PushTime
 from storage.sql.database import Connection, Database, Row
 
@@ -128,6 +129,7 @@ class SqlPush:
             for row in await connection.fetch(_REMOVE_SAME, jid, endpoint):
                 await connection.execute(_REMOVE_LETTERS, row[0])
             await connection.execute(_ADD, *_values(subscription))
+            await connection.notify(Topic.PUSH, [subscription.id])
         return True
 
     async def get(self, id: str, *, at: int) -> PushSubscription | None:
@@ -145,10 +147,12 @@ class SqlPush:
 
     async def set_content(self, jid: str, id: str, content: str) -> bool:
         async with self._database.write() as connection:
+            await connection.notify(Topic.PUSH, [id])
             return bool(await connection.fetch(_SET_CONTENT, jid, id, content))
 
     async def set_cursor(self, jid: str, id: str, cursor: str) -> bool:
         async with self._database.write() as connection:
+            await connection.notify(Topic.PUSH, [id])
             return bool(await connection.fetch(_SET_CURSOR, jid, id, cursor))
 
     async def save(self, progress: Sequence[PushProgress], *, dead_letters_max: int) -> None:
@@ -184,6 +188,7 @@ class SqlPush:
             is_removed = bool(await connection.fetch(_REMOVE, jid, id))
             if is_removed:
                 await connection.execute(_REMOVE_LETTERS, id)
+            await connection.notify(Topic.PUSH, [id])
         return is_removed
 
     async def remove_ended(self, *, at: int) -> int:
@@ -199,6 +204,7 @@ class SqlPush:
 
     async def replay_dead_letters(self, id: str) -> int:
         async with self._database.write() as connection:
+            await connection.notify(Topic.PUSH, [id])
             return len(await connection.fetch(_REPLAY_LETTERS, id))
 
     async def put_dead_letter(self, id: str, letter: DeadLetter) -> None:

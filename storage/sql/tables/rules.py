@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from storage.processes import Topic
 from storage.rows import HostRetention, Rule
 from storage.sql.database import Database
 
@@ -68,3 +69,4 @@ class SqlRules:
     async def _write(self, sql: str, *values: object) -> None:
         async with self._database.write() as connection:
             await connection.execute(sql, *values)
+            await connection.notify(Topic.RULES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage.processes import Topic
 from storage.rows import GatewayTotals, SignIn
 from storage.sql.database import Connection, Database, Row
 from storage.sql.tables import push
@@ -116,6 +117,7 @@ class SqlSignIns:
         async with self._database.write() as connection:
             rows = await connection.fetch(_REMOVE, jid, id)
             await push.delete_ended(connection, jid)
+            await connection.notify(Topic.SIGN_INS, [jid])
         return bool(rows)
 
     async def remove_all(self, jid: str) -> int:
@@ -123,6 +125,7 @@ class SqlSignIns:
             await connection.execute(_REVOKE, jid)
             rows = await connection.fetch(_REMOVE_ALL, jid)
             await push.delete_ended(connection, jid)
+            await connection.notify(Topic.SIGN_INS, [jid])
         return len(rows)
 
     async def renew(self, id: str, *, at: int, expires_at: int) -> None:

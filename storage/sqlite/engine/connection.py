@@ -18,6 +18,7 @@ from typing import Any, Self, cast
 import aiosqlite
 
 from storage.errors import Rejected, StorageError, TookTooLong, Unavailable
+from storage.processes import Topic
 from storage.sql.database import Bound, Connection, Job, Result, Row
 from storage.sqlite.engine.dialect import CACHED_SQL_MAX, translated
 from storage.sqlite.index import SqliteIndex
@@ -105,6 +106,13 @@ class SqliteConnection:
                 await connection.execute(f"PRAGMA {name} = {value}")
 
         await self.run(job)
+
+    async def notify(self, topic: Topic, keys: Iterable[str] = ()) -> None:
+        """Do nothing: one process uses a file."""
+
+    async def fetch_replanned(self, sql: str, *values: object) -> list[Row]:
+        """Run a query; SQLite plans each statement once."""
+        return await self.fetch(sql, *values)
 
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""
@@ -212,6 +220,13 @@ class InThread:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+
+    async def notify(self, topic: Topic, keys: Iterable[str] = ()) -> None:
+        """Do nothing: one process uses a file."""
+
+    async def fetch_replanned(self, sql: str, *values: object) -> list[Row]:
+        """Run a query; SQLite plans each statement once."""
+        return await self.fetch(sql, *values)
 
     async def execute(self, sql: str, *values: object) -> None:
         """Run a statement."""

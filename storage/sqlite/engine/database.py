@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from storage.errors import StorageError, TookTooLong, Unavailable
+from storage.processes import Alone, Processes
 from storage.sql.database import Connection, Job, Result
 from storage.sql.turns import Turns
 from storage.sqlite.engine.connection import SqliteConnection
@@ -58,8 +59,10 @@ class SqliteDatabase:
 
     name = "sqlite"
     is_only_writer = True
+    is_shared = False
 
     def __init__(self, path: str, lock: FileLock | None, timeouts: DatabaseTimeouts) -> None:
+        self.processes: Processes = Alone()
         self._path = path
         self._lock = lock
         self._timeouts = timeouts
