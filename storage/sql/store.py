@@ -9,6 +9,7 @@ from storage.sql.database import Connection, Database
 from storage.sql.events.store import SqlEvents
 from storage.sql.messages.archive import SqlArchive
 from storage.sql.messages.ids import KEY_BYTES, Ids
+from storage.sql.moving.importing import SqlImports
 from storage.sql.retention.store import SqlRetention
 from storage.sql.tables.accounts import SqlAccounts
 from storage.sql.tables.audit_log import SqlAuditLog
@@ -29,6 +30,7 @@ class SqlStorage:
         self.database = database
         self.archive = SqlArchive(database, ids)
         self.retention = SqlRetention(database, ids, self.archive)
+        self.imports = SqlImports(database, self.archive.owners, self.archive.appending)
         self.preferences = SqlPreferences(database)
         self.rules = SqlRules(database)
         self.holds = SqlHolds(database)

@@ -62,7 +62,7 @@ class SqlArchive:
         #: The counters that the journal uses too.
         self.owners = Owners(cached_owners_max, is_only_writer=database.is_only_writer)
         self.journal = Journal(self.owners, journal_limits)
-        self._appending = Appender(self.owners, ids)
+        self.appending = Appender(self.owners, ids)
 
     def forget(self, owner: str) -> None:
         """Remove an erased archive from the caches; call this directly after its transaction."""
@@ -71,7 +71,7 @@ class SqlArchive:
     async def append(self, batch: Batch) -> None:
         try:
             await self._database.transact(
-                lambda connection: self._appending.write(connection, batch)
+                lambda connection: self.appending.write(connection, batch)
             )
         except BaseException:
             self.owners.discard_counters()

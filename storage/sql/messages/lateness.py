@@ -78,10 +78,15 @@ async def mark(connection: Connection, rows: Iterable[tuple[int, int, int]]) -> 
     await connection.executemany(
         _MARK,
         [
-            (number, sequence, min(bisect_left(SCALE, late_by + 1) + 1, len(SCALE)))
+            (number, sequence, scale(late_by))
             for number, sequence, late_by in rows
         ],
     )
+
+
+def scale(late_by: int) -> int:
+    """Return the lateness of a message on the scale, for its lateness in microseconds."""
+    return min(bisect_left(SCALE, late_by + 1) + 1, len(SCALE))
 
 
 async def edge(
