@@ -41,7 +41,16 @@ SELECT
 _SNAPSHOT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 #: Tables that hold content of messages, journals or rosters.
-_TABLES = ("archive", "fulltext", "names", "links", "journal", "conversations", "offline", "old_ids")
+_TABLES = (
+    "archive",
+    "fulltext",
+    "names",
+    "links",
+    "journal",
+    "conversations",
+    "offline",
+    "old_ids",
+)
 
 _PARTITIONED = re.compile(r"CREATE TABLE (\w+) .*/\* (PARTITION BY HASH \(owner\)) \*/", re.DOTALL)
 

@@ -77,10 +77,7 @@ async def mark(connection: Connection, rows: Iterable[tuple[int, int, int]]) -> 
     """Mark rows as late: number of the owner, sequence, lateness in microseconds."""
     await connection.executemany(
         _MARK,
-        [
-            (number, sequence, scale(late_by))
-            for number, sequence, late_by in rows
-        ],
+        [(number, sequence, scale(late_by)) for number, sequence, late_by in rows],
     )
 
 

@@ -135,9 +135,7 @@ class SqlImports:
         self, messages: Sequence[ImportedMessage], *, behind: bool = False
     ) -> tuple[ImportOutcome, ...]:
         async with self._database.read() as connection:
-            rows = await connection.fetch(
-                _OWNERS.replace("FOR UPDATE", ""), _owners_of(messages)
-            )
+            rows = await connection.fetch(_OWNERS.replace("FOR UPDATE", ""), _owners_of(messages))
             owners = {row[0]: _Owner(*row[1:]) for row in rows}
             outcomes = []
             added: set[tuple[str, bytes]] = set()
