@@ -22,6 +22,7 @@ from component.cli import (
 )
 from component.cli.check_config import check, package_conflicts, report
 from component.cli.exit_codes import CONFIG_WRONG, EXIT_CODES, FAILED, INTERRUPTED
+from component.cli.moving import import_archives
 from component.config import Config, ConfigError, load, load_http
 
 PLACES = (Path("muniment.toml"), Path("/etc/muniment/muniment.toml"))
@@ -84,6 +85,8 @@ def _run_configured(options: argparse.Namespace, path: Path | None, config: Conf
             return token_key.run(config)
         case "push-key":
             return push_key.run(config)
+        case import_archives.NAME:
+            return import_archives.run(config, options)
     return _serve(config)
 
 
@@ -139,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_parser(parsers, common)
     ejabberd_config.add_parser(parsers, common)
     permissions.add_parser(parsers, common)
+    import_archives.add_parser(parsers, common)
     commands.add_parsers(parsers, common)
     return parser
 

@@ -75,7 +75,7 @@ class _Owner:
     @property
     def has_room(self) -> bool:
         """Whether there is room before the first message that arrived here."""
-        return not self.last_sequence or IMPORT_ROOM <= self.last_sequence
+        return not self.last_sequence or self.last_sequence >= IMPORT_ROOM
 
     @property
     def has_newer(self) -> bool:
