@@ -93,7 +93,7 @@ class _Sqlite:
 
 @asynccontextmanager
 async def _open_sqlite(path: str) -> AsyncIterator[ForeignDatabase]:
-    connection = await asyncio.to_thread(_connect_sqlite, Path(path).absolute())
+    connection = await asyncio.to_thread(_connect_sqlite, path)
     try:
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_MAX)
         # A text that is not UTF-8 is refused where the stanza is parsed.
@@ -106,7 +106,8 @@ async def _open_sqlite(path: str) -> AsyncIterator[ForeignDatabase]:
         connection.close()
 
 
-def _connect_sqlite(path: Path) -> sqlite3.Connection:
+def _connect_sqlite(name: str) -> sqlite3.Connection:
+    path = Path(name).absolute()
     if not path.is_file():
         raise BadSource(f"{path}: there is no such file")
     try:

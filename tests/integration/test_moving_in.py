@@ -1,0 +1,120 @@
+"""Archives that real servers have written are imported, and their readers go on in Muniment."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import mam
+from support.ejabberd import ROOT, Account, Ejabberd
+from support.history import TEXTS, History, make_history
+from support.mod_mam import WithSqlArchive
+from support.muniment import Muniment
+from support.pool import lent_ejabberd
+from support.raw import Client
+from support.releases import Release
+
+
+@dataclass(frozen=True)
+class Old:
+    """A server with an archive of its own."""
+
+    ejabberd: WithSqlArchive
+    history: History
+
+
+@pytest.fixture(scope="module", params=["single", "multi"])
+def old(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, release: Release
+) -> Iterator[Old]:
+    """An ejabberd with mod_mam in SQLite, in each schema; the one with several hosts compresses."""
+    is_multihost = request.param == "multi"
+    ejabberd = WithSqlArchive(
+        tmp_path_factory.mktemp("old"), release, is_multihost=is_multihost, compresses=is_multihost
+    )
+    with ejabberd:
+        yield Old(ejabberd, asyncio.run(make_history(ejabberd)))
+
+
+def run(muniment: Muniment, *arguments: object, code: int = 0) -> str:
+    """Run a command with the configuration of Muniment, and return its output."""
+    muniment.write_config()
+    command = [sys.executable, "-m", "component", arguments[0]]
+    process = subprocess.run(
+        [*command, *map(str, arguments[1:]), "--config", str(muniment.config_path)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert process.returncode == code, process.stdout + process.stderr
+    return process.stdout + process.stderr
+
+
+def imported(muniment: Muniment, *arguments: object, code: int = 0) -> Any:
+    """Import, and return the report."""
+    return json.loads(run(muniment, "import", *arguments, "--json", code=code).splitlines()[0])
+
+
+def new(folder: Path, ejabberd: Ejabberd) -> Muniment:
+    """Return a Muniment that does not run."""
+    rooms = [f"conference.{host}" for host in ejabberd.hosts]
+    return Muniment(folder / "muniment", ejabberd, options={"archive": {"room_services": rooms}})
+
+
+def bodies(results: tuple[mam.ArchiveResult, ...] | list[mam.ArchiveResult]) -> list[str | None]:
+    return [result.body for result in results]
+
+
+async def test_archive_of_ejabberd_is_imported_and_its_readers_go_on(
+    old: Old, tmp_path: Path, release: Release
+) -> None:
+    history = old.history
+    with lent_ejabberd(tmp_path / "ejabberd", release) as ejabberd:
+        muniment = new(tmp_path, ejabberd)
+        url = f"sqlite:{old.ejabberd.database}"
+        report = imported(muniment, "ejabberd", url, "--host", ejabberd.hosts[0])
+        again = imported(muniment, "ejabberd", url, "--host", ejabberd.hosts[0])
+        ejabberd.register(history.alice, history.bob)
+        with muniment:
+            async with Client(history.alice, ejabberd.ports.c2s) as alice:
+                results = await mam.everything(alice)
+                middle = history.results[2].id
+                rest = await mam.query(alice, after=middle)
+                before = await mam.query(alice, before=middle, max=10)
+                preferences = await alice.ask("get", "<prefs xmlns='urn:xmpp:mam:2'/>")
+            exported = run(muniment, "export", history.room)
+
+    assert report["owners"][history.alice.jid]["added"] == len(TEXTS)
+    assert report["owners"][history.room]["added"] == 2
+    assert report["preferences"] == 1
+    assert {numbers["added"] for numbers in again["owners"].values()} == {0}
+    assert {numbers["missing"] for numbers in again["owners"].values()} == {0}
+    assert bodies(results) == bodies(history.results) == list(TEXTS)
+    assert [r.stamp for r in results] == [r.stamp.replace("Z", "Z") for r in history.results]
+    assert [(r.sender, r.to, r.message_id) for r in results] == [
+        (r.sender, r.to, r.message_id) for r in history.results
+    ]
+    assert rest.bodies == list(TEXTS[3:])
+    assert before.bodies == list(TEXTS[:2])
+    prefs = preferences.find("{urn:xmpp:mam:2}prefs")
+    assert prefs is not None
+    assert prefs.get("default") == "roster"
+    assert [jid.text for jid in prefs.iter("{urn:xmpp:mam:2}jid")] == [
+        "carol@one.test",
+        "mallory@two.test",
+    ]
+    lines = [json.loads(line) for line in exported.splitlines() if line.startswith("{")]
+    assert [line["from"] for line in lines] == [f"{history.room}/alice", f"{history.room}/bob"]
+    assert [line["id"] for line in lines] == [result.id for result in history.room_results]
+    assert not any("alice@one.test" in line["xml"] for line in lines)
