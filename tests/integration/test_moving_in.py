@@ -7,20 +7,28 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from support import mam
-from support.ejabberd import ROOT, Account, Ejabberd
+from support.builders import everything
+from support.ejabberd import ROOT, Ejabberd
 from support.history import TEXTS, History, make_history
 from support.mod_mam import WithSqlArchive
-from support.muniment import Muniment
+from support.muniment import DATABASE, Muniment, Options
 from support.pool import lent_ejabberd
+from support.program import Failed
+from support.prosody import Prosody
 from support.raw import Client
 from support.releases import Release
+
+from component.core.remote_data.posts import body_of
+from component.core.xml.times import parse_time
+from storage.open import open_storage
+from storage.rows import ArchivedMessage
 
 
 @dataclass(frozen=True)
@@ -35,13 +43,35 @@ class Old:
 def old(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, release: Release
 ) -> Iterator[Old]:
-    """An ejabberd with mod_mam in SQLite, in each schema; the one with several hosts compresses."""
+    """An ejabberd with mod_mam in SQLite; that with the schema of several hosts compresses."""
     is_multihost = request.param == "multi"
     ejabberd = WithSqlArchive(
         tmp_path_factory.mktemp("old"), release, is_multihost=is_multihost, compresses=is_multihost
     )
     with ejabberd:
         yield Old(ejabberd, asyncio.run(make_history(ejabberd)))
+
+
+@pytest.fixture(scope="module", params=["internal", "sql"])
+def prosody(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    missing: Callable[[object], NoReturn],
+) -> Iterator[tuple[Prosody, History]]:
+    """A Prosody with archives in files, or in SQLite."""
+    server = Prosody(tmp_path_factory.mktemp("prosody"), in_sql=request.param == "sql")
+    try:
+        server.start()
+    except Failed as error:
+        missing(error)
+    try:
+        yield server, asyncio.run(make_history(server))
+    finally:
+        server.stop()
+
+
+#: Muniment serves the rooms of the old server too.
+ROOMS: Options = {"archive": {"room_services": ["conference.one.test"]}}
 
 
 def run(muniment: Muniment, *arguments: object, code: int = 0) -> str:
@@ -118,3 +148,76 @@ async def test_archive_of_ejabberd_is_imported_and_its_readers_go_on(
     assert [line["from"] for line in lines] == [f"{history.room}/alice", f"{history.room}/bob"]
     assert [line["id"] for line in lines] == [result.id for result in history.room_results]
     assert not any("alice@one.test" in line["xml"] for line in lines)
+
+
+async def messages_of(muniment: Muniment, owner: str) -> list[ArchivedMessage]:
+    """Return the whole archive in a store that is not open."""
+    async with open_storage(f"sqlite:{muniment.folder}/{DATABASE}") as storage:
+        return list((await everything(storage.archive, owner)).messages)
+
+
+async def test_archive_of_prosody_is_imported(
+    prosody: tuple[Prosody, History], tmp_path: Path
+) -> None:
+    server, history = prosody
+    muniment = Muniment(tmp_path / "muniment", server, options=ROOMS)
+    place = f"sqlite:{server.database}" if server.database.exists() else server.data
+
+    report = imported(muniment, "prosody", place)
+    again = imported(muniment, "prosody", place)
+
+    assert report["owners"][history.alice.jid]["added"] == len(TEXTS)
+    assert report["owners"][history.room]["added"] == 2
+    assert sum(numbers["added"] for numbers in again["owners"].values()) == 0
+    messages = await messages_of(muniment, history.alice.jid)
+    assert [body_of(message.xml) for message in messages] == bodies(history.results)
+    assert [message.at // 1_000_000 for message in messages] == [
+        parse_time(result.stamp) // 1_000_000 for result in history.results
+    ]
+    rooms = await messages_of(muniment, history.room)
+    assert [message.id for message in rooms] == [result.id for result in history.room_results]
+    if server.database.exists():
+        assert report["preferences"] == 0
+    else:
+        assert report["preferences"] == 1
+
+
+async def test_archives_are_imported_by_mam(old: Old, tmp_path: Path) -> None:
+    history, users = old.history, tmp_path / "users"
+    users.write_text(
+        "# the users of the old server\n"
+        f"{history.alice.jid} {history.alice.password} {history.room}\n"
+        f"{history.bob.jid} {history.bob.password}\n"
+    )
+    muniment = new(tmp_path, old.ejabberd)
+    port = ("--port", old.ejabberd.ports.c2s)
+
+    dry = imported(muniment, "mam", users, *port, "--dry-run")
+    report = imported(muniment, "mam", users, *port)
+    by_sql = imported(
+        muniment, "ejabberd", f"sqlite:{old.ejabberd.database}", "--host", "one.test"
+    )
+
+    assert dry["owners"] == {
+        owner: {**numbers, "missing": 0} for owner, numbers in report["owners"].items()
+    }
+    assert {owner: numbers["added"] for owner, numbers in report["owners"].items()} == {
+        history.alice.jid: len(TEXTS),
+        history.bob.jid: len(TEXTS),
+        history.room: 2,
+    }
+    assert report["preferences"] == 2
+    # What MAM has brought is not imported again from the table.
+    assert {numbers["added"] for numbers in by_sql["owners"].values()} == {0}
+    messages = await messages_of(muniment, history.alice.jid)
+    assert [body_of(message.xml) for message in messages] == list(TEXTS)
+
+
+def test_wrong_password_is_refused_without_being_shown(old: Old, tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_text(f"{old.history.alice.jid} wrong-secret\n")
+    muniment = new(tmp_path, old.ejabberd)
+
+    output = run(muniment, "import", "mam", users, "--port", old.ejabberd.ports.c2s, code=1)
+
+    assert output == f"muniment: {old.history.alice.jid}: the server refuses the password\n"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from support import mam
 from support.ejabberd import Account, Ejabberd
+from support.prosody import Prosody
 from support.raw import Client
 
 OMEMO = (
@@ -45,13 +46,13 @@ class History:
     room_results: tuple[mam.ArchiveResult, ...]
 
 
-async def make_history(ejabberd: Ejabberd, *, room: str = "room") -> History:
+async def make_history(server: Ejabberd | Prosody, *, room: str = "room") -> History:
     """Have alice and bob write to each other and in a room, and set preferences."""
-    host = ejabberd.hosts[0]
+    host = server.hosts[0]
     alice, bob = Account("alice", host, "pencil-a"), Account("bob", host, "pencil-b")
-    ejabberd.register(alice, bob)
+    server.register(alice, bob)
     address = f"{room}@conference.{host}"
-    port = ejabberd.ports.c2s
+    port = server.ports.c2s
     async with Client(alice, port) as alice_client, Client(bob, port) as bob_client:
         for client in (alice_client, bob_client):
             await client.be_available()

@@ -48,7 +48,9 @@ class WithSqlArchive(WithModMam):
         options = "    db_type: sql\n    request_activates_archiving: false\n"
         if self._compresses:
             options += "    compress_xml: true\n"
-        config = super()._config().replace(
-            "default_room_options:", "default_room_options:\n      mam: true"
+        config = (
+            super()
+            ._config()
+            .replace("default_room_options:", "default_room_options:\n      mam: true")
         )
         return "\n".join(lines) + "\n" + config + options
