@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from storage.errors import StorageError
 from storage.postgres import open as postgres
+from storage.postgres.engine.database import PostgresDatabase
 from storage.postgres.open import POSTGRESQL
 from storage.postgres.options import DEFAULT_OPTIONS, PostgresOptions
+from storage.postgres.tables import PostgresTables
+from storage.sql.migrate import migrate
+from storage.sql.moving.copying import Side
 from storage.sql.store import SqlStorage
 from storage.sqlite import open as sqlite
-from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts
+from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts, SqliteDatabase
 from storage.sqlite.open import SQLITE
+from storage.sqlite.tables import SqliteTables
 
 
 def open_storage(
@@ -52,6 +58,27 @@ def open_unchanged(
     if url.startswith(POSTGRESQL):
         return postgres.open_unchanged(url, options)
     return sqlite.open_unchanged(_path(url))
+
+
+@asynccontextmanager
+async def open_side(
+    url: str, *, synchronous: str = "full", options: PostgresOptions = DEFAULT_OPTIONS
+) -> AsyncIterator[Side]:
+    """Open the database at a URL for a copy, apply its pending migrations, and close it.
+
+    Raises as `open_storage` does.
+    """
+    database: SqliteDatabase | PostgresDatabase
+    if url.startswith(POSTGRESQL):
+        database = await PostgresDatabase.open(url, options)
+    else:
+        database = await SqliteDatabase.open(_path(url), synchronous=synchronous)
+    try:
+        await migrate(database)
+        tables = PostgresTables() if url.startswith(POSTGRESQL) else SqliteTables()
+        yield Side(database, tables)
+    finally:
+        await database.close()
 
 
 def _path(url: str) -> str:

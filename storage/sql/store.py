@@ -9,6 +9,7 @@ from storage.sql.database import Connection, Database
 from storage.sql.events.store import SqlEvents
 from storage.sql.messages.archive import SqlArchive
 from storage.sql.messages.ids import KEY_BYTES, Ids
+from storage.sql.moving.copying import is_unfinished
 from storage.sql.moving.importing import SqlImports
 from storage.sql.retention.store import SqlRetention
 from storage.sql.tables.accounts import SqlAccounts
@@ -59,6 +60,11 @@ class SqlStorage:
 
 async def open_store(database: Database) -> SqlStorage:
     """Return the stores over a migrated database. Raises StorageError."""
+    async with database.read() as connection:
+        if await is_unfinished(connection):
+            raise StorageError(
+                "a copy into this store was not finished: run muniment copy-store again"
+            )
     return SqlStorage(database, Ids(await _id_key(database)))
 
 
