@@ -18,6 +18,7 @@ class PostgresOptions:
     short_read: float = 0.25  #: a read of an archive that takes longer is a long read
     turn: float = 10.0  #: how long a long read waits for its turn
     long_read: float = 5.0  #: how long a long read may take
+    is_read_only: bool = False  #: only reads, beside a process that may write
     is_synchronous: bool = True  #: whether a commit survives a crash of the server
 
 

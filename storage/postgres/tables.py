@@ -38,6 +38,11 @@ _WORDS = "SELECT sequence, folded FROM fulltext WHERE owner = $1 AND sequence = 
 _NAMES = "SELECT sequence, name FROM names WHERE owner = $1 AND sequence = ANY($2) ORDER BY name"
 _LINKS = "SELECT sequence, target, relation FROM links WHERE owner = $1 AND sequence = ANY($2)"
 
+_STRAY = """
+SELECT sequence FROM {table} AS stray WHERE owner = $1
+    AND NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND sequence = stray.sequence) LIMIT 1
+"""
+
 _ADD_WORDS = """
 INSERT INTO fulltext (owner, sequence, folded, words)
 SELECT $1, row.sequence, row.folded, CAST(row.words AS tsvector)
@@ -100,6 +105,17 @@ class PostgresTables:
             )
             for sequence in sorted({*words, *links, *names})
         ]
+
+    async def stray_index_row(self, connection: Connection, number: int) -> int | None:
+        for table in _INDEX:
+            rows = await connection.fetch(_STRAY.format(table=table), number)
+            if rows:
+                return int(rows[0][0])
+        return None
+
+    async def check(self, connection: Connection) -> Sequence[str]:
+        # PostgreSQL checks its pages as it reads them, if the cluster has checksums.
+        return []
 
     async def add_index_rows(
         self, connection: Connection, number: int, rows: Sequence[tuple[IndexRow, str]]

@@ -35,6 +35,13 @@ SELECT rowid - ($1 << 40), text, links FROM fulltext
 WHERE rowid IN (SELECT ($1 << 40) + value FROM json_each($2)) ORDER BY rowid
 """
 
+_STRAY = """
+SELECT rowid - ($1 << 40) FROM fulltext
+WHERE rowid > ($1 << 40) AND rowid < (($1 + 1) << 40) AND NOT EXISTS (
+    SELECT 1 FROM archive WHERE owner = $1 AND sequence = fulltext.rowid - ($1 << 40)
+) LIMIT 1
+"""
+
 _INTO = "fulltext (rowid, text, peer, links)"
 
 
@@ -76,6 +83,14 @@ class SqliteTables:
         read = [_index_row(row[0], row[1], row[2]) for row in rows]
         # The words of a message may have been removed, and it has no other.
         return [row for row in read if row.words or row.names or row.target]
+
+    async def stray_index_row(self, connection: Connection, number: int) -> int | None:
+        rows = await connection.fetch(_STRAY, number)
+        return int(rows[0][0]) if rows else None
+
+    async def check(self, connection: Connection) -> Sequence[str]:
+        rows = await connection.fetch("PRAGMA integrity_check(10)")
+        return [str(row[0]) for row in rows if row[0] != "ok"]
 
     async def add_index_rows(
         self, connection: Connection, number: int, rows: Sequence[tuple[IndexRow, str]]

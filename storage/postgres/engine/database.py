@@ -123,8 +123,9 @@ class PostgresDatabase:
 
     async def connect(self) -> None:
         """Connect, as `open` does."""
-        self._writer = await self._connect_writer()
-        await self._check_application(self._writer)
+        if not self._options.is_read_only:
+            self._writer = await self._connect_writer()
+            await self._check_application(self._writer)
         for size in (self._options.connections, LONG_READERS):
             with translated():
                 pool = asyncpg.create_pool(
@@ -210,8 +211,8 @@ class PostgresDatabase:
             return await job(connection)
 
     async def _open_writer(self) -> PostgresConnection:
-        if self._is_closed:
-            raise Unavailable("the store is closed")
+        if self._is_closed or self._options.is_read_only:
+            raise Unavailable("the store is closed, or only open for reads")
         if self._writer is None or self._writer.is_closed:
             self._writer = None
             try:

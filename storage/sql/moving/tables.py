@@ -59,6 +59,14 @@ class Tables(Protocol):
         """Return the index rows of messages of one owner, in the order of their sequences."""
         ...
 
+    async def stray_index_row(self, connection: Connection, number: int) -> int | None:
+        """Return a sequence in the index of an owner whose message is gone, None: all exist."""
+        ...
+
+    async def check(self, connection: Connection) -> Sequence[str]:
+        """Return what is wrong with the files, as the engine itself finds out."""
+        ...
+
     async def add_index_rows(
         self, connection: Connection, number: int, rows: Sequence[tuple[IndexRow, str]]
     ) -> None:

@@ -59,7 +59,15 @@ class SqliteDatabase:
     name = "sqlite"
     is_only_writer = True
 
-    def __init__(self, path: str, lock: FileLock | None, timeouts: DatabaseTimeouts) -> None:
+    def __init__(
+        self,
+        path: str,
+        lock: FileLock | None,
+        timeouts: DatabaseTimeouts,
+        *,
+        is_read_only: bool = False,
+    ) -> None:
+        self._is_read_only = is_read_only
         self._path = path
         self._lock = lock
         self._timeouts = timeouts
@@ -90,6 +98,24 @@ class SqliteDatabase:
             raise
         return database
 
+    @classmethod
+    async def open_read_only(
+        cls, path: str, *, timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS
+    ) -> SqliteDatabase:
+        """Open an existing file for reads, beside a process that may write. Raises as `open`."""
+        database = cls(path, None, timeouts, is_read_only=True)
+        try:
+            database._writer = await database._connection(_READER_CACHE_KIB)
+            await database._check_application()
+            await database._open_readers()
+        except Unavailable as error:
+            await database.close()
+            raise Unavailable(f"{path}: {error}") from error
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
     async def _connect(self, synchronous: str) -> None:
         self._writer = await self._connection(_WRITER_CACHE_KIB)
         await self._check_application()
@@ -103,6 +129,9 @@ class SqliteDatabase:
         await self._writer.execute("PRAGMA secure_delete = ON")
         if self._path == MEMORY:
             return
+        await self._open_readers()
+
+    async def _open_readers(self) -> None:
         for readers, count in ((self._readers, READERS), (self._long_readers, LONG_READERS)):
             for _ in range(count):
                 reader = await self._connection(_READER_CACHE_KIB)
@@ -121,7 +150,9 @@ class SqliteDatabase:
         raise StorageError(f"{self._path} is a database of another program")
 
     async def _connection(self, cache_kib: int) -> SqliteConnection:
-        connection = await SqliteConnection.open(self._path, busy_seconds=self._timeouts.lock)
+        connection = await SqliteConnection.open(
+            self._path, busy_seconds=self._timeouts.lock, is_read_only=self._is_read_only
+        )
         self._connections.append(connection)
         await connection.execute(f"PRAGMA cache_size = -{cache_kib}")
         return connection
