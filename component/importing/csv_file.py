@@ -18,23 +18,11 @@ from component.core.importing.records import (
 )
 from component.core.xml.namespaces import NS_CLIENT
 from component.core.xml.times import parse_time
+from component.importing.csv_fields import FIELDS
 from storage.rows import Direction
 
 #: The number of rows on a page.
 PAGE = 200
-
-#: The fields of a message, and what the value of each is.
-FIELDS = {
-    "owner": "bare JID of the user or the room whose archive it is",
-    "time": "time as in 2026-01-31T12:00:00Z, or seconds since 1970",
-    "peer": "JID of the other side",
-    "direction": "send or recv; empty: recv",
-    "xml": "the whole stanza",
-    "body": "the text, where there is no xml",
-    "id": "the id in the old archive",
-    "type": "chat, groupchat or normal; empty: chat",
-    "nick": "nickname of the author, in the archive of a room",
-}
 
 _FIELD_MAX = 16 * 1024 * 1024
 

@@ -80,7 +80,7 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_csv(parser: argparse.ArgumentParser) -> None:
-    from component.importing.csv_file import FIELDS
+    from component.importing.csv_fields import FIELDS
 
     _add_file(parser)
     parser.add_argument(
@@ -154,7 +154,7 @@ async def open_source(options: argparse.Namespace, config: Config) -> AsyncItera
 def _columns(pairs: list[str]) -> dict[str, str]:
     """Return the columns of fields by the arguments of --map. Raises BadSource."""
     from component.core.importing.records import BadSource
-    from component.importing.csv_file import FIELDS
+    from component.importing.csv_fields import FIELDS
 
     columns = {}
     for pair in pairs:

@@ -7,7 +7,8 @@ interrupted goes on where it stopped, and until it is complete no Muniment opens
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -32,6 +33,8 @@ ON CONFLICT (source) DO UPDATE SET place = excluded.place
 
 _FORGET = "DELETE FROM imports WHERE source = $1"
 
+_BEGIN = {"sqlite": "BEGIN", "postgres": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
+
 #: Called with a number of rows.
 Progress = Callable[[int], None]
 
@@ -42,6 +45,16 @@ class Side:
 
     database: Database
     tables: Tables
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """Lend a connection whose reads all see the same state."""
+        async with self.database.read() as connection:
+            await connection.execute(_BEGIN[self.database.name])
+            try:
+                yield connection
+            finally:
+                await connection.execute("ROLLBACK")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
