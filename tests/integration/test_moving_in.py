@@ -15,11 +15,12 @@ from typing import Any, NoReturn
 import pytest
 from support import mam
 from support.builders import everything
-from support.ejabberd import ROOT, Ejabberd
+from support.ejabberd import ROOT, Account, Ejabberd
 from support.history import TEXTS, History, make_history
-from support.mod_mam import WithSqlArchive
+from support.mod_mam import BesideMuniment, WithSqlArchive
 from support.muniment import DATABASE, Muniment, Options
 from support.pool import lent_ejabberd
+from support.postgres import Postgres
 from support.program import Failed
 from support.prosody import Prosody
 from support.raw import Client
@@ -69,6 +70,9 @@ def prosody(
     finally:
         server.stop()
 
+
+#: Where Debian keeps the Erlang libraries of the system.
+ERLANG = Path("/usr/lib/erlang/lib")
 
 #: Muniment serves the rooms of the old server too.
 ROOMS: Options = {"archive": {"room_services": ["conference.one.test"]}}
@@ -221,3 +225,98 @@ def test_wrong_password_is_refused_without_being_shown(old: Old, tmp_path: Path)
     output = run(muniment, "import", "mam", users, "--port", old.ejabberd.ports.c2s, code=1)
 
     assert output == f"muniment: {old.history.alice.jid}: the server refuses the password\n"
+
+
+def test_archive_of_ejabberd_in_postgresql_is_imported(
+    tmp_path: Path,
+    release: Release,
+    postgres: Postgres,
+    missing: Callable[[object], NoReturn],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = Path(release.erl).parent
+    drivers = [*root.glob("usr/lib/**/p1_pgsql-*/ebin"), *ERLANG.glob("p1_pgsql-*/ebin")]
+    if not drivers:
+        missing("erlang-p1-pgsql is not installed")
+    monkeypatch.setenv("ERL_FLAGS", f"-pa {drivers[0]}")
+    name = f"ejabberd_{release.version.replace('.', '_')}"
+    url = postgres.create(name)
+    schema = root / "usr/share/ejabberd/sql/pg.sql"
+    postgres.sql(schema.read_bytes(), database=name)
+    sql = {
+        "sql_type": "pgsql",
+        "sql_server": "127.0.0.1",
+        "sql_port": postgres.port,
+        "sql_database": name,
+        "sql_username": "muniment",
+        "sql_password": '""',
+    }
+    with WithSqlArchive(tmp_path / "old", release, is_multihost=False, sql=sql) as ejabberd:
+        history = asyncio.run(make_history(ejabberd))
+        muniment = new(tmp_path, ejabberd)
+
+        report = imported(muniment, "ejabberd", url, "--host", "one.test")
+        compared = run(muniment, "compare", "ejabberd", url, "--host", "one.test")
+
+    assert {owner: numbers["added"] for owner, numbers in report["owners"].items()} == {
+        history.alice.jid: len(TEXTS),
+        history.bob.jid: len(TEXTS),
+        history.room: 2,
+    }
+    assert "3 archives compared, 0 with differences." in compared
+
+
+async def test_comparison_with_mod_mam_finds_what_was_missed(
+    tmp_path: Path, release: Release
+) -> None:
+    with BesideMuniment(tmp_path / "ejabberd", release) as ejabberd:
+        muniment = new(tmp_path, ejabberd)
+        alice, bob = (Account(name, "one.test", "pencil") for name in ("alice", "bob"))
+        ejabberd.register(alice, bob)
+        port, source = ejabberd.ports.c2s, ("ejabberd", f"sqlite:{ejabberd.database}")
+
+        async def say(*texts: str) -> None:
+            async with Client(alice, port) as sender, Client(bob, port, "desk") as receiver:
+                await receiver.be_available()
+                for text in texts:
+                    sender.say(bob.jid, text)
+                    await receiver.wait_for_body(text)
+
+        with muniment:
+            await say("one", "two", "two", "\u00fc <3")
+            async with Client(bob, port) as client:
+                await mam.everything(client)  # so that all is written
+            alike = run(muniment, "compare", *source, "--host", "one.test")
+        await say("missed")
+        with muniment:
+            await say("after")
+            async with Client(bob, port) as client:
+                await mam.everything(client)
+            different = run(muniment, "compare", *source, "--host", "one.test", "--json", code=1)
+            locked = run(muniment, "import", *source, "--host", "one.test", code=75)
+        refused = imported(muniment, *source, "--host", "one.test", code=1)
+        added = imported(muniment, *source, "--host", "one.test", "--behind")
+        filled = run(muniment, "compare", *source, "--host", "one.test")
+        verified = run(muniment, "verify")
+
+    assert "2 archives compared, 0 with differences." in alike
+    comparisons = {line["owner"]: line for line in map(json.loads, different.splitlines())}
+    assert {
+        owner: (line["missing_here"], line["missing_there"]) for owner, line in comparisons.items()
+    } == {alice.jid: (1, 0), bob.jid: (1, 0)}
+    assert "stop Muniment first" in locked
+    # The messages that Muniment has from its copies are recognised in the table.
+    for owner in (alice.jid, bob.jid):
+        assert (refused["owners"][owner]["present"], refused["owners"][owner]["no_room"]) == (5, 1)
+        assert (added["owners"][owner]["present"], added["owners"][owner]["added"]) == (5, 1)
+    assert "2 archives compared, 0 with differences." in filled
+    assert "no fault in 12 messages" in verified
+    messages = await messages_of(muniment, bob.jid)
+    assert [body_of(message.xml) for message in messages] == [
+        "one",
+        "two",
+        "two",
+        "\u00fc <3",
+        "after",
+        "missed",
+    ]

@@ -10,6 +10,12 @@ from support.releases import Release
 
 DATABASE = "ejabberd.db"
 
+#: mod_mam beside Muniment, with an archive of all messages in SQLite.
+_BESIDE = {
+    "default_room_options:": "default_room_options:\n      mam: true",
+    "mod_adhoc: {}": "mod_adhoc: {}\n  mod_mam:\n    default: always\n    db_type: sql",
+}
+
 
 class WithModMam(Ejabberd):
     """An ejabberd whose archive is mod_mam, without any component."""
@@ -54,3 +60,14 @@ class WithSqlArchive(WithModMam):
             .replace("default_room_options:", "default_room_options:\n      mam: true")
         )
         return "\n".join(lines) + "\n" + config + options
+
+
+class BesideMuniment(Ejabberd):
+    """An ejabberd whose mod_mam archives everything in the file DATABASE, beside Muniment."""
+
+    def __init__(self, folder: Path, release: Release) -> None:
+        super().__init__(folder, release, changes=_BESIDE)
+        self.database = folder / DATABASE
+
+    def _config(self) -> str:
+        return f'sql_type: sqlite\nsql_database: "{self.database}"\n{super()._config()}'
