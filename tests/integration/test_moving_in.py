@@ -232,13 +232,11 @@ def test_archive_of_ejabberd_in_postgresql_is_imported(
     release: Release,
     postgres: Postgres,
     missing: Callable[[object], NoReturn],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     root = Path(release.erl).parent
     drivers = [*root.glob("usr/lib/**/p1_pgsql-*/ebin"), *ERLANG.glob("p1_pgsql-*/ebin")]
     if not drivers:
         missing("erlang-p1-pgsql is not installed")
-    monkeypatch.setenv("ERL_FLAGS", f"-pa {drivers[0]}")
     name = f"ejabberd_{release.version.replace('.', '_')}"
     url = postgres.create(name)
     schema = root / "usr/share/ejabberd/sql/pg.sql"
@@ -251,7 +249,9 @@ def test_archive_of_ejabberd_in_postgresql_is_imported(
         "sql_username": "muniment",
         "sql_password": '""',
     }
-    with WithSqlArchive(tmp_path / "old", release, is_multihost=False, sql=sql) as ejabberd:
+    ejabberd = WithSqlArchive(tmp_path / "old", release, is_multihost=False, sql=sql)
+    ejabberd.libraries = (str(drivers[0]),)
+    with ejabberd:
         history = asyncio.run(make_history(ejabberd))
         muniment = new(tmp_path, ejabberd)
 
