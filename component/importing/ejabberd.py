@@ -128,18 +128,16 @@ class EjabberdSource:
         if not columns >= _PREFERENCES:
             return
         has_hosts = _HOST in columns
-        host = f'"{_HOST}"' if has_hosts else "''"
-        last: tuple[str, str] = ("", "")
-        while True:
-            rows = await self._database.fetch(
-                f'SELECT {host}, "username", "def", "always", "never" FROM "archive_prefs"'  # noqa: S608 - constant words
-                f' WHERE {host} > $1 OR ({host} = $1 AND "username" > $2)'
-                f' ORDER BY {host}, "username" LIMIT {PAGE}',
-                *last,
-            )
-            if not rows:
-                return
-            last = rows[-1][0], rows[-1][1]
+        host, key, parameters = f'"{_HOST}"', f'"{_HOST}", "username"', "$1, $2"
+        if not has_hosts:
+            host, key, parameters = "''", '"username"', "$1"
+        last: tuple[str, ...] = ("", "") if has_hosts else ("",)
+        while rows := await self._database.fetch(
+            f'SELECT {host}, "username", "def", "always", "never" FROM "archive_prefs"'  # noqa: S608 - constant words
+            f" WHERE ({key}) > ({parameters}) ORDER BY {key} LIMIT {PAGE}",
+            *last,
+        ):
+            last = (rows[-1][0], rows[-1][1]) if has_hosts else (rows[-1][1],)
             yield self._preferences_page(rows)
 
     def _preferences_page(self, rows: Sequence[Row]) -> SourcePage:

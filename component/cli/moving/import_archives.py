@@ -143,6 +143,7 @@ def print_report(report: ImportReport, options: argparse.Namespace) -> None:
             f"{count} {text}"
             for count, text in (
                 (numbers.no_room, "refused: the archive has newer messages (--behind)"),
+                (numbers.not_served, "skipped: the domain is not served here"),
                 (numbers.unreadable, "unreadable"),
                 (numbers.missing, "MISSING"),
                 (numbers.different, "DIFFERENT"),
@@ -162,7 +163,7 @@ def print_report(report: ImportReport, options: argparse.Namespace) -> None:
 
 def _summary(report: ImportReport, options: argparse.Namespace) -> str:
     added = count_of(report.sum("added"), "message")
-    archives = count_of(len(report.owners), "archive")
+    archives = count_of(report.changed, "archive")
     verb = "would be" if options.dry_run else "was" if report.sum("added") == 1 else "were"
     parts = [f"{added} {verb} added to {archives}, {report.sum('present')} were there already."]
     if report.is_resumed:
@@ -173,6 +174,11 @@ def _summary(report: ImportReport, options: argparse.Namespace) -> str:
         parts.append(
             f"{count_of(count, 'message')} refused: their archives have newer messages, and no "
             "room before them; --behind puts them behind these."
+        )
+    if count := report.sum("not_served"):
+        parts.append(
+            f"{count_of(count, 'message')} skipped, because neither xmpp.hosts nor "
+            "archive.room_services has their domain."
         )
     if count := report.sum("unreadable"):
         parts.append(f"{count_of(count, 'record')} cannot be read.")
@@ -196,6 +202,7 @@ def _as_json(report: ImportReport) -> dict[str, Any]:
                 "present": numbers.present,
                 "no_room": numbers.no_room,
                 "unreadable": numbers.unreadable,
+                "not_served": numbers.not_served,
                 "missing": numbers.missing,
                 "different": numbers.different,
                 "first": format_if_known(numbers.first_at),

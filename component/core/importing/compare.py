@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from component.core.errors import BadRequest
 from component.core.hosts import Hosts
-from component.core.importing.messages import imported_message
+from component.core.importing.messages import NotServed, imported_message
 from component.core.importing.records import BadSource, ImportRecord, Source
 from component.core.xml.jids import Jids
 from component.core.xml.stanza import digest_of, parse
@@ -74,7 +74,7 @@ class Comparer:
         others: bool = False,
         progress: Progress = lambda _: None,
     ) -> AsyncIterator[OwnerComparison]:
-        """Yield a comparison for each owner in the source.
+        """Yield a comparison for each owner in the source whose domain is served here.
 
         `since` leaves older messages out, and `others` adds the archives of owners who are not in
         the source. Memory is needed for the digests of one archive. Raises BadSource.
@@ -87,6 +87,8 @@ class Comparer:
                     " by owner"
                 )
             compared.add(archive.owner)
+            if not archive.is_served:
+                continue
             yield await self._compare(archive, since)
         if others:
             async for owner in self._owners():
@@ -114,6 +116,9 @@ class Comparer:
     def _add(self, archive: _Archive, record: ImportRecord) -> None:
         try:
             message = imported_message(record, self._hosts, self._jids).message
+        except NotServed:
+            archive.is_served = False
+            return
         except BadRequest:
             archive.unreadable += 1
             return
@@ -173,6 +178,7 @@ class _Archive:
     names: Counter[bytes] = field(default_factory=Counter)
     shown: dict[bytes, MissingMessage] = field(default_factory=dict)
     unreadable: int = 0
+    is_served: bool = True
 
 
 def _first(names: Counter[bytes], shown: dict[bytes, MissingMessage]) -> Iterator[MissingMessage]:

@@ -33,8 +33,12 @@ _ATTRIBUTE = re.compile(r"\s+[^\s=/>]+\s*=\s*(?:'[^']*'|\"[^\"]*\")")
 _LATEST = 253_402_300_800_000_000
 
 
+class NotServed(BadRequest):
+    """The archive of the record is on a domain that is not served here."""
+
+
 def imported_message(record: ImportRecord, hosts: Hosts, jids: Jids) -> ImportedMessage:
-    """Return the row for a record. Raises BadRequest."""
+    """Return the row for a record. Raises BadRequest, and NotServed among them."""
     owner = _owner(record, hosts, jids)
     if not 0 <= record.at < _LATEST:
         raise BadRequest("its time is not between 1970 and 9999")
@@ -57,9 +61,9 @@ def _owner(record: ImportRecord, hosts: Hosts, jids: Jids) -> str:
     if not local(owner) or resource(owner):
         raise BadRequest(f"{record.owner!r} is no address of a user or a room")
     if record.is_of_room and not hosts.is_room(owner):
-        raise BadRequest(f"{domain(owner)} is not in archive.room_services")
+        raise NotServed(f"{domain(owner)} is not in archive.room_services")
     if not record.is_of_room and not hosts.is_user(owner):
-        raise BadRequest(f"{domain(owner)} is not in xmpp.hosts")
+        raise NotServed(f"{domain(owner)} is not in xmpp.hosts")
     return owner
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from component.core.errors import BadRequest
 from component.core.hosts import Hosts
-from component.core.importing.messages import imported_message
+from component.core.importing.messages import NotServed, imported_message
 from component.core.importing.records import (
     ImportRecord,
     Source,
@@ -47,6 +47,7 @@ class OwnerReport:
     present: int = 0  #: the archive had them already
     no_room: int = 0
     unreadable: int = 0
+    not_served: int = 0  #: the domain is not served here
     missing: int = 0  #: found by the verification
     different: int = 0  #: samples whose copy has another time or text
     first_at: int | None = None
@@ -74,6 +75,11 @@ class ImportReport:
     def sum(self, number: str) -> int:
         """Return the sum of one of the numbers over all owners."""
         return sum(getattr(report, number) for report in self.owners.values())
+
+    @property
+    def changed(self) -> int:
+        """The number of archives to which messages were added."""
+        return sum(bool(report.added) for report in self.owners.values())
 
     def note_unreadable(self, record: UnreadableRecord) -> None:
         """Count an unreadable record."""
@@ -177,6 +183,9 @@ class Importer:
                 continue
             try:
                 imported = imported_message(record, self._hosts, self._jids)
+            except NotServed:
+                report.of(record.owner).not_served += 1
+                continue
             except BadRequest as error:
                 where = f"message {record.old_id or record.at}"
                 report.note_unreadable(
