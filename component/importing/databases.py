@@ -192,7 +192,7 @@ async def _open_mysql(url: str, password: str | None) -> AsyncIterator[ForeignDa
         import aiomysql
     except ImportError as error:
         raise BadSource(
-            "the driver of MySQL is not installed: pip install 'muniment[mysql]'"
+            "the driver of MySQL is not installed: pip install 'aiomysql~=0.3'"
         ) from error
     parts = urlsplit(url)
     schema = parts.path.removeprefix("/")
