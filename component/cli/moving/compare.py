@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from component.cli.exit_codes import FAILED, OK
 from component.cli.moving.progress import progress_bar
-from component.cli.moving.sources import add_sources, open_source
+from component.cli.moving.sources import add_sources, open_source, shared_arguments
 from component.config import Config
 from component.core.wording import count_of
 from component.core.xml.times import format_time, parse_time
@@ -31,12 +31,13 @@ def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:
     """Add the parser of the command."""
     parser = parsers.add_parser(
         NAME,
+        parents=[common],
         help="say which messages another archive has and this one lacks, and the other way round",
         description="Compare the archives of another server, which may run, with those of "
         "Muniment, which may run too. Nothing is changed. The exit code is 0 if neither lacks a "
         "message of the other.",
     )
-    shared = argparse.ArgumentParser(add_help=False, parents=[common])
+    shared = shared_arguments()
     shared.add_argument(
         "--since", metavar="TIME", help="compare no older messages, as 2026-01-31T12:00:00Z"
     )

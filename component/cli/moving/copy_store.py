@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NAME = "copy-store"
 
 #: The password of a PostgreSQL that is not the one of the configuration.
-PASSWORD = "MUNIMENT_SOURCE_PASSWORD"  # noqa: S105 - the name of a variable
+PASSWORD = "SOURCE_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:

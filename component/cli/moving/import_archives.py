@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from component.cli.exit_codes import FAILED, OK, UNREACHABLE
 from component.cli.moving.progress import progress_bar
-from component.cli.moving.sources import SOURCES, add_sources, open_source
+from component.cli.moving.sources import SOURCES, add_sources, open_source, shared_arguments
 from component.config import Config
 from component.core.wording import count_of
 from component.core.xml.times import format_if_known, parse_time
@@ -30,12 +30,13 @@ def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:
     """Add the parser of the command."""
     parser = parsers.add_parser(
         NAME,
+        parents=[common],
         help="import the archives of another server or of a file",
         description="Import archives from another program into the store of this configuration. "
         "Muniment must not run meanwhile. A run that was interrupted goes on where it stopped; "
         "a second run adds nothing.",
     )
-    shared = argparse.ArgumentParser(add_help=False, parents=[common])
+    shared = shared_arguments()
     shared.add_argument(
         "--dry-run", action="store_true", help="count only: say what would be imported"
     )

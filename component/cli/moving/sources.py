@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from component.core.importing.records import Source
 
 #: The password of a database is in this variable, because every user can read arguments.
-PASSWORD = "MUNIMENT_SOURCE_PASSWORD"  # noqa: S105 - the name of a variable
+PASSWORD = "SOURCE_PASSWORD"  # noqa: S105 - the name of a variable
 
 SOURCES = {
     "ejabberd": "the archive of ejabberd's mod_mam in SQL",
@@ -26,6 +26,19 @@ SOURCES = {
 }
 
 _URL = "sqlite:PATH, postgresql://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE"
+
+
+def shared_arguments() -> argparse.ArgumentParser:
+    """Return a parser for the options of all sources; --config may also come before the source."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--config",
+        type=Path,
+        metavar="PATH",
+        default=argparse.SUPPRESS,
+        help="the configuration file",
+    )
+    return shared
 
 
 def add_sources(
