@@ -36,10 +36,10 @@ _NUMBERS = "SELECT jid, number FROM owners WHERE jid = ANY($1)"
 
 _KEYS_MAX = 8
 
+# Sorted by sequence, SQLite would walk the whole archive instead of the index.
 _PRESENT = f"""
-SELECT sequence FROM archive
+SELECT sequence FROM archive /* INDEXED BY archive_dedup_key */
 WHERE owner = $1 AND dedup_key IN ({", ".join(f"${n + 2}" for n in range(_KEYS_MAX))})
-ORDER BY sequence LIMIT 1
 """  # noqa: S608 - constant words
 
 _INTO_OLD_IDS = "old_ids (owner, old_id, sequence)"
@@ -244,7 +244,7 @@ async def _present(connection: Connection, number: int, imported: ImportedMessag
     keys = [imported.message.dedup_key, *imported.known_keys][:_KEYS_MAX]
     keys += keys[:1] * (_KEYS_MAX - len(keys))
     rows = await connection.fetch(_PRESENT, number, *keys)
-    return int(rows[0][0]) if rows else 0
+    return min((int(row[0]) for row in rows), default=0)
 
 
 async def _mark_newer_late(connection: Connection, owner: _Owner) -> None:
