@@ -61,21 +61,40 @@ class ProsodySql:
     async def pages(self, after: str | None = None) -> AsyncIterator[SourcePage]:
         await self._check()
         place = tuple(json.loads(after)) if after else ("", "", "", 0)
-        while rows := await self._database.fetch(
-            'SELECT "host", "user", "store", "sort_id", "key", "when", "type", "value"'  # noqa: S608 - constant words
-            ' FROM "prosodyarchive" WHERE "store" IN ($1, $2)'
-            ' AND ("host", "user", "store", "sort_id") > ($3, $4, $5, $6)'
-            f' ORDER BY "host", "user", "store", "sort_id" LIMIT {PAGE}',
+        archives = await self._database.fetch(
+            'SELECT DISTINCT "host", "user", "store" FROM "prosodyarchive"'
+            ' WHERE "store" IN ($1, $2)',
             *_STORES,
-            *place,
-        ):
-            place = tuple(rows[-1][:4])
-            yield _sql_page(rows, json.dumps(place))
+        )
+        for archive in sorted(map(tuple, archives)):
+            if archive < place[:3]:
+                continue
+            # No index has the order of an archive, so its numbers are sorted here once.
+            numbers = await self._database.fetch(
+                'SELECT "sort_id" FROM "prosodyarchive"'
+                ' WHERE "host" = $1 AND "user" = $2 AND "store" = $3 AND "sort_id" > $4',
+                *archive,
+                place[3] if archive == place[:3] else 0,
+            )
+            ordered = sorted(row[0] for row in numbers)
+            for start in range(0, len(ordered), PAGE):
+                chunk = ordered[start : start + PAGE]
+                rows = await self._database.fetch(_rows_sql(len(chunk)), *chunk)
+                yield _sql_page(rows, json.dumps([*archive, chunk[-1]]))
 
     async def _check(self) -> None:
         columns = await self._database.columns("prosodyarchive")
         if not columns >= _COLUMNS:
             raise BadSource("there is no table prosodyarchive of Prosody with all its columns")
+
+
+def _rows_sql(count: int) -> str:
+    """Return the query for rows by their numbers."""
+    numbers = ", ".join(f"${n}" for n in range(1, count + 1))
+    return (
+        'SELECT "host", "user", "store", "sort_id", "key", "when", "type", "value"'  # noqa: S608 - constant words
+        f' FROM "prosodyarchive" WHERE "sort_id" IN ({numbers}) ORDER BY "sort_id"'
+    )
 
 
 def _sql_page(rows: Sequence[Row], place: str) -> SourcePage:
