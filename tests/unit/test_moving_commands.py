@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from support.builders import ALICE, entries, everything
 
 from component.cli import main
 from component.cli.exit_codes import FAILED, OK, UNREACHABLE
+from component.cli.moving.progress import progress_bar
 from storage.open import open_storage
 
 Run = Callable[..., int]
@@ -127,3 +129,13 @@ def test_import_of_nothing_is_done(
     assert run("import", "json-lines", str(archive), "--since", "yesterday") == FAILED
     assert run("import", "ejabberd", "mssql://x") == FAILED
     assert "URL of a database" in capsys.readouterr().err
+
+
+def test_bar_is_shown_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for is_terminal in (False, True):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        with progress_bar("Import", 10) as advance:
+            advance(5)
+        assert ("Import" in capsys.readouterr().err) == is_terminal

@@ -14,9 +14,14 @@ from component.core.importing.records import (
     SourcePage,
     UnreadableRecord,
 )
+from component.core.wording import count_of
 from component.core.xml.jids import Jids
+from component.core.xml.times import now
 from storage.interface import Storage
-from storage.rows import Filter, ImportedMessage, ImportOutcome, PreferencesRow
+from storage.rows import AuditEntry, Filter, ImportedMessage, ImportOutcome, PreferencesRow
+
+#: Who imports, and what that is, in the audit log.
+ACTOR, ACTION = "command line", "import"
 
 #: The number of messages of one transaction.
 BATCH = 500
@@ -129,8 +134,26 @@ class Importer:
             await self._set_preferences(page.preferences, options, report)
             progress(len(page.records) + len(page.unreadable))
         if not options.is_dry_run:
+            await self._log(source, report)
             await imports.forget(name)
         return report
+
+    async def _log(self, source: Source, report: ImportReport) -> None:
+        """Enter each archive to which messages were added into the audit log."""
+        at = now()
+        entries = [
+            AuditEntry(
+                at=at,
+                actor=ACTOR,
+                action=ACTION,
+                subject=owner,
+                detail=f"{count_of(numbers.added, 'message')} from {source.name}",
+            )
+            for owner, numbers in report.owners.items()
+            if numbers.added
+        ]
+        for start in range(0, len(entries), BATCH):
+            await self._storage.archive.append(entries[start : start + BATCH])
 
     async def verify(
         self,

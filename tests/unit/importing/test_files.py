@@ -88,6 +88,8 @@ async def test_own_export_is_imported_again(storage: Storage, tmp_path: Path) ->
     report = await imported(storage, source)
 
     assert (report.sum("added"), report.sum("missing"), report.sum("unreadable")) == (4, 0, 1)
+    [logged] = await storage.audit_log.entries(limit=5, subject=ALICE)
+    assert (logged.action, logged.detail) == ("import", f"3 messages from {source.name}")
     page = await everything(storage.archive)
     assert [message.direction for message in page.messages] == [
         Direction.RECEIVED,
