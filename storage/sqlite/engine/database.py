@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -103,6 +104,9 @@ class SqliteDatabase:
         cls, path: str, *, timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS
     ) -> SqliteDatabase:
         """Open an existing file for reads, beside a process that may write. Raises as `open`."""
+        # The thread of the driver would outlive an attempt that fails.
+        if not os.access(path, os.R_OK):
+            raise Unavailable(f"{path}: there is no such file, or this user may not read it")
         database = cls(path, None, timeouts, is_read_only=True)
         try:
             database._writer = await database._connection(_READER_CACHE_KIB)
