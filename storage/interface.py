@@ -21,6 +21,8 @@ from storage.rows import (
     GatewayTotals,
     Hold,
     HostRetention,
+    ImportedMessage,
+    ImportOutcome,
     JournalEntry,
     JournalSnapshot,
     OfflineStanza,
@@ -258,6 +260,48 @@ class Retention(Protocol):
         If any message was removed since the last time, the store rewrites all files; no message
         can be written meanwhile.
         """
+        ...
+
+
+class Imports(Protocol):
+    """Messages of other archives, which come before the messages that arrive here.
+
+    Every method of `Archive` accepts the old id of a message as well as its id. After the message
+    is deleted, nothing accepts it any more.
+    """
+
+    async def add(
+        self,
+        messages: Sequence[ImportedMessage],
+        *,
+        behind: bool = False,
+        source: str = "",
+        place: str = "",
+    ) -> tuple[ImportOutcome, ...]:
+        """Store messages in their order, all or none, durably; return an outcome for each.
+
+        They come behind the messages that were imported before, and before the messages that
+        arrived by `Archive.append`. An archive whose first message arrived by `Archive.append` has
+        no room for them: then nothing is stored, or with `behind` they are stored as if they
+        arrived now. A message that the archive has already, by one of its keys, is not stored
+        again, but its old id is noted. An old id keeps its first meaning.
+        The same transaction notes the `place` that the import from `source` has reached, if
+        `source` is not empty. Raises Unavailable, Rejected.
+        """
+        ...
+
+    async def outcomes(
+        self, messages: Sequence[ImportedMessage], *, behind: bool = False
+    ) -> tuple[ImportOutcome, ...]:
+        """Return the outcomes that `add` would return now, and change nothing."""
+        ...
+
+    async def place(self, source: str) -> str | None:
+        """Return the place that an import has reached, None if there is none."""
+        ...
+
+    async def forget(self, source: str) -> None:
+        """Forget the place of an import, because it is finished."""
         ...
 
 
@@ -633,6 +677,9 @@ class Storage(Protocol):
 
     @property
     def retention(self) -> Retention: ...
+
+    @property
+    def imports(self) -> Imports: ...
 
     @property
     def preferences(self) -> PreferencesStore: ...

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 from storage.errors import StorageError
 from storage.postgres import open as postgres
+from storage.postgres.engine.database import PostgresDatabase
 from storage.postgres.open import POSTGRESQL
 from storage.postgres.options import DEFAULT_OPTIONS, PostgresOptions
-from storage.sql.store import SqlStorage
+from storage.postgres.tables import PostgresTables
+from storage.sql.migrate import migrate, pending
+from storage.sql.moving.copying import Side
+from storage.sql.moving.tables import Tables
+from storage.sql.store import SqlStorage, open_store
 from storage.sqlite import open as sqlite
-from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts
+from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts, SqliteDatabase
 from storage.sqlite.open import SQLITE
+from storage.sqlite.tables import SqliteTables
 
 
 def open_storage(
@@ -52,6 +60,49 @@ def open_unchanged(
     if url.startswith(POSTGRESQL):
         return postgres.open_unchanged(url, options)
     return sqlite.open_unchanged(_path(url))
+
+
+@asynccontextmanager
+async def open_read_only(
+    url: str, options: PostgresOptions = DEFAULT_OPTIONS
+) -> AsyncIterator[tuple[SqlStorage, Side]]:
+    """Open a store for reads, beside a Muniment that may run. Raises StorageError."""
+    database: SqliteDatabase | PostgresDatabase
+    tables: Tables
+    if url.startswith(POSTGRESQL):
+        database = await PostgresDatabase.open(url, replace(options, is_read_only=True))
+        tables = PostgresTables()
+    else:
+        database = await SqliteDatabase.open_read_only(_path(url))
+        tables = SqliteTables()
+    try:
+        async with database.read() as connection:
+            if await pending(connection, database.name):
+                raise StorageError("this store waits for migrations: start Muniment once")
+        yield await open_store(database), Side(database, tables)
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def open_side(
+    url: str, *, synchronous: str = "full", options: PostgresOptions = DEFAULT_OPTIONS
+) -> AsyncIterator[Side]:
+    """Open the database at a URL for a copy, apply its pending migrations, and close it.
+
+    Raises as `open_storage` does.
+    """
+    database: SqliteDatabase | PostgresDatabase
+    if url.startswith(POSTGRESQL):
+        database = await PostgresDatabase.open(url, options)
+    else:
+        database = await SqliteDatabase.open(_path(url), synchronous=synchronous)
+    try:
+        await migrate(database)
+        tables = PostgresTables() if url.startswith(POSTGRESQL) else SqliteTables()
+        yield Side(database, tables)
+    finally:
+        await database.close()
 
 
 def _path(url: str) -> str:

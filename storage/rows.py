@@ -65,6 +65,23 @@ class NewMessage(NamedTuple):
     stanza_id: str = ""
 
 
+class ImportedMessage(NamedTuple):
+    """A message of another archive, to be stored before those that arrive here."""
+
+    message: NewMessage
+    old_id: str = ""  #: its id in that archive, by which its readers know it; "": none
+    #: dedup keys under which the message may be stored already
+    known_keys: tuple[bytes, ...] = ()
+
+
+class ImportOutcome(StrEnum):
+    """The result of one imported message."""
+
+    ADDED = "added"
+    PRESENT = "present"  #: the archive has the message already
+    NO_ROOM = "no room"  #: the archive has newer messages, and no room before them
+
+
 #: Maximum number of corrections in one answer of `Archive.unfinished_retractions`.
 TOMBSTONES_MAX = 200
 

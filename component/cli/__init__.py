@@ -22,6 +22,7 @@ from component.cli import (
 )
 from component.cli.check_config import check, package_conflicts, report
 from component.cli.exit_codes import CONFIG_WRONG, EXIT_CODES, FAILED, INTERRUPTED
+from component.cli.moving import backup, compare, copy_store, import_archives, verify
 from component.config import Config, ConfigError, load, load_http
 
 PLACES = (Path("muniment.toml"), Path("/etc/muniment/muniment.toml"))
@@ -35,6 +36,15 @@ COLLECT_AFTER = (10_000, 10, 10)
 #: thread of the store needs the lock for each step, and under load the event loop holds it most of
 #: the time. Python's default is ten times as long.
 SWITCH_SECONDS = 0.0005
+
+#: Commands that work on the store themselves.
+MOVING = {
+    import_archives.NAME: import_archives.run,
+    compare.NAME: compare.run,
+    copy_store.NAME: copy_store.run,
+    backup.NAME: backup.run,
+    verify.NAME: verify.run,
+}
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +94,8 @@ def _run_configured(options: argparse.Namespace, path: Path | None, config: Conf
             return token_key.run(config)
         case "push-key":
             return push_key.run(config)
+    if options.command in MOVING:
+        return MOVING[options.command](config, options)
     return _serve(config)
 
 
@@ -139,6 +151,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_parser(parsers, common)
     ejabberd_config.add_parser(parsers, common)
     permissions.add_parser(parsers, common)
+    for moving in (import_archives, compare, copy_store, backup, verify):
+        moving.add_parser(parsers, common)
     commands.add_parsers(parsers, common)
     return parser
 

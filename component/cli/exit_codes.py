@@ -15,12 +15,14 @@ INTERRUPTED = 130
 #: The meanings, as docs/operations.md has them too.
 MEANINGS = {
     OK: "success",
-    FAILED: "failed or refused; the message or the log says why; doctor: at least one error",
+    FAILED: "failed or refused; the message or the log says why; doctor: at least one error; "
+    "import: not everything; compare: differences; verify: faults",
     USAGE: "the command line is wrong; doctor: ejabberd could not be examined",
     UNCONFIRMED: "nothing was done: the command was not confirmed on the terminal, or there was "
     "no terminal and no --yes",
     UNREACHABLE: "check-config: ejabberd, the store or an HTTP port does not answer or cannot be "
-    "used; other commands: no running program answers at the address of this configuration",
+    "used; import, copy-store: another process uses the store; other commands: no running "
+    "program answers at the address of this configuration",
     CONFIG_WRONG: "the configuration is wrong, or ejabberd refuses it; a retry does not help",
     INTERRUPTED: "interrupted from the keyboard",
 }

@@ -125,7 +125,7 @@ class PostgresIndex:
         for number, sequence, message, target in rows:
             if message.text:
                 words = message.text.split()
-                texts.append((number, sequence, " ".join(words), _vector(words, message.peer)))
+                texts.append((number, sequence, " ".join(words), vector(words, message.peer)))
             names += [(number, name, sequence) for name in dict.fromkeys(message.name_hashes)]
             if target is not None:
                 links.append((number, sequence, target, message.relation.value))
@@ -204,7 +204,7 @@ def _terms(phrase: Phrase) -> list[str]:
     return terms
 
 
-def _vector(words: Iterable[str], peer: str) -> str:
+def vector(words: Iterable[str], peer: str) -> str:
     """Return a tsvector as text."""
     return " ".join([_quoted(word) for word in dict.fromkeys([*words, _peer(peer)])])
 

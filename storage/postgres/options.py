@@ -20,6 +20,7 @@ class PostgresOptions:
     long_read: float = 5.0  #: how long a long read may take
     #: the name of this process among those that use the database; None: it is the only one
     process: str | None = None
+    is_read_only: bool = False  #: only reads, beside a process that may write
     is_synchronous: bool = True  #: whether a commit survives a crash of the server
 
 

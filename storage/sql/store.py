@@ -10,6 +10,8 @@ from storage.sql.database import Connection, Database
 from storage.sql.events.store import SqlEvents
 from storage.sql.messages.archive import SqlArchive
 from storage.sql.messages.ids import KEY_BYTES, Ids
+from storage.sql.moving.copying import is_unfinished
+from storage.sql.moving.importing import SqlImports
 from storage.sql.retention.store import SqlRetention
 from storage.sql.tables.accounts import SqlAccounts
 from storage.sql.tables.audit_log import SqlAuditLog
@@ -30,6 +32,7 @@ class SqlStorage:
         self.database = database
         self.archive = SqlArchive(database, ids)
         self.retention = SqlRetention(database, ids, self.archive)
+        self.imports = SqlImports(database, self.archive.owners, self.archive.appending)
         self.preferences = SqlPreferences(database)
         self.rules = SqlRules(database)
         self.holds = SqlHolds(database)
@@ -62,6 +65,11 @@ class SqlStorage:
 
 async def open_store(database: Database) -> SqlStorage:
     """Return the stores over a migrated database. Raises StorageError."""
+    async with database.read() as connection:
+        if await is_unfinished(connection):
+            raise StorageError(
+                "a copy into this store was not finished: run muniment copy-store again"
+            )
     return SqlStorage(database, Ids(await _id_key(database)))
 
 

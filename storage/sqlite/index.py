@@ -23,15 +23,15 @@ _SEQUENCE = "fulltext.rowid - ($1 << 40)"
 _FOUND = f"fulltext CROSS JOIN archive ON archive.owner = $1 AND archive.sequence = {_SEQUENCE}"
 
 # The signs of the word for the peer, and of the words for the names of the message.
-_PEER, _NAME = ".«"
+_PEER, NAME = ".«"
 _PEER_BYTES = 8
 _HASH_BITS = 64
 
 # A link to another message has the sequence of that message, because names repeat. After a
 # retraction has settled a correction, other retractions of the target no longer find the
 # correction, but a message that names the correction still refers to the target.
-_SIGNS = {Relation.CORRECTION: "¤", Relation.RETRACTION: "¬", Relation.OTHER: "»"}
-_SETTLED = "†"
+SIGNS = {Relation.CORRECTION: "¤", Relation.RETRACTION: "¬", Relation.OTHER: "»"}
+SETTLED = "†"
 
 _INTO = "fulltext (rowid, text, peer, links)"
 
@@ -50,7 +50,7 @@ SELECT {_SEQUENCE}, links FROM fulltext
 WHERE rowid IN (SELECT ($1 << 40) + value FROM json_each($2))
 """  # noqa: S608 - constant words
 
-_ALL_SIGNS = "".join(_SIGNS.values()) + _SETTLED
+_ALL_SIGNS = "".join(SIGNS.values()) + SETTLED
 
 _DELETE_TEXT = "UPDATE fulltext SET text = '' WHERE rowid = ($1 << 40) + $2"
 
@@ -116,8 +116,8 @@ class SqliteIndex:
             [
                 (
                     (number << 40) + sequence,
-                    " ".join([_word(number, word) for word in message.text.split()]),
-                    _peer(number, message.peer),
+                    " ".join([word_of(number, word) for word in message.text.split()]),
+                    peer_word(number, message.peer),
                     _links(number, message, target),
                 )
                 for number, sequence, message, target in rows
@@ -181,8 +181,8 @@ class SqliteIndex:
     async def settle(
         self, connection: Connection, number: int, sequence: int, corrections: Iterable[int]
     ) -> None:
-        old = _link(number, sequence, _SIGNS[Relation.CORRECTION])
-        new = _link(number, sequence, _SETTLED)
+        old = link_word(number, sequence, SIGNS[Relation.CORRECTION])
+        new = link_word(number, sequence, SETTLED)
         await connection.executemany(
             _SETTLE, [(number, correction, old, new) for correction in corrections]
         )
@@ -190,7 +190,7 @@ class SqliteIndex:
     async def unsettled(
         self, connection: Connection, number: int, sequence: int, corrections: Iterable[int]
     ) -> set[int]:
-        sign = _link(number, sequence, _SIGNS[Relation.CORRECTION])
+        sign = link_word(number, sequence, SIGNS[Relation.CORRECTION])
         rows = await connection.fetch(_UNSETTLED, number, list(corrections), f" {sign} ")
         return {int(row[0]) for row in rows}
 
@@ -199,55 +199,57 @@ def _text_query(number: int, phrases: Iterable[Phrase], peer: str | None) -> str
     """Return the FTS5 query for phrases. In quotes, no character of a phrase is an operator."""
     terms = [f"text : {_quoted(number, phrase)}" for phrase in dict.fromkeys(phrases)]
     if peer is not None:
-        terms.append(f'peer : "{_peer(number, peer)}"')
+        terms.append(f'peer : "{peer_word(number, peer)}"')
     return " AND ".join(terms)
 
 
 def _name_query(number: int, name_hash: int) -> str:
     """Return the FTS5 query for messages that have a name."""
-    return f'links : "{_name(number, name_hash)}"'
+    return f'links : "{name_word(number, name_hash)}"'
 
 
 def _link_query(number: int, sequence: int, relations: Iterable[Relation]) -> str:
     """Return the FTS5 query for messages that refer to one message in any of these relations."""
-    terms = " OR ".join(f'"{_link(number, sequence, _SIGNS[relation])}"' for relation in relations)
+    terms = " OR ".join(
+        f'"{link_word(number, sequence, SIGNS[relation])}"' for relation in relations
+    )
     return f"links : ({terms})"
 
 
 def _corrected(links: str) -> int | None:
     """Return the sequence of the message that a message with these links corrects, or None."""
-    return _target(links, _SIGNS[Relation.CORRECTION] + _SETTLED)
+    return _target(links, SIGNS[Relation.CORRECTION] + SETTLED)
 
 
-def _word(number: int, word: str) -> str:
+def word_of(number: int, word: str) -> str:
     """Return a word of an owner. The "_" keeps one number from being a prefix of another."""
     return f"{number:x}_{word}"
 
 
 def _quoted(number: int, phrase: Phrase) -> str:
-    words = " ".join([_word(number, word) for word in phrase.words]).replace('"', '""')
+    words = " ".join([word_of(number, word) for word in phrase.words]).replace('"', '""')
     return f'"{words}"*' if phrase.is_prefix else f'"{words}"'
 
 
-def _peer(number: int, peer: str) -> str:
+def peer_word(number: int, peer: str) -> str:
     """Return one word that stands for a peer, whatever characters are in its JID."""
     digest = blake2b(peer.encode(errors="surrogatepass"), digest_size=_PEER_BYTES)
-    return _word(number, f"{_PEER}{digest.hexdigest()}")
+    return word_of(number, f"{_PEER}{digest.hexdigest()}")
 
 
 def _links(number: int, message: NewMessage, target: int | None) -> str:
-    links = [_name(number, name_hash) for name_hash in message.name_hashes]
+    links = [name_word(number, name_hash) for name_hash in message.name_hashes]
     if target is not None:
-        links.append(_link(number, target, _SIGNS[message.relation]))
+        links.append(link_word(number, target, SIGNS[message.relation]))
     return " ".join(links)
 
 
-def _name(number: int, name_hash: int) -> str:
-    return _word(number, f"{_NAME}{name_hash % (1 << _HASH_BITS):x}")
+def name_word(number: int, name_hash: int) -> str:
+    return word_of(number, f"{NAME}{name_hash % (1 << _HASH_BITS):x}")
 
 
-def _link(number: int, sequence: int, sign: str) -> str:
-    return _word(number, f"{sign}{sequence:x}")
+def link_word(number: int, sequence: int, sign: str) -> str:
+    return word_of(number, f"{sign}{sequence:x}")
 
 
 def _target(links: str, signs: str) -> int | None:

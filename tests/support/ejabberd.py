@@ -89,6 +89,8 @@ class Ejabberd(Program):
         self.secret = secret or secrets.token_hex(16)
         #: The whole of ejabberd.yml, None for the example.
         self.config: str | None = None
+        #: Folders with further modules of Erlang.
+        self.libraries: tuple[str, ...] = ()
         self._changes = changes or {}
         self._marks = count(1)
 
@@ -107,7 +109,16 @@ class Ejabberd(Program):
             folder.mkdir(exist_ok=True)
             translations.write_bytes(_translations[self.release])
         self.launch(
-            [self.release.erl, "-oldshell", *database, "-pa", modules, "-s", "ejabberd"],
+            [
+                self.release.erl,
+                "-oldshell",
+                *database,
+                "-pa",
+                modules,
+                *self.libraries,
+                "-s",
+                "ejabberd",
+            ],
             cwd=self.folder,
             environment={
                 "EJABBERD_CONFIG_PATH": str(self.config_path),

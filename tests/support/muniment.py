@@ -13,6 +13,7 @@ from typing import Any
 from support.ejabberd import Ejabberd
 from support.ports import LOOPBACK, free_port
 from support.program import Program
+from support.prosody import Prosody
 
 Options = Mapping[str, Mapping[str, Any]]
 
@@ -28,7 +29,7 @@ class Muniment(Program):
     def __init__(
         self,
         folder: Path,
-        ejabberd: Ejabberd,
+        ejabberd: Ejabberd | Prosody,
         *,
         http_port: int = 0,
         secret: str | None = None,

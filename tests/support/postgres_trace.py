@@ -20,7 +20,16 @@ from support.whole_store import read_and_write
 
 #: Tables whose rows belong to archives.
 OF_ARCHIVES = frozenset(
-    {"archive", "fulltext", "names", "links", "counters", "conversations", "journal"}
+    {
+        "archive",
+        "fulltext",
+        "names",
+        "links",
+        "counters",
+        "conversations",
+        "journal",
+        "old_ids",
+    }
 )
 
 _PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")

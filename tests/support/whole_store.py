@@ -17,6 +17,7 @@ from storage.rows import (
     Filter,
     Hold,
     HostRetention,
+    ImportedMessage,
     JournalEntry,
     Kind,
     Occupant,
@@ -57,6 +58,7 @@ async def read_and_write(storage: Storage, n: int) -> None:
     await keep_records(storage, owner, peer, room, n)
     await keep_people(storage, owner, n)
     await follow(storage, owner, peer, n)
+    await move_in(storage, n)
     await storage.retention.usage_of(owner)
     await storage.retention.totals()
     await storage.retention.over_limit(owner, Cutoff(since=n, messages=18, bytes=10**6 + n))
@@ -72,6 +74,20 @@ async def read_and_write(storage: Storage, n: int) -> None:
         owner, Cutoff(since=n, messages=15, bytes=10**6 + n), limit=n
     )
     await storage.retention.erase(owner, limit=100 + n)
+
+
+async def move_in(storage: Storage, n: int) -> None:
+    """Import messages before those that arrive, and a late one behind them."""
+    owner, source = f"moved{n}@host{n}.example", f"source{n}"
+    for start in (0, 10):
+        rows = [row._replace(at=row.at + n) for row in entries(start + 10, owner=owner)[start:]]
+        moved = [ImportedMessage(row, f"old-{n}-{row.at}") for row in rows]
+        await storage.imports.outcomes(moved)
+        await storage.imports.add(moved, source=source, place=f"{n}")
+        await storage.archive.append([entry(f"after{start}", owner=owner, at=NOON - n)])
+    await storage.archive.page(owner, Filter(after=f"old-{n}-{NOON + n}"), limit=n)
+    await storage.imports.place(source)
+    await storage.imports.forget(source)
 
 
 async def read(storage: Storage, owner: str, peer: str, n: int) -> None:

@@ -76,8 +76,19 @@ class RecentMessage:
         return self._key_in(self.slot - 1), self._key_in(self.slot + 1)
 
     def _key_in(self, slot: int) -> bytes:
-        name = b"%b %d %d" % (self.key, slot, self.number)
-        return blake2b(name, digest_size=ORIGIN_BYTES).digest()
+        return _key_in_slot(self.key, slot, self.number)
+
+
+def keys_near(key: bytes, at: int) -> tuple[bytes, ...]:
+    """Return the dedup keys that the store has for the first copy of a message at about a time.
+
+    `key` is the one that all copies share. The clocks of two archives differ by less than a slot.
+    """
+    return tuple(_key_in_slot(key, at // SLOT + n, 0) for n in (-1, 0, 1))
+
+
+def _key_in_slot(key: bytes, slot: int, number: int) -> bytes:
+    return blake2b(b"%b %d %d" % (key, slot, number), digest_size=ORIGIN_BYTES).digest()
 
 
 _Memory = FIFOCache[bytes, RecentMessage]

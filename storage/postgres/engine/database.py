@@ -59,7 +59,16 @@ SELECT
 _SNAPSHOT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 #: Tables that hold content of messages, journals or rosters.
-_TABLES = ("archive", "fulltext", "names", "links", "journal", "conversations", "offline")
+_TABLES = (
+    "archive",
+    "fulltext",
+    "names",
+    "links",
+    "journal",
+    "conversations",
+    "offline",
+    "old_ids",
+)
 
 _PARTITIONED = re.compile(r"CREATE TABLE (\w+) .*/\* (PARTITION BY HASH \(owner\)) \*/", re.DOTALL)
 
@@ -145,8 +154,9 @@ class PostgresDatabase:
 
     async def connect(self) -> None:
         """Connect, as `open` does."""
-        self._writer = await self._connect_writer(is_first=True)
-        await self._check_application(self._writer)
+        if not self._options.is_read_only:
+            self._writer = await self._connect_writer(is_first=True)
+            await self._check_application(self._writer)
         for size in (self._options.connections, LONG_READERS):
             with translated():
                 pool = asyncpg.create_pool(
@@ -295,8 +305,8 @@ class PostgresDatabase:
             return await job(connection)
 
     async def _open_writer(self) -> PostgresConnection:
-        if self._is_closed:
-            raise Unavailable("the store is closed")
+        if self._is_closed or self._options.is_read_only:
+            raise Unavailable("the store is closed, or only open for reads")
         if self._writer is None or self._writer.is_closed:
             self._writer = None
             try:

@@ -19,7 +19,9 @@ CREATE TABLE owners (
     last_sequence bigint NOT NULL DEFAULT 0, -- highest sequence that a message ever had
     messages      bigint NOT NULL DEFAULT 0, -- number of messages in the archive
     bytes         bigint NOT NULL DEFAULT 0, -- size of their XML
-    latest_at     bigint NOT NULL DEFAULT 0  -- latest time of any message, microseconds since the epoch
+    latest_at     bigint NOT NULL DEFAULT 0, -- latest time of any message, microseconds since the epoch
+    last_imported bigint NOT NULL DEFAULT 0, -- highest sequence of an imported message
+    imported_at   bigint NOT NULL DEFAULT 0  -- latest time of an imported message
 );
 
 -- Most messages change the row of an owner, but no index of it.
@@ -77,6 +79,22 @@ CREATE TABLE conversations (
     seen   bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (owner, peer)
 ) /* PARTITION BY HASH (owner) */;
+
+-- The ids that imported messages had in the archive that they come from.
+CREATE TABLE old_ids (
+    owner    bigint NOT NULL,
+    old_id   text COLLATE "C" NOT NULL,
+    sequence bigint NOT NULL,
+    PRIMARY KEY (owner, old_id)
+) /* PARTITION BY HASH (owner) */;
+
+CREATE INDEX old_ids_sequence ON old_ids (owner, sequence);
+
+-- The places that unfinished imports have reached.
+CREATE TABLE imports (
+    source text COLLATE "C" PRIMARY KEY,
+    place  text NOT NULL -- JSON
+);
 
 -- Retractions that are not carried out yet, or not for all corrections of the retracted message.
 CREATE TABLE unfinished_retractions (

@@ -63,7 +63,7 @@ FROM unnest(CAST($1 AS text[]), CAST($2 AS bytea[])) AS new (jid, dedup_key)
 _UPDATE_OWNER = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
 
 
-class _InsertRow(NamedTuple):
+class InsertRow(NamedTuple):
     """A new message with the number of its archive and its sequence."""
 
     number: int
@@ -117,21 +117,21 @@ class Appender:
         # Sorted by archive, as indexes like it; within an archive the rows keep their order.
         rows = [_row(counters[entry.owner], entry) for entry in entries]
         rows.sort(key=attrgetter("number"))
-        rows = await self._with_unique_ids(connection, rows)
-        if await _insert(connection, rows) < len(rows):
+        rows = await self.with_unique_ids(connection, rows)
+        if await insert(connection, rows) < len(rows):
             inserted = set(map(tuple, await connection.fetch(_INSERTED, json.dumps(floors))))
             rows = [row for row in rows if row[:2] in inserted]
         await _mark_late(connection, counters, rows)
-        await self._update_derived(connection, rows)
+        await self.update_derived(connection, rows)
         await connection.executemany(
             _UPDATE_OWNER,
             [(owner.number, owner.last_sequence, owner.latest_at) for owner in counters.values()],
         )
         await connection.notify(Topic.ARCHIVES, counters)
 
-    async def _with_unique_ids(
-        self, connection: Connection, rows: list[_InsertRow]
-    ) -> list[_InsertRow]:
+    async def with_unique_ids(
+        self, connection: Connection, rows: list[InsertRow]
+    ) -> list[InsertRow]:
         """Return rows without the stanza ids that other messages have, or that we could make."""
         named = [
             {"owner": row.number, "stanza_id": row.entry.stanza_id}
@@ -151,7 +151,7 @@ class Appender:
                 used.add(name)
         return unique
 
-    async def _update_derived(self, connection: Connection, rows: list[_InsertRow]) -> None:
+    async def update_derived(self, connection: Connection, rows: list[InsertRow]) -> None:
         """Update the counters, references, index and conversations for new rows."""
         deltas = [
             CounterDelta(number, sequence, e.peer, e.type == "groupchat", len(e.xml.encode()))
@@ -215,12 +215,12 @@ def _keys(entry: NewMessage) -> tuple[bytes, ...]:
     return entry.dedup_key, *(entry.alternative_keys or ())
 
 
-def _row(counters: Counters, entry: NewMessage) -> _InsertRow:
-    return _InsertRow(counters.number, counters.next_sequence(), entry)
+def _row(counters: Counters, entry: NewMessage) -> InsertRow:
+    return InsertRow(counters.number, counters.next_sequence(), entry)
 
 
 async def _mark_late(
-    connection: Connection, counters: Mapping[str, Counters], rows: Sequence[_InsertRow]
+    connection: Connection, counters: Mapping[str, Counters], rows: Sequence[InsertRow]
 ) -> None:
     """Mark the new rows that are older than a row before them."""
     lateness_by_row = [(row, counters[row.entry.owner].add_time(row.entry.at)) for row in rows]
@@ -244,7 +244,7 @@ async def _log(connection: Connection, audit_log: Sequence[AuditEntry]) -> None:
         await connection.insert(_INTO_AUDIT_LOG, rows)
 
 
-async def _insert(connection: Connection, rows: Sequence[_InsertRow]) -> int:
+async def insert(connection: Connection, rows: Sequence[InsertRow]) -> int:
     """Insert new rows; return the number of inserted rows without alternative keys."""
     inserted = 0
     for has_alternatives, run in groupby(

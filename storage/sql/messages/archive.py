@@ -67,7 +67,7 @@ class SqlArchive:
             is_shared=database.is_shared,
         )
         self.journal = Journal(self.owners, journal_limits)
-        self._appending = Appender(self.owners, ids, is_shared=database.is_shared)
+        self.appending = Appender(self.owners, ids, is_shared=database.is_shared)
 
     def forget(self, owner: str) -> None:
         """Remove an erased archive from the caches; call this directly after its transaction."""
@@ -76,7 +76,7 @@ class SqlArchive:
     async def append(self, batch: Batch) -> None:
         try:
             await self._database.transact(
-                lambda connection: self._appending.write(connection, batch)
+                lambda connection: self.appending.write(connection, batch)
             )
         except BaseException:
             self.owners.discard_counters()

@@ -13,7 +13,7 @@ from storage.sql.messages.statements import COLUMNS
 _NOTE = """
 INSERT INTO conversations (owner, peer, newest, seen) VALUES ($1, $2, $3, $4)
 ON CONFLICT (owner, peer) DO UPDATE SET
-    newest = excluded.newest,
+    newest = greatest(conversations.newest, excluded.newest),
     seen = greatest(conversations.seen, excluded.seen)
 """
 

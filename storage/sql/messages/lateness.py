@@ -77,11 +77,13 @@ async def mark(connection: Connection, rows: Iterable[tuple[int, int, int]]) -> 
     """Mark rows as late: number of the owner, sequence, lateness in microseconds."""
     await connection.executemany(
         _MARK,
-        [
-            (number, sequence, min(bisect_left(SCALE, late_by + 1) + 1, len(SCALE)))
-            for number, sequence, late_by in rows
-        ],
+        [(number, sequence, scale(late_by)) for number, sequence, late_by in rows],
     )
+
+
+def scale(late_by: int) -> int:
+    """Return the lateness of a message on the scale, for its lateness in microseconds."""
+    return min(bisect_left(SCALE, late_by + 1) + 1, len(SCALE))
 
 
 async def edge(

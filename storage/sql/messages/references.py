@@ -26,7 +26,12 @@ async def resolve(
     last = await connection.index.last_named(connection, names) if names else {}
     targets: dict[tuple[int, int], Target] = {}
     for number, sequence, message in rows:
-        candidates = [last[number, name] for name in message.refers_to if (number, name) in last]
+        candidates = [
+            last[number, name]
+            for name in message.refers_to
+            # An imported message may come before the last message of that name.
+            if (number, name) in last and last[number, name].sequence < sequence
+        ]
         original = sequence
         if candidates:
             target = targets[number, sequence] = max(candidates)

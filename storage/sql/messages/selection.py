@@ -19,6 +19,10 @@ SELECT stanza_id, sequence FROM archive /* INDEXED BY archive_stanza_id */
 WHERE owner = $1 AND stanza_id = ANY($2)
 """
 
+_BY_OLD_ID = """
+SELECT old_id, sequence FROM old_ids WHERE owner = $1 AND old_id = ANY($2)
+"""
+
 _EXISTING = """
 SELECT sequence FROM archive
 WHERE owner = $1 AND sequence = ANY($2)
@@ -141,9 +145,10 @@ async def decoded(
 async def find_sequences(
     connection: Connection, ids: Ids, number: int, named: Iterable[str]
 ) -> dict[str, int]:
-    """Return the sequences of the ids that the store has made, and of stanza ids in an archive.
+    """Return the sequences of the ids that the store has made, of stanza ids, and of old ids.
 
     An id that the store can have made is never looked up: nobody can give it to another message.
+    A stanza id comes before an old id.
     """
     made = {id: ids.decode(number, id) for id in named}
     places = {id: sequence for id, sequence in made.items() if sequence is not None}
@@ -151,6 +156,9 @@ async def find_sequences(
         foreign = [id for id in made if id not in places and _is_text(id)]
         rows = await connection.fetch(_BY_STANZA_ID, number, foreign)
         places.update((row[0], row[1]) for row in rows)
+        if old := [id for id in foreign if id not in places]:
+            rows = await connection.fetch(_BY_OLD_ID, number, old)
+            places.update((row[0], row[1]) for row in rows)
     return places
 
 

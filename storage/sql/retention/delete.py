@@ -15,6 +15,8 @@ DELTA_COLUMNS = "owner, sequence, peer, type = 'groupchat', octet_length(xml)"
 
 _DELETE = "DELETE FROM archive WHERE owner = $1 AND sequence = $2"
 
+_DELETE_OLD_ID = "DELETE FROM old_ids WHERE owner = $1 AND sequence = $2"
+
 # The dedup key stays, so that a repeated copy does not restore the message.
 _BLANK = """
 UPDATE archive SET kind = 'blanked', resource = '', nick = '', xml = ''
@@ -31,6 +33,7 @@ async def delete(connection: Connection, number: int, deltas: Sequence[CounterDe
     """Delete rows of one owner."""
     rows = [delta[:2] for delta in deltas]
     await connection.executemany(_DELETE, rows)
+    await connection.executemany(_DELETE_OLD_ID, rows)
     await count_down(connection, deltas)
     await conversations.update_newest(connection, {(number, delta.peer) for delta in deltas})
     return await _delete_traces(connection, number, deltas)

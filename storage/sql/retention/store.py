@@ -59,6 +59,7 @@ SELECT {DELTA_COLUMNS}, kind FROM archive WHERE owner = $1 AND sequence = $2
 _DELETE_BY_NUMBER = (
     "DELETE FROM counters WHERE owner = $1",
     "DELETE FROM conversations WHERE owner = $1",
+    "DELETE FROM old_ids WHERE owner = $1",
     "DELETE FROM unfinished_retractions WHERE owner = $1",
     "DELETE FROM journal WHERE owner = $1",
     "DELETE FROM journals WHERE owner = $1",

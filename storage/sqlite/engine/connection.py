@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import chain
 from math import inf
 from typing import Any, Self, cast
+from urllib.parse import quote
 
 import aiosqlite
 
@@ -80,12 +81,17 @@ class SqliteConnection:
         self._steps_left: float = inf
 
     @classmethod
-    async def open(cls, path: str, *, busy_seconds: float) -> Self:
-        """Open a file. Raises Unavailable."""
+    async def open(cls, path: str, *, busy_seconds: float, is_read_only: bool = False) -> Self:
+        """Open a file, or for reading only an existing one. Raises Unavailable."""
+        name = f"file:{quote(path)}?mode=ro" if is_read_only else path
         with _translated:
             return cls(
                 await aiosqlite.connect(
-                    path, isolation_level=None, timeout=busy_seconds, cached_statements=256
+                    name,
+                    uri=is_read_only,
+                    isolation_level=None,
+                    timeout=busy_seconds,
+                    cached_statements=256,
                 )
             )
 

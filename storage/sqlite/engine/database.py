@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -61,8 +62,16 @@ class SqliteDatabase:
     is_only_writer = True
     is_shared = False
 
-    def __init__(self, path: str, lock: FileLock | None, timeouts: DatabaseTimeouts) -> None:
+    def __init__(
+        self,
+        path: str,
+        lock: FileLock | None,
+        timeouts: DatabaseTimeouts,
+        *,
+        is_read_only: bool = False,
+    ) -> None:
         self.processes: Processes = Alone()
+        self._is_read_only = is_read_only
         self._path = path
         self._lock = lock
         self._timeouts = timeouts
@@ -93,6 +102,27 @@ class SqliteDatabase:
             raise
         return database
 
+    @classmethod
+    async def open_read_only(
+        cls, path: str, *, timeouts: DatabaseTimeouts = DEFAULT_TIMEOUTS
+    ) -> SqliteDatabase:
+        """Open an existing file for reads, beside a process that may write. Raises as `open`."""
+        # The thread of the driver would outlive an attempt that fails.
+        if not os.access(path, os.R_OK):
+            raise Unavailable(f"{path}: there is no such file, or this user may not read it")
+        database = cls(path, None, timeouts, is_read_only=True)
+        try:
+            database._writer = await database._connection(_READER_CACHE_KIB)
+            await database._check_application()
+            await database._open_readers()
+        except Unavailable as error:
+            await database.close()
+            raise Unavailable(f"{path}: {error}") from error
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
     async def _connect(self, synchronous: str) -> None:
         self._writer = await self._connection(_WRITER_CACHE_KIB)
         await self._check_application()
@@ -109,6 +139,9 @@ class SqliteDatabase:
         )
         if self._path == MEMORY:
             return
+        await self._open_readers()
+
+    async def _open_readers(self) -> None:
         for readers, count in ((self._readers, READERS), (self._long_readers, LONG_READERS)):
             for _ in range(count):
                 reader = await self._connection(_READER_CACHE_KIB, query_only="ON")
@@ -126,7 +159,9 @@ class SqliteDatabase:
         raise StorageError(f"{self._path} is a database of another program")
 
     async def _connection(self, cache_kib: int, **pragmas: object) -> SqliteConnection:
-        connection = await SqliteConnection.open(self._path, busy_seconds=self._timeouts.lock)
+        connection = await SqliteConnection.open(
+            self._path, busy_seconds=self._timeouts.lock, is_read_only=self._is_read_only
+        )
         self._connections.append(connection)
         await connection.configure(cache_size=-cache_kib, **pragmas)
         return connection

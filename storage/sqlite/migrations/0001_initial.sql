@@ -14,7 +14,9 @@ CREATE TABLE owners (
     last_sequence INTEGER NOT NULL DEFAULT 0, -- highest sequence that a message ever had
     messages      INTEGER NOT NULL DEFAULT 0, -- number of messages in the archive
     bytes         INTEGER NOT NULL DEFAULT 0, -- size of their XML
-    latest_at     INTEGER NOT NULL DEFAULT 0  -- latest time of any message, microseconds since the epoch
+    latest_at     INTEGER NOT NULL DEFAULT 0, -- latest time of any message, microseconds since the epoch
+    last_imported INTEGER NOT NULL DEFAULT 0, -- highest sequence of an imported message
+    imported_at   INTEGER NOT NULL DEFAULT 0  -- latest time of an imported message
 );
 
 -- Clustered by owner and order of arrival, so that a page is one range of the table.
@@ -69,6 +71,22 @@ CREATE TABLE conversations (
     newest INTEGER NOT NULL,
     seen   INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (owner, peer)
+) WITHOUT ROWID;
+
+-- The ids that imported messages had in the archive that they come from.
+CREATE TABLE old_ids (
+    owner    INTEGER NOT NULL,
+    old_id   TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (owner, old_id)
+) WITHOUT ROWID;
+
+CREATE INDEX old_ids_sequence ON old_ids (owner, sequence);
+
+-- The places that unfinished imports have reached.
+CREATE TABLE imports (
+    source TEXT PRIMARY KEY,
+    place  TEXT NOT NULL -- JSON
 ) WITHOUT ROWID;
 
 -- Retractions that are not carried out yet, or not for all corrections of the retracted message.

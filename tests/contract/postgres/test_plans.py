@@ -31,6 +31,7 @@ INSERT INTO fulltext
 SELECT owner, sequence, 'word' || sequence % 1000 || ' common',
     array_to_tsvector(ARRAY['word' || sequence % 1000, 'common']) FROM rows;
 INSERT INTO names SELECT owner, sequence, sequence FROM rows;
+INSERT INTO old_ids SELECT owner, 'o' || sequence, sequence FROM rows;
 INSERT INTO links SELECT owner, sequence, sequence - 1, 'note' FROM rows WHERE sequence % 3 = 0;
 INSERT INTO counters
 SELECT owner, 'peer' || n % 300 || '@example.net', 512, n / 300, 5

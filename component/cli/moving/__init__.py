@@ -1,0 +1,1 @@
+"""Commands that move archives: import, compare, copy-store, backup and verify."""

@@ -1,0 +1,1 @@
+"""Importing: from records of other archives to messages, with verification and comparison."""

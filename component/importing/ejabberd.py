@@ -1,0 +1,169 @@
+"""The archive of ejabberd's mod_mam in SQL, of the releases 23.01 to 26.07.
+
+There are two schemas: with `new_sql_schema` (from 26.x on `sql_schema_multihost`) each row has the
+host in `server_host`; otherwise a database has one host. A room is `username` with its service.
+The id of a message is its time in microseconds, as a number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+
+from component.core.importing.records import (
+    BadSource,
+    ImportRecord,
+    SourcePage,
+    UnreadableRecord,
+)
+from component.importing.databases import ForeignDatabase, Row
+from component.importing.ejabberd_compression import MARK, NotCompressed, decompress
+from component.importing.ejabberd_preferences import jids_of
+from storage.rows import PreferencesRow
+
+#: The number of rows of one query.
+PAGE = 200
+
+_COLUMNS = frozenset({"username", "timestamp", "peer", "xml", "id", "kind", "nick"})
+
+_PREFERENCES = frozenset({"username", "def", "always", "never"})
+
+_HOST = "server_host"
+
+
+class EjabberdSource:
+    """The table `archive`, and the table `archive_prefs`."""
+
+    def __init__(self, database: ForeignDatabase, name: str, host: str | None) -> None:
+        """`host` is the virtual host: of a database of one host, or to read one of several."""
+        self._database = database
+        self._host = host
+        self.name = f"ejabberd {name}" + (f" {host}" if host else "")
+
+    async def total(self) -> int | None:
+        sql = 'SELECT count(*) FROM "archive"'
+        if await self._has_hosts() and self._host:
+            rows = await self._database.fetch(f'{sql} WHERE "{_HOST}" = $1', self._host)
+        else:
+            rows = await self._database.fetch(sql)
+        return int(rows[0][0])
+
+    async def pages(self, after: str | None = None) -> AsyncIterator[SourcePage]:
+        has_hosts = await self._has_hosts()
+        place = _place(after)
+        while rows := await self._rows(has_hosts, place):
+            place = tuple(rows[-1][:4])
+            yield self._page(rows, json.dumps(place))
+        async for page in self._preferences():
+            yield page
+
+    async def _has_hosts(self) -> bool:
+        """Return whether the rows have their host. Raises BadSource."""
+        columns = await self._database.columns("archive")
+        if not columns:
+            raise BadSource("there is no table archive: mod_mam of ejabberd has no archive here")
+        if missing := _COLUMNS - columns:
+            raise BadSource(
+                "the table archive is not one of ejabberd 23.01 to 26.07: it lacks "
+                + ", ".join(sorted(missing))
+            )
+        if _HOST not in columns and not self._host:
+            raise BadSource(
+                "the database has one virtual host, and does not say which: name it with --host"
+            )
+        return _HOST in columns
+
+    async def _rows(self, has_hosts: bool, place: tuple[object, ...] | None) -> Sequence[Row]:
+        """Return the rows behind a place: host, username, time, number, and the content."""
+        host = f'"{_HOST}"' if has_hosts else "''"
+        key = ["username", "timestamp", "id"]
+        if has_hosts:
+            key.insert(0, _HOST)
+        names = ", ".join(f'"{name}"' for name in key)
+        values: list[object] = []
+        conditions = []
+        if place is not None:
+            values = list(place if has_hosts else place[1:])
+            parameters = ", ".join(f"${n}" for n in range(1, len(values) + 1))
+            conditions.append(f"({names}) > ({parameters})")
+        if has_hosts and self._host:
+            values.append(self._host)
+            conditions.append(f'"{_HOST}" = ${len(values)}')
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return await self._database.fetch(
+            f'SELECT {host}, "username", "timestamp", "id", "peer", "xml", "kind", "nick"'  # noqa: S608 - constant words
+            f' FROM "archive"{where} ORDER BY {names} LIMIT {PAGE}',
+            *values,
+        )
+
+    def _page(self, rows: Sequence[Row], place: str) -> SourcePage:
+        records: list[ImportRecord] = []
+        unreadable: list[UnreadableRecord] = []
+        for server_host, username, at, number, peer, xml, kind, nick in rows:
+            is_of_room = kind == "groupchat" and "@" in username
+            owner = username if is_of_room else f"{username}@{server_host or self._host}"
+            try:
+                if xml.startswith(MARK):
+                    xml = decompress(xml.encode(errors="surrogateescape"), owner, peer)
+            except (NotCompressed, UnicodeEncodeError) as error:
+                unreadable.append(
+                    UnreadableRecord(owner=owner, where=f"row {number}", reason=str(error))
+                )
+                continue
+            records.append(
+                ImportRecord(
+                    owner=owner,
+                    at=int(at),
+                    xml=xml,
+                    old_id=str(at),
+                    peer=peer,
+                    nick=nick or "",
+                    is_of_room=is_of_room,
+                )
+            )
+        return SourcePage(records=tuple(records), unreadable=tuple(unreadable), place=place)
+
+    async def _preferences(self) -> AsyncIterator[SourcePage]:
+        columns = await self._database.columns("archive_prefs")
+        if not columns >= _PREFERENCES:
+            return
+        has_hosts = _HOST in columns
+        host, key, parameters = f'"{_HOST}"', f'"{_HOST}", "username"', "$1, $2"
+        if not has_hosts:
+            host, key, parameters = "''", '"username"', "$1"
+        last: tuple[str, ...] = ("", "") if has_hosts else ("",)
+        while rows := await self._database.fetch(
+            f'SELECT {host}, "username", "def", "always", "never" FROM "archive_prefs"'  # noqa: S608 - constant words
+            f" WHERE ({key}) > ({parameters}) ORDER BY {key} LIMIT {PAGE}",
+            *last,
+        ):
+            last = (rows[-1][0], rows[-1][1]) if has_hosts else (rows[-1][1],)
+            yield self._preferences_page(rows)
+
+    def _preferences_page(self, rows: Sequence[Row]) -> SourcePage:
+        preferences: list[PreferencesRow] = []
+        unreadable: list[UnreadableRecord] = []
+        for server_host, username, default, always, never in rows:
+            if self._host and server_host and server_host != self._host:
+                continue
+            owner = f"{username}@{server_host or self._host}"
+            try:
+                if default not in ("always", "never", "roster"):
+                    raise ValueError(f"the default is {default!r}")
+                preferences.append(
+                    PreferencesRow(
+                        owner=owner,
+                        default=default,
+                        always=jids_of(always),
+                        never=jids_of(never),
+                    )
+                )
+            except ValueError as error:
+                unreadable.append(
+                    UnreadableRecord(owner=owner, where="preferences", reason=str(error))
+                )
+        return SourcePage(preferences=tuple(preferences), unreadable=tuple(unreadable))
+
+
+def _place(after: str | None) -> tuple[object, ...] | None:
+    return tuple(json.loads(after)) if after else None

@@ -1,0 +1,78 @@
+"""Prosody of the system with archives of users and rooms, in a folder of its own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from support.ejabberd import Account, Ports
+from support.ports import LOOPBACK, answers, free_port
+from support.program import Failed, Program
+
+CONFIG = """\
+run_as_root = true
+daemonize = false
+pidfile = "{folder}/prosody.pid"
+data_path = "{folder}/data"
+log = {{ info = "{folder}/prosody.log" }}
+interfaces = {{ "{address}" }}
+c2s_ports = {{ {port} }}
+modules_enabled = {{
+    "roster", "saslauth", "disco", "carbons", "offline", "ping", "posix", "mam",
+}}
+modules_disabled = {{ "s2s", "tls" }}
+c2s_require_encryption = false
+allow_unencrypted_plain_auth = true
+authentication = "internal_plain"
+storage = "internal"
+{storage}
+archive_expires_after = "never"
+default_archive_policy = true
+VirtualHost "{host}"
+Component "conference.{host}" "muc"
+    modules_enabled = {{ "muc_mam" }}
+    muc_room_locking = false
+"""
+
+#: Keeps the archives in SQLite.
+IN_SQL = """\
+storage = {{ archive = "sql"; muc_log = "sql" }}
+sql = {{ driver = "SQLite3", database = "{folder}/prosody.sqlite" }}
+"""
+
+
+class Prosody(Program):
+    """A server for one virtual host and its rooms."""
+
+    def __init__(self, folder: Path, *, in_sql: bool, host: str = "one.test") -> None:
+        super().__init__("prosody", folder / "prosody.out")
+        self.hosts = (host,)
+        #: For a Muniment that does not connect to it.
+        self.component, self.secret = "archive.test", "unused"
+        port = free_port()
+        self.ports = Ports(port, free_port(), 0)
+        self.folder = folder
+        self.data = folder / "data"
+        self.database = folder / "prosody.sqlite"
+        storage = IN_SQL.format(folder=folder) if in_sql else ""
+        self._config = CONFIG.format(
+            folder=folder, address=LOOPBACK, port=port, host=host, storage=storage
+        )
+
+    def start(self) -> None:
+        """Start, and return when the server accepts clients. Raises Failed."""
+        if shutil.which("prosody") is None:
+            raise Failed("prosody is not installed")
+        self.data.mkdir(parents=True, exist_ok=True)
+        config = self.folder / "prosody.cfg.lua"
+        config.write_text(self._config)
+        self.launch(["prosody", "--config", str(config), "-F"], cwd=self.folder)
+        self.wait_until(lambda: answers(self.ports.c2s), "takes clients")
+
+    def register(self, *accounts: Account) -> None:
+        """Create accounts."""
+        for account in accounts:
+            folder = self.data / account.host.replace(".", "%2e") / "accounts"
+            folder.mkdir(parents=True, exist_ok=True)
+            text = f'return {{ ["password"] = "{account.password}"; }};\n'
+            (folder / f"{account.user}.dat").write_text(text)

@@ -1,0 +1,141 @@
+"""copy-store, backup and verify on the command line: what they print, and their exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.builders import ALICE, entries, everything
+
+from component.cli import main
+from component.cli.exit_codes import FAILED, OK, UNREACHABLE
+from component.cli.moving.progress import progress_bar
+from storage.open import open_storage
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store with messages."""
+
+    async def fill() -> None:
+        async with open_storage(f"sqlite:{tmp_path}/store.db") as storage:
+            await storage.archive.append(entries(30, text="word"))
+
+    asyncio.run(fill())
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+def run(path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command with a configuration of that store."""
+    config = path.with_name("muniment.toml")
+    config.write_text(
+        "[xmpp]\njid = 'archive.example.org'\nhosts = ['example.org']\nsecret = 'not-a-secret'\n"
+        f"[storage]\nurl = 'sqlite:{path}'\n[http]\nsecret = 'another-secret'\n"
+    )
+    return lambda *arguments: main([arguments[0], "--config", str(config), *arguments[1:]])
+
+
+def count(path: Path) -> int:
+    async def read() -> int:
+        async with open_storage(f"sqlite:{path}") as storage:
+            return len((await everything(storage.archive)).messages)
+
+    return asyncio.run(read())
+
+
+def test_backup_is_verified_and_restores_the_store(
+    run: Run, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = path.with_name("copy.db")
+
+    assert run("backup", str(copy)) == OK
+    assert capsys.readouterr().out == f"{copy}: no fault in 30 messages.\n"
+    assert run("backup", str(copy)) == FAILED
+    assert "exists already" in capsys.readouterr().err
+    path.write_bytes(copy.read_bytes())
+    assert count(path) == 30
+
+
+def test_fault_is_printed(run: Run, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("verify") == OK
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE owners SET messages = 5")
+    connection.commit()
+    connection.close()
+    capsys.readouterr()
+
+    assert run("verify", str(path)) == FAILED
+    output = capsys.readouterr().out
+    assert f"{ALICE}: it counts 5 messages" in output
+    assert output.endswith(f"{path}: 1 fault.\n")
+
+
+def test_damaged_file_is_named(run: Run, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(path.read_bytes())
+    data[8192 * 5 : 8192 * 7] = b"\xff" * 8192 * 2
+    damaged = path.with_name("damaged.db")
+    damaged.write_bytes(data)
+
+    assert run("verify", str(damaged)) == FAILED
+    assert run("verify", str(path.with_name("none.db"))) == FAILED
+    captured = capsys.readouterr()
+    assert captured.out or captured.err
+
+
+def test_store_is_copied(run: Run, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = path.with_name("target.db")
+
+    assert run("copy-store", f"sqlite:{path}", f"sqlite:{target}") == OK
+    assert "Both stores have the same rows." in capsys.readouterr().out
+    assert count(target) == 30
+    assert run("copy-store", f"sqlite:{path}", f"sqlite:{target}") == FAILED
+    assert "not empty" in capsys.readouterr().err
+    assert run("copy-store", f"sqlite:{path}", f"sqlite:{path}") == FAILED
+
+
+def test_store_in_use_is_not_copied_and_takes_no_import(
+    run: Run, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = path.with_name("archive.jsonl")
+    archive.write_text("")
+
+    async def hold() -> tuple[int, int, int]:
+        async with open_storage(f"sqlite:{path}"):
+            return (
+                await asyncio.to_thread(run, "copy-store", f"sqlite:{path}", "sqlite:/x/y.db"),
+                await asyncio.to_thread(run, "import", "json-lines", str(archive)),
+                await asyncio.to_thread(run, "backup", str(path.with_name("copy.db"))),
+            )
+
+    assert asyncio.run(hold()) == (UNREACHABLE, UNREACHABLE, OK)
+    assert capsys.readouterr().err.count("stop Muniment first") == 2
+
+
+def test_import_of_nothing_is_done(
+    run: Run, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = path.with_name("archive.jsonl")
+    archive.write_text("")
+
+    assert run("import", "json-lines", str(archive)) == OK
+    assert capsys.readouterr().out.startswith("0 messages were added to 0 archives")
+    assert run("import", "json-lines", str(archive), "--since", "yesterday") == FAILED
+    assert run("import", "ejabberd", "mssql://x") == FAILED
+    assert "URL of a database" in capsys.readouterr().err
+
+
+def test_bar_is_shown_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for is_terminal in (False, True):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        with progress_bar("Import", 10) as advance:
+            advance(5)
+        assert ("Import" in capsys.readouterr().err) == is_terminal
