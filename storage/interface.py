@@ -13,9 +13,11 @@ from storage.rows import (
     Contact,
     Conversations,
     Cutoff,
+    DayCount,
     DeadLetter,
     DisplayedMarker,
     EventPage,
+    ExaminedPage,
     Filter,
     GatewayTotals,
     Hold,
@@ -39,6 +41,7 @@ from storage.rows import (
     Totals,
     UnfinishedRetraction,
     Usage,
+    UsageOrder,
 )
 
 
@@ -121,6 +124,31 @@ class Archive(Protocol):
         """Return the exact number of matching messages; it is stored for the empty filter."""
         ...
 
+    async def days(self, owner: str, filter: Filter) -> tuple[DayCount, ...]:
+        """Return the number of matching messages of each day (UTC) that has any, oldest first.
+
+        The store reads every matching message, so a filter with times is faster.
+        """
+        ...
+
+    async def search_xml(
+        self,
+        owner: str,
+        filter: Filter,
+        texts: Sequence[str],
+        *,
+        limit: int,
+        before: str | None = None,
+        max_bytes: int | None = None,
+    ) -> ExaminedPage:
+        """Return up to `limit` of the newest messages whose XML contains one of `texts`.
+
+        The store examines the XML of the newest XML_EXAMINED_MAX messages of a filter without
+        phrases that arrived before the message of the id `before`. `max_bytes` limits the page as
+        in `page`. Raises NotFound.
+        """
+        ...
+
     async def first_and_last(self, owner: str) -> tuple[ArchivedMessage, ArchivedMessage] | None:
         """Return the first and the last message of an archive, None if the archive is empty."""
         ...
@@ -194,6 +222,17 @@ class Retention(Protocol):
         """Return the usage of up to `limit` archives that have messages, by owner, after `after`.
 
         `domain` selects the archives of that domain and of users at it.
+        """
+        ...
+
+    async def ranked_usage(
+        self, order: UsageOrder, *, part: str = "", after: str | None = None, limit: int = 100
+    ) -> tuple[Usage, ...]:
+        """Return the usage of up to `limit` archives that have messages, in an order.
+
+        `part` selects the owners whose JID has this text in it. `after` is the last owner of the
+        page before, by the present place of its archive; after an archive that is gone there is
+        none.
         """
         ...
 

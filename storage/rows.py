@@ -183,6 +183,29 @@ class Page:
     count: int | None = None  #: number of all matching messages; None: not requested, or costly
 
 
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """The number of messages of one day."""
+
+    day: int  #: days since the epoch, UTC
+    messages: int
+
+
+#: The number of messages whose XML one call of `Archive.search_xml` examines.
+XML_EXAMINED_MAX = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExaminedPage:
+    """Messages that a search through the XML of the newest messages of a filter has found."""
+
+    messages: tuple[ArchivedMessage, ...] = ()  #: in archive order, oldest first
+    count: int = 0  #: number of all matches among the examined messages
+    examined: int = 0  #: number of examined messages
+    #: id of the message before which to search on; None: there are no older messages
+    next: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """The messages of one archive with one peer."""
@@ -228,6 +251,15 @@ class Usage:
     bytes: int  #: of XML
     oldest: int | None  #: earliest time of a message, microseconds; None: there is no message
     newest: int | None  #: latest time of a message
+
+
+class UsageOrder(StrEnum):
+    """The order of a list of archives."""
+
+    OWNER = "owner"  #: by owner
+    ACTIVITY = "activity"  #: the archive with the latest message first
+    MESSAGES = "messages"  #: the archive with the most messages first
+    SIZE = "size"  #: the archive with the most bytes of XML first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,9 @@ from storage.rows import (
     Batch,
     Conversation,
     Conversations,
+    DayCount,
     DisplayedMarker,
+    ExaminedPage,
     Filter,
     JournalLimits,
     Page,
@@ -22,7 +24,7 @@ from storage.rows import (
 )
 from storage.sql.database import Bound, Connection, Database, Job, Result, Row
 from storage.sql.events.journal import Journal
-from storage.sql.messages import retractions
+from storage.sql.messages import examining, retractions
 from storage.sql.messages.append import Appender
 from storage.sql.messages.conversations import fetch, note_displayed
 from storage.sql.messages.counts import (
@@ -206,6 +208,44 @@ class SqlArchive:
             return await self._count(connection, owner, filter)
 
         return await self._read(owner, read, filter, in_snapshot=filter not in OWNER_COUNTS)
+
+    async def days(self, owner: str, filter: Filter) -> tuple[DayCount, ...]:
+        async def read(connection: Connection) -> tuple[DayCount, ...]:
+            number = await self.owners.look_up(connection, owner)
+            return await examining.days(
+                connection, await select(connection, self._ids, number, filter)
+            )
+
+        return await self._read(owner, read, filter, in_snapshot=True)
+
+    async def search_xml(
+        self,
+        owner: str,
+        filter: Filter,
+        texts: Sequence[str],
+        *,
+        limit: int,
+        before: str | None = None,
+        max_bytes: int | None = None,
+    ) -> ExaminedPage:
+        bound = xml_bound(max_bytes)
+
+        async def read(connection: Connection) -> ExaminedPage:
+            number = await self.owners.look_up(connection, owner)
+            selection = await select(connection, self._ids, number, filter)
+            places = await sequences(connection, self._ids, number, _present(before))
+            window = await examining.window(connection, _between(selection, places, None, before))
+            found = await examining.search_xml(connection, window, texts, limit, bound)
+            is_whole = _trim(found.rows, limit, backwards=True, bound=bound)
+            last = window.first_examined if is_whole else found.rows[0][0] if found.rows else None
+            return ExaminedPage(
+                messages=archived_messages(self._ids, number, found.rows),
+                count=found.count,
+                examined=window.examined,
+                next=None if last is None else self._ids.encode(number, [last])[0],
+            )
+
+        return await self._read(owner, read, filter, in_snapshot=True)
 
     async def _read(
         self,
