@@ -15,6 +15,7 @@ from component.web.ejabberd_api.family import EJABBERD_API, VERSIONED_EJABBERD_A
 from component.web.events.family import EVENTS
 from component.web.gateway.family import GATEWAY, GATEWAY_START, GATEWAY_STATUS
 from component.web.health.family import HEALTH, LIVENESS
+from component.web.pages.family import CHAT_PAGE
 from component.web.push.family import PUSH
 from component.web.remote_data.family import REMOTE_DATA
 from component.web.server import cors, errors
@@ -40,6 +41,7 @@ FAMILIES = (
     EJABBERD_API,
     VERSIONED_EJABBERD_API,
     REMOTE_DATA,
+    CHAT_PAGE,
     # The last ones, because by default they have no prefix.
     GATEWAY_STATUS,
     GATEWAY_START,

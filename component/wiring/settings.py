@@ -29,7 +29,13 @@ from component.handlers.functions import Handlers
 from component.handlers.loading import load
 from component.sessions.manager import SessionManager, SessionSettings
 from component.sessions.session import OnChange
-from component.web.server.settings import EVERYBODY, Listener, ListenerSettings, WebSettings
+from component.web.server.settings import (
+    EVERYBODY,
+    Listener,
+    ListenerSettings,
+    PageSettings,
+    WebSettings,
+)
 from component.wiring import token_key
 from component.xmpp.connection.connector import Connector, Timeouts
 from component.xmpp.connection.stream import Stream
@@ -294,6 +300,7 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         count_as_string=config.remote_data.count_as_string,
         roster_details=config.rosters.details,
         gateway=GatewaySettings(**config.gateway.model_dump(exclude={"enabled"})),
+        pages=PageSettings(**config.pages.model_dump()),
     )
 
 

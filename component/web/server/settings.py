@@ -77,6 +77,14 @@ PUBLIC = ListenerSettings(section=Listener.PUBLIC, port=5282, allow_from=EVERYBO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageSettings:
+    """Pages for browsers."""
+
+    enabled: bool = True
+    upload_origins: tuple[str, ...] = ()  #: to which the chat page may send files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings(ListenerSettings):
     """The private listener, the public listener, and the settings of the families."""
 
@@ -98,6 +106,7 @@ class WebSettings(ListenerSettings):
     count_as_string: bool = False  #: for old callers of Remote Data that accept no number
     roster_details: bool = False  #: Remote Data shows groups and pending requests too
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    pages: PageSettings = field(default_factory=PageSettings)
 
     def listener(self, listener: Listener) -> ListenerSettings:
         """Return the settings of a listener."""

@@ -24,6 +24,7 @@ EJABBERD_API = "ejabberd-api.md"
 
 PAGES = (
     *("http-api.md", "remote-data.md", "sign-in.md", "events.md", "sending.md", "push.md"),
+    "pages.md",
     EJABBERD_API,
 )
 
@@ -39,7 +40,7 @@ def routes(services: Services) -> set[str]:
     """Return the routes of both listeners."""
     signing_in = with_ejabberd_api(with_sign_in(services))
     return {
-        f"{route.method} {route.resource.canonical.rstrip('/')}"
+        f"{route.method} {route.resource.canonical.rstrip('/') or '/'}"
         for listener in Listener
         for route in make_app(BOTH, signing_in, listener).router.routes()
         if route.resource is not None and route.method != "HEAD"

@@ -37,7 +37,7 @@ from storage.rows import Direction, NewMessage
 PUBLIC = [family for family in FAMILIES if family.listener is Listener.PUBLIC]
 
 #: Families that everybody may call. All others need credentials of a user.
-OPEN = {"liveness", "sign-in", "gateway start"}
+OPEN = {"liveness", "sign-in", "chat page", "gateway start"}
 
 #: Families whose calls name accounts in arguments, and not in the path.
 BY_ARGUMENTS = (EJABBERD_API, VERSIONED_EJABBERD_API)
@@ -108,6 +108,9 @@ async def of_bob(public: TestClient, services: Services) -> dict[str, Sequence[s
         "room": (f"room@rooms.{HOST}",),
         "session_id": (bob.session_id,),
         "contact_id": ("0" * 32,),
+        # of a file of a page
+        "version": (TEXT,),
+        "path": (BOB,),
     }
 
 
