@@ -24,6 +24,7 @@ from component.core.reading.reader import ArchiveReader
 from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.offline import OfflineStanzas
 from component.core.retention.admin import ArchiveAdmin
+from component.core.retention.orders import ArchiveOrders
 from component.core.rosters.service import RosterService
 from component.core.sessions.actions import SessionActions
 from component.core.sessions.sending import Sender
@@ -55,6 +56,7 @@ authorizer = web.AppKey("authorizer", Authorizer)
 stream_limit = web.AppKey("stream_limit", TaskLimit)
 poll_limit = web.AppKey("poll_limit", TaskLimit)
 events = web.AppKey("events", EventReader)
+orders = web.AppKey("orders", ArchiveOrders)
 administration = web.AppKey("administration", ArchiveAdmin)
 commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)
