@@ -15,6 +15,8 @@ from component.web.ejabberd_api.family import EJABBERD_API, VERSIONED_EJABBERD_A
 from component.web.events.family import EVENTS
 from component.web.gateway.family import GATEWAY, GATEWAY_START, GATEWAY_STATUS
 from component.web.health.family import HEALTH, LIVENESS
+from component.web.operators.family import OPERATOR_PAGES, OPERATOR_SIGN_IN
+from component.web.operators.sessions import OperatorSessions
 from component.web.pages.family import CHAT_PAGE
 from component.web.push.family import PUSH
 from component.web.remote_data.family import REMOTE_DATA
@@ -41,6 +43,8 @@ FAMILIES = (
     EJABBERD_API,
     VERSIONED_EJABBERD_API,
     REMOTE_DATA,
+    OPERATOR_SIGN_IN,
+    OPERATOR_PAGES,
     CHAT_PAGE,
     # The last ones, because by default they have no prefix.
     GATEWAY_STATUS,
@@ -63,6 +67,7 @@ def make_app(
     cors.allow(app, limits.cors_origins)
     app[keys.guess_limit] = GuessLimit()
     app[keys.refusal_log] = LogOnce()
+    app[keys.operator_sessions] = OperatorSessions()
     stream_limit = TaskLimit(limits.max_streams, limits.max_streams_per_caller)
     app[keys.stream_limit] = stream_limit
     app.on_shutdown.append(stream_limit.close)

@@ -19,6 +19,7 @@ from component.core.gateway.service import Gateway
 from component.core.gateway.sessions import GatewaySession
 from component.core.hosts import Hosts
 from component.core.push.subscriptions import PushSubscriptions
+from component.core.reading.browsing import ArchiveBrowser
 from component.core.reading.pages import Pager
 from component.core.reading.reader import ArchiveReader
 from component.core.remote_data.archive import RemoteArchive
@@ -34,6 +35,7 @@ from component.core.xml.jids import Jids
 from component.handlers.archive import HandlerArchive
 from component.web.auth.guessing import GuessLimit
 from component.web.health.readiness import Readiness
+from component.web.operators.sessions import OperatorSessions
 from component.web.server.addresses import LogOnce
 from component.web.server.settings import ListenerSettings, WebSettings
 from component.web.task_limit import TaskLimit
@@ -68,6 +70,9 @@ ejabberd_api = web.AppKey("ejabberd_api", EjabberdApiService)
 oauth_tokens = web.AppKey("oauth_tokens", OauthTokens)
 checked_passwords = web.AppKey("checked_passwords", CheckedPasswords)
 session_actions = web.AppKey("session_actions", SessionActions)
+
+browser = web.AppKey("browser", ArchiveBrowser)
+operator_sessions = web.AppKey("operator_sessions", OperatorSessions)
 
 #: In the application of a family: the limits of its listener.
 limits = web.AppKey("limits", ListenerSettings)

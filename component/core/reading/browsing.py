@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 
 from component.core.access.audit import describe_fields, describe_filter
 from component.core.access.authorize import Action, Authorizer
@@ -37,6 +38,7 @@ from component.core.reading.views import (
     Views,
 )
 from component.core.store_errors import translated
+from component.core.xml.times import now
 from storage.interface import Storage
 from storage.rows import (
     ArchivedMessage,
@@ -54,6 +56,8 @@ SHOWN_KINDS = FOLDED_KINDS | {Kind.BLANKED}
 #: Microseconds of a day.
 DAY_MICROS = 24 * 3600 * 1_000_000
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 #: The number of messages before and after a hit of a search.
 CONTEXT = 3
 
@@ -62,6 +66,9 @@ AROUND = 10
 
 #: Hits on a page of a search.
 HITS_MAX = 20
+
+#: The maximum number of matches of a search that are counted by day.
+COUNTED_BY_DAY_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +81,9 @@ class Overview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """The days of a period that have messages, and the ends of all that the filter selects."""
+    """The days of a year that have messages, and the ends of the archive or conversation."""
 
+    year: int
     days: tuple[DayCount, ...] | None  #: None: there are too many messages to count them in time
     first: int | None  #: time of the first message, microseconds; None: there is none
     last: int | None
@@ -127,6 +135,7 @@ class SearchPage:
 
     hits: tuple[Hit, ...]
     complete: bool  #: whether there are no older hits
+    count: int | None  #: number of all matches; None: there are too many to count in time
     #: the days with matches; None: there are too many matches to count them in time
     days: tuple[DayCount, ...] | None
     encrypted: Encrypted
@@ -182,15 +191,20 @@ class ArchiveBrowser:
             usage = await self._retention.usage_of(owner)
         return Overview(usage=usage, conversations=conversations)
 
-    async def calendar(self, principal: Principal, owner: str, filter: Filter) -> Calendar:
-        """Return the days of a filter that have messages."""
-        detail = f"calendar, {describe_filter(filter)}"
+    async def calendar(
+        self, principal: Principal, owner: str, peer: str | None, year: int | None
+    ) -> Calendar:
+        """Return the days of a year (UTC) that have messages; None: the year of the last one."""
+        detail = describe_fields({"calendar": str(year or "newest"), "with": peer})
         await self._authorize(principal, owner, Action.READ, detail)
         await self._queue.wait_readable(owner)
-        everything = replace(filter, since=None, until=None)
-        first = await self._nearest(owner, everything, backwards=False)
-        last = await self._nearest(owner, everything, backwards=True)
-        return Calendar(days=await self._days(owner, filter), first=first, last=last)
+        filter = Filter(peer=peer, kinds=SHOWN_KINDS)
+        first = await self._nearest(owner, filter, backwards=False)
+        last = await self._nearest(owner, filter, backwards=True)
+        year = year or year_of(now() if last is None else last)
+        start, end = start_of(date(year, 1, 1)), start_of(date(year + 1, 1, 1)) - 1
+        days = await self._days(owner, replace(filter, since=start, until=end))
+        return Calendar(year=year, days=days, first=first, last=last)
 
     async def day(
         self, principal: Principal, owner: str, peer: str | None, day: int, after: str | None
@@ -239,7 +253,8 @@ class ArchiveBrowser:
         """Return hits in their context; `query` reads backwards."""
         await self._authorize(principal, owner, query.action, query.described())
         limit = min(self._pager.size(query.limit), HITS_MAX)
-        page = await self._pager.read(owner, replace(query, limit=limit))
+        page = await self._pager.read(owner, replace(query, limit=limit, counted=True))
+        is_counted = page.count is not None and page.count <= COUNTED_BY_DAY_MAX
         contexts = [await self._around(owner, row, CONTEXT) for row in page.messages]
         rows = {
             row.id: row
@@ -259,7 +274,8 @@ class ArchiveBrowser:
         return SearchPage(
             hits=tuple(hits[::-1]),
             complete=page.complete,
-            days=await self._days(owner, query.filter),
+            count=page.count,
+            days=await self._days(owner, query.filter) if is_counted else None,
             encrypted=await self._encrypted(owner, query.filter),
         )
 
@@ -348,6 +364,16 @@ class ArchiveBrowser:
                 owner, replace(filter, phrases=None), ENCRYPTION_NAMESPACES, limit=0
             )
         return Encrypted(messages=page.count, examined=page.examined, is_all=page.next is None)
+
+
+def year_of(at: int) -> int:
+    """Return the year (UTC) of a time in microseconds."""
+    return (_EPOCH + timedelta(microseconds=at)).year
+
+
+def start_of(day: date) -> int:
+    """Return the first microsecond of a day (UTC)."""
+    return (day - _EPOCH.date()).days * DAY_MICROS
 
 
 def _allowed(message: Message, rows: Sequence[ArchivedMessage]) -> tuple[Message, ...]:

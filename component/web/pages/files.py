@@ -54,6 +54,11 @@ class StaticFiles:
         tags = "".join(f"{path} {file.tag}\n" for path, file in files.items())
         return cls(files, _tag(tags.encode()))
 
+    @property
+    def path(self) -> str:
+        """The path of the files, relative to the prefix of a family."""
+        return f"{ASSETS}/{self.version}"
+
     def page(
         self, path: str, values: Mapping[str, str], *, modules: tuple[str, ...]
     ) -> StaticFile:
@@ -62,7 +67,7 @@ class StaticFiles:
         `{{assets}}` is the path of the files. `{{modules}}` makes a browser load all JavaScript
         modules in the folders `modules` at once, and not only when another module imports them.
         """
-        assets = f"{ASSETS}/{self.version}"
+        assets = self.path
         preloads = "\n".join(
             f'<link rel="modulepreload" href="{assets}/{name}">'
             for name in self.files

@@ -24,10 +24,12 @@ def page_routes(
         """GET {prefix}/: the page."""
         return _response(request, page, {**headers, hdrs.CACHE_CONTROL: EACH_TIME})
 
-    return [
-        web.get(f"{prefix}/", document),
-        web.get(f"{prefix}/{ASSETS}/{{version}}/{{path:.+}}", _asset(files, headers)),
-    ]
+    return [web.get(f"{prefix}/", document), asset_route(prefix, files, headers)]
+
+
+def asset_route(prefix: str, files: StaticFiles, headers: Mapping[str, str]) -> web.RouteDef:
+    """Return the route of the files that pages below `prefix` load."""
+    return web.get(f"{prefix}/{ASSETS}/{{version}}/{{path:.+}}", _asset(files, headers))
 
 
 def _asset(files: StaticFiles, headers: Mapping[str, str]) -> Handler:
