@@ -199,8 +199,8 @@ class ArchiveBrowser:
         await self._authorize(principal, owner, Action.READ, detail)
         await self._queue.wait_readable(owner)
         filter = Filter(peer=peer, kinds=SHOWN_KINDS)
-        first = await self._nearest(owner, filter, backwards=False)
-        last = await self._nearest(owner, filter, backwards=True)
+        first = await self._edge(owner, filter, newest=False)
+        last = await self._edge(owner, filter, newest=True)
         year = year or year_of(now() if last is None else last)
         start, end = start_of(date(year, 1, 1)), start_of(date(year + 1, 1, 1)) - 1
         days = await self._days(owner, replace(filter, since=start, until=end))
@@ -219,10 +219,8 @@ class ArchiveBrowser:
         return Day(
             messages=await self._folded(owner, page.messages),
             complete=page.complete,
-            previous=await self._nearest(
-                owner, replace(everything, until=start - 1), backwards=True
-            ),
-            next=await self._nearest(owner, replace(everything, since=end + 1), backwards=False),
+            previous=await self._edge(owner, replace(everything, until=start - 1), newest=True),
+            next=await self._edge(owner, replace(everything, since=end + 1), newest=False),
         )
 
     async def annotated(self, principal: Principal, owner: str, id: str) -> Annotated:
@@ -332,10 +330,10 @@ class ArchiveBrowser:
         except TakesTooLong:
             return None
 
-    async def _nearest(self, owner: str, filter: Filter, *, backwards: bool) -> int | None:
-        """Return the time of the first, or the last, message of a filter."""
+    async def _edge(self, owner: str, filter: Filter, *, newest: bool) -> int | None:
+        """Return the earliest, or the latest, time of a message of a filter."""
         with translated():
-            page = await self._archive.page(owner, filter, limit=1, backwards=backwards)
+            page = await self._archive.page_by_time(owner, filter, limit=1, newest=newest)
         return page.messages[0].at if page.messages else None
 
     async def _around(

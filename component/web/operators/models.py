@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from component.core.wording import shown
 from component.web.archive.models import ADDRESS_MAX, ID_MAX, TEXT_MAX
 
+
+def _day(value: object) -> date:
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError as error:
+        raise ValueError(f"expected a day like 2026-01-31, given {shown(value)}") from error
+
+
+Day = Annotated[date, BeforeValidator(_day)]
 Text = Annotated[str, Field(max_length=TEXT_MAX)]
 Address = Annotated[str, Field(max_length=ADDRESS_MAX)]
 Id = Annotated[str, Field(max_length=ID_MAX)]

@@ -92,7 +92,8 @@ def url(*parts: str, **parameters: object) -> str:
             name.rstrip("_"): value
             for name, value in parameters.items()
             if value is not None and value != ""
-        }
+        },
+        safe="@",
     )
     return f"{path}?{query}" if query else path
 

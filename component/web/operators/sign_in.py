@@ -77,7 +77,9 @@ async def authenticate_operator(request: web.Request, handler: Handler) -> web.S
 async def show_form(request: web.Request) -> web.Response:
     """GET {prefix}/sign-in: the form."""
     parameters = checked(SignInParameters, body.query(request))
-    return render(request, "sign_in.html", next=_page_of(parameters.next), has_ended=bool(parameters.ended))
+    return render(
+        request, "sign_in.html", next=_page_of(parameters.next), has_ended=bool(parameters.ended)
+    )
 
 
 async def sign_in(request: web.Request) -> web.Response:
@@ -88,7 +90,9 @@ async def sign_in(request: web.Request) -> web.Response:
         operator = _operator_of(request, fields.secret)
     except NotAuthorized as refused:
         authenticate.log_refusal(request, refused)
-        return render(request, "sign_in.html", refused=refused, next=_page_of(fields.next), has_ended=False)
+        return render(
+            request, "sign_in.html", refused=refused, next=_page_of(fields.next), has_ended=False
+        )
     sessions = request.config_dict[keys.operator_sessions]
     sessions.end(request.cookies.get(COOKIE, ""))
     response = see("archives")

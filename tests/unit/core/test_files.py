@@ -23,9 +23,7 @@ INLINE = f"""<reference xmlns='urn:xmpp:reference:0' type='data' begin='0' end='
 <sources><reference xmlns='urn:xmpp:reference:0' type='data' uri='{URL}'/></sources>
 </media-sharing></reference>"""
 
-WHOLE = SharedFile(
-    url=URL, name="a b.png", media_type="image/png", size=6144, description="A cat"
-)
+WHOLE = SharedFile(url=URL, name="a b.png", media_type="image/png", size=6144, description="A cat")
 
 
 def message(*payloads: str) -> str:

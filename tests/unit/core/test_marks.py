@@ -14,8 +14,7 @@ from storage.rows import Phrase
 def marked(text: str, query: str) -> str:
     """Return a text with brackets around its matches."""
     return "".join(
-        f"[{piece.text}]" if piece.is_match else piece.text
-        for piece in pieces(text, parse(query))
+        f"[{piece.text}]" if piece.is_match else piece.text for piece in pieces(text, parse(query))
     )
 
 

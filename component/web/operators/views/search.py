@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from aiohttp import web
@@ -19,7 +18,7 @@ from component.web import keys
 from component.web.auth import authenticate
 from component.web.operators import calendars
 from component.web.operators.messages import EXCERPT_MAX, shown
-from component.web.operators.models import Address, Id, PageParameters, Text
+from component.web.operators.models import Address, Day, Id, PageParameters, Text
 from component.web.operators.rendering import render
 from component.web.server import body
 from component.web.server.parameters import checked
@@ -40,8 +39,8 @@ class SearchParameters(PageParameters):
 
     search: Text = ""
     with_: Address | None = Field(default=None, alias="with")
-    from_: date | None = Field(default=None, alias="from")
-    until: date | None = None
+    from_: Day | None = Field(default=None, alias="from")
+    until: Day | None = None
     kind: Kind | None = None
     before: Id | None = None
 
