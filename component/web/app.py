@@ -35,6 +35,8 @@ FAMILIES = (
     LIVENESS,
     ARCHIVE,
     ADMINISTRATION,
+    OPERATOR_SIGN_IN,
+    OPERATOR_PAGES,
     SIGN_IN,
     SIGN_INS,
     OWN_ARCHIVE,
@@ -43,8 +45,6 @@ FAMILIES = (
     EJABBERD_API,
     VERSIONED_EJABBERD_API,
     REMOTE_DATA,
-    OPERATOR_SIGN_IN,
-    OPERATOR_PAGES,
     CHAT_PAGE,
     # The last ones, because by default they have no prefix.
     GATEWAY_STATUS,

@@ -71,7 +71,7 @@ def _pages(prefix: str, settings: WebSettings, services: Services) -> web.Applic
 
 #: The form to sign in, and the files of the pages: anybody may load them.
 OPERATOR_SIGN_IN = Family(
-    name="operators' sign-in",
+    name="operator sign-in",
     listener=Listener.PRIVATE,
     prefix=PREFIX,
     authenticate=None,
@@ -80,7 +80,7 @@ OPERATOR_SIGN_IN = Family(
 )
 
 OPERATOR_PAGES = Family(
-    name="operators' pages",
+    name="operator pages",
     listener=Listener.PRIVATE,
     prefix=PREFIX,
     authenticate=authenticate_operator,
