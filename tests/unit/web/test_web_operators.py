@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from support.archives import Talk, to_bob
@@ -21,7 +22,7 @@ from support.operators import (
 )
 
 from component.web.operators import sessions
-from component.web.operators.family import OPERATOR_PAGES
+from component.web.operators.family import OPERATOR_PAGES, OPERATOR_SIGN_IN
 from component.web.operators.sessions import OperatorSessions
 from component.web.operators.sign_in import COOKIE
 from component.web.server.settings import Services
@@ -68,6 +69,20 @@ def filled(route: str) -> tuple[str, str]:
     for name, value in values.items():
         path = path.replace(f"{{{name}}}", value)
     return method, path
+
+
+async def test_each_route_is_documented(services: Services) -> None:
+    page = (Path(__file__).parents[3] / "docs/operators-page.md").read_text()
+    public = {
+        f"{route.method} {route.resource.canonical.rstrip('/')}"
+        for route in OPERATOR_SIGN_IN.app(WITH_OPERATORS, services).router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
+
+    assert set(re.findall(r"^\| `([A-Z]+ /\S*)` \|", page, re.MULTILINE)) == {
+        *routes(services),
+        *public,
+    }
 
 
 async def test_every_page_asks_for_a_sign_in(services: Services, nobody: OperatorBrowser) -> None:
