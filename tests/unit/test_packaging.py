@@ -42,8 +42,13 @@ def test_wheel_has_the_migrations(names: list[str]) -> None:
 
 
 def test_wheel_has_the_files_of_the_pages(names: list[str]) -> None:
-    folder = ROOT / "component/web/pages/static"
-    files = {str(path.relative_to(ROOT)) for path in folder.rglob("*") if path.is_file()}
+    folders = (ROOT / "component/web/pages/static", ROOT / "component/web/operators/templates")
+    files = {
+        str(path.relative_to(ROOT))
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
     assert files
     assert files <= set(names)
