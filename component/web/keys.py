@@ -15,6 +15,7 @@ from component.core.ejabberd_api.callers.oauth import OauthTokens
 from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.reader import EventReader
+from component.core.figures import Figures
 from component.core.gateway.service import Gateway
 from component.core.gateway.sessions import GatewaySession
 from component.core.hosts import Hosts
@@ -72,6 +73,7 @@ checked_passwords = web.AppKey("checked_passwords", CheckedPasswords)
 session_actions = web.AppKey("session_actions", SessionActions)
 
 browser = web.AppKey("browser", ArchiveBrowser)
+figures = web.AppKey("figures", Figures)
 operator_sessions = web.AppKey("operator_sessions", OperatorSessions)
 
 #: In the application of a family: the limits of its listener.

@@ -258,7 +258,10 @@ async def pages(services: Services) -> list[str]:
         f"operators/archives/{BOB}/retention",
         f"{message_page}/blank",
         f"operators/archives/nobody@{HOST}",
-        *(f"operators/{name}" for name in ("holds", "purges", "audit", "doctor", "nothing")),
+        *(
+            f"operators/{name}"
+            for name in ("holds", "purges", "audit", "figures", "doctor", "nothing")
+        ),
     ]
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
 from aiohttp import web
 
 from component.core.access.audit import Audit
+from component.core.figures import Figures
 from component.core.reading.browsing import ArchiveBrowser
 from component.core.retention.orders import ArchiveOrders
 from component.web import keys
@@ -24,6 +28,7 @@ from component.web.operators.views import (
     purges,
     retention,
     search,
+    store_figures,
 )
 from component.web.pages.files import packaged
 from component.web.pages.routes import asset_route
@@ -33,7 +38,7 @@ from component.web.server.settings import Listener, Services, WebSettings, pager
 _VIEWS = (
     *(archives, days, search, files, figures),
     *(retention, holds, purges, erasure, export),
-    *(audit, doctor),
+    *(audit, doctor, store_figures),
 )
 
 
@@ -59,6 +64,8 @@ def _pages(prefix: str, settings: WebSettings, services: Services) -> web.Applic
     app[keys.hosts] = services.hosts
     app[keys.jids] = services.jids
     app[keys.pager] = pager_of(settings, services)
+    app[keys.figures] = Figures(services.administration)
+    app.cleanup_ctx.append(_sampled)
     app[keys.browser] = ArchiveBrowser(
         services.authorizer,
         services.storage,
@@ -67,6 +74,14 @@ def _pages(prefix: str, settings: WebSettings, services: Services) -> web.Applic
         services.displayed,
     )
     return app
+
+
+async def _sampled(app: web.Application) -> AsyncIterator[None]:
+    """Take samples of the store while the application runs."""
+    sampling = asyncio.create_task(app[keys.figures].run())
+    yield
+    sampling.cancel()
+    await asyncio.gather(sampling, return_exceptions=True)
 
 
 #: The form to sign in, and the files of the pages: anybody may load them.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 from support.archives import Talk, to_alice, to_bob
-from support.builders import entries
+from support.builders import NOON, SECOND, entries
 from support.http_services import HOST, FakeGrants
 from support.operators import AUDITOR, CHIEF, OperatorBrowser, operator_browser
 
 from component.core.doctor.finding import Finding, Severity
+from component.core.figures import Figures, Sample
+from component.web.operators.views.store_figures import plots
 from component.web.server.settings import Services
 from storage.rows import ANY, Kind, Rule
 
@@ -277,3 +280,41 @@ async def test_forms_refuse_unknown_fields(chief: OperatorBrowser) -> None:
     ):
         page = await chief.post(path, nonsense="1")
         assert (page.status, "nonsense" in page.text) == (400, True), path
+
+
+async def test_figures_of_the_store_are_plots(services: Services, chief: OperatorBrowser) -> None:
+    await services.storage.archive.append(entries(20))
+
+    page = await chief.get("figures")
+
+    assert "Messages 20" in page.text
+    assert "There are no figures yet" in page.text
+    assert len(page.elements("svg")) == 3
+
+
+async def test_store_is_sampled_while_the_program_runs(services: Services) -> None:
+    await services.storage.archive.append(entries(3))
+    figures = Figures(services.administration, pause=0.0, limit=2)
+    sampling = asyncio.create_task(figures.run())
+    while len(figures.samples()) < 2:
+        await asyncio.sleep(0)
+    await services.storage.archive.append(entries(5, owner=f"bob@{HOST}"))
+    while figures.samples()[0].archives < 2:
+        await asyncio.sleep(0)
+    sampling.cancel()
+
+    assert [sample.messages for sample in figures.samples()] == [8, 8]
+
+
+@pytest.mark.parametrize("count", [1, 2, 99, 100, 101, 2016])
+def test_plots_have_some_of_many_samples_and_the_newest_one(count: int) -> None:
+    samples = [
+        Sample(at=NOON + n * 300 * SECOND, archives=1, messages=n, bytes=n) for n in range(count)
+    ]
+
+    arrived, messages, size, _ = plots(samples)
+
+    assert len(messages.bars) <= 100
+    assert len(arrived.bars) == len(messages.bars) - 1
+    assert messages.bars[-1].value == size.bars[-1].value == count - 1
+    assert sum(bar.value for bar in arrived.bars) == count - 1 - messages.bars[0].value
