@@ -297,10 +297,10 @@ async def test_store_is_sampled_while_the_program_runs(services: Services) -> No
     figures = Figures(services.administration, pause=0.0, limit=2)
     sampling = asyncio.create_task(figures.run())
     while len(figures.samples()) < 2:
-        await asyncio.sleep(0)
+        await figures.sample()
     await services.storage.archive.append(entries(5, owner=f"bob@{HOST}"))
     while figures.samples()[0].archives < 2:
-        await asyncio.sleep(0)
+        await figures.sample()
     sampling.cancel()
 
     assert [sample.messages for sample in figures.samples()] == [8, 8]
