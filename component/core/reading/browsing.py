@@ -83,7 +83,7 @@ class Overview:
 class Calendar:
     """The days of a year that have messages, and the ends of the archive or conversation."""
 
-    year: int
+    year: int | None  #: None: all years
     days: tuple[DayCount, ...] | None  #: None: there are too many messages to count them in time
     first: int | None  #: time of the first message, microseconds; None: there is none
     last: int | None
@@ -196,14 +196,18 @@ class ArchiveBrowser:
     ) -> Calendar:
         """Return the days of a year (UTC) that have messages; None: the year of the last one."""
         detail = describe_fields({"calendar": str(year or "newest"), "with": peer})
-        await self._authorize(principal, owner, Action.READ, detail)
-        await self._queue.wait_readable(owner)
-        filter = Filter(peer=peer, kinds=SHOWN_KINDS)
-        first = await self._edge(owner, filter, newest=False)
-        last = await self._edge(owner, filter, newest=True)
+        first, last = await self._ends(principal, owner, peer, detail)
         year = year or year_of(now() if last is None else last)
-        start, end = start_of(date(year, 1, 1)), start_of(date(year + 1, 1, 1)) - 1
-        days = await self._days(owner, replace(filter, since=start, until=end))
+        days = await self._days(owner, _of_year(peer, year))
+        return Calendar(year=year, days=days, first=first, last=last)
+
+    async def activity(
+        self, principal: Principal, owner: str, peer: str | None, year: int | None
+    ) -> Calendar:
+        """Return the days of a year (UTC) that have messages; None: those of all years."""
+        detail = describe_fields({"figures": str(year or "all"), "with": peer})
+        first, last = await self._ends(principal, owner, peer, detail)
+        days = await self._days(owner, _of_year(peer, year))
         return Calendar(year=year, days=days, first=first, last=last)
 
     async def day(
@@ -234,10 +238,10 @@ class ArchiveBrowser:
         before, after = await self._around(owner, row, AROUND)
         views = await self._folded(owner, (*before, row, *after))
         with translated():
-            found = await self._archive.references(
+            references_by_id = await self._archive.references(
                 owner, [row.id], limit=ABOUT_MESSAGE_MAX, max_bytes=ABOUT_PAGE_BYTES_MAX
             )
-        references = found.get(row.id, References())
+        references = references_by_id.get(row.id, References())
         message = views[len(before)]
         return Annotated(
             message=message,
@@ -305,15 +309,17 @@ class ArchiveBrowser:
             next=page.next,
         )
 
-    async def activity(
-        self, principal: Principal, owner: str, filter: Filter
-    ) -> tuple[DayCount, ...]:
-        """Return the number of messages of each day that has any."""
-        detail = describe_fields({"figures": describe_filter(filter)})
+    async def _ends(
+        self, principal: Principal, owner: str, peer: str | None, detail: str
+    ) -> tuple[int | None, int | None]:
+        """Record a read, and return the times of the first and the last message."""
         await self._authorize(principal, owner, Action.READ, detail)
         await self._queue.wait_readable(owner)
-        with translated():
-            return await self._archive.days(owner, filter)
+        filter = _of_year(peer, None)
+        return (
+            await self._edge(owner, filter, newest=False),
+            await self._edge(owner, filter, newest=True),
+        )
 
     async def _authorize(
         self, principal: Principal, owner: str, action: Action, detail: str
@@ -367,6 +373,15 @@ class ArchiveBrowser:
 def year_of(at: int) -> int:
     """Return the year (UTC) of a time in microseconds."""
     return (_EPOCH + timedelta(microseconds=at)).year
+
+
+def _of_year(peer: str | None, year: int | None) -> Filter:
+    """Return the filter of the shown messages of a year, or of all years."""
+    filter = Filter(peer=peer, kinds=SHOWN_KINDS)
+    if year is None:
+        return filter
+    start, end = start_of(date(year, 1, 1)), start_of(date(year + 1, 1, 1)) - 1
+    return replace(filter, since=start, until=end)
 
 
 def start_of(day: date) -> int:

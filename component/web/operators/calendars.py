@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from calendar import MONDAY, Calendar, month_name
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from component.core.reading import browsing
 from component.web.operators.rendering import date_of
 from storage.rows import DayCount
 
@@ -48,11 +49,18 @@ class MonthCount:
         return f"{self.first:%Y-%m}"
 
 
-def months(year: int, counts: Iterable[DayCount]) -> tuple[Month, ...]:
-    """Return the months of a year that have messages, with their days."""
-    by_date = {date_of(count.day): count.messages for count in counts}
-    made = (_month(year, number, by_date) for number in range(1, 13))
-    return tuple(month for month in made if month.messages)
+def years(page: browsing.Calendar) -> Sequence[int]:
+    """Return the years from the first to the last message."""
+    ends = [browsing.year_of(at) for at in (page.first, page.last) if at is not None]
+    return range(min(ends), max(ends) + 1) if ends else ()
+
+
+def months(page: browsing.Calendar) -> tuple[Month, ...]:
+    """Return the months of the year of a page that have messages, with their days."""
+    year = page.year or YEAR_MIN
+    by_date = {date_of(count.day): count.messages for count in page.days or ()}
+    all_months = (_month(year, number, by_date) for number in range(1, 13))
+    return tuple(month for month in all_months if month.messages)
 
 
 def count_months(counts: Iterable[DayCount]) -> tuple[MonthCount, ...]:

@@ -101,7 +101,7 @@ def url(*parts: str, **parameters: object) -> str:
 @cache
 def environment() -> Environment:
     """Return the environment of the templates; they are compiled once."""
-    made = Environment(
+    templates = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -109,11 +109,11 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters.update(
+    templates.filters.update(
         time=show_time, size=show_size, number=show_number, day=show_day, count=count_of_number
     )
-    made.globals.update(url=url, assets=f"{PREFIX}/{packaged().path}")
-    return made
+    templates.globals.update(url=url, assets=f"{PREFIX}/{packaged().path}")
+    return templates
 
 
 def show_time(at: int | None) -> Markup | str:

@@ -235,12 +235,12 @@ class SqlArchive:
             selection = await select(connection, self._ids, number, filter)
             places = await sequences(connection, self._ids, number, _present(before))
             window = await examining.window(connection, _between(selection, places, None, before))
-            found = await examining.search_xml(connection, window, texts, limit, bound)
-            is_whole = _trim(found.rows, limit, backwards=True, bound=bound)
-            last = window.first_examined if is_whole else found.rows[0][0] if found.rows else None
+            matches = await examining.search_xml(connection, window, texts, limit, bound)
+            is_whole = _trim(matches.rows, limit, backwards=True, bound=bound)
+            last = window.first_examined if is_whole else matches.rows[0][0]
             return ExaminedPage(
-                messages=archived_messages(self._ids, number, found.rows),
-                count=found.count,
+                messages=archived_messages(self._ids, number, matches.rows),
+                count=matches.count,
                 examined=window.examined,
                 next=None if last is None else self._ids.encode(number, [last])[0],
             )

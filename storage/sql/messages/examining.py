@@ -24,8 +24,8 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The rows that a search has found, the newest first, and the number of all matches."""
+class Matches:
+    """The rows that a search matches, the newest first, and the number of all matches."""
 
     rows: list[Row]
     count: int
@@ -60,7 +60,7 @@ async def search_xml(
     texts: Sequence[str],
     limit: int,
     bound: Bound | None,
-) -> Found:
+) -> Matches:
     """Return the newest `limit` rows with one of the texts in their XML, and one row more."""
     query = SelectBuilder(window.selection, connection.index)
     rows = query.rows(COLUMNS)
@@ -68,6 +68,6 @@ async def search_xml(
     matching = f"FROM ({rows}) AS examined WHERE {conditions}"
     [[count]] = await connection.fetch(f"SELECT count(*) {matching}", *query.values)
     if not limit or not count:
-        return Found([], count)
+        return Matches([], count)
     newest = f"SELECT * {matching} ORDER BY sequence DESC LIMIT {query.value(limit + 1)}"
-    return Found(await connection.fetch(newest, *query.values, bound=bound), count)
+    return Matches(await connection.fetch(newest, *query.values, bound=bound), count)

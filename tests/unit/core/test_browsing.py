@@ -45,7 +45,7 @@ async def read_all(browser: ArchiveBrowser, principal: Principal, id: str) -> No
     await browser.annotated(principal, OWNER, id)
     await browser.search(principal, OWNER, PLAN)
     await browser.files(principal, OWNER, Filter(), None)
-    await browser.activity(principal, OWNER, Filter())
+    await browser.activity(principal, OWNER, None, None)
 
 
 @pytest.mark.parametrize("principal", [AUDITOR, CHIEF, SERVER])

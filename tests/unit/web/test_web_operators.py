@@ -395,35 +395,35 @@ async def test_page_is_503_if_the_read_cannot_be_audited(services: Services) -> 
 
 def test_sign_in_ends_when_it_is_not_used() -> None:
     clock = Clock()
-    known = OperatorSessions(clock=clock)
-    token = known.begin(CHIEF)
+    sign_ins = OperatorSessions(clock=clock)
+    token = sign_ins.begin(CHIEF)
 
     clock.now += sessions.IDLE_SECONDS
-    assert known.find(token) == CHIEF
+    assert sign_ins.find(token) == CHIEF
     clock.now += sessions.IDLE_SECONDS + 1
-    assert known.find(token) is None
+    assert sign_ins.find(token) is None
     clock.now -= sessions.IDLE_SECONDS
-    assert known.find(token) is None
+    assert sign_ins.find(token) is None
 
 
 def test_sign_in_ends_even_if_it_is_used() -> None:
     clock = Clock()
-    known = OperatorSessions(clock=clock)
-    token = known.begin(CHIEF)
+    sign_ins = OperatorSessions(clock=clock)
+    token = sign_ins.begin(CHIEF)
 
     while clock.now < sessions.LONGEST_SECONDS:
-        assert known.find(token) == CHIEF
+        assert sign_ins.find(token) == CHIEF
         clock.now += sessions.IDLE_SECONDS
     clock.now += 1
-    assert known.find(token) is None
+    assert sign_ins.find(token) is None
 
 
 def test_number_of_sign_ins_is_bounded() -> None:
-    known = OperatorSessions(limit=2)
-    tokens = [known.begin(CHIEF) for _ in range(2)]
-    known.find(tokens[0])
-    tokens.append(known.begin(AUDITOR))
+    sign_ins = OperatorSessions(limit=2)
+    tokens = [sign_ins.begin(CHIEF) for _ in range(2)]
+    sign_ins.find(tokens[0])
+    tokens.append(sign_ins.begin(AUDITOR))
 
-    assert [known.find(token) for token in tokens] == [CHIEF, None, AUDITOR]
-    assert known.find("") is None
-    assert known.find("\udcff") is None
+    assert [sign_ins.find(token) for token in tokens] == [CHIEF, None, AUDITOR]
+    assert sign_ins.find("") is None
+    assert sign_ins.find("\udcff") is None

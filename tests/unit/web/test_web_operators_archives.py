@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from support.archives import (
@@ -19,12 +20,16 @@ from support.archives import (
     to_bob,
 )
 from support.builders import NOON, entry
-from support.http_services import HOST
+from support.http_services import HOST, open_services
 from support.operators import AUDITOR, CHIEF, PREFIX, OperatorBrowser, Page, operator_browser
 
 from component.core.reading.browsing import DAY_MICROS
 from component.web.server.settings import Services
 from storage.rows import ANY, AuditEntry, Hold
+from storage.sqlite.engine.database import DatabaseTimeouts
+
+#: More messages than a read without a turn counts.
+COUNTED_AT_ONCE = 12_000
 
 OWNER, BOB = f"alice@{HOST}", f"bob@{HOST}"
 ARCHIVE = f"archives/{OWNER}"
@@ -525,6 +530,25 @@ async def test_figures_are_a_plot_and_a_table(
     assert "2026-01-02 0" in by_day.text
     [svg] = by_month.elements("svg")
     assert svg["role"] == "img"
+
+
+async def test_too_many_messages_to_count_in_time_are_said(tmp_path: Path) -> None:
+    url = f"sqlite:{tmp_path / 'archive.db'}"
+    async with (
+        open_services(url, timeouts=DatabaseTimeouts(long_read=0.0)) as services,
+        operator_browser(services, AUDITOR) as auditor,
+    ):
+        await services.storage.archive.append(
+            [entry(n, at=NOON + n) for n in range(COUNTED_AT_ONCE)]
+        )
+
+        calendar = await auditor.get(f"{ARCHIVE}/calendar")
+        figures = await auditor.get(f"{ARCHIVE}/figures")
+
+    assert "This year has too many messages to count" in calendar.text
+    assert f"{PREFIX}/{ARCHIVE}/days/2026-01-01" in calendar.links
+    assert "There are too many messages to count them in time" in figures.text
+    assert f"{PREFIX}/{ARCHIVE}/figures?year=2026" in figures.links
 
 
 HOSTILE = (

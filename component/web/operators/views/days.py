@@ -9,7 +9,7 @@ from pydantic import Field
 
 from component.core.access.principals import Role
 from component.core.errors import ItemNotFound
-from component.core.reading.browsing import DAY_MICROS, year_of
+from component.core.reading.browsing import DAY_MICROS
 from component.web import keys
 from component.web.auth import authenticate
 from component.web.operators import calendars
@@ -66,15 +66,14 @@ async def calendar(request: web.Request) -> web.Response:
     page = await request.app[keys.browser].calendar(
         authenticate.principal(request), owner, peer, parameters.year
     )
-    ends = [year_of(at) for at in (page.first, page.last) if at is not None]
     return render(
         request,
         "archive/calendar.html",
         owner=owner,
         peer=peer,
         year=page.year,
-        years=range(min(ends), max(ends) + 1) if ends else (),
-        months=calendars.months(page.year, page.days or ()),
+        years=calendars.years(page),
+        months=calendars.months(page),
         is_counted=page.days is not None,
     )
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from aiohttp import web
 from pydantic import Field
 
-from component.core.reading.browsing import SHOWN_KINDS, start_of
 from component.web import keys
 from component.web.auth import authenticate
 from component.web.operators import calendars
@@ -17,7 +14,7 @@ from component.web.operators.views.days import ConversationParameters
 from component.web.server import body
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, owner_of, routes_at
-from storage.rows import DayCount, Filter
+from storage.rows import DayCount
 
 #: The greatest number of bars of a plot.
 _BARS_MAX = 400
@@ -39,15 +36,10 @@ async def figures(request: web.Request) -> web.Response:
     owner = await owner_of(request)
     parameters = checked(FiguresParameters, body.query(request))
     peer, year = parameters.peer(request), parameters.year
-    filter = Filter(peer=peer, kinds=SHOWN_KINDS)
-    if year is not None:
-        filter = Filter(
-            peer=peer,
-            kinds=SHOWN_KINDS,
-            since=start_of(date(year, 1, 1)),
-            until=start_of(date(year + 1, 1, 1)) - 1,
-        )
-    days = await request.app[keys.browser].activity(authenticate.principal(request), owner, filter)
+    page = await request.app[keys.browser].activity(
+        authenticate.principal(request), owner, peer, year
+    )
+    days = page.days or ()
     values = _by_month(days) if year is None else _by_day(days)
     title = "Messages by month" if year is None else f"Messages by day of {year}"
     return render(
@@ -56,7 +48,8 @@ async def figures(request: web.Request) -> web.Response:
         owner=owner,
         peer=peer,
         year=year,
-        years=sorted({date_of(count.day).year for count in days}),
+        years=calendars.years(page),
+        is_counted=page.days is not None,
         plot=plot("messages", title, "message", values[-_BARS_MAX:]),
         total=sum(count.messages for count in days),
     )
