@@ -52,7 +52,7 @@ class App {
     const skip = button("Skip to writing", () => this.view.composer.focus(), { class: "skip" });
     fill(document.body, skip, element("div", { class: "app" }, this.sidebar.element, this.view.element));
     showAnnouncements();
-    addEventListener("hashchange", () => this._route(), { signal });
+    addEventListener("hashchange", () => this.store.isLoaded && this._route(), { signal });
     addEventListener("keydown", (event) => this._onKey(event), { signal });
     this.stream.addEventListener("event", (event) => this._take(/** @type {any} */ (event).detail));
     this.stream.addEventListener("lost", () => this._load());
@@ -90,6 +90,7 @@ class App {
     this.store.take(event);
     const { message } = event;
     const isNew = event.type === "message" && message?.kind === "message";
+    if (isNew) this.outbox.remove(message.message_id);
     if (!isNew || message.direction === "send") return;
     if (message.peer !== this.view.chat?.jid) {
       announce(`New message from ${this.store.nameOf(message.peer)}`);

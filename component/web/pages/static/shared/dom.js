@@ -90,9 +90,9 @@ function nodes(children) {
 }
 
 /**
- * Return a button with a text or, if `label` differs from what is shown, with a symbol.
+ * Return a button.
  *
- * @param {string} shown
+ * @param {Child} shown
  * @param {(event: Event) => void} click
  * @param {Record<string, any>} [properties]
  * @returns {HTMLButtonElement}

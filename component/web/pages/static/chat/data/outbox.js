@@ -5,14 +5,19 @@ import { newId } from "./api.js";
 import { ApiError } from "./session.js";
 
 /** @typedef {{id: string, jid: string, type: "direct" | "room", body: string, time: string,
- *   state: "sending" | "failed", error: string}} Pending */
+ *   state: "sending" | "failed" | "sent", error: string}} Pending */
 
 const KEY = "muniment-outbox";
 const MAX = 50;
 const ATTEMPTS = 5;
 const FIRST_DELAY = 1000;
 
-/** Emits "change" with the JID of a conversation, and "sent" with the message as the archive has it. */
+/**
+ * Emits "change" with the JID of a conversation.
+ *
+ * A message that was sent stays here until its event has come, because only the events are in the
+ * order of the archive.
+ */
 export class Outbox extends EventTarget {
   /** @param {import("./api.js").Api} api */
   constructor(api) {
@@ -35,7 +40,7 @@ export class Outbox extends EventTarget {
   }
 
   get isFull() {
-    return this._items.length >= MAX;
+    return this._items.filter((item) => item.state !== "sent").length >= MAX;
   }
 
   /**
@@ -44,9 +49,17 @@ export class Outbox extends EventTarget {
    */
   add({ jid, type }, body) {
     const time = new Date().toISOString();
+    this._dropOld();
     this._items.push({ id: newId(), jid, type, body, time, state: "sending", error: "" });
     this._changed(jid);
     this._work(jid);
+  }
+
+  /** Drop messages that were sent, and of which no event came, because they were not archived. */
+  _dropOld() {
+    const sent = this._items.filter((item) => item.state === "sent");
+    const dropped = new Set(sent.slice(0, -MAX));
+    this._items = this._items.filter((item) => !dropped.has(item));
   }
 
   /** @param {Pending} item */
@@ -98,9 +111,9 @@ export class Outbox extends EventTarget {
   async _send(item) {
     for (let attempt = 1; ; attempt++) {
       try {
-        const sent = await this._api.send(/** @type {any} */ (item), { id: item.id, body: item.body });
-        if (sent.id) this.dispatchEvent(new CustomEvent("sent", { detail: { item, message: sent } }));
-        this.remove(item.id);
+        await this._api.send(/** @type {any} */ (item), { id: item.id, body: item.body });
+        item.state = "sent";
+        this._changed(item.jid);
         return;
       } catch (error) {
         const isTemporary = error instanceof ApiError && error.isTemporary;
@@ -132,7 +145,8 @@ export class Outbox extends EventTarget {
 function load(jid) {
   try {
     const stored = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
-    return stored?.jid === jid ? stored.items : [];
+    const items = stored?.jid === jid ? stored.items : [];
+    return items.filter((/** @type {Pending} */ item) => item.state !== "sent");
   } catch {
     return [];
   }

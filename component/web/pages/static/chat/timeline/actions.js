@@ -33,7 +33,6 @@ export class MessageActions {
       "aria-label": "Actions on the message",
       on: { keydown: (/** @type {KeyboardEvent} */ event) => this._onKey(event) },
     });
-    document.body.append(this._menu);
   }
 
   /**
@@ -64,6 +63,7 @@ export class MessageActions {
       message.body && item("Copy text", () => this._copy(message.body ?? "")),
       item("Copy link", () => this._copy(this._link(message))),
     );
+    document.body.append(this._menu);
     this._menu.showPopover();
     this._placeAt(opener);
     this._items()[0].focus();

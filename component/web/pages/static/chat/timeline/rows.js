@@ -1,6 +1,7 @@
 // The rows of the timeline: one for each message, with the heading of its day if it is the first.
 
 import { button, element, fill } from "../../shared/dom.js";
+import { icon } from "../../shared/icons.js";
 import { SHOWN, textNodes } from "../../shared/text.js";
 import { clock, dayName, dayOf, full } from "../../shared/times.js";
 
@@ -62,6 +63,7 @@ export function pendingNode(pending, old, actions) {
   node.pending = pending;
   node.state = state;
   const isFailed = pending.state === "failed";
+  const status = pending.state === "sent" ? statusMark("sent") : "Sending…";
   fill(
     node,
     element(
@@ -71,7 +73,7 @@ export function pendingNode(pending, old, actions) {
       element(
         "p",
         { class: isFailed ? "status failed" : "status" },
-        isFailed ? `Not sent: ${pending.error} ` : "Sending…",
+        isFailed ? `Not sent: ${pending.error} ` : status,
         isFailed && button("Send again", () => actions.retry(pending), { class: "link" }),
         isFailed && button("Delete", () => actions.drop(pending), { class: "link" }),
       ),
@@ -92,7 +94,7 @@ function stateOf(row) {
 
 /** @param {string} time */
 function dayHeading(time) {
-  return element("h3", { class: "day", data: { day: dayOf(time) } }, dayName(time));
+  return element("h2", { class: "day", data: { day: dayOf(time) } }, dayName(time));
 }
 
 /**
@@ -123,7 +125,7 @@ function article(row, actions) {
       ),
     ),
     !message.retracted &&
-      button("⋯", opens, {
+      button(icon("more"), opens, {
         class: "more",
         tabindex: -1,
         "aria-haspopup": "menu",
@@ -178,7 +180,7 @@ function reactions({ message, isMine, nameOf }, actions) {
         class: "reaction",
         tabindex: -1,
         title: names,
-        "aria-label": `${emoji} by ${names}`,
+        "aria-label": `${emoji} ${people.length} by ${names}`,
         "aria-pressed": String(people.some(isMine)),
       });
     }),

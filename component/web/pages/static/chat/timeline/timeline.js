@@ -2,6 +2,7 @@
 
 import { announce } from "../../shared/announce.js";
 import { button, element, fill, reconcile } from "../../shared/dom.js";
+import { icon } from "../../shared/icons.js";
 import { dayName, dayOf } from "../../shared/times.js";
 import { anchorOf, isAtEnd, lastSeen, neededPage, topFor, topToShow } from "./positioning.js";
 import { messageNode, pendingNode } from "./rows.js";
@@ -62,7 +63,7 @@ export class Timeline extends EventTarget {
     this._scroller = element("div", { class: "scroller" }, this._note, this._list);
     this._date = element("p", { class: "floating-date", "aria-hidden": "true" });
     this._busy = element("p", { class: "busy", role: "presentation", hidden: true }, "Loading…");
-    this._jump = button("↓", () => this.toEnd(), { class: "jump", hidden: true });
+    this._jump = button("", () => this.toEnd(), { class: "jump", hidden: true });
     this.element = element(
       "div",
       { class: "timeline" },
@@ -91,10 +92,6 @@ export class Timeline extends EventTarget {
     });
     this._outbox.addEventListener("change", (event) => {
       if (/** @type {any} */ (event).detail === this.chat?.jid) this._change(() => {});
-    });
-    this._outbox.addEventListener("sent", (event) => {
-      const { message, item } = /** @type {any} */ (event).detail;
-      if (item.jid === this.chat?.jid && message.kind === "message") this._take({ ...message });
     });
     for (const type of ["focus", "visibilitychange"]) {
       (type === "focus" ? window : document).addEventListener(type, () => this._noteSeen());
@@ -257,6 +254,7 @@ export class Timeline extends EventTarget {
     const { messages } = this.window;
     if (!chat || this._loading || !messages.length) return;
     this._loading = true;
+    this._list.ariaBusy = "true";
     const slow = setTimeout(() => (this._busy.hidden = false), 300);
     try {
       const isOlder = direction === "older";
@@ -264,6 +262,7 @@ export class Timeline extends EventTarget {
       const page = await this._api.messages(chat, place, signal);
       if (signal.aborted) return;
       this._loading = false;
+      this._list.ariaBusy = "false";
       const added = (isOlder ? windows.withOlder : windows.withNewer)(this.window, page);
       this._change(() => {
         this.window = added;
@@ -271,6 +270,7 @@ export class Timeline extends EventTarget {
     } catch {
       // The next move of the reader tries again.
       if (!signal.aborted) setTimeout(() => (this._loading = false), 1000);
+      this._list.ariaBusy = "false";
     } finally {
       clearTimeout(slow);
       this._busy.hidden = true;
@@ -404,9 +404,13 @@ export class Timeline extends EventTarget {
     return this._boxOf(this._list.children[index]);
   }
 
-  /** @param {any} row */
+  /**
+   * Return the place of a message, without the heading above it, which comes and goes.
+   *
+   * @param {any} row
+   */
   _boxOf(row) {
-    const rect = row.getBoundingClientRect();
+    const rect = row.lastElementChild.getBoundingClientRect();
     const origin = this._scroller.getBoundingClientRect().top - this._scroller.scrollTop;
     return { id: row.dataset.key, top: rect.top - origin, height: rect.height };
   }
@@ -467,7 +471,7 @@ export class Timeline extends EventTarget {
     this._jump.hidden = !isAway;
     const count = this._newBelow;
     const text = count === 1 ? "1 new message" : count ? `${count} new messages` : "Newest messages";
-    this._jump.textContent = `↓ ${text}`;
+    if (this._jump.textContent !== text) fill(this._jump, icon("down"), text);
   }
 
   _showDate() {

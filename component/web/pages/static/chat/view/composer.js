@@ -1,6 +1,7 @@
 // The field in which the user writes, also a correction of an earlier message.
 
 import { button, element, fill } from "../../shared/dom.js";
+import { icon } from "../../shared/icons.js";
 
 /** Characters of a message at most: 64 KiB of UTF-8, in the worst case. */
 const MAX_BYTES = 65_536;
@@ -54,14 +55,14 @@ export class Composer {
       },
       this._note,
       commands.attach &&
-        button("📎", () => this._file.click(), {
+        button(icon("file"), () => this._file.click(), {
           class: "icon",
           title: "Send a file",
           "aria-label": "Send a file",
         }),
       this._file,
       this._field,
-      element("button", { class: "primary send", "aria-label": "Send", title: "Send (Enter)" }, "➤"),
+      element("button", { class: "primary send", "aria-label": "Send", title: "Send (Enter)" }, icon("send")),
     );
   }
 

@@ -1,6 +1,7 @@
 // One conversation: its header, its messages, and the field to write in.
 
 import { button, element, fill } from "../../shared/dom.js";
+import { icon } from "../../shared/icons.js";
 import { MessageActions } from "../timeline/actions.js";
 import { Timeline } from "../timeline/timeline.js";
 import { Composer } from "./composer.js";
@@ -35,6 +36,10 @@ export class ConversationView {
     this.timeline.addEventListener("leave", () => this.composer.focus());
     store.addEventListener("conversations", () => this._showHeader());
     store.addEventListener("presence", () => this._showHeader());
+    store.addEventListener("failed", (event) => {
+      const { peer, message } = /** @type {any} */ (event).detail;
+      if (peer === this.chat?.jid) this.composer.say(`A message was not delivered: ${message}`);
+    });
     store.addEventListener("typing", () => this._showTyping());
   }
 
@@ -79,10 +84,10 @@ export class ConversationView {
   }
 
   _makeElements() {
-    this._title = element("h2", { class: "title" });
+    this._title = element("h1", { class: "title" });
     this._subtitle = element("p", { class: "subtitle" });
     this._face = element("span", { class: "face" });
-    this._details = button("ⓘ", () => this._commands.room(this._current()), {
+    this._details = button(icon("info"), () => this._commands.room(this._current()), {
       class: "icon",
       title: "Members and settings of the room",
       "aria-label": "Members and settings of the room",
@@ -90,11 +95,11 @@ export class ConversationView {
     this._header = element(
       "header",
       { class: "bar" },
-      button("‹", this._commands.back, { class: "icon back", "aria-label": "Back to the conversations" }),
+      button(icon("back"), this._commands.back, { class: "icon back", "aria-label": "Back to the conversations" }),
       this._face,
       element("div", { class: "titles" }, this._title, this._subtitle),
       this._details,
-      button("⌕", () => this.search.open(), {
+      button(icon("search"), () => this.search.open(), {
         class: "icon",
         title: "Search (/)",
         "aria-label": "Search messages",
@@ -185,6 +190,8 @@ export class ConversationView {
    */
   _showHit(message, marks) {
     this._marks = marks;
+    // Where there is no room for both, the messages are what the user wants to see.
+    if (matchMedia("(width < 1000px)").matches) this.search.element.hidden = true;
     this._commands.go(message.peer, message.id);
   }
 

@@ -1,6 +1,7 @@
 // Dialogs: the browser keeps the focus in them, closes them by Escape, and gives the focus back.
 
 import { button, element } from "../../shared/dom.js";
+import { icon } from "../../shared/icons.js";
 
 let number = 0;
 
@@ -14,7 +15,7 @@ let number = 0;
 export function showDialog(title, ...content) {
   const id = `dialog-${++number}`;
   const heading = element("h2", { id }, title);
-  const close = button("✕", () => dialog.close(), { class: "close", "aria-label": "Close" });
+  const close = button(icon("close"), () => dialog.close(), { class: "close", "aria-label": "Close" });
   const dialog = element(
     "dialog",
     {

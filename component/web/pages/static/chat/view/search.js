@@ -1,6 +1,7 @@
 // Search in the conversation that is shown, or in all: hits with marks, each a link to its place.
 
 import { button, element, fill } from "../../shared/dom.js";
+import { icon } from "../../shared/icons.js";
 import { marksOf, textNodes } from "../../shared/text.js";
 import { brief, full } from "../../shared/times.js";
 
@@ -46,7 +47,7 @@ export class Search {
           },
         },
         this._field,
-        button("✕", () => this.close(), { class: "icon", "aria-label": "Close the search" }),
+        button(icon("close"), () => this.close(), { class: "icon", "aria-label": "Close the search" }),
         element("label", { class: "check" }, this._everywhere, "In all conversations"),
       ),
       this._status,

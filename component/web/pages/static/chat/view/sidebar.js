@@ -1,6 +1,7 @@
 // The list of conversations, with the newest message of each and the number of unread ones.
 
 import { button, element, fill, reconcile } from "../../shared/dom.js";
+import { icon } from "../../shared/icons.js";
 import { brief, full } from "../../shared/times.js";
 
 /** @typedef {import("../data/api.js").Conversation} Conversation */
@@ -29,9 +30,9 @@ export class Sidebar {
         { class: "bar" },
         element("h1", {}, "Chats"),
         this._state,
-        button("＋", commands.find, { class: "icon", title: "New chat (Ctrl+K)", "aria-label": "New chat" }),
-        button("⌗", commands.newRoom, { class: "icon", title: "New room", "aria-label": "New room" }),
-        button("☰", commands.menu, { class: "icon", title: "Your account", "aria-label": "Your account" }),
+        button(icon("add"), commands.find, { class: "icon", title: "New chat (Ctrl+K)", "aria-label": "New chat" }),
+        button(icon("room"), commands.newRoom, { class: "icon", title: "New room", "aria-label": "New room" }),
+        button(icon("menu"), commands.menu, { class: "icon", title: "Your account", "aria-label": "Your account" }),
       ),
       element("div", { class: "sidebar-scroller" }, this._note, this._list, this._more),
     );
@@ -79,7 +80,7 @@ export class Sidebar {
 
   _render() {
     const chats = this._store.sorted();
-    const text = this._store.isLoaded ? "No conversations yet. Start one with ＋." : "Loading…";
+    const text = this._store.isLoaded ? "No conversations yet. Start one with Ctrl+K." : "Loading…";
     fill(this._note, !chats.length && element("p", {}, text));
     reconcile(
       this._list,
