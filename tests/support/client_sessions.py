@@ -13,6 +13,7 @@ from component.core.sessions.delivery import Delivery, Undelivered
 from component.core.sessions.outgoing import (
     ChatState,
     Outgoing,
+    OwnPresence,
     Request,
     RoomEntry,
     nick_of,
@@ -57,6 +58,9 @@ class EchoServer:
     def messages(self) -> list[Outgoing]:
         """The messages among what was sent."""
         return [request for _, request in self.sent if isinstance(request, Outgoing)]
+
+    def presence(self, owner: str) -> OwnPresence | None:
+        return None
 
     def rooms(self, owner: str) -> tuple[str, ...]:
         return tuple(sorted(self.entered))
