@@ -25,7 +25,7 @@ from component.core.archiving.sessions import Sessions
 from component.core.archiving.spilling import SpillRecovery
 from component.core.archiving.writer import Writer
 from component.core.background import StartTask
-from component.core.chat.typing import ChatStates
+from component.core.chat.signals import Signals
 from component.core.errors import Refused
 from component.core.events.journal import EventJournal
 from component.core.events.reader import EventReader
@@ -87,7 +87,7 @@ class Parts:
     deliveries: Deliveries
     displayed: DisplayedMarkers
     journal: EventJournal
-    chat_states: ChatStates
+    signals: Signals
     operators: tuple[Operator, ...]
     audit: Audit
     served: ServedArchives
@@ -265,7 +265,7 @@ def compose(
         deliveries=deliveries,
         displayed=displayed,
         journal=journal,
-        chat_states=ChatStates(),
+        signals=Signals(),
         operators=operators,
         audit=audit,
         served=served,
@@ -309,7 +309,7 @@ def _listen(config: Config, parts: Parts) -> None:
     displayed = DisplayedCopies(parts.displayed.note, addresses, parts.hosts)
     roster_pushes = RosterPushes(parts.roster_cache.changed, addresses, parts.journal)
     contact_presences = ContactPresences(parts.journal, addresses)
-    chat_states = ChatStateCopies(parts.chat_states, parts.hosts)
+    chat_state_copies = ChatStateCopies(parts.signals, parts.hosts)
     service_log = ServiceLog(
         ingest,
         addresses,
@@ -319,7 +319,7 @@ def _listen(config: Config, parts: Parts) -> None:
         on_message=(
             room_events.take_message,
             displayed.take_message,
-            chat_states.take_message,
+            chat_state_copies.take_message,
         ),
         on_active=parts.sessions.note_activity,
         on_copy=parts.grants.note_copy,

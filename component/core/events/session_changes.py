@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from component.core.chat.typing import ChatStates
+from component.core.chat.signals import Signals
 from component.core.events.journal import EventJournal, OtherRosters
 from component.core.events.values import ContactPresence
 from component.core.rosters.contacts import REMOVE
@@ -21,15 +21,15 @@ class SessionChanges:
     ejabberd copies most of these too; the journal skips a repeated state.
     """
 
-    def __init__(self, journal: EventJournal, chat_states: ChatStates | None = None) -> None:
-        """`chat_states` passes chat states on, which are no events; None: nobody shows them."""
+    def __init__(self, journal: EventJournal, signals: Signals | None = None) -> None:
+        """`signals` passes chat states on, which are no events; None: nobody shows them."""
         self._journal = journal
-        self._chat_states = chat_states
+        self._signals = signals
 
     def note(self, owner: str, change: Change) -> None:
         """Note a change; receipts are in the archive."""
-        if isinstance(change, ChatStateOf) and self._chat_states is not None:
-            self._chat_states.note_change(owner, change)
+        if isinstance(change, ChatStateOf) and self._signals is not None:
+            self._signals.note_change(owner, change)
         elif isinstance(change, RosterItem):
             self._note_contact(owner, change)
         elif isinstance(change, PresenceOf):

@@ -6,7 +6,7 @@ of the sender counts, also where the recipient blocks the sender.
 
 from __future__ import annotations
 
-from component.core.chat.typing import ChatStates
+from component.core.chat.signals import Signals
 from component.core.hosts import Hosts
 from component.core.sessions.outgoing import ChatState
 from component.core.xml import jids
@@ -20,8 +20,8 @@ _STATES = {(NS, state.value): state for state in ChatState}
 class ChatStateCopies:
     """Notes the chat states that users send and receive."""
 
-    def __init__(self, states: ChatStates, hosts: Hosts) -> None:
-        self._chat_states = states
+    def __init__(self, signals: Signals, hosts: Hosts) -> None:
+        self._signals = signals
         self._hosts = hosts
 
     def take_message(self, stanza: Stanza) -> None:
@@ -35,10 +35,10 @@ class ChatStateCopies:
             # A private message of an occupant is from a room, which is no contact.
             is_private = self._hosts.is_room(sender) or self._hosts.is_room(recipient)
             if self._hosts.is_user(recipient) and not is_private:
-                self._chat_states.note_contact(recipient, sender, state)
+                self._signals.note_contact(recipient, sender, state)
         elif self._hosts.is_user(sender):
-            self._chat_states.note_member(recipient, sender, state)
+            self._signals.note_member(recipient, sender, state)
         elif self._hosts.is_user(recipient) and not self._hosts.is_room(sender):
             nick = jids.resource(stanza.sender)
             if nick:
-                self._chat_states.note_occupant(recipient, sender, nick, state)
+                self._signals.note_occupant(recipient, sender, nick, state)

@@ -11,8 +11,9 @@ from support.client_sessions import EchoServer
 from support.clock import Clock
 
 from component.core.access.principals import User
-from component.core.chat import typing
-from component.core.chat.typing import ChatStates, Typing, TypingFollower, TypingSender
+from component.core.chat import signals, typing
+from component.core.chat.signals import SignalFollower, Signals, Typing
+from component.core.chat.typing import TypingSender
 from component.core.errors import RateLimited
 from component.core.events.journal import EventJournal
 from component.core.events.session_changes import SessionChanges
@@ -38,17 +39,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def states(clock: Clock) -> ChatStates:
-    return ChatStates(clock)
+def states(clock: Clock) -> Signals:
+    return Signals(clock)
 
 
 @pytest.fixture
-def copies(states: ChatStates) -> ChatStateCopies:
+def copies(states: Signals) -> ChatStateCopies:
     return ChatStateCopies(states, Hosts(["one.test"], ["rooms.one.test"]))
 
 
 @contextmanager
-def following(states: ChatStates, owner: str, *rooms: str) -> Iterator[TypingFollower]:
+def following(states: Signals, owner: str, *rooms: str) -> Iterator[SignalFollower]:
     with states.follow(owner, asyncio.Event()) as follower:
         states.follow_rooms(follower, rooms)
         yield follower
@@ -72,7 +73,7 @@ def of_bob(state: ChatState = COMPOSING) -> Typing:
 
 
 def test_state_reaches_every_follower_of_the_recipient_once(
-    states: ChatStates, copies: ChatStateCopies
+    states: Signals, copies: ChatStateCopies
 ) -> None:
     with (
         following(states, ALICE) as first,
@@ -87,7 +88,7 @@ def test_state_reaches_every_follower_of_the_recipient_once(
 
 
 def test_newest_state_of_an_author_replaces_the_one_before(
-    states: ChatStates, copies: ChatStateCopies
+    states: Signals, copies: ChatStateCopies
 ) -> None:
     with following(states, ALICE) as follower:
         take(copies, copy(BOB, ALICE))
@@ -101,11 +102,11 @@ def test_newest_state_of_an_author_replaces_the_one_before(
 
 
 def test_state_that_nobody_took_in_time_has_expired(
-    states: ChatStates, copies: ChatStateCopies, clock: Clock
+    states: Signals, copies: ChatStateCopies, clock: Clock
 ) -> None:
     with following(states, ALICE) as follower:
         take(copies, copy(BOB, ALICE))
-        clock.now += typing.EXPIRE_SECONDS
+        clock.now += signals.EXPIRE_SECONDS
         take(copies, copy(CAROL, ALICE))
 
         assert [item.author for item in follower.take()] == [CAROL]
@@ -124,7 +125,7 @@ def test_state_that_nobody_took_in_time_has_expired(
     ids=["error", "stored", "two states", "unknown state", "own", "private message of a room"],
 )
 def test_state_that_is_none_of_a_contact_now_is_ignored(
-    states: ChatStates, copies: ChatStateCopies, raw: bytes
+    states: Signals, copies: ChatStateCopies, raw: bytes
 ) -> None:
     with following(states, ALICE) as follower:
         take(copies, raw)
@@ -133,7 +134,7 @@ def test_state_that_is_none_of_a_contact_now_is_ignored(
 
 
 def test_state_in_a_room_reaches_followers_of_the_room_but_its_author(
-    states: ChatStates, copies: ChatStateCopies
+    states: Signals, copies: ChatStateCopies
 ) -> None:
     with (
         following(states, ALICE, ROOM) as alice,
@@ -149,7 +150,7 @@ def test_state_in_a_room_reaches_followers_of_the_room_but_its_author(
 
 
 def test_follower_that_has_left_a_room_hears_no_states_of_it(
-    states: ChatStates, copies: ChatStateCopies
+    states: Signals, copies: ChatStateCopies
 ) -> None:
     with following(states, ALICE, ROOM) as follower:
         states.follow_rooms(follower, ())
@@ -159,7 +160,7 @@ def test_follower_that_has_left_a_room_hears_no_states_of_it(
 
 
 def test_occupant_of_a_foreign_room_is_known_by_the_nickname(
-    states: ChatStates, copies: ChatStateCopies
+    states: Signals, copies: ChatStateCopies
 ) -> None:
     with following(states, ALICE) as follower:
         take(copies, copy(f"{FAR_ROOM}/stranger", f"{ALICE}/phone", type="groupchat"))
@@ -170,15 +171,15 @@ def test_occupant_of_a_foreign_room_is_known_by_the_nickname(
         ]
 
 
-def test_states_that_wait_are_bounded(states: ChatStates) -> None:
+def test_states_that_wait_are_bounded(states: Signals) -> None:
     with following(states, ALICE) as follower:
-        for number in range(typing.PENDING_MAX + 5):
+        for number in range(signals.PENDING_MAX + 5):
             states.note_contact(ALICE, f"{number}@one.test", COMPOSING)
 
-        assert len(follower.take()) == typing.PENDING_MAX
+        assert len(follower.take()) == signals.PENDING_MAX
 
 
-def test_state_wakes_its_follower(states: ChatStates) -> None:
+def test_state_wakes_its_follower(states: Signals) -> None:
     changed = asyncio.Event()
     with states.follow(ALICE, changed):
         states.note_contact(ALICE, BOB, COMPOSING)
@@ -187,7 +188,7 @@ def test_state_wakes_its_follower(states: ChatStates) -> None:
 
 
 async def test_state_that_a_session_saw_reaches_followers_and_no_journal(
-    states: ChatStates, storage: SqlStorage
+    states: Signals, storage: SqlStorage
 ) -> None:
     journal = EventJournal(storage.events, OwnRosters(storage.contacts))
     await journal.look(ALICE)
