@@ -310,14 +310,15 @@ class Connection(ClientXMPP):
             result = await self._ask(query.type, ET.fromstring(query.payload), query.to)
         except IqError as error:
             condition, text = stanzas.error_of(error.iq.xml)
-            sender = error.iq.xml.get("from", "")
+            sender = error.iq.xml.get("from") or query.to or self._owner
             self._report(events.QueryRefused(query.id, sender, condition, text))
         except TimeoutError:
             condition, text = "remote-server-timeout", "There was no answer in time."
-            self._report(events.QueryRefused(query.id, query.to or "", condition, text))
+            self._report(events.QueryRefused(query.id, query.to or self._owner, condition, text))
         else:
             children = list(result.xml)
-            xml = ET.tostring(children[0], "unicode") if children else ""
+            # Its own namespace is the default one, so that parts of it can be moved.
+            xml = tostring(children[0]) if children else ""
             self._report(events.Answered(query.id, xml))
 
     async def _join(self, room: str, nick: str) -> None:

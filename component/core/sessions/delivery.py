@@ -37,6 +37,7 @@ class Undelivered(Refused):
         text = failure.text or f"The message was refused ({failure.condition})."
         super().__init__(f"{failure.by}: {text}" if failure.by else text)
         self.condition = failure.condition
+        self.by = failure.by  #: JID of the entity that refused it; "": the session itself
         self.status = _STATUSES.get(failure.condition, 409)
         if failure.condition == "not-authorized" and not failure.by:
             self.status = 401

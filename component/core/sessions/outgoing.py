@@ -95,6 +95,7 @@ class OwnPresence:
     id: str
     show: Show | None = None
     status: str = ""
+    photo: str | None = None  #: SHA-1 of the avatar (XEP-0153), "": there is none; None: not said
 
     @property
     def room(self) -> None:
