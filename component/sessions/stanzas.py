@@ -41,6 +41,7 @@ _RETRACT = f"{{{NS_RETRACT}}}"
 ROSTER: Final = "{jabber:iq:roster}"
 _STANZAS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 _STANZA_ID = f"{{{NS_STANZA_ID}}}"
+_VCARD_UPDATE = "{vcard-temp:x:update}"
 
 #: The status of a presence that a room sends about the user who receives it.
 _SELF = "110"
@@ -113,6 +114,9 @@ def presence(own: OwnPresence | None) -> Element:
         SubElement(stanza, f"{CLIENT}show").text = own.show
     if own is not None and own.status:
         SubElement(stanza, f"{CLIENT}status").text = own.status
+    if own is not None and own.photo is not None:
+        update = SubElement(stanza, f"{_VCARD_UPDATE}x")
+        SubElement(update, f"{_VCARD_UPDATE}photo").text = own.photo
     return stanza
 
 

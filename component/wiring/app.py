@@ -114,7 +114,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         )
     )
     connection = settings.connection(config, parts.stream)
-    changes = SessionChanges(parts.journal)
+    changes = SessionChanges(parts.journal, parts.signals)
     other_archives = OtherAccounts(
         parts.writer, settings.policy(config), parts.sessions, parts.deliveries
     )

@@ -95,6 +95,7 @@ class OwnPresence:
     id: str
     show: Show | None = None
     status: str = ""
+    photo: str | None = None  #: SHA-1 of the avatar (XEP-0153), "": there is none; None: not said
 
     @property
     def room(self) -> None:
@@ -125,8 +126,22 @@ class RoomEntry:
     room: str  #: bare JID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """An IQ of the user (RFC 6120 section 8.2.3)."""
+
+    id: str
+    to: str | None  #: None: the account of the user
+    type: Literal["get", "set"]
+    payload: str  #: XML of the child element
+
+    @property
+    def room(self) -> None:
+        """It is for no room that the user has to be in."""
+
+
 #: What a session sends, each with an id.
-Request = Outgoing | OwnPresence | Subscription | RoomEntry
+Request = Outgoing | OwnPresence | Subscription | RoomEntry | Query
 
 
 def nick_of(owner: str) -> str:

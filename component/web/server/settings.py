@@ -12,6 +12,7 @@ from component.core.accounts.protocol import AccountSource
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
 from component.core.chat.service import Chat
+from component.core.chat.signals import Signals
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.doctor.server import Grants
@@ -133,6 +134,7 @@ class Services:
     session_actions: SessionActions | None = None  #: None: users have no sessions
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events
+    signals: Signals  #: chat states, for those who follow
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages
     background: Background = field(default_factory=Background)  #: the tasks that have to run
     handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module
