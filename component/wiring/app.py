@@ -22,6 +22,7 @@ from component.core.tokens.accounts import with_tokens
 from component.handlers.loading import HandlersError
 from component.web.app import serve as serve_http
 from component.wiring import account_sources, ejabberd_api, settings
+from component.wiring.chat import with_chat
 from component.wiring.compose import compose
 from component.wiring.gateway import with_gateway
 from component.wiring.push import open_push
@@ -159,6 +160,13 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         has_oauth=config.ejabberd_api.oauth,
     )
     web = settings.web(config, parts.operators)
+    if config.chat.enabled:
+        services = with_chat(
+            services,
+            settings.chat(config),
+            parts.audit,
+            has_accounts=config.accounts.source == "store",
+        )
     if config.gateway.enabled:
         services = with_gateway(services, web, sessions)
     for listener in settings.listeners(config):

@@ -11,6 +11,7 @@ from component.core.access.principals import Operator
 from component.core.accounts.protocol import AccountSource
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
+from component.core.chat.service import Chat
 from component.core.chat.signals import Signals
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
@@ -125,6 +126,7 @@ class Services:
     sender: Sender | None = None  #: None: users cannot send
     gateway: Gateway | None = None  #: None: there is no REST gateway
     push: PushSubscriptions | None = None  #: None: no events are pushed
+    chat: Chat | None = None  #: None: there is no chat
     opened: OpenedServers = NONE  #: other servers whose users may sign in
     ejabberd_api: EjabberdApiService | None = None  #: None: ejabberd's API is not served
     checked_passwords: CheckedPasswords | None = None  #: of the callers of ejabberd's API

@@ -11,6 +11,7 @@ from aiohttp import encode_basic_auth, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, dedup_key
+from support.chat import with_chat_for
 from support.ejabberd_api import with_ejabberd_api
 from support.gateway import PASSWORD, OldClient, gateway_world
 from support.http_services import message
@@ -64,7 +65,7 @@ _PLACEHOLDER = re.compile(r"{(\w+)}")
 async def signing_in(services: Services) -> AsyncIterator[Services]:
     """All families, and the accounts of alice and bob."""
     world = await gateway_world(services)
-    async with pushing(with_ejabberd_api(world.services)) as everything:
+    async with pushing(with_ejabberd_api(with_chat_for(world.services))) as everything:
         yield everything
 
 
