@@ -25,6 +25,7 @@ from component.wiring import account_sources, ejabberd_api, settings
 from component.wiring.chat import with_chat
 from component.wiring.compose import compose
 from component.wiring.gateway import with_gateway
+from component.wiring.live import NoRooms, with_live
 from component.wiring.push import open_push
 from component.wiring.queries import answer_queries, command_service, http_services
 from component.xmpp.commands.admin import operator_commands
@@ -167,6 +168,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
             parts.audit,
             has_accounts=config.accounts.source == "store",
         )
+    services = with_live(services, web, sessions, NoRooms())
     if config.gateway.enabled:
         services = with_gateway(services, web, sessions)
     for listener in settings.listeners(config):

@@ -61,14 +61,14 @@ class Profiles:
     def __init__(
         self,
         sessions: ClientSessions,
-        queries: UserQueries | None = None,
+        queries: UserQueries,
         *,
         clock: Callable[[], float] = time.monotonic,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         """`clock` returns seconds; the cache takes up to `cache_bytes`."""
         self._sessions = sessions
-        self._queries = queries or UserQueries(sessions)
+        self._queries = queries
         self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
         self._cache: TTLCache[str, Profile] = TTLCache(
             cache_bytes, FRESH_SECONDS, timer=clock, getsizeof=_size

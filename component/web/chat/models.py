@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from component.web.archive.models import Parameters
+from component.core.sessions.outgoing import ChatState
+from component.web.archive.models import Flag, Limit, Number, Parameters
 
 #: The greatest length of a search for users.
 SEARCH_MAX = 100
@@ -16,3 +17,23 @@ class UsersParameters(Parameters):
     """GET {prefix}/v1/chat/users."""
 
     search: Annotated[str, Field(max_length=SEARCH_MAX)]
+
+
+class LiveParameters(Parameters):
+    """GET {prefix}/v1/chat/events/stream, and /socket."""
+
+    after: Annotated[str, Field(min_length=1)] | None = None
+    xml: Flag = False
+
+
+class PollParameters(LiveParameters):
+    """GET {prefix}/v1/chat/events."""
+
+    limit: Limit | None = None
+    wait: Number = 0
+
+
+class TypingFields(Parameters):
+    """POST {prefix}/v1/chat/conversations/{jid}/typing."""
+
+    state: ChatState
