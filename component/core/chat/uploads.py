@@ -1,4 +1,4 @@
-"""XEP-0363: HTTP File Upload, version 1.2.0. Slots of the server's upload service, for users."""
+"""Slots of the server's upload service, for users (XEP-0363)."""
 
 from __future__ import annotations
 

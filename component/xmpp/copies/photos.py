@@ -1,4 +1,4 @@
-"""XEP-0153: vCard-Based Avatars, version 1.1. The images that users show, in copied presences."""
+"""Images that users show, in copied presences (XEP-0153)."""
 
 from __future__ import annotations
 
