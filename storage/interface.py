@@ -20,12 +20,15 @@ from storage.rows import (
     GatewayTotals,
     Hold,
     HostRetention,
+    Identifier,
+    IdentifierKind,
     JournalEntry,
     JournalSnapshot,
     OfflineStanza,
     OverLimit,
     Page,
     PreferencesRow,
+    Profile,
     PushProgress,
     PushSubscription,
     PushTime,
@@ -365,6 +368,60 @@ class Accounts(Protocol):
         ...
 
 
+class ProfilesStore(Protocol):
+    """Profiles of users of chat, by bare JID."""
+
+    async def get(self, jids: Collection[str]) -> Mapping[str, Profile]:
+        """Return the profiles of some users, by JID; users without one are not in it."""
+        ...
+
+    async def with_email(self, email: str) -> Profile | None:
+        """Return the profile with an e-mail address, in any case of letters; None without one."""
+        ...
+
+    async def add(self, jid: str) -> None:
+        """Add an empty profile of a user, unless there is one: the directory finds the user."""
+        ...
+
+    async def put(self, profile: Profile) -> bool:
+        """Store a profile; it replaces that of the same JID.
+
+        Returns False, and changes nothing, if another profile has the e-mail address.
+        """
+        ...
+
+    async def search(
+        self, domain: str, *, local: str | None, words: str | None, limit: int
+    ) -> tuple[Profile, ...]:
+        """Return up to `limit` users of a domain in the order of their JIDs.
+
+        The part before the @ of their JID contains `local`, or their folded name contains `words`;
+        None is in none. They have an enabled account in this store, or a profile.
+        """
+        ...
+
+
+class IdentifiersStore(Protocol):
+    """Identifiers of users, rooms and direct chats.
+
+    Removing an account, or erasing an archive, makes the identifiers of its JID point to nothing.
+    """
+
+    async def of(self, kind: IdentifierKind, keys: Collection[str]) -> Mapping[str, Identifier]:
+        """Return the identifiers of some keys, by key, and make those that do not exist yet."""
+        ...
+
+    async def with_numbers(
+        self, kind: IdentifierKind, numbers: Collection[int]
+    ) -> Mapping[int, Identifier]:
+        """Return the identifiers with some numbers, by number."""
+        ...
+
+    async def with_uri(self, uri: str) -> Identifier | None:
+        """Return the identifier with an URI, None without one."""
+        ...
+
+
 class SignIns(Protocol):
     """Sign-ins of users, with the hashes of their refresh tokens."""
 
@@ -640,6 +697,12 @@ class Storage(Protocol):
 
     @property
     def sign_ins(self) -> SignIns: ...
+
+    @property
+    def profiles(self) -> ProfilesStore: ...
+
+    @property
+    def identifiers(self) -> IdentifiersStore: ...
 
     @property
     def contacts(self) -> Contacts: ...

@@ -380,6 +380,34 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a user of chat has entered about the account, as far as others may find it."""
+
+    jid: str  #: bare JID
+    name: str = ""
+    email: str = ""  #: only the user may see it
+    folded_name: str = ""  #: the words of `name` by which a search finds it, separated by blanks
+
+
+class IdentifierKind(StrEnum):
+    """What an identifier stands for."""
+
+    USER = "user"  #: its key is a bare JID
+    ROOM = "room"  #: its key is the bare JID of a room
+    DIRECT = "direct"  #: a direct chat; its key has the two bare JIDs in their order, and a blank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identifier:
+    """The names under which APIs that know no JIDs speak of a user, a room or a direct chat."""
+
+    kind: IdentifierKind
+    key: str
+    number: int  #: unique over all kinds, never used again
+    uri: str  #: 15 random hexadecimal digits, unique over all kinds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
     """A sign-in of a user; all times are microseconds since the epoch, UTC."""
 

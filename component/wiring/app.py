@@ -22,8 +22,10 @@ from component.core.tokens.accounts import with_tokens
 from component.handlers.loading import HandlersError
 from component.web.app import serve as serve_http
 from component.wiring import account_sources, ejabberd_api, settings
+from component.wiring.chat import with_chat
 from component.wiring.compose import compose
 from component.wiring.gateway import with_gateway
+from component.wiring.live import NoRooms, with_live
 from component.wiring.push import open_push
 from component.wiring.queries import answer_queries, command_service, http_services
 from component.xmpp.commands.admin import operator_commands
@@ -113,7 +115,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         )
     )
     connection = settings.connection(config, parts.stream)
-    changes = SessionChanges(parts.journal)
+    changes = SessionChanges(parts.journal, parts.signals)
     other_archives = OtherAccounts(
         parts.writer, settings.policy(config), parts.sessions, parts.deliveries
     )
@@ -159,6 +161,14 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         has_oauth=config.ejabberd_api.oauth,
     )
     web = settings.web(config, parts.operators)
+    if config.chat.enabled:
+        services = with_chat(
+            services,
+            settings.chat(config),
+            parts.audit,
+            has_accounts=config.accounts.source == "store",
+        )
+    services = with_live(services, web, sessions, NoRooms())
     if config.gateway.enabled:
         services = with_gateway(services, web, sessions)
     for listener in settings.listeners(config):

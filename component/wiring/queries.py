@@ -170,6 +170,7 @@ def http_services(
         followers=parts.followers,
         displayed=parts.displayed,
         journal=parts.journal,
+        signals=parts.signals,
         background=background,
         handlers=handlers,
     )

@@ -193,6 +193,32 @@ CREATE TABLE accounts (
     PRIMARY KEY (domain, jid)
 );
 
+-- What users of chat have entered about themselves.
+CREATE TABLE profiles (
+    jid         text COLLATE "C" PRIMARY KEY,
+    domain      text COLLATE "C" NOT NULL,
+    name        text COLLATE "C" NOT NULL DEFAULT '',
+    email       text COLLATE "C" NOT NULL DEFAULT '',
+    folded_name text COLLATE "C" NOT NULL DEFAULT '', -- the words of the name
+    email_key   text COLLATE "C" -- the address in lower case, null without one
+);
+
+CREATE INDEX profiles_domain ON profiles (domain, jid);
+
+CREATE UNIQUE INDEX profiles_email ON profiles (email_key) WHERE email_key IS NOT NULL;
+
+-- Names of users, rooms and direct chats for APIs that know no JIDs. No number is used again.
+CREATE TABLE identifiers (
+    number bigint PRIMARY KEY,
+    kind   text COLLATE "C" NOT NULL, -- user, room or direct
+    key    text COLLATE "C" NOT NULL, -- one bare JID or two, or 'NUMBER removed': it points to nothing
+    uri    text COLLATE "C" NOT NULL
+);
+
+CREATE UNIQUE INDEX identifiers_key ON identifiers (kind, key);
+
+CREATE UNIQUE INDEX identifiers_uri ON identifiers (uri);
+
 -- Rosters that Muniment keeps.
 CREATE TABLE contacts (
     owner        text COLLATE "C" NOT NULL,

@@ -14,7 +14,7 @@ from storage.sql.messages.ids import Ids
 from storage.sql.messages.selection import find_sequences
 from storage.sql.retention import over_limit, scrub
 from storage.sql.retention.delete import DELTA_COLUMNS, blank, delete
-from storage.sql.tables import push
+from storage.sql.tables import identifiers, profiles, push
 
 _USAGE = """
 SELECT
@@ -70,6 +70,8 @@ _DELETE_BY_JID = (
     "DELETE FROM occupants WHERE room = $1",
     "DELETE FROM occupants WHERE jid = $1",
     "DELETE FROM rooms WHERE jid = $1",
+    profiles.REMOVE,
+    identifiers.REMOVE,
     *push.DELETE_OF_ACCOUNT,
 )
 

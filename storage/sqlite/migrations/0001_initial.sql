@@ -160,6 +160,32 @@ CREATE TABLE accounts (
     PRIMARY KEY (domain, jid)
 ) WITHOUT ROWID;
 
+-- What users of chat have entered about themselves.
+CREATE TABLE profiles (
+    jid         TEXT PRIMARY KEY,
+    domain      TEXT NOT NULL,
+    name        TEXT NOT NULL DEFAULT '',
+    email       TEXT NOT NULL DEFAULT '',
+    folded_name TEXT NOT NULL DEFAULT '', -- the words of the name
+    email_key   TEXT -- the address in lower case, null without one
+) WITHOUT ROWID;
+
+CREATE INDEX profiles_domain ON profiles (domain, jid);
+
+CREATE UNIQUE INDEX profiles_email ON profiles (email_key) WHERE email_key IS NOT NULL;
+
+-- Names of users, rooms and direct chats for APIs that know no JIDs. No number is used again.
+CREATE TABLE identifiers (
+    number INTEGER PRIMARY KEY,
+    kind   TEXT NOT NULL, -- user, room or direct
+    key    TEXT NOT NULL, -- one bare JID or two, or 'NUMBER removed': it points to nothing
+    uri    TEXT NOT NULL
+);
+
+CREATE UNIQUE INDEX identifiers_key ON identifiers (kind, key);
+
+CREATE UNIQUE INDEX identifiers_uri ON identifiers (uri);
+
 -- Rosters that Muniment keeps.
 CREATE TABLE contacts (
     owner        TEXT NOT NULL,

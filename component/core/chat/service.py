@@ -1,0 +1,24 @@
+"""The parts of chat that serve requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from component.core.chat.directory import Directory
+from component.core.chat.live import LiveReader
+from component.core.chat.profiles import Profiles
+from component.core.chat.settings import ChatSettings
+from component.core.chat.typing import TypingSender
+from component.core.chat.uploads import Uploads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """Chat, as the chat API, other APIs and the page use it."""
+
+    settings: ChatSettings
+    directory: Directory
+    live: LiveReader | None = None  #: set where the program is joined together
+    typing: TypingSender | None = None  #: None, as the next two: users have no sessions
+    profiles: Profiles | None = None
+    uploads: Uploads | None = None
