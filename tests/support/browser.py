@@ -15,7 +15,7 @@ from support.converse import CHROMIUM
 from support.ejabberd import Account
 
 #: What npm installs, from package-lock.json.
-AXE = Path(__file__).parent / "axe_core" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = Path(__file__).parent / "page_checks" / "node_modules" / "axe-core" / "axe.min.js"
 
 #: However long a loaded machine may take.
 SECONDS = 30.0

@@ -5,7 +5,8 @@ import { button, element, fill } from "../shared/dom.js";
 import { applyTheme } from "../shared/theme.js";
 import { Api } from "./data/api.js";
 import { Outbox } from "./data/outbox.js";
-import { Session } from "./data/session.js";
+import { showPresence } from "./data/presence.js";
+import { ApiError, Session } from "./data/session.js";
 import { Store } from "./data/store.js";
 import { Stream } from "./data/stream.js";
 import { showAccount } from "./view/account.js";
@@ -31,7 +32,7 @@ class App {
     this.store = new Store(session.jid);
     this.outbox = new Outbox(this.api);
     this.stream = new Stream(this.api);
-    this.avatars = new Avatars(this.api);
+    this.avatars = new Avatars(this.api, this.store);
     this.view = new ConversationView(this.api, this.store, this.outbox, this.avatars, {
       back: () => this._go(""),
       room: (chat) => showRoom(this.api, this.store, chat, () => this._leave(chat.jid)),
@@ -55,11 +56,13 @@ class App {
     addEventListener("hashchange", () => this.store.isLoaded && this._route(), { signal });
     addEventListener("keydown", (event) => this._onKey(event), { signal });
     this.stream.addEventListener("event", (event) => this._take(/** @type {any} */ (event).detail));
+    this.store.addEventListener("stale", (event) => this._refresh(/** @type {any} */ (event).detail));
     this.stream.addEventListener("lost", () => this._load());
     this.stream.addEventListener("state", (event) => {
       this.sidebar.setConnected(/** @type {any} */ (event).detail);
     });
     await this._load();
+    showPresence(this.api, signal);
     this.outbox.resume();
   }
 
@@ -74,10 +77,11 @@ class App {
   async _load() {
     this.stream.stop();
     try {
-      const [snapshot, page] = await Promise.all([this.api.snapshot(), this.api.conversations()]);
-      this.store.takeSnapshot(snapshot);
-      this.store.takePage(page);
-      this.stream.start(snapshot.cursor);
+      // What happens while the state is read comes once more, behind the place.
+      const place = await this.api.place();
+      this.store.takePage(await this.api.conversations());
+      this.stream.start(place);
+      this.api.snapshot().then((snapshot) => this.store.takeSnapshot(snapshot), () => {});
       if (this.view.chat) await this.view.timeline.catchUp();
       else await this._route();
     } catch (error) {
@@ -85,16 +89,28 @@ class App {
     }
   }
 
+  /**
+   * Read one conversation again.
+   *
+   * @param {string} jid
+   */
+  async _refresh(jid) {
+    try {
+      this.store.put(await this.api.conversation(jid));
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) this.store.remove(jid);
+    }
+  }
+
   /** @param {any} event */
   _take(event) {
     this.store.take(event);
-    const { message } = event;
+    const { jid, message } = event;
     const isNew = event.type === "message" && message?.kind === "message";
     if (isNew) this.outbox.remove(message.message_id);
+    if (event.type === "expired" && jid === this.view.chat?.jid) this._route();
     if (!isNew || message.direction === "send") return;
-    if (message.peer !== this.view.chat?.jid) {
-      announce(`New message from ${this.store.nameOf(message.peer)}`);
-    }
+    if (jid !== this.view.chat?.jid) announce(`New message from ${this.store.nameOf(jid)}`);
   }
 
   async _route() {

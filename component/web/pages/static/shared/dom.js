@@ -72,7 +72,7 @@ export function reconcile(parent, items, keyOf, render) {
       if (place === before) place = before.nextElementSibling;
       before.replaceWith(node);
     }
-    if (node === place) place = place.nextElementSibling;
+    if (place && node === place) place = place.nextElementSibling;
     else parent.insertBefore(node, place);
   });
   for (const node of old.values()) node.remove();

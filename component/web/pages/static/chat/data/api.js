@@ -1,16 +1,15 @@
 // The requests of the page, by their purpose, and the values that the page works with.
 
-import { ApiError } from "./session.js";
-
 /**
  * @typedef {{by: string, state: string, time: string}} Receipt
  * @typedef {{id: string, time: string, from: string, to: string, peer: string, resource: string,
  *   direction: string, type: string, kind: string, message_id: string | null,
- *   subject: string | null, body: string | null, nick: string | null,
+ *   subject: string | null, body: string | null, nick: string | null, author?: string | null,
+ *   file: {url: string, name: string | null, type: string | null, size: number | null} | null,
  *   edited: {time: string, id: string} | null,
  *   retracted: {time: string, id: string, by: string, reason: string | null} | null,
  *   reactions: Record<string, string[]>, receipts: Receipt[]}} Message
- * @typedef {{jid: string, type: "direct" | "room", name: string, unread: number,
+ * @typedef {{jid: string, type: "direct" | "room", name: string, avatar: string | null, unread: number,
  *   displayed: string | null, last: Message | null}} Conversation
  * @typedef {{messages: Message[], atStart: boolean, atEnd: boolean}} Page
  */
@@ -23,11 +22,6 @@ export class Api {
     this.session = session;
   }
 
-  /** The path of the user's own archive. */
-  get _archive() {
-    return `archives/${encodeURIComponent(this.session.jid)}`;
-  }
-
   /**
    * Return conversations, the one with the newest message first, and the place of the next page.
    *
@@ -35,9 +29,18 @@ export class Api {
    * @returns {Promise<{conversations: Conversation[], next: string | null}>}
    */
   async conversations(before = null) {
-    const query = { before, limit: PAGE, view: "folded", xml: false };
-    const answer = await this._get(`${this._archive}/conversations`, query);
+    const answer = await this._get("chat/conversations", { before, limit: PAGE });
     return { conversations: answer.conversations.map(conversation), next: answer.next };
+  }
+
+  /**
+   * Return one conversation as it is now.
+   *
+   * @param {string} jid
+   * @returns {Promise<Conversation>}
+   */
+  async conversation(jid) {
+    return conversation(await this._get(chatPath(jid), {}));
   }
 
   /**
@@ -48,77 +51,54 @@ export class Api {
    * @param {AbortSignal} [signal]
    * @returns {Promise<Page>}
    */
-  async messages(chat, { before, after, around, limit = PAGE } = {}, signal) {
-    if (around) {
-      const half = Math.ceil(limit / 2);
-      const [older, [middle], newer] = await Promise.all([
-        this.messages(chat, { before: around, limit: half }, signal),
-        this._byId(around, signal),
-        this.messages(chat, { after: around, limit: half }, signal),
-      ]);
-      const messages = [...older.messages, ...(middle ? [middle] : []), ...newer.messages];
-      return { messages, atStart: older.atStart, atEnd: newer.atEnd };
-    }
-    const query = { with: chat.jid, view: "folded", xml: false, limit, before, after };
-    const order = after ? "asc" : "desc";
-    const answer = await this._get(`${this._archive}/messages`, { ...query, order }, signal);
-    const messages = after ? answer.messages : answer.messages.reverse();
+  async messages(chat, place = {}, signal) {
+    const query = { limit: PAGE, ...place };
+    const answer = await this._get(`${chatPath(chat.jid)}/messages`, query, signal);
     return {
-      messages,
-      atStart: after ? false : answer.complete,
-      atEnd: after ? answer.complete : !before,
+      messages: answer.messages.map(folded),
+      atStart: answer.previous === null,
+      atEnd: answer.next === null,
     };
-  }
-
-  /**
-   * @param {string} id
-   * @param {AbortSignal} [signal]
-   * @returns {Promise<Message[]>}
-   */
-  async _byId(id, signal) {
-    try {
-      const path = `${this._archive}/messages/${encodeURIComponent(id)}`;
-      return [await this._get(path, { view: "folded", xml: false }, signal)];
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return [];
-      throw error;
-    }
   }
 
   /**
    * Return messages that have all words of a search, the newest first.
    *
-   * @param {Conversation | null} chat null: in all conversations
+   * @param {Conversation | null} chat null: in all direct chats of the user
    * @param {string} search
    * @param {string | null} before
    * @param {AbortSignal} signal
    * @returns {Promise<{messages: Message[], next: string | null}>}
    */
   async search(chat, search, before, signal) {
-    const query = { with: chat?.jid, search, order: "desc", limit: 30, before };
-    return this._get(
-      `${this._archive}/messages`,
-      { ...query, view: "folded", xml: false },
-      signal,
-    );
+    if (chat) {
+      const query = { search, before, limit: HITS };
+      const answer = await this._get(`${chatPath(chat.jid)}/messages`, query, signal);
+      return { messages: answer.messages.map(folded).reverse(), next: answer.previous };
+    }
+    const query = { search, before, limit: HITS, order: "desc", view: "folded", xml: false, groupchat: false };
+    return this._get(`${archivePath(this.session.jid)}/messages`, query, signal);
   }
 
   /**
    * Return the stored message and its corrections, in their order.
    *
+   * @param {Conversation} chat
    * @param {Message} message
    * @returns {Promise<{time: string, body: string | null}[]>}
    */
-  async history(message) {
-    const path = `${this._archive}/messages`;
-    const [original, later] = await Promise.all([
+  async history(chat, message) {
+    const isRoom = chat.type === "room";
+    const path = `${archivePath(isRoom ? chat.jid : this.session.jid)}/messages`;
+    const later = { with: isRoom ? null : chat.jid, after: message.id, kind: "annotation", limit: 250 };
+    const [original, annotations] = await Promise.all([
       this._get(`${path}/${encodeURIComponent(message.id)}`, {}),
-      this._get(path, { with: message.peer, after: message.id, kind: "annotation", limit: 250 }),
+      this._get(path, later),
     ]);
-    const id = original.message_id;
-    const corrections = later.messages.filter(
+    const corrections = annotations.messages.filter(
       (/** @type {any} */ annotation) =>
-        annotation.from === original.from && replacedId(annotation.xml) === id,
+        bareOrOccupant(annotation) === bareOrOccupant(original) &&
+        replacedId(annotation.xml) === original.message_id,
     );
     return [original, ...corrections];
   }
@@ -126,42 +106,59 @@ export class Api {
   /**
    * Send something to a conversation.
    *
-   * @param {Conversation} chat
-   * @param {Record<string, any>} fields
+   * @param {{jid: string}} chat
+   * @param {Record<string, any>} body
    * @returns {Promise<any>}
    */
-  send(chat, fields) {
-    const type = chat.type === "room" ? "groupchat" : "chat";
-    const body = { ...fields, to: chat.jid, type };
-    return this.session.request("POST", `${this._archive}/messages`, { body });
+  send(chat, body) {
+    return this.session.request("POST", `${chatPath(chat.jid)}/messages`, { body });
   }
 
   /**
-   * Say that the user has seen a message and all before it.
+   * Say that the user has seen a message and all before it; return the conversation as it is then.
    *
    * @param {Conversation} chat
    * @param {string} id
+   * @returns {Promise<Conversation>}
    */
-  displayed(chat, id) {
-    return this.send(chat, { displayed: id });
+  async displayed(chat, id) {
+    const path = `${chatPath(chat.jid)}/displayed`;
+    return conversation(await this.session.request("PUT", path, { body: { id } }));
   }
 
   /**
-   * Return contacts, presences and the place behind which events are new.
+   * @param {Conversation} chat
+   * @param {string} state
+   */
+  async typing(chat, state) {
+    await this.session.request("POST", `${chatPath(chat.jid)}/typing`, { body: { state } });
+  }
+
+  /**
+   * Return contacts and presences.
    *
-   * @returns {Promise<{contacts: any[] | null, presences: any[], cursor: string}>}
+   * @returns {Promise<{contacts: any[] | null, presences: any[]}>}
    */
   snapshot() {
-    return this._get(`${this._archive}/snapshot`, { limit: 1, xml: false });
+    return this._get(`${archivePath(this.session.jid)}/snapshot`, { limit: 1, xml: false });
+  }
+
+  /** @param {"away" | null} show null: available */
+  presence(show) {
+    const path = `${archivePath(this.session.jid)}/presence`;
+    return this.session.request("PUT", path, { body: { show } });
   }
 
   /**
-   * Return if events behind a place are known. Throws ApiError with the status 410 if not.
+   * Return the place behind which events are new, or if events behind `after` are known. Throws
+   * ApiError with the status 410 if not.
    *
-   * @param {string} after
+   * @param {string} [after]
+   * @returns {Promise<string>}
    */
-  async isKnown(after) {
-    await this._get(`${this._archive}/events`, { after, limit: 1, xml: false });
+  async place(after) {
+    const { cursor } = await this._get("chat/events", { after, limit: after && 1 });
+    return cursor;
   }
 
   /**
@@ -170,40 +167,123 @@ export class Api {
    * @param {string} after
    */
   stream(after) {
-    return this.session.streamUrl(`${this._archive}/events/stream`, { after, xml: false });
-  }
-
-  /** Whether the server takes files. */
-  get hasUploads() {
-    return false;
-  }
-
-  /** Whether the server keeps names and pictures. */
-  get hasProfiles() {
-    return false;
+    return this.session.streamUrl("chat/events/stream", { after });
   }
 
   /**
+   * Return other users whose name or address has a text of three characters or more.
+   *
    * @param {string} search
    * @returns {Promise<{users: {jid: string, name: string | null}[]}>}
    */
-  async users(search) {
-    return { users: [] };
+  users(search) {
+    return this._get("chat/users", { search });
   }
 
   /**
    * @param {string} jid
-   * @returns {Promise<Blob | null>}
+   * @returns {Promise<{jid: string, name: string, avatar: string | null}>}
    */
-  async avatar(jid) {
-    return null;
+  user(jid) {
+    return this._get(`chat/users/${encodeURIComponent(jid)}`, {});
   }
 
   /**
-   * @param {Conversation} chat
-   * @param {string} state
+   * Return the picture of a user who has one.
+   *
+   * @param {string} jid
+   * @returns {Promise<Blob>}
    */
-  async typing(chat, state) {}
+  avatar(jid) {
+    const path = `chat/users/${encodeURIComponent(jid)}/avatar`;
+    return this.session.request("GET", path, { type: "blob" });
+  }
+
+  /** @returns {Promise<{name: string, avatar: string | null}>} */
+  profile() {
+    return this._get("chat/profile", {});
+  }
+
+  /** @param {string} name */
+  setName(name) {
+    return this.session.request("PATCH", "chat/profile", { body: { name } });
+  }
+
+  /** @param {Blob | null} image */
+  setAvatar(image) {
+    const path = "chat/profile/avatar";
+    if (image) return this.session.request("PUT", path, { raw: image });
+    return this.session.request("DELETE", path);
+  }
+
+  /**
+   * Put a file on the upload service of the server (XEP-0363), and return what a message says of it.
+   *
+   * @param {File} file
+   */
+  async upload(file) {
+    const type = file.type || "application/octet-stream";
+    const body = { name: file.name, size: file.size, type };
+    const slot = await this.session.request("POST", "chat/uploads", { body });
+    const headers = { ...slot.headers, "Content-Type": type };
+    const answer = await fetch(slot.put, { method: "PUT", headers, body: file, credentials: "omit" });
+    if (!answer.ok) throw new Error(`The upload service refuses the file (${answer.status}).`);
+    return { url: slot.get, name: file.name, type, size: file.size };
+  }
+
+  /**
+   * @param {string} name
+   * @param {string[]} members
+   */
+  createRoom(name, members) {
+    return this.session.request("POST", "chat/rooms", { body: { name, members } });
+  }
+
+  /** @param {string} jid */
+  room(jid) {
+    return this._get(roomPath(jid), {});
+  }
+
+  /**
+   * @param {string} jid
+   * @param {string} name
+   */
+  renameRoom(jid, name) {
+    return this.session.request("PATCH", roomPath(jid), { body: { name } });
+  }
+
+  /**
+   * @param {string} jid
+   * @param {string} member
+   */
+  addMember(jid, member) {
+    const path = `${roomPath(jid)}/members/${encodeURIComponent(member)}`;
+    return this.session.request("PUT", path, { body: { affiliation: "member" } });
+  }
+
+  /**
+   * @param {string} jid
+   * @param {string} member
+   */
+  removeMember(jid, member) {
+    const path = `${roomPath(jid)}/members/${encodeURIComponent(member)}`;
+    return this.session.request("DELETE", path);
+  }
+
+  /**
+   * Return a token by which somebody becomes a member.
+   *
+   * @param {string} jid
+   * @returns {Promise<{token: string, expires: string}>}
+   */
+  inviteToRoom(jid) {
+    return this.session.request("POST", `${roomPath(jid)}/invitations`, { body: {} });
+  }
+
+  /** @param {string} token */
+  joinRoom(token) {
+    return this.session.request("POST", "chat/rooms/join", { body: { token } });
+  }
 
   /**
    * @param {string} path
@@ -214,6 +294,20 @@ export class Api {
     return this.session.request("GET", path, { query, signal });
   }
 }
+
+const HITS = 30;
+
+/** @param {string} jid */
+const chatPath = (jid) => `chat/conversations/${encodeURIComponent(jid)}`;
+
+/** @param {string} jid */
+const roomPath = (jid) => `chat/rooms/${encodeURIComponent(jid)}`;
+
+/** @param {string} owner */
+const archivePath = (owner) => `archives/${encodeURIComponent(owner)}`;
+
+/** @param {Message} message */
+const bareOrOccupant = ({ type, from }) => (type === "groupchat" ? from : from.split("/")[0]);
 
 /**
  * Return a message as the folded view has it. A new one has nothing that refers to it.
@@ -235,6 +329,7 @@ export function conversation(row) {
     jid,
     type: row.type ?? (row.last?.type === "groupchat" ? "room" : "direct"),
     name: row.name ?? localPart(jid),
+    avatar: row.avatar ?? null,
     unread: row.unread,
     displayed: row.displayed ?? null,
     last: row.last ? folded(row.last) : null,

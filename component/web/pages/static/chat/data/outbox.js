@@ -4,7 +4,7 @@
 import { newId } from "./api.js";
 import { ApiError } from "./session.js";
 
-/** @typedef {{id: string, jid: string, type: "direct" | "room", body: string, time: string,
+/** @typedef {{id: string, jid: string, type: "direct" | "room", body: string, file: any, time: string,
  *   state: "sending" | "failed" | "sent", error: string}} Pending */
 
 const KEY = "muniment-outbox";
@@ -46,11 +46,12 @@ export class Outbox extends EventTarget {
   /**
    * @param {import("./api.js").Conversation} chat
    * @param {string} body
+   * @param {object | null} [file] what the server has in the place of a text
    */
-  add({ jid, type }, body) {
+  add({ jid, type }, body, file = null) {
     const time = new Date().toISOString();
     this._dropOld();
-    this._items.push({ id: newId(), jid, type, body, time, state: "sending", error: "" });
+    this._items.push({ id: newId(), jid, type, body, file, time, state: "sending", error: "" });
     this._changed(jid);
     this._work(jid);
   }
@@ -111,7 +112,8 @@ export class Outbox extends EventTarget {
   async _send(item) {
     for (let attempt = 1; ; attempt++) {
       try {
-        await this._api.send(/** @type {any} */ (item), { id: item.id, body: item.body });
+        const { id, file, body } = item;
+        await this._api.send(item, file ? { id, file } : { id, body });
         item.state = "sent";
         this._changed(item.jid);
         return;

@@ -8,7 +8,8 @@ const MAX = 2000;
 
 /**
  * Emits "conversations" after any change of the list, "message" with a new message, "changed" with a
- * message as it is now, "presence" with a bare JID, and "typing" with a conversation.
+ * message as it is now, "stale" with the JID of a conversation that has to be read again, "failed",
+ * "presence" and "typing" with a JID.
  */
 export class Store extends EventTarget {
   /** @param {string} me bare JID of the user */
@@ -103,32 +104,57 @@ export class Store extends EventTarget {
   }
 
   /**
-   * Count a conversation as read.
+   * Learn the name of somebody who is not a contact.
    *
    * @param {string} jid
-   * @param {string} id of the last message that the user has seen
+   * @param {string} name
    */
-  setDisplayed(jid, id) {
-    const chat = this.conversations.get(jid);
-    if (!chat) return;
-    this.conversations.set(jid, { ...chat, displayed: id, unread: 0 });
+  learn(jid, name) {
+    if (this.names.has(jid) || !name) return;
+    this._takeContact({ jid, name });
     this._emit("conversations", null);
   }
 
   /** @param {any} event of the server */
   take(event) {
+    const { jid, message, target } = event;
     if (event.contact) this._takeContact(event.contact);
     if (event.presence) this._takePresence(event.presence);
-    if (event.typing) this._takeTyping(event.typing);
-    if (event.target) this._emit("changed", folded(event.target));
-    if (event.type === "message" && event.message) {
-      const { kind, peer, from } = event.message;
-      this._endTyping(peer, from);
-      if (kind === "message") this._emit("message", folded(event.message));
+    if (event.typing) this._takeTyping(jid, event.typing);
+    if (event.rooms) this._takeRooms(event.rooms);
+    if (target) this._emit("changed", { jid, message: folded(target) });
+    if (event.type === "message" && message) {
+      this._endTyping(jid, message.from);
+      if (message.kind === "message") this._emit("message", { jid, message: folded(message) });
     }
     if (event.failed?.type === "message") this._emit("failed", event.failed);
     if (event.conversation) this.put(event.conversation);
-    else if (event.contact) this._emit("conversations", null);
+    else if (this._isStale(event)) this._emit("stale", jid);
+    else if (event.contact || event.rooms) this._emit("conversations", null);
+  }
+
+  /**
+   * Return whether the state of a conversation is not the one in the list any more.
+   *
+   * @param {any} event
+   */
+  _isStale({ jid, type, message, target }) {
+    const last = this.conversations.get(jid)?.last;
+    if (type === "displayed" || type === "expired") return true;
+    return type === "message" && (message?.kind === "message" || target?.id === last?.id);
+  }
+
+  /** @param {{jid: string, name: string}[]} rooms of the user now */
+  _takeRooms(rooms) {
+    const jids = new Set(rooms.map(({ jid }) => jid));
+    for (const { jid, type } of [...this.conversations.values()]) {
+      if (type === "room" && !jids.has(jid)) this.conversations.delete(jid);
+    }
+    for (const { jid, name } of rooms) {
+      const chat = this.conversations.get(jid);
+      if (chat) this.conversations.set(jid, { ...chat, name });
+      else this._emit("stale", jid);
+    }
   }
 
   /** @param {any} row */
@@ -163,26 +189,32 @@ export class Store extends EventTarget {
     this._emit("presence", jid);
   }
 
-  /** @param {{conversation: string, from: string, state: string}} typing */
-  _takeTyping({ conversation, from, state }) {
-    if (state !== "composing") {
-      this._endTyping(conversation, from);
-      return;
-    }
-    const typists = this.typists.get(conversation) ?? new Map();
-    typists.set(from, Date.now() + 15_000);
-    this.typists.set(conversation, typists);
-    this._emit("typing", conversation);
+  /**
+   * @param {string} jid of the conversation
+   * @param {{author: string | null, nick: string | null, state: string, seconds: number}} typing
+   */
+  _takeTyping(jid, { author, nick, state, seconds }) {
+    if (author === this.me) return;
+    const by = author ?? `${jid}/${nick}`;
+    const typists = this.typists.get(jid) ?? new Map();
+    if (state === "composing") typists.set(by, Date.now() + seconds * 1000);
+    else typists.delete(by);
+    this.typists.set(jid, typists);
+    this._emit("typing", jid);
   }
 
   /**
    * @param {string} jid
-   * @param {string} from
+   * @param {string} from the author of a message
    */
   _endTyping(jid, from) {
     const typists = this.typists.get(jid);
     if (!typists) return;
-    for (const typist of [from, from.split("/")[0]]) typists.delete(typist);
+    const nick = from.split("/")[1];
+    for (const by of [...typists.keys()]) {
+      const isAuthor = by === from || by === from.split("/")[0] || by.split("@")[0] === nick;
+      if (isAuthor) typists.delete(by);
+    }
     this._emit("typing", jid);
   }
 

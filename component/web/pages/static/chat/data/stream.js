@@ -7,7 +7,7 @@ const LONGEST_DELAY = 20_000;
 
 const TYPES = [
   ...["message", "contact", "presence", "displayed", "request", "failed", "changed"],
-  ...["room", "membership", "typing"],
+  ...["rooms", "expired", "typing"],
 ];
 
 /**
@@ -98,7 +98,7 @@ export class Stream extends EventTarget {
   /** EventSource hides why it failed, so a request asks whether the place is still known. */
   async _again() {
     try {
-      await this._api.isKnown(this._cursor);
+      await this._api.place(this._cursor);
     } catch (error) {
       if (error instanceof ApiError && error.status === 410) {
         this._emit("lost", null);

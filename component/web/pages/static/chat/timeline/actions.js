@@ -98,7 +98,7 @@ export class MessageActions {
     fill(list, element("li", {}, "Loading…"));
     showDialog("History of edits", list);
     try {
-      const versions = await this._api.history(message);
+      const versions = await this._api.history(this._context.chat(), message);
       fill(
         list,
         ...versions.map((version) =>

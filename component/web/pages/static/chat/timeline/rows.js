@@ -2,7 +2,7 @@
 
 import { button, element, fill } from "../../shared/dom.js";
 import { icon } from "../../shared/icons.js";
-import { SHOWN, textNodes } from "../../shared/text.js";
+import { safe, SHOWN, textNodes } from "../../shared/text.js";
 import { clock, dayName, dayOf, full } from "../../shared/times.js";
 
 /**
@@ -69,7 +69,7 @@ export function pendingNode(pending, old, actions) {
     element(
       "article",
       { class: "message" },
-      element("div", { class: "text", dir: "auto" }, ...shortened(pending.body, null)),
+      element("div", { class: "text", dir: "auto" }, ...shortened(pending.file?.name ?? pending.body, null)),
       element(
         "p",
         { class: isFailed ? "status failed" : "status" },
@@ -142,8 +142,32 @@ function content({ message, marks, nameOf }) {
     return element("p", { class: "note" }, "This message was retracted ", ...by, reason, ".");
   }
   if (message.kind === "blanked") return element("p", { class: "note" }, "This message was removed.");
+  if (message.file) return file(message.file);
   if (!message.body) return element("p", { class: "note" }, "A message without a text.");
   return element("div", { class: "text", dir: "auto" }, ...shortened(message.body, marks));
+}
+
+/** @param {NonNullable<Message["file"]>} shared */
+function file({ url, name, type, size }) {
+  const link = safe(url);
+  const shown = name || url.split("/").at(-1) || url;
+  const details = [type, size && bytes(size)].filter(Boolean).join(", ");
+  const attributes = { rel: "noopener noreferrer nofollow", target: "_blank", tabindex: -1 };
+  return element(
+    "p",
+    { class: "file" },
+    icon("file"),
+    element("bdi", {}, link ? element("a", { href: link, ...attributes }, shown) : shown),
+    details && element("span", { class: "hint" }, details),
+  );
+}
+
+/** @param {number} size */
+function bytes(size) {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
+  const step = Math.min(Math.floor(Math.log10(Math.max(size, 1)) / 3), units.length - 1);
+  const style = { style: "unit", unit: units[step], maximumFractionDigits: 1 };
+  return new Intl.NumberFormat(undefined, /** @type {any} */ (style)).format(size / 1000 ** step);
 }
 
 /**

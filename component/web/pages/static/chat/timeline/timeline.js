@@ -53,11 +53,6 @@ export class Timeline extends EventTarget {
     this._aborter = new AbortController();
     this._seenTimer = 0;
     this._sentDisplayed = "";
-    this._makeElements();
-    this._listen();
-  }
-
-  _makeElements() {
     this._list = element("ol", { class: "rows", "aria-label": "Messages" });
     this._note = element("div", { class: "timeline-note" });
     this._scroller = element("div", { class: "scroller" }, this._note, this._list);
@@ -72,6 +67,7 @@ export class Timeline extends EventTarget {
       this._busy,
       this._jump,
     );
+    this._listen();
   }
 
   _listen() {
@@ -83,9 +79,13 @@ export class Timeline extends EventTarget {
     });
     new ResizeObserver(() => this._restore()).observe(this._scroller);
     new ResizeObserver(() => this._restore()).observe(this._list);
-    this._store.addEventListener("message", (event) => this._take(/** @type {any} */ (event).detail));
+    this._store.addEventListener("message", (event) => {
+      const { jid, message } = /** @type {any} */ (event).detail;
+      if (jid === this.chat?.jid) this._take(message);
+    });
     this._store.addEventListener("changed", (event) => {
-      const message = /** @type {any} */ (event).detail;
+      const { jid, message } = /** @type {any} */ (event).detail;
+      if (jid && jid !== this.chat?.jid) return;
       this._change(() => {
         this.window = windows.withChanged(this.window, message);
       });
@@ -147,6 +147,12 @@ export class Timeline extends EventTarget {
     this._scrollTo(this._scroller.scrollHeight);
   }
 
+  /** Show what the user has just written. */
+  follow() {
+    this._firstUnread = null;
+    return this.toEnd();
+  }
+
   /** Leave the marks of a search. */
   clearMarks() {
     if (this._marks) {
@@ -169,7 +175,7 @@ export class Timeline extends EventTarget {
   /** Return the last message of the user, which an arrow brings back for a correction. */
   lastOwn() {
     return this.window.messages.findLast(
-      (message) => this._isOwn(message) && message.body && !message.retracted,
+      (message) => this.isOwn(message) && message.body && !message.retracted,
     );
   }
 
@@ -200,7 +206,7 @@ export class Timeline extends EventTarget {
    */
   _show(chat, page, around) {
     this.window = page;
-    const isOwn = (/** @type {Message} */ message) => this._isOwn(message);
+    const isOwn = (/** @type {Message} */ message) => this.isOwn(message);
     this._firstUnread ??= windows.firstUnread(page.messages, chat.unread, chat.displayed, isOwn);
     this._render();
     const target = around ?? this._firstUnread;
@@ -217,18 +223,17 @@ export class Timeline extends EventTarget {
 
   /** @param {Message} message a new one */
   _take(message) {
-    if (!this.chat || message.peer !== this.chat.jid) return;
+    if (!this.chat) return;
     const isKnown = this.window.messages.some((other) => other.id === message.id);
-    const isOwn = this._isOwn(message);
+    const isOwn = this.isOwn(message);
     if (isKnown) return;
-    const folded = { edited: null, retracted: null, reactions: {}, receipts: [], ...message };
     if (!isOwn) {
       announce(`${this._nameOf(message)}: ${(message.body ?? "").slice(0, 300)}`);
       if (!this._follows || !document.hasFocus()) this._newBelow += 1;
       if (this._newBelow === 1 && !document.hasFocus()) this._firstUnread = message.id;
     }
     this._change(() => {
-      this.window = windows.withMessage(this.window, folded);
+      this.window = windows.withMessage(this.window, message);
     });
     this._showJump();
   }
@@ -280,7 +285,7 @@ export class Timeline extends EventTarget {
   _render() {
     const { chat, window: shown } = this;
     if (!chat) return;
-    const isOwn = (/** @type {Message} */ message) => this._isOwn(message);
+    const isOwn = (/** @type {Message} */ message) => this.isOwn(message);
     const states = statuses(shown.messages, isOwn);
     const sent = new Set(shown.messages.filter(isOwn).map((message) => message.message_id));
     const pending = shown.atEnd ? this._outbox.of(chat.jid).filter(({ id }) => !sent.has(id)) : [];
@@ -319,38 +324,42 @@ export class Timeline extends EventTarget {
       message,
       author: authorOf(message),
       authorName: this._nameOf(message),
-      isOwn: this._isOwn(message),
+      isOwn: this.isOwn(message),
       isNewDay,
       isFirstUnread,
       isContinued,
       status: states.get(message.id) ?? "",
       marks: this._marks,
       isRoom: chat.type === "room",
-      isMine: (by) => this._isMine(by),
-      nameOf: (by) => this._nameBy(by),
+      isMine: (by) => this.isMine(by),
+      nameOf: (by) => this.nameBy(by),
       avatar: this._avatar,
     };
   }
 
   /** @param {Message} message */
-  _isOwn(message) {
-    if (this.chat?.type === "room") return this._isMine(message.from);
+  isOwn(message) {
+    if (message.author) return message.author === this._store.me;
+    if (this.chat?.type === "room") return this.isMine(message.from);
     return message.direction === "send";
   }
 
   /** @param {string} by */
-  _isMine(by) {
+  isMine(by) {
     if (by.split("/")[0] === this._store.me) return true;
     return this.chat?.type === "room" && by === `${this.chat.jid}/${this._store.me.split("@")[0]}`;
   }
 
   /** @param {Message} message */
   _nameOf(message) {
-    return this._nameBy(message.from);
+    if (message.author && this._store.names.has(message.author)) {
+      return this._store.nameOf(message.author);
+    }
+    return this.nameBy(message.from);
   }
 
   /** @param {string} by */
-  _nameBy(by) {
+  nameBy(by) {
     if (this.chat?.type === "room" && by.startsWith(`${this.chat.jid}/`)) {
       return by.slice(this.chat.jid.length + 1);
     }
@@ -447,23 +456,14 @@ export class Timeline extends EventTarget {
     if (!current?.unread || this.element.dataset.state !== "ready") return;
     const count = this.window.messages.length;
     const index = lastSeen(count, (place) => this._boxAt(place), this._view());
-    const seen = this.window.messages.slice(0, index + 1).findLast((one) => !this._isOwn(one));
+    const seen = this.window.messages.slice(0, index + 1).findLast((one) => !this.isOwn(one));
     if (!seen || seen.id === this._sentDisplayed) return;
     this._sentDisplayed = seen.id;
     try {
-      await this._api.displayed(chat, seen.id);
-      const isLast = this.window.atEnd && !this._hasOthersAfter(seen);
-      if (isLast) this._store.setDisplayed(chat.jid, seen.id);
+      this._store.put(await this._api.displayed(chat, seen.id));
     } catch {
       this._sentDisplayed = "";
     }
-  }
-
-  /** @param {Message} seen */
-  _hasOthersAfter(seen) {
-    const { messages } = this.window;
-    const index = messages.findIndex((message) => message.id === seen.id);
-    return messages.slice(index + 1).some((message) => !this._isOwn(message));
   }
 
   _showJump() {

@@ -37,7 +37,7 @@ export function showAccount(api, avatars, signOut) {
   const dialog = showDialog(
     "Your account",
     element("p", { class: "hint" }, element("bdi", {}, jid)),
-    ...(api.hasProfiles ? [profile(api, avatars)] : []),
+    profile(api, avatars),
     themes,
     element(
       "p",

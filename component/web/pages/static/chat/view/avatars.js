@@ -1,14 +1,24 @@
 // Pictures of people and rooms. Without one there are the initials, on a colour of the address.
 
 import { element, fill } from "../../shared/dom.js";
+import { ApiError } from "../data/session.js";
 
 const MAX = 200;
+const AT_ONCE = 3;
 const COLOURS = 12;
 
 export class Avatars {
-  /** @param {import("../data/api.js").Api} api */
-  constructor(api) {
+  /**
+   * @param {import("../data/api.js").Api} api
+   * @param {import("../data/store.js").Store} store learns the names of people
+   */
+  constructor(api, store) {
     this._api = api;
+    this._store = store;
+    this._running = 0;
+    /** @type {(() => void)[]} */
+    this._waiting = [];
+    this._isOff = false;
     /** @type {Map<string, Promise<string | null>>} addresses of pictures by JID */
     this._pictures = new Map();
   }
@@ -38,10 +48,7 @@ export class Avatars {
   _picture(jid) {
     const known = this._pictures.get(jid);
     if (known) return known;
-    const picture = this._api
-      .avatar(jid)
-      .then((blob) => (blob ? URL.createObjectURL(blob) : null))
-      .catch(() => null);
+    const picture = this._read(jid).catch(() => null);
     this._pictures.set(jid, picture);
     if (this._pictures.size > MAX) {
       const [oldest, old] = this._pictures.entries().next().value ?? [];
@@ -49,6 +56,29 @@ export class Avatars {
       old?.then((url) => url && URL.revokeObjectURL(url));
     }
     return picture;
+  }
+
+  /**
+   * Return the address of a picture, null if there is none. Only a few are read at once.
+   *
+   * @param {string} jid
+   */
+  async _read(jid) {
+    if (jid.includes("/")) return null;
+    if (this._running >= AT_ONCE) await new Promise((resolve) => this._waiting.push(() => resolve(null)));
+    this._running += 1;
+    try {
+      if (this._isOff) return null;
+      const { name, avatar } = await this._api.user(jid);
+      this._store.learn(jid, name);
+      return avatar ? URL.createObjectURL(await this._api.avatar(jid)) : null;
+    } catch (error) {
+      this._isOff = error instanceof ApiError && error.status === 501;
+      return null;
+    } finally {
+      this._running -= 1;
+      this._waiting.shift()?.();
+    }
   }
 }
 

@@ -12,7 +12,7 @@ const TYPING_EVERY = 5000;
 export class Composer {
   /**
    * @param {{send: (text: string) => void, correct: (message: any, text: string) => Promise<void>,
-   *   lastOwn: () => any, attach: ((file: File) => Promise<void>) | null,
+   *   lastOwn: () => any, attach: (file: File) => Promise<void>,
    *   typing: (state: string) => void}} commands
    */
   constructor(commands) {
@@ -54,12 +54,11 @@ export class Composer {
         },
       },
       this._note,
-      commands.attach &&
-        button(icon("file"), () => this._file.click(), {
-          class: "icon",
-          title: "Send a file",
-          "aria-label": "Send a file",
-        }),
+      button(icon("file"), () => this._file.click(), {
+        class: "icon",
+        title: "Send a file",
+        "aria-label": "Send a file",
+      }),
       this._file,
       this._field,
       element("button", { class: "primary send", "aria-label": "Send", title: "Send (Enter)" }, icon("send")),
@@ -162,7 +161,7 @@ export class Composer {
   /** @param {ClipboardEvent} event */
   _onPaste(event) {
     const file = event.clipboardData?.files[0];
-    if (file && this._commands.attach) {
+    if (file) {
       event.preventDefault();
       this._attach(file);
     }
@@ -170,7 +169,7 @@ export class Composer {
 
   /** @param {File | undefined} file */
   async _attach(file) {
-    if (!file || !this._commands.attach) return;
+    if (!file) return;
     this.say(`Sending ${file.name}…`);
     try {
       await this._commands.attach(file);

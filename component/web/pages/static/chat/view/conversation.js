@@ -28,8 +28,28 @@ export class ConversationView {
     this.chat = null;
     /** @type {RegExp | null} the marks of the hit that is opened next */
     this._marks = null;
-    this._makeParts();
-    this._makeElements();
+    this._actions = this._makeActions();
+    this.timeline = this._makeTimeline();
+    this.composer = this._makeComposer();
+    this.search = this._makeSearch();
+    this._title = element("h1", { class: "title" });
+    this._subtitle = element("p", { class: "subtitle" });
+    this._face = element("span", { class: "face" });
+    this._details = button(icon("info"), () => this._commands.room(this._current()), {
+      class: "icon",
+      title: "Members and settings of the room",
+      "aria-label": "Members and settings of the room",
+    });
+    this._header = this._makeHeader();
+    this._typingTimer = 0;
+    this._typing = element("p", { class: "typing", "aria-hidden": "true" });
+    this._nothing = element(
+      "div",
+      { class: "nothing" },
+      element("p", {}, "Choose a conversation, or find somebody with Ctrl+K."),
+    );
+    this.element = element("main", { id: "main", tabindex: -1, "aria-label": "Conversation" });
+    this._showNothing();
     this.timeline.addEventListener("state", (event) => {
       this.element.dataset.state = /** @type {any} */ (event).detail;
     });
@@ -43,39 +63,46 @@ export class ConversationView {
     store.addEventListener("typing", () => this._showTyping());
   }
 
-  _makeParts() {
-    this._actions = new MessageActions(this._api, {
+  _makeActions() {
+    return new MessageActions(this._api, {
       chat: () => this._current(),
-      isOwn: (message) => this.timeline._isOwn(message),
-      isMine: (by) => this.timeline._isMine(by),
+      isOwn: (message) => this.timeline.isOwn(message),
+      isMine: (by) => this.timeline.isMine(by),
       edit: (message) => this.composer.correct(message),
       fail: (text) => this.composer.say(text),
     });
-    this.timeline = new Timeline(
-      this._api,
-      this._store,
-      this._outbox,
-      (jid, name) => this._avatars.node(jid, name),
-      {
-        react: (message, emoji) => this._actions.react(message, emoji),
-        menu: (message, opener) => this._actions.open(message, opener),
-        history: (message) => this._actions.history(message),
-        retry: (pending) => this._outbox.retry(pending),
-        drop: (pending) => this._outbox.remove(pending.id),
-      },
-    );
-    this.composer = new Composer({
+  }
+
+  _makeTimeline() {
+    const avatar = (/** @type {string} */ jid, /** @type {string} */ name) =>
+      this._avatars.node(jid, name);
+    return new Timeline(this._api, this._store, this._outbox, avatar, {
+      react: (message, emoji) => this._actions.react(message, emoji),
+      menu: (message, opener) => this._actions.open(message, opener),
+      history: (message) => this._actions.history(message),
+      retry: (pending) => this._outbox.retry(pending),
+      drop: (pending) => this._outbox.remove(pending.id),
+    });
+  }
+
+  _makeComposer() {
+    return new Composer({
       send: (text) => this._send(text),
       correct: async (message, text) => {
         await this._api.send(this._current(), { body: text, replaces: message.id });
       },
       lastOwn: () => this.timeline.lastOwn(),
-      attach: this._api.hasUploads ? (file) => this._attach(file) : null,
-      typing: (state) => this._api.typing(this._current(), state).catch(() => {}),
+      attach: (file) => this._attach(file),
+      typing: (state) => {
+        this._api.typing(this._current(), state).catch(() => {});
+      },
     });
-    this.search = new Search(this._api, this._store, {
+  }
+
+  _makeSearch() {
+    return new Search(this._api, this._store, {
       chat: () => this.chat,
-      show: (message, marks) => this._showHit(message, marks),
+      show: (jid, id, marks) => this._showHit(jid, id, marks),
       closed: () => {
         this.timeline.clearMarks();
         this.composer.focus();
@@ -83,19 +110,14 @@ export class ConversationView {
     });
   }
 
-  _makeElements() {
-    this._title = element("h1", { class: "title" });
-    this._subtitle = element("p", { class: "subtitle" });
-    this._face = element("span", { class: "face" });
-    this._details = button(icon("info"), () => this._commands.room(this._current()), {
-      class: "icon",
-      title: "Members and settings of the room",
-      "aria-label": "Members and settings of the room",
-    });
-    this._header = element(
+  _makeHeader() {
+    return element(
       "header",
       { class: "bar" },
-      button(icon("back"), this._commands.back, { class: "icon back", "aria-label": "Back to the conversations" }),
+      button(icon("back"), this._commands.back, {
+        class: "icon back",
+        "aria-label": "Back to the conversations",
+      }),
       this._face,
       element("div", { class: "titles" }, this._title, this._subtitle),
       this._details,
@@ -105,15 +127,6 @@ export class ConversationView {
         "aria-label": "Search messages",
       }),
     );
-    this._nothing = element(
-      "div",
-      { class: "nothing" },
-      element("p", {}, "Choose a conversation, or find somebody with Ctrl+K."),
-    );
-    this._typingTimer = 0;
-    this._typing = element("p", { class: "typing", "aria-hidden": "true" });
-    this.element = element("main", { id: "main", tabindex: -1, "aria-label": "Conversation" });
-    this._showNothing();
   }
 
   /**
@@ -172,27 +185,27 @@ export class ConversationView {
       return;
     }
     this._outbox.add(this._current(), text);
-    this.timeline._firstUnread = null;
-    this.timeline.toEnd();
+    this.timeline.follow();
   }
 
   /** @param {File} file */
   async _attach(file) {
     const chat = this._current();
-    const url = await this._api.upload(file);
-    this._outbox.add(chat, url);
-    this.timeline.toEnd();
+    const uploaded = await this._api.upload(file);
+    this._outbox.add(chat, uploaded.url, uploaded);
+    this.timeline.follow();
   }
 
   /**
-   * @param {any} message
+   * @param {string} jid
+   * @param {string} id
    * @param {RegExp | null} marks
    */
-  _showHit(message, marks) {
+  _showHit(jid, id, marks) {
     this._marks = marks;
     // Where there is no room for both, the messages are what the user wants to see.
     if (matchMedia("(width < 1000px)").matches) this.search.element.hidden = true;
-    this._commands.go(message.peer, message.id);
+    this._commands.go(jid, id);
   }
 
   _showHeader() {
@@ -218,7 +231,7 @@ export class ConversationView {
     clearTimeout(this._typingTimer);
     const now = Date.now();
     const typists = [...(this._store.typists.get(this.chat.jid) ?? [])].filter(([, end]) => end > now);
-    const names = typists.map(([by]) => this.timeline._nameBy(by));
+    const names = typists.map(([by]) => this.timeline.nameBy(by));
     const text =
       names.length > 2 ? "Several people are typing…" : `${names.join(" and ")} ${names.length > 1 ? "are" : "is"} typing…`;
     fill(this._typing, names.length > 0 && element("bdi", {}, text));

@@ -57,7 +57,7 @@ export function showRoom(api, store, chat, left) {
       element("p", { class: "hint" }, element("bdi", {}, room.jid)),
       mayManage && rename(room),
       element("h3", {}, room.members.length === 1 ? "1 member" : `${room.members.length} members`),
-      element("ul", { class: "members" }, ...room.members.map((member) => memberItem(member, mayManage))),
+      element("ul", { class: "members" }, ...room.members.map((/** @type {any} */ member) => memberItem(member, mayManage))),
       mayManage && invite(),
       element(
         "p",

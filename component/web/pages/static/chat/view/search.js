@@ -1,4 +1,4 @@
-// Search in the conversation that is shown, or in all: hits with marks, each a link to its place.
+// Search in the conversation that is shown, or in all direct chats: hits with marks, each a link to its place.
 
 import { button, element, fill } from "../../shared/dom.js";
 import { icon } from "../../shared/icons.js";
@@ -13,7 +13,7 @@ export class Search {
   /**
    * @param {import("../data/api.js").Api} api
    * @param {import("../data/store.js").Store} store
-   * @param {{chat: () => any, show: (message: any, marks: RegExp | null) => void,
+   * @param {{chat: () => any, show: (jid: string, id: string, marks: RegExp | null) => void,
    *   closed: () => void}} commands
    */
   constructor(api, store, commands) {
@@ -48,7 +48,7 @@ export class Search {
         },
         this._field,
         button(icon("close"), () => this.close(), { class: "icon", "aria-label": "Close the search" }),
-        element("label", { class: "check" }, this._everywhere, "In all conversations"),
+        element("label", { class: "check" }, this._everywhere, "In all direct chats"),
       ),
       this._status,
       this._hits,
@@ -93,7 +93,7 @@ export class Search {
     try {
       const { messages, next } = await this._api.search(chat, search, this._next, signal);
       const marks = marksOf(search);
-      this._hits.append(...messages.map((message) => this._hit(message, marks, !chat)));
+      this._hits.append(...messages.map((message) => this._hit(message, marks, chat)));
       this._next = next;
       this._more.hidden = !next;
       const count = this._hits.children.length;
@@ -107,11 +107,14 @@ export class Search {
   /**
    * @param {any} message
    * @param {RegExp | null} marks
-   * @param {boolean} withName of the conversation
+   * @param {any} chat null: the hit names its conversation
    */
-  _hit(message, marks, withName) {
-    const name = this._store.nameOf(withName ? message.peer : message.from.split("/")[0]);
-    const hit = button("", () => this._commands.show(message, marks), { class: "hit", tabindex: -1 });
+  _hit(message, marks, chat) {
+    const jid = chat?.jid ?? message.peer;
+    const author = message.resource && chat?.type === "room" ? message.resource : null;
+    const name = author ?? this._store.nameOf(chat ? message.from.split("/")[0] : jid);
+    const show = () => this._commands.show(jid, message.id, marks);
+    const hit = button("", show, { class: "hit", tabindex: -1 });
     fill(
       hit,
       element("span", { class: "name" }, element("bdi", {}, name)),
