@@ -1,4 +1,4 @@
-"""The modules of the pages whose rules need no browser, tested by Node."""
+"""The modules of the pages: their types, and by Node the rules that need no browser."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from typing import NoReturn
 import pytest
 
 HERE = Path(__file__).parent
-STATIC = HERE.parents[1] / "component/web/pages/static"
+CHECKS = HERE.parent / "support/page_checks"
+
+TSC = CHECKS / "node_modules/.bin/tsc"
 
 TESTS = sorted((HERE / "modules").glob("*.test.mjs"))
 
 
 @pytest.fixture(autouse=True)
 def _installed(missing: Callable[[object], NoReturn]) -> None:
-    if not which("node"):
-        missing("install nodejs")
+    if not which("node") or not TSC.exists():
+        missing(f"install nodejs and the npm packages of {CHECKS}")
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
@@ -28,3 +30,9 @@ async def test_rules_of_modules_hold(path: Path) -> None:
 
     assert run.returncode == 0, run.stdout
     assert "# pass 0" not in run.stdout
+
+
+async def test_types_in_comments_of_modules_are_right() -> None:
+    run = subprocess.run([str(TSC), "-p", str(CHECKS)], capture_output=True, text=True)
+
+    assert run.returncode == 0, run.stdout
