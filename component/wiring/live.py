@@ -20,6 +20,10 @@ class NoRooms:
         """Return no room."""
         return ()
 
+    async def is_member(self, user: str, room: str) -> bool:
+        """Return False."""
+        return False
+
 
 def with_live(
     services: Services, web: WebSettings, sessions: ClientSessions | None, rooms: MemberRooms
