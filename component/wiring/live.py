@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from component.core.chat.live import LiveReader, MemberRoom, MemberRooms
+from component.core.chat.presence import ChatPresence
 from component.core.chat.profiles import Profiles
 from component.core.chat.typing import TypingSender
 from component.core.chat.uploads import Uploads
@@ -40,7 +41,8 @@ def with_live(
         services.signals,
         rooms,
     )
-    chat = replace(services.chat, live=live)
+    presence = ChatPresence(services.storage.events, sessions)
+    chat = replace(services.chat, live=live, presence=presence)
     if sessions is not None:
         queries = UserQueries(sessions)
         profiles = Profiles(sessions, queries)

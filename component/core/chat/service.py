@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from component.core.chat.directory import Directory
 from component.core.chat.live import LiveReader
+from component.core.chat.presence import ChatPresence
 from component.core.chat.profiles import Profiles
 from component.core.chat.settings import ChatSettings
 from component.core.chat.typing import TypingSender
@@ -19,6 +20,7 @@ class Chat:
     settings: ChatSettings
     directory: Directory
     live: LiveReader | None = None  #: set where the program is joined together
+    presence: ChatPresence | None = None
     typing: TypingSender | None = None  #: None, as the next two: users have no sessions
     profiles: Profiles | None = None
     uploads: Uploads | None = None

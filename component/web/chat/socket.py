@@ -19,7 +19,7 @@ from component.core.errors import BadRequest, CursorExpired, Forbidden, Refused
 from component.web import keys
 from component.web.auth import bearer
 from component.web.chat import live_json
-from component.web.chat.live import begin, expired_fields, place_of, reader_of
+from component.web.chat.live import begin, expired_fields, pages, place_of, reader_of
 from component.web.chat.models import LiveParameters
 from component.web.server.limits import on_disconnect, time_limit
 from component.web.server.parameters import checked
@@ -116,13 +116,12 @@ async def _send(
     xml: bool,
 ) -> int:
     """Send events until there can be no more; return the code to close with."""
-    pause = request.app[keys.settings].stream_heartbeat_seconds
     try:
         async with time_limit(request):
             begun = await begin(live, owner, after)
         await _send_json(request, socket, {"type": "begun", "cursor": begun.text()})
-        async with aclosing(live.pages(owner, begun, pause=pause)) as pages:
-            async for page in pages:
+        async with aclosing(pages(request, owner, begun)) as following:
+            async for page in following:
                 for item in page.events:
                     await _send_json(request, socket, live_json.event(item, xml=xml))
     except CursorExpired as expired:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -434,3 +434,20 @@ async def test_chat_state_needs_sessions(
     response = await alice.post(TYPING.format(BOB), json={"state": "paused"})
 
     assert response.status == 501
+
+
+async def test_user_is_on_line_while_following(alice: TestClient, server: EchoServer) -> None:
+    await get(alice, EVENTS)
+    assert server.used == []
+
+    async with connected(alice) as socket:
+        await receive(socket)
+        # Again with each heartbeat, so that the session does not count as idle.
+        async with asyncio.timeout(SOON):
+            await until(lambda: len(server.used) >= 2)
+    assert set(server.used) == {ALICE}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0.02)
