@@ -63,23 +63,25 @@ async def follow(request: web.Request) -> web.StreamResponse:
         on_disconnect(request, sending.cancel)
         listening = asyncio.create_task(_listen(socket))
         ended = asyncio.create_task(bearer.wait_ended(request, pause=heartbeat))
-        code = GOING_AWAY
         try:
-            tasks: list[asyncio.Task[int]] = [sending, listening]
-            done, _ = await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
-            if ended in done:
-                code = SIGN_IN_ENDED
-            else:
-                code = next(
-                    (task.result() for task in tasks if task in done and not task.cancelled()),
-                    GOING_AWAY,
-                )
+            done, _ = await asyncio.wait(
+                [sending, listening, ended], return_when=asyncio.FIRST_COMPLETED
+            )
+            code = SIGN_IN_ENDED if ended in done else _code(sending, listening)
         finally:
             for task in (sending, listening, ended):
                 task.cancel()
             await asyncio.gather(sending, listening, ended, return_exceptions=True)
-            await _close(request, socket, code)
+        await _close(request, socket, code)
     return socket
+
+
+def _code(*tasks: asyncio.Task[int]) -> int:
+    """Return the code of the first task that has one; one that was cancelled has none."""
+    for task in tasks:
+        if task.done() and not task.cancelled() and task.exception() is None:
+            return task.result()
+    return GOING_AWAY
 
 
 def _check_origin(request: web.Request) -> None:
@@ -147,7 +149,10 @@ async def _send(
 async def _send_json(
     request: web.Request, socket: web.WebSocketResponse, fields: dict[str, object]
 ) -> None:
-    """Send an object. It counts as sent once the system has all of it. Raises TimeoutError."""
+    """Send an object; aiohttp keeps up to 64 KiB that the system does not take yet.
+
+    Raises TimeoutError.
+    """
     async with asyncio.timeout(request.app[keys.settings].request_timeout_seconds):
         await socket.send_str(orjson.dumps(fields).decode())
 

@@ -353,6 +353,30 @@ async def test_only_pages_of_our_origins_open_sockets(
         assert refused.value.status == status
 
 
+async def test_client_that_sends_too_much_is_disconnected(alice: TestClient) -> None:
+    async with connected(alice) as socket:
+        await receive(socket)
+        await socket.send_bytes(bytes(2 * sockets.MESSAGE_MAX_BYTES))
+
+        assert await closed(socket) in (sockets.UNEXPECTED, 1009)
+
+
+async def test_client_that_answers_no_ping_is_disconnected(
+    aiohttp_client: AiohttpClient, chatting: Services
+) -> None:
+    public = replace(SETTINGS.public, max_streams_per_caller=1)
+    alice = await client_of(aiohttp_client, chatting, replace(SETTINGS, public=public))
+    async with connected(alice, autoping=False) as socket:
+        await receive(socket)
+        statuses: list[int] = []
+        async with asyncio.timeout(SOON):
+            while statuses[-1:] != [200]:
+                async with alice.get(STREAM) as response:
+                    statuses.append(response.status)
+
+    assert statuses[0] == 429
+
+
 async def test_sockets_and_streams_share_their_limit(
     aiohttp_client: AiohttpClient, chatting: Services
 ) -> None:
