@@ -158,6 +158,14 @@ class Appender:
                 for (number, sequence, e), target in zip(rows, row_targets, strict=True)
             ],
         )
+        await conversations.add_to_rooms(
+            connection,
+            [
+                (number, e.seen_by, _read_up_to(sequence, e, target))
+                for (number, sequence, e), target in zip(rows, row_targets, strict=True)
+                if e.seen_by
+            ],
+        )
 
 
 def _row(counters: Counters, entry: NewMessage) -> _InsertRow:
