@@ -63,9 +63,9 @@ class NewMessage(NamedTuple):
     is_seen: bool = False
     #: an id of the message that others know, which is to be its public id in the archive; "": none
     stanza_id: str = ""
-    #: in the archive of a room: the bare JID of the author, if the message proves that the author
-    #: has read the archive; a receipt proves it only up to the target
-    seen_by: str = ""
+    #: in the archive of a room: the bare JID of the author, if that is one of our users. `is_seen` is
+    #: then about the author.
+    author: str = ""
 
 
 #: Maximum number of corrections in one answer of `Archive.unfinished_retractions`.
@@ -95,6 +95,7 @@ class ArchivedMessage(NamedTuple):
     kind: Kind = Kind.MESSAGE
     #: the id that the store made, "" if that is `id`: `Archive.page_after` knows it for ever
     made_id: str = ""
+    author: str = ""  #: in the archive of a room: the bare JID of the author, "": not known
 
     @property
     def position(self) -> str:

@@ -161,7 +161,8 @@ def posted(
         xml=f"<message xmlns='jabber:client'><body>{number}</body></message>",
         dedup_key=dedup_key(number),
         kind=kind,
-        seen_by=author,
+        author=author,
+        is_seen=author != "",
         **fields,
     )
 

@@ -117,10 +117,9 @@ class Ingest:
     ) -> list[NewMessage]:
         """Return the rows of a message, one for each side."""
         description = describe(stanza)
-        stanza_id = seen_by = ""
+        stanza_id = author = ""
         if candidate.is_for_room:
-            stanza_id = description.public_id
-            seen_by = self._author(stanza) if description.shows_seen else ""
+            stanza_id, author = description.public_id, self._author(stanza)
         dedup_key, alternative_keys = message.dedup_key, message.alternative_keys
         rows = []
         for owner, peer_jid, direction in candidate.sides:
@@ -145,9 +144,10 @@ class Ingest:
                     name_hashes=name_hashes,
                     refers_to=refers_to,
                     relation=description.relation,
-                    is_seen=description.shows_seen and self._is_own(stanza, owner, direction),
+                    is_seen=description.shows_seen
+                    and (author != "" or self._is_own(stanza, owner, direction)),
                     stanza_id=stanza_id,
-                    seen_by=seen_by,
+                    author=author,
                 )
             )
         return rows

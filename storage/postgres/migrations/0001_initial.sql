@@ -39,6 +39,7 @@ CREATE TABLE archive (
     xml       text COLLATE "C" NOT NULL,
     lateness  integer NOT NULL DEFAULT 0, -- 0 to 10, on the scale of storage/sql/messages/lateness.py
     stanza_id text COLLATE "C",           -- public id in the place of the one made of owner and sequence
+    author    text COLLATE "C",           -- in the archive of a room: bare JID of our user who wrote it
     PRIMARY KEY (owner, sequence)
 ) /* PARTITION BY HASH (owner) */;
 

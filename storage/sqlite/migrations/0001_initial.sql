@@ -32,6 +32,7 @@ CREATE TABLE archive (
     xml       TEXT NOT NULL,
     lateness  INTEGER NOT NULL DEFAULT 0, -- 0 to 10, on the scale of storage/sql/messages/lateness.py
     stanza_id TEXT,                       -- public id in the place of the one made of owner and sequence
+    author    TEXT,                       -- in the archive of a room: bare JID of our user who wrote it
     PRIMARY KEY (owner, sequence)
 ) WITHOUT ROWID;
 
