@@ -63,8 +63,8 @@ class NewMessage(NamedTuple):
     is_seen: bool = False
     #: an id of the message that others know, which is to be its public id in the archive; "": none
     stanza_id: str = ""
-    #: in the archive of a room: the bare JID of the author, if that is one of our users. `is_seen` is
-    #: then about the author.
+    #: in the archive of a room: the bare JID of the author, if that is one of our users; `is_seen`
+    #: is then about the author
     author: str = ""
 
 
@@ -385,6 +385,7 @@ class Membership:
     jid: str
     affiliation: str  #: owner, admin or member
     name: str  #: of the room
+    created_at: int = 0  #: of the room, microseconds; 0: unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from component.core.sessions.outgoing import (
     ChatState,
     Correction,
     Displayed,
+    Invitations,
     Outgoing,
     OwnPresence,
     Reactions,
@@ -56,6 +57,9 @@ def message(outgoing: Outgoing) -> Element:
         SubElement(stanza, _CHAT_STATES + payload)
         SubElement(stanza, f"{_HINTS}no-store")
         return stanza
+    if isinstance(payload, Invitations):
+        _invite(stanza, payload)
+        return stanza
     SubElement(stanza, f"{_STANZA_ID}origin-id", {"id": outgoing.id})
     if isinstance(payload, Text | Correction):
         SubElement(stanza, f"{CLIENT}body").text = payload.body
@@ -75,6 +79,12 @@ def message(outgoing: Outgoing) -> Element:
         SubElement(stanza, f"{_MARKERS}displayed", {"id": payload.id})
     SubElement(stanza, f"{_HINTS}store")
     return stanza
+
+
+def _invite(stanza: Element, invitations: Invitations) -> None:
+    x = SubElement(stanza, f"{_MUC_USER}x")
+    for jid in invitations.jids:
+        SubElement(x, f"{_MUC_USER}invite", {"to": jid})
 
 
 def receipt(to: str, id: str) -> Element:

@@ -163,10 +163,14 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     if config.chat.enabled:
         services = with_chat(
             services,
+            web,
             settings.chat(config),
             parts.audit,
+            sessions,
             has_accounts=config.accounts.source == "store",
         )
+        if services.chat is not None:
+            stack.push_async_callback(services.chat.close)
     if config.gateway.enabled:
         services = with_gateway(services, web, sessions)
     for listener in settings.listeners(config):

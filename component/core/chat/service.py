@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from component.core.chat.conversations import ChatConversations
 from component.core.chat.directory import Directory
+from component.core.chat.invitations import RoomInvitations
+from component.core.chat.read_marks import ReadMarks
+from component.core.chat.rooms import ChatRooms
 from component.core.chat.settings import ChatSettings
 
 
@@ -14,3 +18,13 @@ class Chat:
 
     settings: ChatSettings
     directory: Directory
+    conversations: ChatConversations
+    marks: ReadMarks
+    rooms: ChatRooms | None  #: None: users have no sessions, so there are no rooms
+    invitations: RoomInvitations | None
+
+    async def close(self) -> None:
+        """Stop what runs in the background."""
+        await self.marks.close()
+        if self.rooms is not None:
+            await self.rooms.close()

@@ -62,11 +62,9 @@ class PresenceFields(Parameters):
     status: Annotated[XmlText, Field(max_length=STATUS_MAX)] | None = None
 
 
-class SendFields(Parameters):
-    """POST {prefix}/v1/archives/{owner}/messages."""
+class MessageFields(Parameters):
+    """A message, without its recipient."""
 
-    to: Address
-    type: Literal["chat", "groupchat"] = "chat"
     id: Annotated[str, Field(strict=True), AfterValidator(message_id)] | None = None
     body: XmlText | None = None
     replaces: Id | None = None
@@ -76,18 +74,11 @@ class SendFields(Parameters):
     displayed: Id | None = None
     chat_state: ChatState | None = None
 
-    def outgoing(self, jids: Jids) -> Outgoing:
-        """Return the message, which names other messages by archive ids.
+    def payload(self) -> Payload:
+        """Return what the message says, which names other messages by archive ids.
 
         Raises BadRequest, TooLarge.
         """
-        with naming("to"):
-            to = jids.prepare(self.to)
-            if self.type == GROUPCHAT and resource(to):
-                raise BadRequest("a message of type groupchat goes to the bare JID of a room")
-        return Outgoing(id=self.id or str(uuid4()), to=to, type=self.type, payload=self._payload())
-
-    def _payload(self) -> Payload:
         contents = [name for name in _CONTENTS if getattr(self, name) is not None]
         if len(contents) != 1:
             names = " and ".join(contents) or "none of them"
@@ -112,3 +103,18 @@ class SendFields(Parameters):
         if self.chat_state is None:
             raise AssertionError(contents)
         return self.chat_state
+
+
+class SendFields(MessageFields):
+    """POST {prefix}/v1/archives/{owner}/messages."""
+
+    to: Address
+    type: Literal["chat", "groupchat"] = "chat"
+
+    def outgoing(self, jids: Jids) -> Outgoing:
+        """Return the message. Raises BadRequest, TooLarge."""
+        with naming("to"):
+            to = jids.prepare(self.to)
+            if self.type == GROUPCHAT and resource(to):
+                raise BadRequest("a message of type groupchat goes to the bare JID of a room")
+        return Outgoing(id=self.id or str(uuid4()), to=to, type=self.type, payload=self.payload())

@@ -6,12 +6,12 @@ from aiohttp import web
 
 from component.web import keys
 from component.web.auth.bearer import authenticate_user
-from component.web.chat import users
+from component.web.chat import conversations, rooms, users
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings
 
 #: The modules with routes.
-MODULES = (users,)
+MODULES = (users, rooms, conversations)
 
 
 def _make_app(prefix: str, _: WebSettings, services: Services) -> web.Application:

@@ -45,7 +45,7 @@ WHERE room = $1 AND jid = $2 AND affiliation IN ('member', 'admin', 'owner')
 """
 
 _MEMBERSHIPS = """
-SELECT occupants.room, occupants.jid, affiliation, coalesce(name, '')
+SELECT occupants.room, occupants.jid, affiliation, coalesce(name, ''), coalesce(created_at, 0)
 FROM occupants LEFT JOIN rooms ON rooms.jid = occupants.room
 WHERE occupants.jid = $1 AND affiliation IN ('member', 'admin', 'owner')
     AND NOT EXISTS (
@@ -56,7 +56,7 @@ ORDER BY occupants.room
 """
 
 _MEMBERS = """
-SELECT occupants.room, occupants.jid, affiliation, coalesce(name, '')
+SELECT occupants.room, occupants.jid, affiliation, coalesce(name, ''), coalesce(created_at, 0)
 FROM occupants LEFT JOIN rooms ON rooms.jid = occupants.room
 WHERE occupants.room = $1 AND affiliation IN ('member', 'admin', 'owner')
 ORDER BY occupants.jid
@@ -170,7 +170,7 @@ class SqlRooms:
 
 
 def _membership(row: Row) -> Membership:
-    return Membership(room=row[0], jid=row[1], affiliation=row[2], name=row[3])
+    return Membership(room=row[0], jid=row[1], affiliation=row[2], name=row[3], created_at=row[4])
 
 
 def _occupant(occupant: Occupant) -> tuple[str, str, str, int]:
