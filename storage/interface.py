@@ -24,6 +24,7 @@ from storage.rows import (
     IdentifierKind,
     JournalEntry,
     JournalSnapshot,
+    Membership,
     OfflineStanza,
     OverLimit,
     Page,
@@ -37,6 +38,8 @@ from storage.rows import (
     RetractionOutcome,
     Room,
     RoomChanges,
+    RoomConversation,
+    RoomInvitation,
     Rule,
     SignIn,
     Totals,
@@ -177,9 +180,24 @@ class Archive(Protocol):
         """
         ...
 
+    async def room_conversations(
+        self, jid: str, rooms: Collection[str]
+    ) -> tuple[RoomConversation, ...]:
+        """Return the archives of some rooms as a user sees them, in no order.
+
+        Rooms without an archive are not among them, and messages from before a room was created
+        do not count.
+        """
+        ...
+
+    async def read_rooms(self, room: str, jids: Collection[str]) -> None:
+        """Note that users have seen all messages of a room, unless they have seen any before."""
+        ...
+
     async def note_displayed(self, markers: Sequence[DisplayedMarker]) -> frozenset[str]:
         """Note that owners have seen the messages up to those of the markers, durably.
 
+        A marker of a room counts in the archive of the room as well.
         Returns the owners of whose conversations this changed any.
 
         A marker of a message that is not in that conversation changes nothing, and neither does
@@ -339,6 +357,33 @@ class RoomsStore(Protocol):
 
     async def change(self, changes: RoomChanges) -> None:
         """Store changes of a room and of its occupants; `created_at` of a room never decreases."""
+        ...
+
+    async def memberships(self, jid: str) -> tuple[Membership, ...]:
+        """Return the rooms of which a user is a member, admin or owner, in their order.
+
+        Those that the user has left are not among them.
+        """
+        ...
+
+    async def members(self, room: str) -> tuple[Membership, ...]:
+        """Return the known members, admins and owners of a room by JID, those who left too."""
+        ...
+
+    async def departed(self, room: str) -> frozenset[str]:
+        """Return the users who have left a room, whether or not it still has them as members."""
+        ...
+
+    async def set_departed(self, room: str, jid: str, has_left: bool) -> None:
+        """Note that a user has left a room, or is to be a member again."""
+        ...
+
+    async def invite(self, invitation: RoomInvitation, *, at: int) -> None:
+        """Add an invitation, and remove those that have expired at a time, in microseconds."""
+        ...
+
+    async def invitation(self, token_hash: bytes) -> RoomInvitation | None:
+        """Return an invitation, expired or not; None where there is none."""
         ...
 
 

@@ -25,6 +25,7 @@ from component.core.sessions.outgoing import (
     ChatState,
     Correction,
     Displayed,
+    Invitations,
     Outgoing,
     OwnPresence,
     Reactions,
@@ -69,13 +70,12 @@ def message(outgoing: Outgoing) -> Element:
         SubElement(stanza, _CHAT_STATES + payload)
         SubElement(stanza, f"{_HINTS}no-store")
         return stanza
+    if isinstance(payload, Invitations):
+        _invite(stanza, payload)
+        return stanza
     SubElement(stanza, f"{_STANZA_ID}origin-id", {"id": outgoing.id})
     if isinstance(payload, Text | Correction):
-        SubElement(stanza, f"{CLIENT}body").text = payload.body
-        if isinstance(payload, Correction):
-            SubElement(stanza, f"{_CORRECT}replace", {"id": payload.id})
-        elif payload.file is not None:
-            _share(stanza, payload.file)
+        _write(stanza, payload)
         if outgoing.room is None:
             SubElement(stanza, f"{_RECEIPTS}request")
         SubElement(stanza, f"{_MARKERS}markable")
@@ -92,6 +92,14 @@ def message(outgoing: Outgoing) -> Element:
     return stanza
 
 
+def _write(stanza: Element, payload: Text | Correction) -> None:
+    SubElement(stanza, f"{CLIENT}body").text = payload.body
+    if isinstance(payload, Correction):
+        SubElement(stanza, f"{_CORRECT}replace", {"id": payload.id})
+    elif payload.file is not None:
+        _share(stanza, payload.file)
+
+
 def _share(stanza: Element, file: File) -> None:
     """Share a file whose address is the body (XEP-0066 section 3.2, XEP-0447 section 3.2)."""
     SubElement(SubElement(stanza, f"{_OOB}x"), f"{_OOB}url").text = file.url
@@ -105,6 +113,12 @@ def _share(stanza: Element, file: File) -> None:
     SubElement(sources, f"{_URL_DATA}url-data", {"target": file.url})
     fallback = SubElement(stanza, f"{_FALLBACK}fallback", {"for": NS_SHARING})
     SubElement(fallback, f"{_FALLBACK}body")
+
+
+def _invite(stanza: Element, invitations: Invitations) -> None:
+    x = SubElement(stanza, f"{_MUC_USER}x")
+    for jid in invitations.jids:
+        SubElement(x, f"{_MUC_USER}invite", {"to": jid})
 
 
 def receipt(to: str, id: str) -> Element:

@@ -25,7 +25,7 @@ from component.wiring import account_sources, ejabberd_api, settings
 from component.wiring.chat import with_chat
 from component.wiring.compose import compose
 from component.wiring.gateway import with_gateway
-from component.wiring.live import NoRooms, with_live
+from component.wiring.live import with_live
 from component.wiring.push import open_push
 from component.wiring.queries import answer_queries, command_service, http_services
 from component.xmpp.commands.admin import operator_commands
@@ -164,11 +164,15 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     if config.chat.enabled:
         services = with_chat(
             services,
+            web,
             settings.chat(config),
             parts.audit,
+            sessions,
             has_accounts=config.accounts.source == "store",
         )
-    services = with_live(services, web, sessions, NoRooms())
+        if services.chat is not None:
+            stack.push_async_callback(services.chat.close)
+    services = with_live(services, web, sessions)
     if config.gateway.enabled:
         services = with_gateway(services, web, sessions)
     for listener in settings.listeners(config):

@@ -305,7 +305,7 @@ def _listen(config: Config, parts: Parts) -> None:
         sessions=parts.sessions,
         deliveries=parts.deliveries,
     )
-    room_events = RoomEvents(parts.rooms, addresses)
+    room_events = RoomEvents(parts.rooms, addresses, parts.hosts)
     presences = Presences(parts.sessions, addresses, parts.hosts)
     displayed = DisplayedCopies(parts.displayed.note, addresses, parts.hosts)
     roster_pushes = RosterPushes(parts.roster_cache.changed, addresses, parts.journal)
@@ -316,7 +316,7 @@ def _listen(config: Config, parts: Parts) -> None:
         ingest,
         addresses,
         parts.hosts,
-        on_iq=(roster_pushes.take, displayed.take_iq),
+        on_iq=(roster_pushes.take, displayed.take_iq, room_events.take_iq),
         on_presence=(
             presences.take,
             room_events.take_presence,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from component.core.chat.live import LiveReader, MemberRoom, MemberRooms
+from component.core.chat.presence import ChatPresence
 from component.core.chat.profiles import Profiles
 from component.core.chat.typing import TypingSender
 from component.core.chat.uploads import Uploads
@@ -20,11 +21,21 @@ class NoRooms:
         """Return no room."""
         return ()
 
+    async def is_member(self, user: str, room: str) -> bool:
+        """Return False."""
+        return False
+
 
 def with_live(
-    services: Services, web: WebSettings, sessions: ClientSessions | None, rooms: MemberRooms
+    services: Services,
+    web: WebSettings,
+    sessions: ClientSessions | None,
+    rooms: MemberRooms | None = None,
 ) -> Services:
-    """Return services whose chat has live events, and with sessions typing, profiles, uploads."""
+    """Return services whose chat has live events, and with sessions typing, profiles, uploads.
+
+    `rooms` knows the rooms of users, None: those of chat do.
+    """
     if services.chat is None:
         return services
     live = LiveReader(
@@ -34,9 +45,10 @@ def with_live(
         pager_of(web, services),
         services.followers,
         services.signals,
-        rooms,
+        rooms or services.chat.rooms or NoRooms(),
     )
-    chat = replace(services.chat, live=live)
+    presence = ChatPresence(services.storage.events, sessions)
+    chat = replace(services.chat, live=live, presence=presence)
     if sessions is not None:
         queries = UserQueries(sessions)
         profiles = Profiles(sessions, queries)

@@ -159,6 +159,8 @@ def http_services(
         accounts=context.accounts,
         rosters=parts.rosters,
         hosts=parts.hosts,
+        rooms=parts.rooms,
+        room_info=parts.room_queries,
         sign_ins=context.sign_ins,
         push=push,
         sender=sender,

@@ -47,7 +47,7 @@ def signing_in(
         release = unpacked(versions()[-1])
     except Unavailable as error:
         missing(error)
-    with sign_in_server(tmp_path_factory.mktemp("pages"), release) as running:
+    with sign_in_server(tmp_path_factory.mktemp("pages"), release, has_rooms=True) as running:
         yield running
 
 

@@ -57,7 +57,7 @@ async def test_correction_reaction_and_retraction_are_seen_by_the_other(
     await ben.message("Hello dear Ben").focus()
     await ben.page.keyboard.press("Enter")
     await ben.page.get_by_role("menuitem", name="React with 👍").press("Enter")
-    reaction = ann.message("Hello dear Ben").get_by_role("button", name="👍 by")
+    reaction = ann.message("Hello dear Ben").get_by_role("button", name="👍 1 by")
     await expect(reaction).to_have_attribute("aria-pressed", "false")
     await expect(ben.message("Hello dear").get_by_role("button", name="👍")).to_have_attribute(
         "aria-pressed", "true"

@@ -1,9 +1,28 @@
-"""The contract of the stores of chat, on every backend: profiles and identifiers."""
+"""The contract of the stores of chat, on every backend: profiles, identifiers, rooms, marks."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from support.builders import dedup_key
+
 from storage.interface import Storage
-from storage.rows import Account, Identifier, IdentifierKind, Profile
+from storage.rows import (
+    ANY,
+    Account,
+    Direction,
+    DisplayedMarker,
+    Identifier,
+    IdentifierKind,
+    Kind,
+    Membership,
+    NewMessage,
+    Occupant,
+    Profile,
+    RoomChanges,
+    RoomConversation,
+    RoomInvitation,
+)
 
 HOST, OTHER = "example.org", "example.net"
 ALICE, BOB, CARLOS = f"alice@{HOST}", f"bob@{HOST}", f"carlos@{HOST}"
@@ -126,3 +145,179 @@ async def test_erased_room_has_another_identifier(storage: Storage) -> None:
     after = (await storage.identifiers.of(IdentifierKind.ROOM, [ROOM]))[ROOM]
 
     assert after.number != before.number
+
+
+def posted(
+    number: int, *, author: str = "", kind: Kind = Kind.MESSAGE, **fields: Any
+) -> NewMessage:
+    """Return a message in the archive of the room."""
+    return NewMessage(
+        owner=ROOM,
+        at=number,
+        peer=ROOM,
+        resource="nick",
+        type="groupchat",
+        direction=Direction.RECEIVED,
+        xml=f"<message xmlns='jabber:client'><body>{number}</body></message>",
+        dedup_key=dedup_key(number),
+        kind=kind,
+        author=author,
+        is_seen=author != "",
+        **fields,
+    )
+
+
+async def seen_by(storage: Storage, jid: str) -> RoomConversation:
+    [conversation] = await storage.archive.room_conversations(jid, [ROOM, f"no{ROOM}"])
+    return conversation
+
+
+async def ids_of(storage: Storage) -> list[str]:
+    return [message.id for message in (await storage.archive.page(ROOM, ANY, limit=99)).messages]
+
+
+async def test_room_has_unread_messages_for_each_member(storage: Storage) -> None:
+    await storage.archive.append([posted(1), posted(2, author=ALICE), posted(3)])
+    await storage.archive.append([posted(4, kind=Kind.ANNOTATION), posted(5, kind=Kind.RECEIPT)])
+    ids = await ids_of(storage)
+
+    alice, bob = await seen_by(storage, ALICE), await seen_by(storage, BOB)
+
+    assert (alice.room, alice.unread, alice.displayed) == (ROOM, 1, ids[1])
+    assert (bob.unread, bob.displayed) == (3, None)
+    assert alice.last is not None
+    assert alice.last.id == ids[2]
+    assert await storage.archive.room_conversations(ALICE, []) == ()
+
+
+async def test_marker_moves_the_read_mark_of_a_room_forward_only(storage: Storage) -> None:
+    rows = [posted(number, stanza_id=f"room-id-{number}") for number in range(1, 5)]
+    await storage.archive.append(rows)
+
+    async def mark(id: str) -> frozenset[str]:
+        marker = DisplayedMarker(owner=BOB, peer=ROOM, id=id, is_room=True)
+        return await storage.archive.note_displayed([marker])
+
+    assert await mark("room-id-3") == {BOB}
+    assert await mark("room-id-2") == frozenset()
+    assert await mark("unknown-id") == frozenset()
+
+    bob = await seen_by(storage, BOB)
+    assert (bob.unread, bob.displayed) == (1, "room-id-3")
+    assert (await seen_by(storage, ALICE)).unread == 4
+
+
+async def test_marker_by_the_name_of_a_message_counts_in_the_room(storage: Storage) -> None:
+    await storage.archive.append([posted(1, name_hashes=(77,)), posted(2)])
+
+    marker = DisplayedMarker(owner=BOB, peer=ROOM, name_hash=77, is_room=True)
+    assert await storage.archive.note_displayed([marker]) == {BOB}
+
+    assert (await seen_by(storage, BOB)).unread == 1
+
+
+async def test_marker_of_a_receipt_counts_up_to_its_target(storage: Storage) -> None:
+    await storage.archive.append([posted(1, name_hashes=(77,)), posted(2)])
+    await storage.archive.append([posted(3, author=BOB, kind=Kind.RECEIPT, refers_to=(77,))])
+
+    bob = await seen_by(storage, BOB)
+
+    assert (bob.unread, bob.displayed) == (1, (await ids_of(storage))[0])
+
+
+async def test_new_member_has_read_what_was_there_and_no_mark_moves_back(storage: Storage) -> None:
+    await storage.archive.append([posted(1, author=ALICE), posted(2)])
+    await storage.archive.read_rooms(ROOM, [ALICE, BOB])
+    await storage.archive.append([posted(3)])
+
+    assert (await seen_by(storage, BOB)).unread == 1
+    assert (await seen_by(storage, ALICE)).unread == 2
+
+
+async def test_messages_from_before_a_room_was_created_do_not_count(storage: Storage) -> None:
+    await storage.archive.append([posted(1), posted(2)])
+    await storage.rooms.change(RoomChanges(room=ROOM, created_at=5))
+
+    before = await seen_by(storage, BOB)
+    await storage.archive.append([posted(6)])
+
+    assert (before.unread, before.last) == (0, None)
+    assert (await seen_by(storage, BOB)).unread == 1
+
+
+async def test_erased_room_has_no_marks(storage: Storage) -> None:
+    await storage.archive.append([posted(1, author=BOB)])
+    await storage.retention.erase(ROOM, limit=10)
+    await storage.archive.append([posted(2)])
+
+    assert (await seen_by(storage, BOB)).unread == 1
+
+
+async def test_conversation_has_the_last_message_that_its_owner_has_seen(storage: Storage) -> None:
+    rows = [posted(number)._replace(owner=ALICE, peer=BOB, type="chat") for number in (1, 2)]
+    await storage.archive.append(rows)
+    first = (await storage.archive.page(ALICE, ANY, limit=1)).messages[0]
+    before = await storage.archive.conversations(ALICE, limit=1)
+    await storage.archive.note_displayed([DisplayedMarker(owner=ALICE, peer=BOB, id=first.id)])
+
+    after = await storage.archive.conversations(ALICE, limit=1)
+
+    assert before.conversations[0].displayed is None
+    assert after.conversations[0].displayed == first.id
+
+
+def member(jid: str, affiliation: str = "member", room: str = ROOM) -> Occupant:
+    return Occupant(room=room, jid=jid, affiliation=affiliation)
+
+
+async def test_memberships_are_those_of_a_user_with_the_names_of_rooms(storage: Storage) -> None:
+    other = f"a{ROOM}"
+    owner = Membership(room=ROOM, jid=ALICE, affiliation="owner", name="Garden")
+    await storage.rooms.change(
+        RoomChanges(room=ROOM, name="Garden", occupants=(member(BOB), member(ALICE, "owner")))
+    )
+    await storage.rooms.change(RoomChanges(room=other, occupants=(member(BOB, "none", other),)))
+
+    assert await storage.rooms.memberships(ALICE) == (owner,)
+    assert [row.room for row in await storage.rooms.memberships(BOB)] == [ROOM]
+    assert [row.jid for row in await storage.rooms.members(ROOM)] == [ALICE, BOB]
+    assert (await storage.rooms.get(ROOM)).name == "Garden"
+
+
+async def test_user_who_has_left_has_no_membership_until_the_return(storage: Storage) -> None:
+    await storage.rooms.change(RoomChanges(room=ROOM, occupants=(member(BOB),)))
+    for _ in range(2):
+        await storage.rooms.set_departed(ROOM, BOB, True)
+
+    assert await storage.rooms.memberships(BOB) == ()
+    assert await storage.rooms.departed(ROOM) == {BOB}
+    await storage.rooms.set_departed(ROOM, BOB, False)
+    assert len(await storage.rooms.memberships(BOB)) == 1
+
+
+async def test_created_room_has_no_name_no_members_and_no_invitations(storage: Storage) -> None:
+    await storage.rooms.change(RoomChanges(room=ROOM, name="Garden", occupants=(member(BOB),)))
+    await storage.rooms.set_departed(ROOM, BOB, True)
+    await storage.rooms.invite(invitation(b"a"), at=1)
+    await storage.rooms.change(RoomChanges(room=ROOM, created_at=9))
+
+    assert await storage.rooms.memberships(BOB) == ()
+    assert await storage.rooms.departed(ROOM) == frozenset()
+    assert await storage.rooms.invitation(b"a") is None
+    assert (await storage.rooms.get(ROOM)).name == ""
+
+
+def invitation(token_hash: bytes, *, expires_at: int = 10) -> RoomInvitation:
+    return RoomInvitation(token_hash=token_hash, room=ROOM, inviter=ALICE, expires_at=expires_at)
+
+
+async def test_invitation_is_returned_until_another_one_is_added_after_its_end(
+    storage: Storage,
+) -> None:
+    await storage.rooms.invite(invitation(b"a"), at=1)
+
+    assert await storage.rooms.invitation(b"a") == invitation(b"a")
+    assert await storage.rooms.invitation(b"b") is None
+    await storage.rooms.invite(invitation(b"b", expires_at=20), at=10)
+    assert await storage.rooms.invitation(b"a") is None
+    assert await storage.rooms.invitation(b"b") is not None

@@ -15,7 +15,7 @@ from component.core.access.audit import Audit
 from component.core.accounts.protocol import AccountAdmin, AccountSource
 from component.core.accounts.throttle import TokenBucket
 from component.core.chat.settings import ChatSettings
-from component.core.errors import BadRequest, NotImplementedHere, RateLimited
+from component.core.errors import BadRequest, NotAllowed, NotImplementedHere, RateLimited
 from component.core.messages.fulltext import fold
 from component.core.shared_tasks import SharedTasks
 from component.core.store_errors import translated
@@ -74,6 +74,13 @@ class Directory:
     async def exists(self, jid: str) -> bool:
         """Return whether there is such a user. Raises NotAllowed, Overloaded."""
         return await self._accounts.authenticator.exists(jid)
+
+    async def may_exist(self, jid: str) -> bool:
+        """Return whether there is such a user, or nobody can say. Raises Overloaded."""
+        try:
+            return await self.exists(jid)
+        except NotAllowed:
+            return True
 
     async def names(self, jids: tuple[str, ...]) -> dict[str, str]:
         """Return the names of users by JID: that of the profile, or else the local part."""

@@ -62,8 +62,15 @@ class Displayed:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Invitations:
+    """Invitations that the room, to which they go, passes on (XEP-0045 section 7.8.2)."""
+
+    jids: tuple[str, ...]
+
+
 #: What a message says.
-Payload = Text | Correction | Retraction | Reactions | Displayed | ChatState
+Payload = Text | Correction | Retraction | Reactions | Displayed | Invitations | ChatState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +79,7 @@ class Outgoing:
 
     id: str  #: made by the client
     to: str  #: prepared; of a room the bare JID
-    type: str  #: chat or groupchat
+    type: str  #: chat or groupchat; normal for invitations
     payload: Payload
 
     @property

@@ -93,11 +93,9 @@ class FileFields(Parameters):
     size: Annotated[int, Field(strict=True, ge=0, lt=10**15)] | None = None
 
 
-class SendFields(Parameters):
-    """POST {prefix}/v1/archives/{owner}/messages."""
+class MessageFields(Parameters):
+    """A message, without its recipient."""
 
-    to: Address
-    type: Literal["chat", "groupchat"] = "chat"
     id: Annotated[str, Field(strict=True), AfterValidator(message_id)] | None = None
     body: XmlText | None = None
     file: FileFields | None = None
@@ -108,18 +106,11 @@ class SendFields(Parameters):
     displayed: Id | None = None
     chat_state: ChatState | None = None
 
-    def outgoing(self, jids: Jids) -> Outgoing:
-        """Return the message, which names other messages by archive ids.
+    def payload(self) -> Payload:
+        """Return what the message says, which names other messages by archive ids.
 
         Raises BadRequest, TooLarge.
         """
-        with naming("to"):
-            to = jids.prepare(self.to)
-            if self.type == GROUPCHAT and resource(to):
-                raise BadRequest("a message of type groupchat goes to the bare JID of a room")
-        return Outgoing(id=self.id or str(uuid4()), to=to, type=self.type, payload=self._payload())
-
-    def _payload(self) -> Payload:
         contents = [name for name in _CONTENTS if getattr(self, name) is not None]
         if len(contents) != 1:
             names = " and ".join(contents) or "none of them"
@@ -148,3 +139,18 @@ class SendFields(Parameters):
         if len(body.encode()) > BODY_MAX_BYTES:
             raise TooLarge(f"body: too long: {BODY_MAX_BYTES} bytes of UTF-8 at most")
         return Text(body) if self.replaces is None else Correction(self.replaces, body)
+
+
+class SendFields(MessageFields):
+    """POST {prefix}/v1/archives/{owner}/messages."""
+
+    to: Address
+    type: Literal["chat", "groupchat"] = "chat"
+
+    def outgoing(self, jids: Jids) -> Outgoing:
+        """Return the message. Raises BadRequest, TooLarge."""
+        with naming("to"):
+            to = jids.prepare(self.to)
+            if self.type == GROUPCHAT and resource(to):
+                raise BadRequest("a message of type groupchat goes to the bare JID of a room")
+        return Outgoing(id=self.id or str(uuid4()), to=to, type=self.type, payload=self.payload())

@@ -6,12 +6,21 @@ from aiohttp import web
 
 from component.web import keys
 from component.web.auth.bearer import authenticate_user
-from component.web.chat import live, profiles, socket, typing, uploads, users
+from component.web.chat import (
+    conversations,
+    live,
+    profiles,
+    rooms,
+    socket,
+    typing,
+    uploads,
+    users,
+)
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings
 
 #: The modules with routes.
-MODULES = (users, profiles, typing, uploads, live, socket)
+MODULES = (users, profiles, rooms, conversations, typing, uploads, live, socket)
 
 
 def _make_app(prefix: str, _: WebSettings, services: Services) -> web.Application:

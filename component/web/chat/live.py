@@ -45,6 +45,7 @@ async def events(request: web.Request) -> web.Response:
             async with time_limit(request):
                 page = LivePage(events=(), place=await live.begin(owner), complete=True)
         elif wait:
+            attend(request, owner)
             page = await poll(
                 request,
                 owner,
@@ -77,9 +78,28 @@ async def follow(request: web.Request) -> web.StreamResponse:
             async with time_limit(request):
                 fields = await expired_fields(live, owner, expired)
             return body.json_response(fields, status=expired.status)
-        texts = _texts(request, live, owner, begun, xml=parameters.xml)
+        texts = _texts(request, owner, begun, xml=parameters.xml)
         subject = f"chat of {owner}"
         return await event_stream.respond(request, texts, subject, end_level=logging.INFO)
+
+
+async def pages(request: web.Request, owner: str, after: Place) -> AsyncGenerator[LivePage, None]:
+    """Yield the pages behind a place without end, while the user is on line."""
+    _, live = await reader_of(request)
+    pause = request.app[keys.settings].stream_heartbeat_seconds
+    attend(request, owner)
+    async with aclosing(live.pages(owner, after, pause=pause)) as following:
+        async for page in following:
+            if not page.events:
+                attend(request, owner)
+            yield page
+
+
+def attend(request: web.Request, owner: str) -> None:
+    """Keep the user of a request on line."""
+    presence = request.app[keys.chat].presence
+    if presence is not None:
+        presence.attend(owner)
 
 
 async def reader_of(request: web.Request) -> tuple[str, LiveReader]:
@@ -123,13 +143,12 @@ async def expired_fields(
 
 
 async def _texts(
-    request: web.Request, live: LiveReader, owner: str, after: Place, *, xml: bool
+    request: web.Request, owner: str, after: Place, *, xml: bool
 ) -> AsyncGenerator[str, None]:
     """Yield events, and the place while there are none."""
-    pause = request.app[keys.settings].stream_heartbeat_seconds
     yield f"retry: {event_stream.RETRY_MILLISECONDS}\nid: {after.text()}\n\n"
-    async with aclosing(live.pages(owner, after, pause=pause)) as pages:
-        async for page in pages:
+    async with aclosing(pages(request, owner, after)) as following:
+        async for page in following:
             yield _text(page, xml=xml)
 
 

@@ -19,7 +19,7 @@ from component.core.errors import BadRequest, CursorExpired, Forbidden, Refused
 from component.web import keys
 from component.web.auth import bearer
 from component.web.chat import live_json
-from component.web.chat.live import begin, expired_fields, place_of, reader_of
+from component.web.chat.live import begin, expired_fields, pages, place_of, reader_of
 from component.web.chat.models import LiveParameters
 from component.web.server.limits import on_disconnect, time_limit
 from component.web.server.parameters import checked
@@ -63,23 +63,25 @@ async def follow(request: web.Request) -> web.StreamResponse:
         on_disconnect(request, sending.cancel)
         listening = asyncio.create_task(_listen(socket))
         ended = asyncio.create_task(bearer.wait_ended(request, pause=heartbeat))
-        code = GOING_AWAY
         try:
-            tasks: list[asyncio.Task[int]] = [sending, listening]
-            done, _ = await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
-            if ended in done:
-                code = SIGN_IN_ENDED
-            else:
-                code = next(
-                    (task.result() for task in tasks if task in done and not task.cancelled()),
-                    GOING_AWAY,
-                )
+            done, _ = await asyncio.wait(
+                [sending, listening, ended], return_when=asyncio.FIRST_COMPLETED
+            )
+            code = SIGN_IN_ENDED if ended in done else _code(sending, listening)
         finally:
             for task in (sending, listening, ended):
                 task.cancel()
             await asyncio.gather(sending, listening, ended, return_exceptions=True)
-            await _close(request, socket, code)
+        await _close(request, socket, code)
     return socket
+
+
+def _code(*tasks: asyncio.Task[int]) -> int:
+    """Return the code of the first task that has one; one that was cancelled has none."""
+    for task in tasks:
+        if task.done() and not task.cancelled() and task.exception() is None:
+            return task.result()
+    return GOING_AWAY
 
 
 def _check_origin(request: web.Request) -> None:
@@ -116,13 +118,12 @@ async def _send(
     xml: bool,
 ) -> int:
     """Send events until there can be no more; return the code to close with."""
-    pause = request.app[keys.settings].stream_heartbeat_seconds
     try:
         async with time_limit(request):
             begun = await begin(live, owner, after)
         await _send_json(request, socket, {"type": "begun", "cursor": begun.text()})
-        async with aclosing(live.pages(owner, begun, pause=pause)) as pages:
-            async for page in pages:
+        async with aclosing(pages(request, owner, begun)) as following:
+            async for page in following:
                 for item in page.events:
                     await _send_json(request, socket, live_json.event(item, xml=xml))
     except CursorExpired as expired:
@@ -148,7 +149,10 @@ async def _send(
 async def _send_json(
     request: web.Request, socket: web.WebSocketResponse, fields: dict[str, object]
 ) -> None:
-    """Send an object. It counts as sent once the system has all of it. Raises TimeoutError."""
+    """Send an object; aiohttp keeps up to 64 KiB that the system does not take yet.
+
+    Raises TimeoutError.
+    """
     async with asyncio.timeout(request.app[keys.settings].request_timeout_seconds):
         await socket.send_str(orjson.dumps(fields).decode())
 

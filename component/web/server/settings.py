@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
+from component.core.access.rooms import RoomInfo, Rooms
 from component.core.accounts.protocol import AccountSource
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
@@ -131,6 +132,8 @@ class Services:
     accounts: AccountSource
     rosters: RosterService
     hosts: Hosts
+    rooms: Rooms  #: and who is in them
+    room_info: RoomInfo
     sign_ins: SignIns | None = None  #: None: users cannot sign in
     sender: Sender | None = None  #: None: users cannot send
     gateway: Gateway | None = None  #: None: there is no REST gateway

@@ -39,6 +39,7 @@ CREATE TABLE archive (
     xml       text COLLATE "C" NOT NULL,
     lateness  integer NOT NULL DEFAULT 0, -- 0 to 10, on the scale of storage/sql/messages/lateness.py
     stanza_id text COLLATE "C",           -- public id in the place of the one made of owner and sequence
+    author    text COLLATE "C",           -- in the archive of a room: bare JID of our user who wrote it
     PRIMARY KEY (owner, sequence)
 ) /* PARTITION BY HASH (owner) */;
 
@@ -180,7 +181,31 @@ CREATE INDEX occupants_jid ON occupants (jid);
 CREATE TABLE rooms (
     jid           text COLLATE "C" PRIMARY KEY,
     created_at    bigint NOT NULL DEFAULT 0, -- 0: unknown
-    is_persistent integer NOT NULL DEFAULT 0
+    is_persistent integer NOT NULL DEFAULT 0,
+    name          text COLLATE "C" NOT NULL DEFAULT ''
+);
+
+-- Up to which message users have read the archives of rooms; those of users are in conversations.
+CREATE TABLE read_marks (
+    room     bigint NOT NULL, -- number of the archive of the room
+    jid      text COLLATE "C" NOT NULL,
+    sequence bigint NOT NULL,
+    PRIMARY KEY (room, jid)
+);
+
+-- Users who have left a room that still has them as members, because only its owners can remove them.
+CREATE TABLE departures (
+    room text COLLATE "C" NOT NULL,
+    jid  text COLLATE "C" NOT NULL,
+    PRIMARY KEY (room, jid)
+);
+
+-- Invitations to rooms, for everybody who knows the token.
+CREATE TABLE invitations (
+    token_hash bytea PRIMARY KEY,
+    room       text COLLATE "C" NOT NULL,
+    inviter    text COLLATE "C" NOT NULL,
+    expires_at bigint NOT NULL
 );
 
 -- Accounts that Muniment keeps. The key begins with the domain, because lists have this order.

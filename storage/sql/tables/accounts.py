@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from storage.rows import Account
 from storage.sql.database import Database, Row
-from storage.sql.tables import identifiers, profiles
+from storage.sql.tables import identifiers, profiles, rooms
 
 _GET = "SELECT jid, verifier, is_enabled, created_at FROM accounts WHERE domain = $1 AND jid = $2"
 
@@ -26,6 +26,7 @@ _REMOVE_DATA = (
     "DELETE FROM offline WHERE owner = $1",
     profiles.REMOVE,
     identifiers.REMOVE,
+    *rooms.REMOVE,
 )
 
 _LIST = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -44,6 +44,9 @@ class Members:
 
     async def member_rooms(self, user: str) -> list[MemberRoom]:
         return self.rooms.get(user, [])
+
+    async def is_member(self, user: str, room: str) -> bool:
+        return any(item.jid == room for item in self.rooms.get(user, []))
 
 
 @pytest.fixture
@@ -350,6 +353,30 @@ async def test_only_pages_of_our_origins_open_sockets(
         assert refused.value.status == status
 
 
+async def test_client_that_sends_too_much_is_disconnected(alice: TestClient) -> None:
+    async with connected(alice) as socket:
+        await receive(socket)
+        await socket.send_bytes(bytes(2 * sockets.MESSAGE_MAX_BYTES))
+
+        assert await closed(socket) in (sockets.UNEXPECTED, 1009)
+
+
+async def test_client_that_answers_no_ping_is_disconnected(
+    aiohttp_client: AiohttpClient, chatting: Services
+) -> None:
+    public = replace(SETTINGS.public, max_streams_per_caller=1)
+    alice = await client_of(aiohttp_client, chatting, replace(SETTINGS, public=public))
+    async with connected(alice, autoping=False) as socket:
+        await receive(socket)
+        statuses: list[int] = []
+        async with asyncio.timeout(SOON):
+            while statuses[-1:] != [200]:
+                async with alice.get(STREAM) as response:
+                    statuses.append(response.status)
+
+    assert statuses[0] == 429
+
+
 async def test_sockets_and_streams_share_their_limit(
     aiohttp_client: AiohttpClient, chatting: Services
 ) -> None:
@@ -431,3 +458,20 @@ async def test_chat_state_needs_sessions(
     response = await alice.post(TYPING.format(BOB), json={"state": "paused"})
 
     assert response.status == 501
+
+
+async def test_user_is_on_line_while_following(alice: TestClient, server: EchoServer) -> None:
+    await get(alice, EVENTS)
+    assert server.used == []
+
+    async with connected(alice) as socket:
+        await receive(socket)
+        # Again with each heartbeat, so that the session does not count as idle.
+        async with asyncio.timeout(SOON):
+            await until(lambda: len(server.used) >= 2)
+    assert set(server.used) == {ALICE}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0.02)
