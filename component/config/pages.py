@@ -13,7 +13,7 @@ class Pages(Section):
     enabled: bool = Field(
         default=True,
         description="Whether the public listener serves the chat page at /. It needs "
-        "tokens.key_file.",
+        "tokens.key_file and chat.enabled.",
     )
     upload_origins: tuple[Origin, ...] = Field(
         default=(),

@@ -9,6 +9,7 @@ from component.core.access.audit import Audit
 from component.core.access.authorize import Authorizer
 from component.core.access.principals import Principal
 from component.core.accounts.protocol import AccountSource
+from component.core.chat.service import Chat
 from component.core.commands.dispatch import CommandService
 from component.core.doctor.server import Grants
 from component.core.ejabberd_api.callers.oauth import OauthTokens
@@ -67,6 +68,7 @@ sign_ins = web.AppKey("sign_ins", SignIns)
 sender = web.AppKey("sender", Sender)
 gateway = web.AppKey("gateway", Gateway)
 push = web.AppKey("push", PushSubscriptions)
+chat = web.AppKey("chat", Chat)
 ejabberd_api = web.AppKey("ejabberd_api", EjabberdApiService)
 oauth_tokens = web.AppKey("oauth_tokens", OauthTokens)
 checked_passwords = web.AppKey("checked_passwords", CheckedPasswords)

@@ -22,8 +22,10 @@ from component.core.tokens.accounts import with_tokens
 from component.handlers.loading import HandlersError
 from component.web.app import serve as serve_http
 from component.wiring import account_sources, ejabberd_api, settings
+from component.wiring.chat import with_chat
 from component.wiring.compose import compose
 from component.wiring.gateway import with_gateway
+from component.wiring.live import with_live
 from component.wiring.push import open_push
 from component.wiring.queries import answer_queries, command_service, http_services
 from component.xmpp.commands.admin import operator_commands
@@ -113,7 +115,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         )
     )
     connection = settings.connection(config, parts.stream)
-    changes = SessionChanges(parts.journal)
+    changes = SessionChanges(parts.journal, parts.signals)
     other_archives = OtherAccounts(
         parts.writer, settings.policy(config), parts.sessions, parts.deliveries
     )
@@ -159,6 +161,18 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         has_oauth=config.ejabberd_api.oauth,
     )
     web = settings.web(config, parts.operators)
+    if config.chat.enabled:
+        services = with_chat(
+            services,
+            web,
+            settings.chat(config),
+            parts.audit,
+            sessions,
+            has_accounts=config.accounts.source == "store",
+        )
+        if services.chat is not None:
+            stack.push_async_callback(services.chat.close)
+    services = with_live(services, web, sessions)
     if config.gateway.enabled:
         services = with_gateway(services, web, sessions)
     for listener in settings.listeners(config):

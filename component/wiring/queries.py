@@ -159,6 +159,8 @@ def http_services(
         accounts=context.accounts,
         rosters=parts.rosters,
         hosts=parts.hosts,
+        rooms=parts.rooms,
+        room_info=parts.room_queries,
         sign_ins=context.sign_ins,
         push=push,
         sender=sender,
@@ -170,6 +172,7 @@ def http_services(
         followers=parts.followers,
         displayed=parts.displayed,
         journal=parts.journal,
+        signals=parts.signals,
         background=background,
         handlers=handlers,
     )

@@ -15,6 +15,7 @@ from component.core.accounts.throttle import Throttled
 from component.core.archiving.other_accounts import OtherAccounts
 from component.core.archiving.policy import Policy
 from component.core.archiving.preferences import HostRules
+from component.core.chat.settings import ChatSettings
 from component.core.doctor.facts import Needs
 from component.core.gateway.settings import GatewaySettings
 from component.core.hosts import Hosts
@@ -302,6 +303,11 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         gateway=GatewaySettings(**config.gateway.model_dump(exclude={"enabled"})),
         pages=PageSettings(**config.pages.model_dump()),
     )
+
+
+def chat(config: Config) -> ChatSettings:
+    """Return the settings of chat."""
+    return ChatSettings(**config.chat.model_dump(exclude={"enabled"}))
 
 
 def _listener(http: Http | PublicHttp) -> dict[str, Any]:

@@ -12,13 +12,15 @@ from typing import NoReturn
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
-from support.browser import Visitor, missing_parts, visitor
+from playwright.async_api import Browser, expect
+from support.browser import SECONDS, Visitor, missing_parts, visitor
 from support.converse import chromium
 from support.releases import Unavailable, unpacked, versions
 from support.sign_in_server import SigningIn, sign_in_server
 
 HERE = Path(__file__).parent
+
+expect.set_options(timeout=SECONDS * 1000)
 
 OPTION = "--screenshots"
 
@@ -45,7 +47,7 @@ def signing_in(
         release = unpacked(versions()[-1])
     except Unavailable as error:
         missing(error)
-    with sign_in_server(tmp_path_factory.mktemp("pages"), release) as running:
+    with sign_in_server(tmp_path_factory.mktemp("pages"), release, has_rooms=True) as running:
         yield running
 
 
@@ -74,4 +76,5 @@ async def visit(browser: Browser, signing_in: SigningIn) -> AsyncIterator[Visit]
             return visitors[-1]
 
         yield come
-    assert [problem for visitor in visitors for problem in visitor.unexpected] == []
+    unexpected = [problem for visitor in visitors for problem in visitor.unexpected]
+    assert not unexpected, "\n".join(unexpected)

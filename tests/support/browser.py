@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from shutil import which
 from typing import Any
 
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page
+from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, Response
 
 from support.converse import CHROMIUM
 from support.ejabberd import Account
 
 #: What npm installs, from package-lock.json.
-AXE = Path(__file__).parent / "axe_core" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = Path(__file__).parent / "page_checks" / "node_modules" / "axe-core" / "axe.min.js"
 
 #: However long a loaded machine may take.
 SECONDS = 30.0
@@ -46,6 +46,7 @@ class Visitor:
         self.problems: list[str] = []
         self._expected: list[re.Pattern[str]] = []
         page.on("console", self._note_line)
+        page.on("response", self._note_refusal)
         page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
 
     def expect_problem(self, pattern: str) -> None:
@@ -109,6 +110,14 @@ class Visitor:
             for violation in found
             for node in violation["nodes"]
         ]
+
+    async def _note_refusal(self, response: Response) -> None:
+        if response.status >= 400:
+            request = response.request
+            text = f"{request.method} {request.url} {request.post_data}"
+            with suppress(Error):
+                text += f": {await response.text()}"
+            self.problems.append(text)
 
     def _note_line(self, line: ConsoleMessage) -> None:
         if line.type in ("error", "warning"):

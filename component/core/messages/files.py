@@ -1,110 +1,67 @@
-"""The files that a message links to, and the namespaces of encrypted messages.
-
-XEP-0066 (Out of Band Data), XEP-0385 (Stateless Inline Media Sharing), XEP-0447 (Stateless File
-Sharing). Nothing here loads a file.
-"""
+"""Files in messages: Out of Band Data (XEP-0066) and Stateless File Sharing (XEP-0447)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from component.core.messages.payloads import PAYLOADS, Purpose, text_of
-from component.core.xml.document_parser import parse
-from component.core.xml.stream_parser import Element, Malformed
+from component.core.xml.stream_parser import Element
 
-_NS_OOB = "jabber:x:oob"
-_NS_REFERENCE = "urn:xmpp:reference:0"
-_NS_SIMS = "urn:xmpp:sims:1"
-_NS_SHARING = "urn:xmpp:sfs:0"
-_NS_URL_DATA = "http://jabber.org/protocol/url-data"
+NS_OOB = "jabber:x:oob"
+NS_SHARING = "urn:xmpp:sfs:0"
+NS_METADATA = "urn:xmpp:file:metadata:0"
+NS_URL_DATA = "http://jabber.org/protocol/url-data"
+NS_FALLBACK = "urn:xmpp:fallback:0"
 
-#: Namespaces of elements that describe a file.
-_NS_FILES = ("urn:xmpp:file:metadata:0", "urn:xmpp:jingle:apps:file-transfer:5")
-
-#: One of these is in the XML of each message that links to a file.
-LINK_NAMESPACES = (_NS_OOB, _NS_SIMS, _NS_SHARING)
-
-#: One of these is in the XML of each encrypted message.
-ENCRYPTION_NAMESPACES = tuple(
-    dict.fromkeys(payload.ns for payload in PAYLOADS if payload.purpose is Purpose.ENCRYPTED)
-)
-
-#: The depth of the deepest element that is read: message, reference, media-sharing, sources,
-#: reference.
-_KEEP_DEPTH = 5
-
-#: The maximum number of links of one message.
-LINKS_MAX = 20
+#: Bytes of the greatest file that a message may name.
+_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SharedFile:
-    """A link to a file, as its sender wrote it; None where the sender did not say."""
+class File:
+    """A file that a message shares."""
 
     url: str
     name: str | None = None
-    media_type: str | None = None
-    size: int | None = None  #: in bytes
-    description: str | None = None
+    type: str | None = None  #: media type
+    size: int | None = None  #: bytes
 
 
-def shared_files(xml: str) -> tuple[SharedFile, ...]:
-    """Return the files that a stored message links to, each URL once."""
-    try:
-        message = parse(xml.encode(), keep_depth=_KEEP_DEPTH)
-    except (Malformed, UnicodeEncodeError):
-        return ()
-    files: dict[str, SharedFile] = {}
-    # The first description of a URL has more than the link beside it for old clients.
-    for file in (*_described(message), *_out_of_band(message)):
-        if file.url and len(files) < LINKS_MAX:
-            files.setdefault(file.url, file)
-    return tuple(files.values())
+def file_of(message: Element, body: str | None) -> File | None:
+    """Return the file that a message shares, None if it shares none over HTTP.
+
+    A message of XEP-0066 shares a file if its body is the address: others name a page beside it.
+    """
+    sharing = message.child(NS_SHARING, "file-sharing")
+    if sharing is not None and (file := _shared(sharing)) is not None:
+        return file
+    data = message.child(NS_OOB, "x")
+    address = None if data is None else data.child(NS_OOB, "url")
+    url = "" if address is None else address.text.strip()
+    return File(url=url) if _is_web(url) and url == (body or "").strip() else None
 
 
-def _out_of_band(message: Element) -> Iterator[SharedFile]:
-    for child in message.elements:
-        if (child.ns, child.name) == (_NS_OOB, "x"):
-            url = text_of(child.child(_NS_OOB, "url")) or ""
-            description = text_of(child.child(_NS_OOB, "desc")) or None
-            yield SharedFile(url=url.strip(), description=description)
+def _shared(sharing: Element) -> File | None:
+    """Return the file of an element of XEP-0447."""
+    sources = sharing.child(NS_SHARING, "sources")
+    targets = [item.get("target") for item in sources.elements] if sources is not None else []
+    url = next(filter(_is_web, targets), None)
+    if url is None:
+        return None
+    metadata = sharing.child(NS_METADATA, "file")
+    size = _text(metadata, "size")
+    is_number = size is not None and size.isascii() and size.isdigit()
+    return File(
+        url=url,
+        name=_text(metadata, "name"),
+        type=_text(metadata, "media-type"),
+        size=int(size[:_DIGITS]) if size is not None and is_number else None,
+    )
 
 
-def _described(message: Element) -> Iterator[SharedFile]:
-    for child in message.elements:
-        if (child.ns, child.name) == (_NS_SHARING, "file-sharing"):
-            yield from _sources(child, _NS_SHARING)
-        elif (child.ns, child.name) == (_NS_REFERENCE, "reference"):
-            sharing = child.child(_NS_SIMS, "media-sharing")
-            if sharing is not None:
-                yield from _sources(sharing, _NS_SIMS)
+def _is_web(url: str) -> bool:
+    return url.strip().startswith(("https://", "http://"))
 
 
-def _sources(sharing: Element, ns: str) -> Iterator[SharedFile]:
-    """Yield a file once for each of its addresses."""
-    files = (sharing.child(ns_file, "file") for ns_file in _NS_FILES)
-    file = next((file for file in files if file is not None), None)
-    sources = sharing.child(ns, "sources")
-    for source in () if sources is None else sources.elements:
-        url = {
-            (_NS_URL_DATA, "url-data"): source.get("target"),
-            (_NS_REFERENCE, "reference"): source.get("uri"),
-        }.get((source.ns, source.name), "")
-        yield SharedFile(
-            url=url.strip(),
-            name=_field(file, "name"),
-            media_type=_field(file, "media-type"),
-            size=_size(_field(file, "size")),
-            description=_field(file, "desc"),
-        )
-
-
-def _field(file: Element | None, name: str) -> str | None:
-    return None if file is None else text_of(file.child(file.ns, name)) or None
-
-
-def _size(text: str | None) -> int | None:
-    # No file has a size of more digits.
-    is_size = text is not None and text.isascii() and text.isdigit() and len(text) <= 18
-    return int(text) if text is not None and is_size else None
+def _text(metadata: Element | None, name: str) -> str | None:
+    child = None if metadata is None else metadata.child(NS_METADATA, name)
+    return None if child is None else child.text.strip() or None

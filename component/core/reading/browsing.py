@@ -16,7 +16,7 @@ from component.core.access.principals import Principal
 from component.core.archiving.writer import Queue
 from component.core.errors import Forbidden, ItemNotFound, TakesTooLong
 from component.core.messages.authorship import may_annotate
-from component.core.messages.files import (
+from component.core.messages.links import (
     ENCRYPTION_NAMESPACES,
     LINK_NAMESPACES,
     SharedFile,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from component.core.messages.files import ENCRYPTION_NAMESPACES
+from component.core.messages.links import ENCRYPTION_NAMESPACES
 from component.core.messages.marks import Piece, excerpt, pieces
 from component.core.messages.references import ReferenceKind
 from component.core.messages.stored import Message

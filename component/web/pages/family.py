@@ -19,11 +19,17 @@ def _chat(prefix: str, settings: WebSettings, services: Services) -> web.Applica
             # Relative, so that the page works behind a proxy that serves it at another path.
             "api": f"{settings.prefix.strip('/')}/v1".lstrip("/"),
             "domain": services.hosts.default,
+            "sign-up": "yes" if _signs_up(services) else "no",
         }
         page = files.page("chat/index.html", values, modules=("shared", "chat"))
         headers = policy.headers(settings.pages.upload_origins)
         app.add_routes(page_routes(prefix, page, files, headers))
     return app
+
+
+def _signs_up(services: Services) -> bool:
+    """Return whether everybody may create an account."""
+    return services.chat is not None and services.chat.settings.sign_up
 
 
 #: Anybody may load the page. It reads and sends by the APIs for users, with their tokens.
@@ -33,5 +39,6 @@ CHAT_PAGE = Family(
     prefix="",
     authenticate=None,
     needs_sign_in=True,
+    needs_chat=True,
     make_app=_chat,
 )

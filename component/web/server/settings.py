@@ -8,9 +8,12 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
+from component.core.access.rooms import RoomInfo, Rooms
 from component.core.accounts.protocol import AccountSource
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
+from component.core.chat.service import Chat
+from component.core.chat.signals import Signals
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.doctor.server import Grants
@@ -129,10 +132,13 @@ class Services:
     accounts: AccountSource
     rosters: RosterService
     hosts: Hosts
+    rooms: Rooms  #: and who is in them
+    room_info: RoomInfo
     sign_ins: SignIns | None = None  #: None: users cannot sign in
     sender: Sender | None = None  #: None: users cannot send
     gateway: Gateway | None = None  #: None: there is no REST gateway
     push: PushSubscriptions | None = None  #: None: no events are pushed
+    chat: Chat | None = None  #: None: there is no chat
     opened: OpenedServers = NONE  #: other servers whose users may sign in
     ejabberd_api: EjabberdApiService | None = None  #: None: ejabberd's API is not served
     checked_passwords: CheckedPasswords | None = None  #: of the callers of ejabberd's API
@@ -140,6 +146,7 @@ class Services:
     session_actions: SessionActions | None = None  #: None: users have no sessions
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events
+    signals: Signals  #: chat states, for those who follow
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages
     background: Background = field(default_factory=Background)  #: the tasks that have to run
     handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module

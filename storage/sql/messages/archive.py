@@ -20,13 +20,20 @@ from storage.rows import (
     Page,
     References,
     RetractionOutcome,
+    RoomConversation,
     UnfinishedRetraction,
 )
 from storage.sql.database import Bound, Connection, Database, Job, Result, Row
 from storage.sql.events.journal import Journal
 from storage.sql.messages import examining, retractions
 from storage.sql.messages.append import Appender
-from storage.sql.messages.conversations import fetch, note_displayed
+from storage.sql.messages.conversations import (
+    fetch,
+    fetch_rooms,
+    note_displayed,
+    note_displayed_in_rooms,
+    read_rooms,
+)
 from storage.sql.messages.counts import (
     OWNER_COUNTS,
     Series,
@@ -336,11 +343,40 @@ class SqlArchive:
         last = archived_messages(self._ids, number, messages)
         return Conversations(
             conversations=tuple(
-                Conversation(peer=row[0], newest=id, messages=row[2], last=message, unread=row[3])
+                Conversation(
+                    peer=row[0],
+                    newest=id,
+                    messages=row[2],
+                    last=message,
+                    unread=row[3],
+                    displayed=self._ids.encode(number, [row[5]])[0] if row[5] else None,
+                )
                 for row, id, message in zip(conversations, newest, last, strict=True)
             ),
             complete=complete,
         )
+
+    async def room_conversations(
+        self, jid: str, rooms: Collection[str]
+    ) -> tuple[RoomConversation, ...]:
+        async def read(connection: Connection) -> tuple[list[Row], list[Row]]:
+            return await fetch_rooms(connection, jid, rooms)
+
+        rows, messages = await self._read(jid, read, in_snapshot=True)
+        last = {row[0]: archived_messages(self._ids, row[0], [row[1:]])[0] for row in messages}
+        return tuple(
+            RoomConversation(
+                room=room,
+                last=last.get(number),
+                unread=unread,
+                displayed=(stanza_id or self._ids.encode(number, [seen])[0]) if seen else None,
+            )
+            for number, room, seen, stanza_id, unread, _ in rows
+        )
+
+    async def read_rooms(self, room: str, jids: Collection[str]) -> None:
+        async with self._database.write() as connection:
+            await read_rooms(connection, room, jids)
 
     async def note_displayed(self, markers: Sequence[DisplayedMarker]) -> frozenset[str]:
         async with self._journalled() as connection:
@@ -350,6 +386,14 @@ class SqlArchive:
             }
             placed = [(numbers[marker.owner], marker) for marker in markers]
             changes = await note_displayed(connection, self._ids, placed)
+            rooms = [
+                (await self.owners.find(connection, marker.peer), marker)
+                for marker in markers
+                if marker.is_room
+            ]
+            seen = {change[:2] for change in changes}
+            in_rooms = await note_displayed_in_rooms(connection, self._ids, rooms)
+            changes += [change for change in in_rooms if change[:2] not in seen]
             for owner, peer, id in changes:
                 await self.journal.note_displayed(connection, owner, peer, id)
         return frozenset(owner for owner, _, _ in changes)

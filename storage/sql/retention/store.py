@@ -14,7 +14,7 @@ from storage.sql.messages.ids import Ids
 from storage.sql.messages.selection import find_sequences
 from storage.sql.retention import over_limit, scrub
 from storage.sql.retention.delete import DELTA_COLUMNS, blank, delete
-from storage.sql.tables import push
+from storage.sql.tables import identifiers, profiles, push, rooms
 
 _USAGE = """
 SELECT
@@ -80,6 +80,7 @@ _DELETE_BY_NUMBER = (
     "DELETE FROM counters WHERE owner = $1",
     "DELETE FROM conversations WHERE owner = $1",
     "DELETE FROM unfinished_retractions WHERE owner = $1",
+    "DELETE FROM read_marks WHERE room = $1",
     "DELETE FROM journal WHERE owner = $1",
     "DELETE FROM journals WHERE owner = $1",
     "DELETE FROM owners WHERE number = $1",
@@ -92,6 +93,9 @@ _DELETE_BY_JID = (
     "DELETE FROM occupants WHERE room = $1",
     "DELETE FROM occupants WHERE jid = $1",
     "DELETE FROM rooms WHERE jid = $1",
+    profiles.REMOVE,
+    identifiers.REMOVE,
+    *rooms.REMOVE,
     *push.DELETE_OF_ACCOUNT,
 )
 

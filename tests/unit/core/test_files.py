@@ -1,67 +1,70 @@
-"""The files that messages link to."""
+"""Files that messages share, as we send them and as other clients do."""
 
 from __future__ import annotations
 
+from xml.etree.ElementTree import tostring
+
 import pytest
 
-from component.core.messages.files import LINKS_MAX, SharedFile, shared_files
+from component.core.messages.files import File
+from component.core.messages.stored import payloads_of
+from component.core.sessions.outgoing import Outgoing, Text
+from component.sessions import stanzas
 
-URL = "https://files.example/a%20b.png"
-
-OOB = f"<x xmlns='jabber:x:oob'><url>{URL}</url><desc>A cat</desc></x>"
-
-SHARING = f"""<file-sharing xmlns='urn:xmpp:sfs:0' disposition='inline'>
-<file xmlns='urn:xmpp:file:metadata:0'><media-type>image/png</media-type><name>a b.png</name>
-<size>6144</size><desc>A cat</desc></file>
-<sources><url-data xmlns='http://jabber.org/protocol/url-data' target='{URL}'/></sources>
-</file-sharing>"""
-
-INLINE = f"""<reference xmlns='urn:xmpp:reference:0' type='data' begin='0' end='9'>
-<media-sharing xmlns='urn:xmpp:sims:1'>
-<file xmlns='urn:xmpp:jingle:apps:file-transfer:5'><media-type>image/png</media-type>
-<name>a b.png</name><size>6144</size><desc>A cat</desc></file>
-<sources><reference xmlns='urn:xmpp:reference:0' type='data' uri='{URL}'/></sources>
-</media-sharing></reference>"""
-
-WHOLE = SharedFile(url=URL, name="a b.png", media_type="image/png", size=6144, description="A cat")
+URL = "https://files.one.test/a/cat.png"
+SHARED = (
+    "<file-sharing xmlns='urn:xmpp:sfs:0'><file xmlns='urn:xmpp:file:metadata:0'>{}</file>"
+    "<sources><url-data xmlns='http://jabber.org/protocol/url-data' target='{}'/></sources>"
+    "</file-sharing>"
+)
+OOB = "<x xmlns='jabber:x:oob'><url>{}</url></x>"
 
 
-def message(*payloads: str) -> str:
-    return f"<message xmlns='jabber:client'><body>{URL}</body>{''.join(payloads)}</message>"
+def shared(payload: str, body: str = URL) -> File | None:
+    """Return the file of a message with a body and a payload."""
+    return payloads_of(
+        f"<message xmlns='jabber:client'><body>{body}</body>{payload}</message>"
+    ).file
 
 
 @pytest.mark.parametrize(
-    ("payloads", "files"),
-    [
-        ((OOB,), (SharedFile(url=URL, description="A cat"),)),
-        ((SHARING,), (WHOLE,)),
-        ((INLINE,), (WHOLE,)),
-        ((OOB, SHARING), (WHOLE,)),
-        ((INLINE, OOB, SHARING), (WHOLE,)),
-        ((), ()),
-        (("<x xmlns='jabber:x:oob'/>", "<file-sharing xmlns='urn:xmpp:sfs:0'/>"), ()),
-        (("<x xmlns='jabber:x:data'><url>u</url></x>",), ()),
-    ],
+    "file", [File(url=URL), File(url=URL, name="a & b.png", type="image/png", size=4711)]
 )
-def test_message_links_to_each_url_once_with_the_best_description(
-    payloads: tuple[str, ...], files: tuple[SharedFile, ...]
-) -> None:
-    assert shared_files(message(*payloads)) == files
+def test_file_is_read_as_it_was_sent(file: File) -> None:
+    message = Outgoing(id="m", to="bob@one.test", type="chat", payload=Text(file.url, file))
+
+    payloads = payloads_of(tostring(stanzas.message(message), "unicode"))
+
+    assert (payloads.file, payloads.body) == (file, URL)
 
 
-@pytest.mark.parametrize("size", ["-1", "1e9", "٣", "9" * 19, "", "x"])
-def test_size_that_is_no_number_is_unknown(size: str) -> None:
-    [file] = shared_files(message(SHARING.replace("6144", size)))
-
-    assert file.size is None
+def test_address_that_is_the_body_shares_a_file() -> None:
+    assert shared(OOB.format(URL)) == File(url=URL)
 
 
-def test_number_of_links_of_a_message_is_bounded() -> None:
-    links = [f"<x xmlns='jabber:x:oob'><url>https://x/{n}</url></x>" for n in range(100)]
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "",
+        OOB.format("https://elsewhere.example/"),
+        "<x xmlns='jabber:x:oob'/>",
+        SHARED.format("", "ftp://files.one.test/"),
+        SHARED.format("", "javascript:alert(1)"),
+        "<file-sharing xmlns='urn:xmpp:sfs:0'/>",
+    ],
+    ids=["none", "a page beside the text", "no address", "ftp", "javascript", "empty"],
+)
+def test_other_payloads_share_no_file(payload: str) -> None:
+    assert shared(payload) is None
 
-    assert len(shared_files(message(*links))) == LINKS_MAX
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "file:///etc/passwd", "cat.png"])
+def test_address_of_another_scheme_is_no_file(url: str) -> None:
+    assert shared(OOB.format(url), url) is None
 
 
-@pytest.mark.parametrize("xml", ["", "<message", "<message>\ud800</message>"])
-def test_blanked_or_malformed_message_has_no_files(xml: str) -> None:
-    assert shared_files(xml) == ()
+@pytest.mark.parametrize("size", ["-1", "many", "1e3", "\u0664"])
+def test_size_that_is_no_number_is_left_out(size: str) -> None:
+    file = shared(SHARED.format(f"<size>{size}</size><name>cat</name>", URL))
+
+    assert file == File(url=URL, name="cat")

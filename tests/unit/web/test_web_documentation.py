@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.chat import with_chat_for
 from support.ejabberd_api import with_ejabberd_api
 from support.sign_in import BOTH, with_sign_in
 
@@ -24,8 +25,16 @@ DOCS = Path(__file__).parents[3] / "docs"
 EJABBERD_API = "ejabberd-api.md"
 
 PAGES = (
-    *("http-api.md", "remote-data.md", "sign-in.md", "events.md", "sending.md", "push.md"),
-    "pages.md",
+    *(
+        "http-api.md",
+        "remote-data.md",
+        "sign-in.md",
+        "events.md",
+        "sending.md",
+        "push.md",
+        "chat.md",
+        "pages.md",
+    ),
     EJABBERD_API,
 )
 
@@ -39,7 +48,7 @@ def text(*excluded: str) -> str:
 @pytest.fixture
 def routes(services: Services) -> set[str]:
     """Return the routes of both listeners, without those of the operators' pages."""
-    signing_in = with_ejabberd_api(with_sign_in(services))
+    signing_in = with_ejabberd_api(with_chat_for(with_sign_in(services)))
     return {
         f"{route.method} {route.resource.canonical.rstrip('/') or '/'}"
         for listener in Listener

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
+from support.chat import with_chat_for
 from support.gateway import gateway_world
 from support.sign_in import BOTH, with_sign_in
 
@@ -17,10 +18,15 @@ from component.web.pages.files import STATIC, StaticFiles
 from component.web.server.settings import Listener, PageSettings, Services
 
 
+def signing_in(services: Services) -> Services:
+    """Return services of users who chat."""
+    return with_chat_for(with_sign_in(services))
+
+
 @pytest.fixture
 async def public(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
     """A client of the public listener."""
-    return await aiohttp_client(make_app(BOTH, with_sign_in(services), Listener.PUBLIC))
+    return await aiohttp_client(make_app(BOTH, signing_in(services), Listener.PUBLIC))
 
 
 @pytest.fixture
@@ -110,7 +116,7 @@ async def test_policy_allows_files_of_this_server_alone(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     pages = PageSettings(upload_origins=("https://upload.example",))
-    app = make_app(replace(BOTH, pages=pages), with_sign_in(services), Listener.PUBLIC)
+    app = make_app(replace(BOTH, pages=pages), signing_in(services), Listener.PUBLIC)
     answer = await (await aiohttp_client(app)).get("/")
     policy = dict(
         part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; ")
@@ -129,14 +135,15 @@ async def test_policy_allows_files_of_this_server_alone(
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-async def test_there_is_no_page_if_it_is_off_or_nobody_can_sign_in(
+async def test_there_is_no_page_if_it_is_off_or_nobody_can_chat(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     off = replace(BOTH, pages=PageSettings(enabled=False))
     for app in (
-        make_app(off, with_sign_in(services), Listener.PUBLIC),
+        make_app(off, signing_in(services), Listener.PUBLIC),
         make_app(BOTH, services, Listener.PUBLIC),
-        make_app(BOTH, with_sign_in(services), Listener.PRIVATE),
+        make_app(BOTH, with_sign_in(services), Listener.PUBLIC),
+        make_app(BOTH, signing_in(services), Listener.PRIVATE),
     ):
         assert (await (await aiohttp_client(app)).get("/")).status in (401, 404)
 
@@ -145,7 +152,9 @@ async def test_gateway_at_the_root_keeps_its_paths_beside_the_page(
     aiohttp_client: AiohttpClient, services: Services
 ) -> None:
     world = await gateway_world(services, public_status=True)
-    client = await aiohttp_client(make_app(world.web, world.services, Listener.PUBLIC))
+    client = await aiohttp_client(
+        make_app(world.web, with_chat_for(world.services), Listener.PUBLIC)
+    )
     page, status = await client.get("/"), await client.get("/server-status")
 
     assert (page.status, page.content_type) == (200, "text/html")

@@ -30,7 +30,7 @@ class Silence:
 async def affiliations(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
     """Return the affiliations stored after these presences and messages."""
     rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.rooms, Silence())
-    events = RoomEvents(rooms, Addresses())
+    events = RoomEvents(rooms, Addresses(), Hosts([HOST]))
     for text in stanzas:
         raw = text.encode()
         # The stream parser keeps this depth.

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from component.core.messages.files import SharedFile
+from component.core.messages.links import SharedFile
 from component.web import keys
 from component.web.auth import authenticate
 from component.web.operators.messages import shown

@@ -72,7 +72,7 @@ export function reconcile(parent, items, keyOf, render) {
       if (place === before) place = before.nextElementSibling;
       before.replaceWith(node);
     }
-    if (node === place) place = place.nextElementSibling;
+    if (place && node === place) place = place.nextElementSibling;
     else parent.insertBefore(node, place);
   });
   for (const node of old.values()) node.remove();
@@ -90,9 +90,9 @@ function nodes(children) {
 }
 
 /**
- * Return a button with a text or, if `label` differs from what is shown, with a symbol.
+ * Return a button.
  *
- * @param {string} shown
+ * @param {Child} shown
  * @param {(event: Event) => void} click
  * @param {Record<string, any>} [properties]
  * @returns {HTMLButtonElement}

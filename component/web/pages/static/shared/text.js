@@ -8,6 +8,9 @@ import { element } from "./dom.js";
 export const SHOWN = 2000;
 
 const LINK = /\b(?:https?:\/\/|xmpp:|mailto:)[^\s<>"'`{}|\\^\p{Cc}\p{Cf}]+/giu;
+/** A longer address is no link: a stranger could make a page search it for minutes. */
+const LINK_MAX = 2000;
+
 const PROTOCOLS = ["http:", "https:", "xmpp:", "mailto:"];
 
 /** What ends a sentence and not an address. */
@@ -25,6 +28,7 @@ export function parts(text, marks = null) {
   const found = [];
   let end = 0;
   for (const match of text.matchAll(LINK)) {
+    if (match[0].length > LINK_MAX) continue;
     const address = trimmed(match[0]);
     const link = safe(address);
     if (!link) continue;

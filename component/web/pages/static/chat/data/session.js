@@ -122,9 +122,7 @@ export class Session extends EventTarget {
         continue;
       }
       if (answer.ok) return answer;
-      const error = await refusal(answer);
-      if (error.status === 401) this.end();
-      throw error;
+      throw await refusal(answer);
     }
   }
 
