@@ -114,7 +114,9 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
         "tokens": {"key_file": "token-key.json"},
         "accounts": {"login_address": LOOPBACK, "login_port": ejabberd.ports.c2s},
         "public_http": {"enabled": True, "port": public_port},
+        "operators.demo": {"role": "admin", "secret": "file:operator-secret"},
     }
+    secret("operator-secret")
     muniment = stack.enter_context(
         Muniment(RUN, ejabberd, http_port=5281, secret=secret("http-secret"), options=options)
     )
@@ -318,6 +320,8 @@ def show_addresses(
     for account in accounts:
         print(f"            {account.jid}, password in {short(RUN / f'{account.user}-password')}")
     print(f"  chat      {page} in a browser, for each of these accounts")
+    print(f"  operators {muniment.url}/operators in a browser,", end=" ")
+    print(f"secret in {short(RUN / 'operator-secret')}")
     print(f"  HTTP      {command}")
     print(f"  archive   {short(RUN / 'muniment.db')}")
     for program in (ejabberd, muniment):
