@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from itertools import product
+from pathlib import Path
+from typing import Any
 
+import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, Locator, expect
 from support.archives import Talk, correct, in_room, react, retract, to_alice, to_bob
 from support.browser import SECONDS, THEMES, WIDTHS, Visitor, visitor
 from support.builders import message
+from support.ejabberd import ROOT
 from support.http_services import HOST, open_services
 from support.operators import AUDITOR, CHIEF, WITH_OPERATORS
 
@@ -28,6 +32,31 @@ FILE = "<x xmlns='jabber:x:oob'><url>https://files.example/cat.png</url><desc>A 
 OMEMO = "<encrypted xmlns='eu.siacs.conversations.axolotl'/>"
 
 HOSTILE = "&lt;script>alert(1)&lt;/script>&lt;img src=x onerror=alert(1)>\u202ednuora yaw gnorw"
+
+PLANS = (
+    to_bob("Hi Bob, do you still have the plans of the town hall?", "p1"),
+    to_alice("Somewhere in the muniment room, I should think.", "p2"),
+    to_bob("Nothing gets lost there.", "p3"),
+    to_bob("Nothing gets lost there. It is only never found.", "p4", correct("p3")),
+    to_alice(None, "p5", react("p3", "+1")),
+    to_alice("Look: https://files.example/plans-1894.png", "p6"),
+    to_bob("These plans are of the old hall.", "p7"),
+    to_alice("I have looked in the wrong place again.", "p8"),
+    to_alice(None, "p9", retract("p8")),
+)
+
+PICTURES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    (
+        "operators-search.png",
+        "search?search=plans",
+        {"viewport": {"width": 1100, "height": 900}, "color_scheme": "light"},
+    ),
+    (
+        "operators-day-phone.png",
+        f"days/{DAY}?with={BOB}",
+        {"viewport": {"width": 390, "height": 800}, "color_scheme": "dark"},
+    ),
+)
 
 expect.set_options(timeout=SECONDS * 1000)
 
@@ -299,3 +328,22 @@ async def test_sign_in_has_no_violation_of_accessibility(browser: Browser, url: 
         await sees(someone, "No operator has this secret")
         assert await someone.violations() == []
         assert someone.unexpected == []
+
+
+async def test_pictures_show_a_search_on_a_desk_and_a_day_on_a_phone(
+    browser: Browser, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder = ROOT / "docs/pictures" if request.config.getoption("--screenshots") else tmp_path
+    folder.mkdir(exist_ok=True)
+    async with open_services() as services:
+        await Talk(services.writer).take(*PLANS)
+        async with TestServer(make_app(WITH_OPERATORS, services)) as server:
+            address = str(server.make_url("")).rstrip("/")
+            for name, path, options in PICTURES:
+                async with visitor(browser, address, locale="en-GB", **options) as someone:
+                    await someone.open(f"{ARCHIVE}/{path}")
+                    await someone.by_label("Secret of an operator").fill(str(CHIEF.secret))
+                    await press(someone, "Sign in")
+                    await sees(someone, "muniment room")
+                    await someone.page.screenshot(path=folder / name)
+                assert (folder / name).stat().st_size > 10_000

@@ -5,12 +5,16 @@ const format = new Intl.DateTimeFormat(undefined, {
   timeStyle: "medium",
 });
 
-/** Write each <time> with a time of day in the zone of the browser. */
-export function showLocalTimes(root) {
-  for (const element of root.querySelectorAll("time[datetime]")) {
+/**
+ * Write each <time> with a time of day in the zone of the browser.
+ *
+ * @param {Document} page
+ */
+export function showLocalTimes(page) {
+  for (const element of page.querySelectorAll("time")) {
     const moment = new Date(element.dateTime);
     if (Number.isNaN(moment.getTime())) continue;
-    element.title = element.textContent;
+    element.title = element.textContent ?? "";
     element.textContent = format.format(moment);
   }
 }
