@@ -114,6 +114,8 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
         "tokens": {"key_file": "token-key.json"},
         "accounts": {"login_address": LOOPBACK, "login_port": ejabberd.ports.c2s},
         "public_http": {"enabled": True, "port": public_port},
+        # Rooms of the chat page.
+        "archive": {"room_services": [f"conference.{HOSTS[0]}"]},
     }
     muniment = stack.enter_context(
         Muniment(RUN, ejabberd, http_port=5281, secret=secret("http-secret"), options=options)

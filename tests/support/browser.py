@@ -79,7 +79,7 @@ class Visitor:
     async def chat(self, jid: str) -> None:
         """Open a conversation by its address, and return when its messages are there."""
         await self.page.evaluate("to => { location.hash = to; }", f"#/chat/{jid}")
-        await self.page.locator(f"main[data-jid='{jid}'][data-state='ready']").wait_for()
+        await self.page.locator(f"#conversation[data-jid='{jid}'][data-state='ready']").wait_for()
 
     async def say(self, text: str) -> None:
         """Write a message, and send it by Enter."""
