@@ -114,7 +114,7 @@ class Visitor:
     async def _note_refusal(self, response: Response) -> None:
         if response.status >= 400:
             request = response.request
-            text = f"{request.method} {request.url} {request.post_data}"
+            text = f"{response.status}: {request.method} {request.url} {request.post_data}"
             with suppress(Error):
                 text += f": {await response.text()}"
             self.problems.append(text)

@@ -40,6 +40,10 @@ export class Session extends EventTarget {
     this._expires = 0;
     /** @type {Promise<void> | null} */
     this._refreshing = null;
+    // Another tab has signed out.
+    addEventListener("storage", (event) => {
+      if (event.key === KEY && !event.newValue && this.jid && !load()) this.end();
+    });
   }
 
   /**
@@ -79,6 +83,7 @@ export class Session extends EventTarget {
 
   /** Forget the tokens. */
   end() {
+    this.jid = "";
     this._access = "";
     sessionStorage.removeItem(KEY);
     localStorage.removeItem(KEY);
