@@ -63,7 +63,10 @@ def _of_journal(user: User, item: ReadableEvent) -> dict[str, Any]:
     stored = events_json.event(item, xml=False)
     fields = {key: stored[key] for key in _SHARED}
     fields["message"] = item.message and message_json(user, item.message)
-    fields["target"] = item.target and message_json(user, item.target)
+    if item.target is not None:
+        fields["target"] = message_json(user, item.target)
+        # A message of a room has the id that the room gave it.
+        fields["about"] = item.target.message.stored.id
     return fields
 
 
