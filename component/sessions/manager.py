@@ -180,6 +180,10 @@ class SessionManager:
         with self.session(owner).delivery(message) as delivery:
             yield delivery
 
+    def use(self, owner: str) -> None:
+        """Open the session of a user, or keep it open."""
+        self.session(owner)
+
     def presence(self, owner: str) -> OwnPresence | None:
         """Return the presence that a user has set, None: available, and nothing else."""
         machine = self.machine(owner)

@@ -48,6 +48,7 @@ from component.xmpp.connection.stream import Stream
 from component.xmpp.copies.chat_states import ChatStateCopies
 from component.xmpp.copies.contact_presences import ContactPresences
 from component.xmpp.copies.displayed import DisplayedCopies, DisplayedQueries
+from component.xmpp.copies.photos import PhotoCopies
 from component.xmpp.copies.presences import Presences
 from component.xmpp.copies.recipients import RecipientQueries
 from component.xmpp.copies.rooms import RoomEvents, RoomQueries
@@ -310,12 +311,18 @@ def _listen(config: Config, parts: Parts) -> None:
     roster_pushes = RosterPushes(parts.roster_cache.changed, addresses, parts.journal)
     contact_presences = ContactPresences(parts.journal, addresses)
     chat_state_copies = ChatStateCopies(parts.signals, parts.hosts)
+    photos = PhotoCopies(parts.signals, addresses)
     service_log = ServiceLog(
         ingest,
         addresses,
         parts.hosts,
         on_iq=(roster_pushes.take, displayed.take_iq, room_events.take_iq),
-        on_presence=(presences.take, room_events.take_presence, contact_presences.take),
+        on_presence=(
+            presences.take,
+            room_events.take_presence,
+            contact_presences.take,
+            photos.take,
+        ),
         on_message=(
             room_events.take_message,
             displayed.take_message,

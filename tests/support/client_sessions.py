@@ -35,6 +35,7 @@ class EchoServer:
     condition: str = ""  #: with which messages are refused
     is_silent: bool = False  #: whether messages are neither taken nor refused
     archives: bool = True
+    used: list[str] = field(default_factory=list)  #: users who were kept on line
     entered: set[str] = field(default_factory=set)  #: rooms
 
     @contextmanager
@@ -68,6 +69,9 @@ class EchoServer:
     def messages(self) -> list[Outgoing]:
         """The messages among what was sent."""
         return [request for _, request in self.sent if isinstance(request, Outgoing)]
+
+    def use(self, owner: str) -> None:
+        self.used.append(owner)
 
     def presence(self, owner: str) -> OwnPresence | None:
         return None

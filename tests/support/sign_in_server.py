@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +63,14 @@ def sign_in_server(
     accepts_tokens: bool = True,
     gateway: dict[str, Any] | None = None,
     has_rooms: bool = False,
+    more_changes: Mapping[str, str] | None = None,
+    more_options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[SigningIn]:
     """Run both in a folder; ejabberd accepts access tokens unless `accepts_tokens` is False.
 
     `gateway` has the options of the REST gateway, if there is to be one. With `has_rooms` rooms
-    have archives of their own.
+    have archives of their own. `more_changes` are further replacements in the example of
+    ejabberd.yml, `more_options` sections of Muniment.
     """
     key, http, public = folder / "muniment/key.json", free_port(), free_port()
     (folder / "muniment").mkdir(parents=True)
@@ -76,9 +79,10 @@ def sign_in_server(
         "auth_method: internal": lines + PERMISSIONS,
         "/ws: ejabberd_http_ws": "/ws: ejabberd_http_ws\n      /api: mod_http_api",
         "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
+        **(more_changes or {}),
     }
     with Ejabberd(folder / "ejabberd", release, changes=changes) as ejabberd:
-        options = {
+        options: dict[str, Any] = {
             "tokens": {"key_file": "key.json"},
             "accounts": {"api_url": f"http://{LOOPBACK}:{ejabberd.ports.http}/api"},
             "public_http": {
@@ -91,6 +95,7 @@ def sign_in_server(
         }
         if has_rooms:
             options["archive"] = {"room_services": [f"conference.{ejabberd.hosts[0]}"]}
+        options |= more_options or {}
         if gateway is not None:
             options["gateway"] = {"enabled": True, **gateway}
         with Muniment(folder / "muniment", ejabberd, http_port=http, options=options) as muniment:

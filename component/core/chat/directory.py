@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from cachetools import TTLCache
 
@@ -89,6 +90,15 @@ class Directory:
             jid: (profiles[jid].name if jid in profiles else "") or local(jid) or jid
             for jid in jids
         }
+
+    async def rename(self, jid: str, name: str) -> None:
+        """Note the name that a user has in the profile, "": none. Raises Overloaded."""
+        with translated():
+            profiles = await self._profiles.get((jid,))
+            profile = replace(
+                profiles.get(jid, Profile(jid=jid)), name=name, folded_name=fold(name)
+            )
+            await self._profiles.put(profile)
 
     async def search(self, user: str, text: str) -> tuple[Profile, ...]:
         """Return users of the domain of a user whose address or name has a text, by JID.

@@ -49,6 +49,10 @@ class MemberRooms(Protocol):
         """
         ...
 
+    async def is_member(self, user: str, room: str) -> bool:
+        """Return whether a user counts as a member of a room. Raises Overloaded."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveEvent:
@@ -189,8 +193,7 @@ class LiveReader:
         """Return whether the author of a chat state in a room of ours is a member of it."""
         if typing.conversation not in rooms or not typing.author:
             return True
-        of_author = await self._rooms.member_rooms(typing.author)
-        return any(room.jid == typing.conversation for room in of_author)
+        return await self._rooms.is_member(typing.author, typing.conversation)
 
     async def _read_rooms(self, following: _Following) -> list[LiveEvent]:
         """Read the rooms of a user; return an event if they differ from those of the place."""

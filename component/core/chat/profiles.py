@@ -46,7 +46,7 @@ TAKEN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class UserProfile:
     """A user, as other users see it."""
 
     jid: str
@@ -61,20 +61,20 @@ class Profiles:
     def __init__(
         self,
         sessions: ClientSessions,
-        queries: UserQueries | None = None,
+        queries: UserQueries,
         *,
         clock: Callable[[], float] = time.monotonic,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         """`clock` returns seconds; the cache takes up to `cache_bytes`."""
         self._sessions = sessions
-        self._queries = queries or UserQueries(sessions)
+        self._queries = queries
         self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
-        self._cache: TTLCache[str, Profile] = TTLCache(
+        self._cache: TTLCache[str, UserProfile] = TTLCache(
             cache_bytes, FRESH_SECONDS, timer=clock, getsizeof=_size
         )
 
-    def known(self, jid: str) -> Profile | None:
+    def known(self, jid: str) -> UserProfile | None:
         """Return the profile of a user if it is in memory."""
         return self._cache.get(jid)
 
@@ -84,7 +84,7 @@ class Profiles:
         if profile is not None and profile.photo_hash != photo_hash:
             del self._cache[jid]
 
-    async def of(self, viewer: User, jid: str) -> Profile:
+    async def of(self, viewer: User, jid: str) -> UserProfile:
         """Return the profile of a user, a bare JID, as a viewer may see it.
 
         An account that does not exist has a profile without an avatar, whose name is the local
@@ -160,7 +160,7 @@ class Profiles:
             raise
         return VCard.of(element, raw)
 
-    async def _read(self, viewer: User, jid: str) -> Profile:
+    async def _read(self, viewer: User, jid: str) -> UserProfile:
         try:
             card = await self._card(viewer, jid)
             image = card.photo or await self._published(viewer, jid)
@@ -177,7 +177,7 @@ class Profiles:
             except Refused as refused:
                 log.debug("the avatar of %s is not shown: %s", jid, refused.message)
         photo_hash = "" if image is None else hash_of(image)
-        return Profile(jid, card.name[:NAME_MAX] or local(jid), avatar, photo_hash)
+        return UserProfile(jid, card.name[:NAME_MAX] or local(jid), avatar, photo_hash)
 
     async def _published(self, viewer: User, jid: str) -> bytes | None:
         """Return the image in PEP, None if there is none or the viewer may not see it."""
@@ -200,10 +200,10 @@ class Profiles:
         async with self._decoding:
             return await asyncio.to_thread(encoded, image)
 
-    def _keep(self, profile: Profile) -> None:
+    def _keep(self, profile: UserProfile) -> None:
         if _size(profile) <= self._cache.maxsize:
             self._cache[profile.jid] = profile
 
 
-def _size(profile: Profile) -> int:
+def _size(profile: UserProfile) -> int:
     return _PROFILE_BYTES + (0 if profile.avatar is None else len(profile.avatar.data))

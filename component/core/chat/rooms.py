@@ -107,6 +107,10 @@ class ChatRooms:
             if self._hosts.is_room(row.room)
         ]
 
+    async def is_member(self, user: str, room: str) -> bool:
+        """Return whether a user counts as a member of a room, as far as the store knows."""
+        return any(row.room == room for row in await self._memberships.known(user))
+
     async def get(self, user: User, room: str) -> RoomMembers:
         """Return a room and its members."""
         members = await self._memberships.of(user, room)

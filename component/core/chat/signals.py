@@ -73,6 +73,7 @@ class Signals:
         """`clock` returns seconds."""
         self._clock = clock
         self._followers: defaultdict[str, set[SignalFollower]] = defaultdict(set)
+        self._on_photo: list[Callable[[str, str], None]] = []
         self._by_room: defaultdict[str, set[SignalFollower]] = defaultdict(set)
 
     @contextmanager
@@ -93,6 +94,15 @@ class Signals:
         for room in frozenset(rooms) - follower.rooms:
             self._by_room[room].add(follower)
         follower.rooms = frozenset(rooms)
+
+    def listen_photos(self, on_photo: Callable[[str, str], None]) -> None:
+        """Call a function with each user who shows an image, and its SHA-1, "": none."""
+        self._on_photo.append(on_photo)
+
+    def note_photo(self, user: str, photo_hash: str) -> None:
+        """Note which image a user, a bare JID, shows in a presence (XEP-0153)."""
+        for on_photo in self._on_photo:
+            on_photo(user, photo_hash)
 
     def note_rooms(self, users: Collection[str]) -> None:
         """Note that the rooms of these users, or the names of these rooms, have changed."""

@@ -12,7 +12,7 @@ from cachetools import TTLCache
 from component.core.access.principals import User
 from component.core.accounts.throttle import TokenBucket
 from component.core.errors import Overloaded, RateLimited
-from component.core.sessions.delivery import ClientSessions
+from component.core.sessions.delivery import ClientSessions, Undelivered
 from component.core.sessions.outgoing import ChatState, Outgoing
 from component.core.xml.jids import bare
 from component.core.xml.stanza import GROUPCHAT
@@ -24,6 +24,9 @@ REFILL_SECONDS = 1.0
 #: Seconds within which a repeated state is not sent again, and the states that are remembered.
 REPEAT_SECONDS = 3.0
 SENT_MAX = 10_000
+
+#: Conditions of the errors for a user who is not there.
+_ABSENT = frozenset({"service-unavailable", "recipient-unavailable", "item-not-found"})
 
 #: Seconds that the server has to take a chat state.
 TAKEN_SECONDS = 5.0
@@ -51,7 +54,8 @@ class TypingSender:
     async def send(self, user: User, to: str, state: ChatState, *, is_room: bool) -> None:
         """Send a chat state to a user or a room, a bare JID; a repeated one is not sent again.
 
-        Raises RateLimited, Undelivered if it is refused, NotAuthorized, Overloaded.
+        The recipient may be absent. Raises RateLimited, Undelivered if it is refused,
+        NotAuthorized, Overloaded.
         """
         key = user.jid, bare(to)
         if self._sent.get(key) is state:
@@ -70,3 +74,7 @@ class TypingSender:
                     await delivery.wait_taken()
             except TimeoutError as error:
                 raise Overloaded("There was no answer in time: try again.") from error
+            except Undelivered as refused:
+                # No client of the recipient is connected; followers get the state from the copy.
+                if is_room or refused.condition not in _ABSENT:
+                    raise

@@ -1,4 +1,4 @@
-"""XEP-0363: HTTP File Upload, version 1.2.0. Slots of the server's upload service, for users."""
+"""Slots of the server's upload service, for users (XEP-0363)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cachetools import TTLCache
 from component.core.access.principals import User
 from component.core.ejabberd_options import NS_DISCO_INFO
 from component.core.errors import NotImplementedHere, Overloaded, TooLarge
-from component.core.sessions.delivery import ClientSessions, Undelivered
+from component.core.sessions.delivery import Undelivered
 from component.core.sessions.queries import UserQueries
 from component.core.xml.jids import domain
 from component.core.xml.stream_parser import Element
@@ -53,14 +53,10 @@ class Uploads:
     """Finds upload services, and asks them for slots."""
 
     def __init__(
-        self,
-        sessions: ClientSessions,
-        queries: UserQueries | None = None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
+        self, queries: UserQueries, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`clock` returns seconds."""
-        self._queries = queries or UserQueries(sessions)
+        self._queries = queries
         #: by domain; None: it has none
         self._services: TTLCache[str, UploadService | None] = TTLCache(
             DOMAINS_MAX, FRESH_SECONDS, timer=clock

@@ -1,6 +1,6 @@
-"""XEP-0054: vcard-temp, version 1.3. The name and the photo in a vCard, and its other fields kept.
+"""vCards (XEP-0054): the name and the photo, and all other fields kept.
 
-Also the payloads of XEP-0084: User Avatar, version 1.1.4.
+Also the payloads of user avatars (XEP-0084).
 """
 
 from __future__ import annotations

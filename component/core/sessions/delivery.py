@@ -86,6 +86,10 @@ class ClientSessions(Protocol):
         """
         ...
 
+    def use(self, owner: str) -> None:
+        """Open the session of a user, or keep it open. Raises NotAuthorized, Overloaded."""
+        ...
+
     def presence(self, owner: str) -> OwnPresence | None:
         """Return the presence that a user has set, None: available, and nothing else."""
         ...

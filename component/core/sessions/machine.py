@@ -11,6 +11,7 @@ from functools import singledispatchmethod
 from component.core.sessions import commands, events
 from component.core.sessions.commands import Command, Fail, Notify, RefusalOf
 from component.core.sessions.outgoing import (
+    ChatState,
     Outgoing,
     OwnPresence,
     Query,
@@ -240,7 +241,7 @@ class SessionMachine:
         self._settled.pop(event.id, None)
         if is_awaited:
             yield Fail(event.id, event.condition, event.text, event.sender)
-        else:
+        elif not isinstance(message.payload, ChatState):
             yield Notify(RefusalOf(event.id, bare(message.to), True, event.condition, event.text))
 
     def _refused_late(self, event: events.Bounced) -> Iterator[Command]:
@@ -266,7 +267,8 @@ class SessionMachine:
     def _(self, event: events.Settled) -> Iterator[Command]:
         self._queued.pop(event.id, None)
         message = self._sent.get(event.id)
-        if isinstance(message, Outgoing):
+        # Nobody needs to know that a chat state came too late.
+        if isinstance(message, Outgoing) and not isinstance(message.payload, ChatState):
             _remember(self._settled, event.id, bare(message.to))
         if event.id in self._answered:
             self._forget(event.id)

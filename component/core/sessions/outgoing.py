@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from component.core.messages.files import File
 from component.core.xml.jids import bare, local
 from component.core.xml.stanza import GROUPCHAT
 
@@ -28,6 +29,7 @@ class Text:
     """A text."""
 
     body: str
+    file: File | None = None  #: whose address is the body
 
 
 @dataclass(frozen=True, slots=True)

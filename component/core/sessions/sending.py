@@ -252,7 +252,8 @@ def _is_same(archived: Message, message: Outgoing) -> bool:
     if (reference and reference.kind) != (expected and expected[0]):
         return False
     if isinstance(payload, Text | Correction):
-        return payloads.body == payload.body
+        is_same_file = not isinstance(payload, Text) or payloads.file == payload.file
+        return payloads.body == payload.body and is_same_file
     if isinstance(payload, Reactions):
         return reference is not None and reference.reactions == payload.reactions
     return True

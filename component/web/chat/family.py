@@ -6,12 +6,21 @@ from aiohttp import web
 
 from component.web import keys
 from component.web.auth.bearer import authenticate_user
-from component.web.chat import conversations, rooms, users
+from component.web.chat import (
+    conversations,
+    live,
+    profiles,
+    rooms,
+    socket,
+    typing,
+    uploads,
+    users,
+)
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings
 
 #: The modules with routes.
-MODULES = (users, rooms, conversations)
+MODULES = (users, profiles, rooms, conversations, typing, uploads, live, socket)
 
 
 def _make_app(prefix: str, _: WebSettings, services: Services) -> web.Application:
@@ -19,6 +28,7 @@ def _make_app(prefix: str, _: WebSettings, services: Services) -> web.Applicatio
     for module in MODULES:
         app.add_routes(module.routes(prefix))
     app[keys.jids] = services.jids
+    app[keys.hosts] = services.hosts
     if services.chat is not None:
         app[keys.chat] = services.chat
     return app
@@ -32,5 +42,7 @@ CHAT = Family(
     authenticate=authenticate_user,
     needs_sign_in=True,
     needs_chat=True,
+    streaming_handlers=frozenset({live.events, live.follow, socket.follow}),
+    ticket_handlers=frozenset({live.follow, socket.follow}),
     make_app=_make_app,
 )

@@ -1,4 +1,4 @@
-"""XEP-0085: Chat State Notifications, version 2.1. Chat states in copies, for those who follow.
+"""Chat states (XEP-0085) in copies, for those who follow.
 
 A user who only follows over HTTP has no client to which the server would deliver them. So the copy
 of the sender counts, also where the recipient blocks the sender.

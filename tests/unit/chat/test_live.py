@@ -32,6 +32,9 @@ class Members:
     async def member_rooms(self, user: str) -> list[MemberRoom]:
         return self.rooms.get(user, [])
 
+    async def is_member(self, user: str, room: str) -> bool:
+        return any(item.jid == room for item in self.rooms.get(user, []))
+
     def set(self, user: str, *jids: str) -> None:
         self.rooms[user] = [MemberRoom(jid=jid, name="", affiliation="member") for jid in jids]
 

@@ -17,6 +17,7 @@ from component.core.chat.profiles import Profiles
 from component.core.chat.vcards import NS_DATA, NS_METADATA, VCard, avatar_id_of
 from component.core.errors import BadRequest
 from component.core.sessions.delivery import Undelivered
+from component.core.sessions.queries import UserQueries
 from component.core.xml.document_parser import parse
 
 ALICE, BOB = User("alice@one.test"), "bob@one.test"
@@ -50,7 +51,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def of(server: AccountServer, clock: Clock) -> Profiles:
-    return Profiles(server, clock=clock)
+    return Profiles(server, UserQueries(server), clock=clock)
 
 
 async def test_name_and_avatar_come_from_the_vcard(of: Profiles, server: AccountServer) -> None:
@@ -142,7 +143,7 @@ async def test_presence_with_another_photo_ends_the_kept_profile(
 
 
 async def test_kept_profiles_are_bounded(server: AccountServer) -> None:
-    of = Profiles(server, cache_bytes=1200)
+    of = Profiles(server, UserQueries(server), cache_bytes=1200)
     for number in range(10):
         await of.of(ALICE, f"{number}@one.test")
 

@@ -253,3 +253,12 @@ async def test_refused_state_raises_the_condition(server: EchoServer) -> None:
     with pytest.raises(Undelivered) as refused:
         await TypingSender(server).send(User(ALICE), ROOM, COMPOSING, is_room=True)
     assert refused.value.condition == "forbidden"
+
+
+async def test_state_for_a_user_who_is_not_there_is_no_error(server: EchoServer) -> None:
+    server.condition = "service-unavailable"
+
+    await TypingSender(server).send(User(ALICE), BOB, COMPOSING, is_room=False)
+
+    with pytest.raises(Undelivered):
+        await TypingSender(server).send(User(ALICE), ROOM, COMPOSING, is_room=True)

@@ -11,6 +11,7 @@ from component.core.chat import uploads
 from component.core.chat.uploads import Slot, Uploads
 from component.core.errors import NotImplementedHere, TooLarge
 from component.core.sessions.delivery import Undelivered
+from component.core.sessions.queries import UserQueries
 
 ALICE = User("alice@one.test")
 SERVICE = "upload.one.test"
@@ -26,7 +27,7 @@ async def slot(of: Uploads, size: int = 10, name: str = "a.png") -> Slot:
 
 
 async def test_slot_has_addresses_and_the_headers_that_are_allowed(server: AccountServer) -> None:
-    got = await slot(Uploads(server), name="a 'b' & <c>.png")
+    got = await slot(Uploads(UserQueries(server)), name="a 'b' & <c>.png")
 
     assert got == Slot(
         "https://upload.one.test/slot/1",
@@ -39,12 +40,12 @@ async def test_slot_has_addresses_and_the_headers_that_are_allowed(server: Accou
 
 
 async def test_headers_are_not_shown_by_repr(server: AccountServer) -> None:
-    assert "Basic" not in repr(await slot(Uploads(server)))
+    assert "Basic" not in repr(await slot(Uploads(UserQueries(server))))
 
 
 async def test_service_is_looked_for_once_in_some_minutes(server: AccountServer) -> None:
     clock = Clock()
-    of = Uploads(server, clock=clock)
+    of = Uploads(UserQueries(server), clock=clock)
     for _ in range(3):
         await slot(of)
     found = len([query for query in server.queries if "disco#items" in query.payload])
@@ -59,17 +60,17 @@ async def test_server_without_a_service_takes_no_files(server: AccountServer) ->
     server.upload_max = None
 
     with pytest.raises(NotImplementedHere, match="XEP-0363"):
-        await slot(Uploads(server))
+        await slot(Uploads(UserQueries(server)))
     assert server.slots == []
 
 
 async def test_file_beyond_the_limit_of_the_service_is_refused(server: AccountServer) -> None:
     with pytest.raises(TooLarge, match="1000000 bytes"):
-        await slot(Uploads(server), size=1_000_001)
+        await slot(Uploads(UserQueries(server)), size=1_000_001)
 
 
 async def test_refusal_of_the_service_has_its_condition(server: AccountServer) -> None:
-    of = Uploads(server)
+    of = Uploads(UserQueries(server))
     await slot(of)
     server.conditions[SERVICE] = "forbidden"
 
@@ -81,7 +82,7 @@ async def test_refusal_of_the_service_has_its_condition(server: AccountServer) -
 async def test_session_that_cannot_log_in_does_not_count_as_no_service(
     server: AccountServer,
 ) -> None:
-    of = Uploads(server)
+    of = Uploads(UserQueries(server))
     server.condition = "not-authorized"
     with pytest.raises(Undelivered):
         await slot(of)

@@ -503,3 +503,14 @@ def test_chat_state_that_a_room_reflects_to_its_sender_is_ignored(run: Run) -> N
     )
 
     assert run.handle(state) == []
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_late_refusal_of_a_chat_state_is_ignored(run: Run, is_answered: bool) -> None:
+    state = Outgoing(id="s", to=BOB, type="chat", payload=ChatState.COMPOSING)
+    run.online().handle(events.Send(state))
+    if is_answered:
+        run.handle(events.Answered("s"))
+    run.handle(events.Settled("s"))
+
+    assert run.handle(events.Bounced("s", BOB, "service-unavailable")) == []
