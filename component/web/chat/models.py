@@ -65,6 +65,14 @@ class UsersParameters(Parameters):
     search: Annotated[str, Field(max_length=SEARCH_MAX)]
 
 
+class SignUpFields(Parameters):
+    """POST {prefix}/v1/chat/sign-up."""
+
+    jid: Address
+    password: Annotated[str, Field(strict=True, repr=False)]
+    name: Annotated[str, Field(strict=True, max_length=NAME_MAX), AfterValidator(_line)] = ""
+
+
 class RoomFields(Parameters):
     """POST {prefix}/v1/chat/rooms."""
 

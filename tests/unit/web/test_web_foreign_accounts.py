@@ -40,7 +40,7 @@ from storage.rows import Direction, NewMessage, Occupant, RoomChanges
 PUBLIC = [family for family in FAMILIES if family.listener is Listener.PUBLIC]
 
 #: Families that everybody may call. All others need credentials of a user.
-OPEN = {"liveness", "sign-in", "gateway start"}
+OPEN = {"liveness", "sign-in", "chat sign-up", "gateway start"}
 
 #: Families whose calls name accounts in arguments, and not in the path.
 BY_ARGUMENTS = (EJABBERD_API, VERSIONED_EJABBERD_API)
