@@ -134,11 +134,11 @@ export class Session extends EventTarget {
   /**
    * Create an account, where everybody may, and sign in. Throws ApiError.
    *
-   * @param {string} path
-   * @param {object} fields
+   * @param {{jid: string, password: string, name: string}} fields
+   * @param {boolean} stays
    */
-  async open(path, fields) {
-    return this._post(path, fields);
+  async signUp(fields, stays) {
+    this._take(await this._post("chat/sign-up", fields), stays);
   }
 
   /**
