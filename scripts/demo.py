@@ -115,6 +115,8 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
         "accounts": {"login_address": LOOPBACK, "login_port": ejabberd.ports.c2s},
         "public_http": {"enabled": True, "port": public_port},
         "operators.demo": {"role": "admin", "secret": "file:operator-secret"},
+        # Rooms of the chat page.
+        "archive": {"room_services": [f"conference.{HOSTS[0]}"]},
     }
     secret("operator-secret")
     muniment = stack.enter_context(

@@ -75,10 +75,7 @@ def message(outgoing: Outgoing) -> Element:
         return stanza
     SubElement(stanza, f"{_STANZA_ID}origin-id", {"id": outgoing.id})
     if isinstance(payload, Text | Correction):
-        _write(stanza, payload)
-        if outgoing.room is None:
-            SubElement(stanza, f"{_RECEIPTS}request")
-        SubElement(stanza, f"{_MARKERS}markable")
+        _say(stanza, payload, asks_receipt=outgoing.room is None)
         return stanza
     if isinstance(payload, Reactions):
         reactions = SubElement(stanza, f"{_REACTIONS}reactions", {"id": payload.id})
@@ -92,12 +89,21 @@ def message(outgoing: Outgoing) -> Element:
     return stanza
 
 
-def _write(stanza: Element, payload: Text | Correction) -> None:
-    SubElement(stanza, f"{CLIENT}body").text = payload.body
-    if isinstance(payload, Correction):
-        SubElement(stanza, f"{_CORRECT}replace", {"id": payload.id})
-    elif payload.file is not None:
-        _share(stanza, payload.file)
+def _say(stanza: Element, text: Text | Correction, *, asks_receipt: bool) -> None:
+    SubElement(stanza, f"{CLIENT}body").text = text.body
+    if isinstance(text, Correction):
+        SubElement(stanza, f"{_CORRECT}replace", {"id": text.id})
+    elif text.file is not None:
+        _share(stanza, text.file)
+    if asks_receipt:
+        SubElement(stanza, f"{_RECEIPTS}request")
+    SubElement(stanza, f"{_MARKERS}markable")
+
+
+def _invite(stanza: Element, invitations: Invitations) -> None:
+    x = SubElement(stanza, f"{_MUC_USER}x")
+    for jid in invitations.jids:
+        SubElement(x, f"{_MUC_USER}invite", {"to": jid})
 
 
 def _share(stanza: Element, file: File) -> None:
@@ -113,12 +119,6 @@ def _share(stanza: Element, file: File) -> None:
     SubElement(sources, f"{_URL_DATA}url-data", {"target": file.url})
     fallback = SubElement(stanza, f"{_FALLBACK}fallback", {"for": NS_SHARING})
     SubElement(fallback, f"{_FALLBACK}body")
-
-
-def _invite(stanza: Element, invitations: Invitations) -> None:
-    x = SubElement(stanza, f"{_MUC_USER}x")
-    for jid in invitations.jids:
-        SubElement(x, f"{_MUC_USER}invite", {"to": jid})
 
 
 def receipt(to: str, id: str) -> Element:

@@ -11,7 +11,7 @@ from component.web import keys
 from component.web.admin.family import ADMINISTRATION
 from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
-from component.web.chat.family import CHAT
+from component.web.chat.family import CHAT, CHAT_SIGN_UP
 from component.web.ejabberd_api.family import EJABBERD_API, VERSIONED_EJABBERD_API
 from component.web.events.family import EVENTS
 from component.web.gateway.family import GATEWAY, GATEWAY_START, GATEWAY_STATUS
@@ -34,6 +34,7 @@ from component.web.task_limit import TaskLimit
 FAMILIES = (
     HEALTH,
     LIVENESS,
+    CHAT_SIGN_UP,
     CHAT,
     ARCHIVE,
     ADMINISTRATION,

@@ -172,7 +172,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         )
         if services.chat is not None:
             stack.push_async_callback(services.chat.close)
-    services = with_live(services, web, sessions)
+            services = with_live(services, web, sessions)
     if config.gateway.enabled:
         services = with_gateway(services, web, sessions)
     for listener in settings.listeners(config):

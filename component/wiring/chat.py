@@ -7,12 +7,14 @@ from dataclasses import replace
 from component.core.access.audit import Audit
 from component.core.chat.conversations import ChatConversations
 from component.core.chat.directory import Directory
+from component.core.chat.identifiers import Identifiers
 from component.core.chat.invitations import RoomInvitations
 from component.core.chat.memberships import Memberships
 from component.core.chat.read_marks import ReadMarks
 from component.core.chat.rooms import ChatRooms
 from component.core.chat.service import Chat
 from component.core.chat.settings import ChatSettings
+from component.core.chat.sign_up import SignUp
 from component.core.reading.reader import ArchiveReader
 from component.core.sessions.delivery import ClientSessions
 from component.core.sessions.queries import UserQueries
@@ -92,6 +94,8 @@ def with_chat(
     chat = Chat(
         settings=settings,
         directory=directory,
+        sign_up=SignUp(services.accounts, services.administration, directory, hosts, settings),
+        identifiers=Identifiers(storage.identifiers),
         conversations=conversations,
         marks=marks,
         rooms=rooms,

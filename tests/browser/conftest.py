@@ -14,15 +14,19 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 from support.browser import SECONDS, Visitor, missing_parts, visitor
+from support.chat_server import chat_server
 from support.converse import chromium
 from support.releases import Unavailable, unpacked, versions
-from support.sign_in_server import SigningIn, sign_in_server
+from support.sign_in_server import SigningIn
 
 HERE = Path(__file__).parent
 
 expect.set_options(timeout=SECONDS * 1000)
 
 OPTION = "--screenshots"
+
+#: The origin of the upload service, where an installation has a proxy with TLS.
+UPLOADS = "https://one.test"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,7 +51,11 @@ def signing_in(
         release = unpacked(versions()[-1])
     except Unavailable as error:
         missing(error)
-    with sign_in_server(tmp_path_factory.mktemp("pages"), release, has_rooms=True) as running:
+    with chat_server(tmp_path_factory.mktemp("pages"), release) as running:
+        muniment = running.server.muniment
+        muniment.configure("chat", sign_up=True)
+        muniment.configure("pages", upload_origins=[UPLOADS])
+        muniment.restart()
         yield running
 
 

@@ -132,7 +132,7 @@ async def test_reader_scrolls_both_ways_without_a_jump_and_with_few_rows(ann: Vi
     assert down == sorted(down)
     assert last == sorted(last, reverse=True)
     # More rows than the window has were seen, so that it has left the end.
-    assert up[-1] < COUNT - 2 * ROWS_MAX
+    assert up[-1] < COUNT - ROWS_MAX
 
 
 async def test_permalink_opens_the_message_in_its_context(

@@ -118,6 +118,10 @@ async def test_member_who_is_away_reads_a_room_and_its_unread_messages(
         marked = await bob.do("PUT", f"conversations/{room}/displayed", json={"id": sent["id"]})
         assert (marked["unread"], marked["displayed"]) == (1, sent["id"])
 
+        # The marker of bob, which the room sends to alice, says the same.
+        await until(lambda: _is_displayed(alice, room))
+        assert (await bob.conversations())[room]["unread"] == 1
+
         answer = await bob.say(room, "answer")
         assert (await bob.conversations())[room]["unread"] == 0
         assert (await alice.conversations())[room]["unread"] == 1
@@ -180,6 +184,11 @@ async def test_xmpp_client_is_invited_and_sees_what_the_page_sees(signing_in: Si
         [retracted, reacted] = await bob.messages(room)
         assert retracted["body"] is None
         assert list(reacted["reactions"]) == ["👍"]
+
+
+async def _is_displayed(chat: Chat, room: str) -> bool:
+    [first, *_] = await chat.messages(room)
+    return [receipt["state"] for receipt in first["receipts"]] == ["displayed"]
 
 
 async def _has(chat: Chat, conversation: str, body: str) -> bool:

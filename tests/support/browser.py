@@ -79,7 +79,7 @@ class Visitor:
     async def chat(self, jid: str) -> None:
         """Open a conversation by its address, and return when its messages are there."""
         await self.page.evaluate("to => { location.hash = to; }", f"#/chat/{jid}")
-        await self.page.locator(f"main[data-jid='{jid}'][data-state='ready']").wait_for()
+        await self.page.locator(f"#conversation[data-jid='{jid}'][data-state='ready']").wait_for()
 
     async def say(self, text: str) -> None:
         """Write a message, and send it by Enter."""
@@ -114,7 +114,7 @@ class Visitor:
     async def _note_refusal(self, response: Response) -> None:
         if response.status >= 400:
             request = response.request
-            text = f"{request.method} {request.url} {request.post_data}"
+            text = f"{response.status}: {request.method} {request.url} {request.post_data}"
             with suppress(Error):
                 text += f": {await response.text()}"
             self.problems.append(text)

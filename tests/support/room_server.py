@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from xml.etree.ElementTree import Element, fromstring, tostring
+from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 from xml.sax.saxutils import quoteattr
 
 from component.core.sessions.commands import Fail
@@ -175,6 +175,9 @@ class RoomServer(EchoServer):
         is_receipt = isinstance(message.payload, Displayed)
         peer, number = bare(message.to), len(self.sent)
         stanza.set("from", f"{peer}/{nick_of(owner)}" if message.room else f"{owner}/here")
+        stanza_id = f"room-id-{number:06d}" if self.gives_ids and message.room else ""
+        if stanza_id:
+            SubElement(stanza, "{urn:xmpp:sid:0}stanza-id", {"by": peer, "id": stanza_id})
         row = NewMessage(
             owner=owner,
             at=now(),
@@ -186,7 +189,8 @@ class RoomServer(EchoServer):
             dedup_key=dedup_key((owner, message.id)),
             kind=Kind.RECEIPT if is_receipt else Kind.MESSAGE,
             text=getattr(message.payload, "body", "").lower(),
-            is_seen=True,
+            # A receipt proves it up to its target alone, which nothing here looks for.
+            is_seen=not is_receipt,
         )
         if message.room is None:
             received = Direction.RECEIVED
@@ -197,6 +201,6 @@ class RoomServer(EchoServer):
             nick=nick_of(owner),
             direction=Direction.RECEIVED,
             author=owner,
-            stanza_id=f"room-id-{number:06d}" if self.gives_ids else "",
+            stanza_id=stanza_id,
         )
         return [in_room]

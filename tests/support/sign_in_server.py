@@ -64,11 +64,13 @@ def sign_in_server(
     gateway: dict[str, Any] | None = None,
     has_rooms: bool = False,
     more_changes: Mapping[str, str] | None = None,
+    more_options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[SigningIn]:
     """Run both in a folder; ejabberd accepts access tokens unless `accepts_tokens` is False.
 
     `gateway` has the options of the REST gateway, if there is to be one. With `has_rooms` rooms
-    have archives of their own. `more_changes` are further replacements in the example.
+    have archives of their own. `more_changes` are further replacements in the example of
+    ejabberd.yml, `more_options` sections of Muniment.
     """
     key, http, public = folder / "muniment/key.json", free_port(), free_port()
     (folder / "muniment").mkdir(parents=True)
@@ -93,6 +95,7 @@ def sign_in_server(
         }
         if has_rooms:
             options["archive"] = {"room_services": [f"conference.{ejabberd.hosts[0]}"]}
+        options |= more_options or {}
         if gateway is not None:
             options["gateway"] = {"enabled": True, **gateway}
         with Muniment(folder / "muniment", ejabberd, http_port=http, options=options) as muniment:

@@ -6,7 +6,7 @@ E-mail addresses are never searched here, and never shown to others.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from cachetools import TTLCache
@@ -84,21 +84,43 @@ class Directory:
 
     async def names(self, jids: tuple[str, ...]) -> dict[str, str]:
         """Return the names of users by JID: that of the profile, or else the local part."""
-        with translated():
-            profiles = await self._profiles.get(jids)
-        return {
-            jid: (profiles[jid].name if jid in profiles else "") or local(jid) or jid
-            for jid in jids
-        }
+        profiles = await self.profiles(jids)
+        return {jid: profiles[jid].name or local(jid) or jid for jid in jids}
 
     async def rename(self, jid: str, name: str) -> None:
         """Note the name that a user has in the profile, "": none. Raises Overloaded."""
+        await self.set_profile(jid, name=name)
+
+    async def set_profile(
+        self, jid: str, *, name: str | None = None, email: str | None = None
+    ) -> bool:
+        """Note the name and the e-mail address of a user; "": none, None: the one before.
+
+        Returns False, and changes nothing, if another user has the address. Raises Overloaded.
+        """
+        profile = await self.profile(jid)
+        if name is not None:
+            profile = replace(profile, name=name, folded_name=fold(name))
+        if email is not None:
+            profile = replace(profile, email=email)
         with translated():
-            profiles = await self._profiles.get((jid,))
-            profile = replace(
-                profiles.get(jid, Profile(jid=jid)), name=name, folded_name=fold(name)
-            )
-            await self._profiles.put(profile)
+            return await self._profiles.put(profile)
+
+    async def profile(self, jid: str) -> Profile:
+        """Return what is known about a user, with the e-mail address. Raises Overloaded."""
+        with translated():
+            return (await self._profiles.get((jid,))).get(jid, Profile(jid=jid))
+
+    async def profiles(self, jids: Collection[str]) -> Mapping[str, Profile]:
+        """Return the profiles of users by JID, with their e-mail addresses. Raises Overloaded."""
+        with translated():
+            known = await self._profiles.get(jids)
+        return {jid: known.get(jid, Profile(jid=jid)) for jid in jids}
+
+    async def with_email(self, email: str) -> Profile | None:
+        """Return the user with an e-mail address, None: nobody has it. Raises Overloaded."""
+        with translated():
+            return await self._profiles.with_email(email)
 
     async def search(self, user: str, text: str) -> tuple[Profile, ...]:
         """Return users of the domain of a user whose address or name has a text, by JID.

@@ -20,7 +20,7 @@ from component.core.access.principals import User
 from component.core.access.rooms import NONE, RoomInfo, Rooms
 from component.core.chat import muc
 from component.core.chat.signals import Signals
-from component.core.errors import ItemNotFound, Refused
+from component.core.errors import ItemNotFound, Refused, ServerUnreachable
 from component.core.hosts import Hosts
 from component.core.sessions.actions import SessionActions
 from component.core.sessions.delivery import Undelivered
@@ -47,7 +47,8 @@ REFRESH_SECONDS = 300.0
 NO_ROOM = "There is no such room, or you are not a member of it."
 
 #: Conditions by which a room refuses strangers, or a service that has no such room.
-_REFUSALS = frozenset({"forbidden", "item-not-found", "gone", "registration-required"})
+_REFUSALS = frozenset({"forbidden", "not-allowed", "registration-required"})
+_NO_ROOM = frozenset({"item-not-found", "gone"})
 
 #: Affiliations in the order of rights.
 AFFILIATIONS = ("owner", "admin", "member")
@@ -153,6 +154,10 @@ class Memberships:
                 members = await self.ask(user, room)
             except ItemNotFound:
                 continue
+            except Refused:
+                # The room is asked again the next time.
+                self.invited(room, user.jid)
+                continue
             affiliation = members.affiliations[user.jid]
             known.append(
                 Membership(room=room, jid=user.jid, affiliation=affiliation, name=members.name)
@@ -219,7 +224,9 @@ class Memberships:
                 self._queries.get(user, muc.GET_FEATURES, room),
             )
         except Undelivered as refusal:
-            if refusal.condition in _REFUSALS and refusal.by:
+            if refusal.by and refusal.condition in _NO_ROOM:
+                raise ItemNotFound(NO_ROOM) from refusal
+            if refusal.by and refusal.condition in _REFUSALS:
                 return await self._as_occupant(user, room)
             raise
         affiliations = {
@@ -235,7 +242,9 @@ class Memberships:
     async def _as_occupant(self, user: User, room: str) -> RoomMembers:
         """Return what a room says that hides its members from members, by entering it."""
         features = await self._info.features(room)
-        if features is None or "muc_nonanonymous" in features:
+        if features is None:
+            raise ServerUnreachable
+        if "muc_nonanonymous" in features:
             raise ItemNotFound(NO_ROOM)
         try:
             await self._actions.enter(user, room)

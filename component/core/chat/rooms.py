@@ -108,7 +108,7 @@ class ChatRooms:
         ]
 
     async def is_member(self, user: str, room: str) -> bool:
-        """Return whether a user counts as a member of a room."""
+        """Return whether a user counts as a member of a room, as far as the store knows."""
         return any(row.room == room for row in await self._memberships.known(user))
 
     async def get(self, user: User, room: str) -> RoomMembers:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from component.core.chat.conversations import ChatConversations
 from component.core.chat.directory import Directory
+from component.core.chat.identifiers import Identifiers
 from component.core.chat.invitations import RoomInvitations
 from component.core.chat.live import LiveReader
 from component.core.chat.presence import ChatPresence
@@ -13,6 +14,7 @@ from component.core.chat.profiles import Profiles
 from component.core.chat.read_marks import ReadMarks
 from component.core.chat.rooms import ChatRooms
 from component.core.chat.settings import ChatSettings
+from component.core.chat.sign_up import SignUp
 from component.core.chat.typing import TypingSender
 from component.core.chat.uploads import Uploads
 
@@ -23,6 +25,8 @@ class Chat:
 
     settings: ChatSettings
     directory: Directory
+    sign_up: SignUp
+    identifiers: Identifiers
     conversations: ChatConversations
     marks: ReadMarks
     rooms: ChatRooms | None  #: None: users have no sessions, so there are no rooms

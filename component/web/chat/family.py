@@ -11,6 +11,7 @@ from component.web.chat import (
     live,
     profiles,
     rooms,
+    sign_up,
     socket,
     typing,
     uploads,
@@ -23,10 +24,17 @@ from component.web.server.settings import Listener, Services, WebSettings
 MODULES = (users, profiles, rooms, conversations, typing, uploads, live, socket)
 
 
-def _make_app(prefix: str, _: WebSettings, services: Services) -> web.Application:
+def _users(prefix: str, _: WebSettings, services: Services) -> web.Application:
+    return _make_app([route for module in MODULES for route in module.routes(prefix)], services)
+
+
+def _strangers(prefix: str, _: WebSettings, services: Services) -> web.Application:
+    return _make_app(sign_up.routes(prefix), services)
+
+
+def _make_app(routes: list[web.RouteDef], services: Services) -> web.Application:
     app = web.Application()
-    for module in MODULES:
-        app.add_routes(module.routes(prefix))
+    app.add_routes(routes)
     app[keys.jids] = services.jids
     app[keys.hosts] = services.hosts
     if services.chat is not None:
@@ -44,5 +52,16 @@ CHAT = Family(
     needs_chat=True,
     streaming_handlers=frozenset({live.events, live.follow, socket.follow}),
     ticket_handlers=frozenset({live.follow, socket.follow}),
-    make_app=_make_app,
+    make_app=_users,
+)
+
+#: Strangers create accounts.
+CHAT_SIGN_UP = Family(
+    name="chat sign-up",
+    listener=Listener.PUBLIC,
+    prefix="{prefix}/v1/chat",
+    authenticate=None,
+    needs_sign_in=True,
+    needs_chat=True,
+    make_app=_strangers,
 )

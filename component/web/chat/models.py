@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from component.core.chat import profiles
+from component.core.chat import rooms
 from component.core.chat.conversations import CURSOR_MAX, MessagesQuery
-from component.core.chat.rooms import NAME_MAX
+from component.core.chat.profiles import NAME_MAX
 from component.core.messages import fulltext
 from component.core.remote_data.posts import naming
 from component.core.sessions.outgoing import ChatState
@@ -17,7 +17,6 @@ from component.core.xml.characters import can_be_shown
 from component.web.archive.models import (
     TEXT_MAX,
     Address,
-    Flag,
     Id,
     Limit,
     Number,
@@ -31,8 +30,6 @@ TOKEN_MAX = 200
 
 #: The greatest number of members that a new room is made with.
 MEMBERS_MAX = 1000
-
-Name = Annotated[str, Field(strict=True, min_length=1, max_length=NAME_MAX)]
 
 #: Categories of Unicode without a place in one line: controls, halves of characters, separators.
 _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -50,6 +47,11 @@ def _line(value: str) -> str:
     return text
 
 
+RoomName = Annotated[
+    str, Field(strict=True, min_length=1, max_length=rooms.NAME_MAX), AfterValidator(_line)
+]
+
+
 def _file_name(value: str) -> str:
     if value in ("", ".", "..") or "/" in value or "\\" in value:
         raise ValueError("expected the name of a file, without folders")
@@ -62,17 +64,25 @@ class UsersParameters(Parameters):
     search: Annotated[str, Field(max_length=SEARCH_MAX)]
 
 
+class SignUpFields(Parameters):
+    """POST {prefix}/v1/chat/sign-up."""
+
+    jid: Address
+    password: Annotated[str, Field(strict=True, repr=False)]
+    name: Annotated[str, Field(strict=True, max_length=NAME_MAX), AfterValidator(_line)] = ""
+
+
 class RoomFields(Parameters):
     """POST {prefix}/v1/chat/rooms."""
 
-    name: Name
+    name: RoomName
     members: Annotated[tuple[Address, ...], Field(max_length=MEMBERS_MAX)] = ()
 
 
 class RenameFields(Parameters):
     """PATCH {prefix}/v1/chat/rooms/{jid}."""
 
-    name: Name
+    name: RoomName
 
 
 class AffiliationFields(Parameters):
@@ -133,7 +143,6 @@ class LiveParameters(Parameters):
     """GET {prefix}/v1/chat/events/stream, and /socket."""
 
     after: Annotated[str, Field(min_length=1)] | None = None
-    xml: Flag = False
 
 
 class PollParameters(LiveParameters):
@@ -152,7 +161,7 @@ class TypingFields(Parameters):
 class ProfileFields(Parameters):
     """PATCH {prefix}/v1/chat/profile."""
 
-    name: Annotated[str, Field(strict=True, max_length=profiles.NAME_MAX), AfterValidator(_line)]
+    name: Annotated[str, Field(strict=True, max_length=NAME_MAX), AfterValidator(_line)]
 
 
 class UploadFields(Parameters):

@@ -29,7 +29,7 @@ def _chat(prefix: str, settings: WebSettings, services: Services) -> web.Applica
 
 def _signs_up(services: Services) -> bool:
     """Return whether everybody may create an account."""
-    return services.chat is not None and services.chat.settings.sign_up
+    return services.chat is not None and services.chat.sign_up.is_allowed
 
 
 #: Anybody may load the page. It reads and sends by the APIs for users, with their tokens.

@@ -36,7 +36,8 @@ PAINTS = """() => performance.getEntriesByName("first-contentful-paint")[0].star
 #: Clicks on a conversation, and returns the milliseconds until 50 of its messages are painted.
 CLICK = """(jid) => new Promise((resolve) => {
     const begun = performance.now();
-    const isThere = () => document.querySelector(`main[data-jid="${jid}"][data-state="ready"]`)
+    const ready = `#conversation[data-jid="${jid}"][data-state="ready"]`;
+    const isThere = () => document.querySelector(ready)
         && document.querySelectorAll("li.row").length >= 50;
     const look = () => isThere()
         ? requestAnimationFrame(() => resolve(performance.now() - begun))

@@ -51,7 +51,7 @@ class App {
   async start() {
     const { signal } = this._aborter;
     const skip = button("Skip to writing", () => this.view.composer.focus(), { class: "skip" });
-    fill(document.body, skip, element("div", { class: "app" }, this.sidebar.element, this.view.element));
+    fill(document.body, skip, element("main", { class: "app" }, this.sidebar.element, this.view.element));
     showAnnouncements();
     addEventListener("hashchange", () => this.store.isLoaded && this._route(), { signal });
     addEventListener("keydown", (event) => this._onKey(event), { signal });

@@ -40,6 +40,10 @@ export class Session extends EventTarget {
     this._expires = 0;
     /** @type {Promise<void> | null} */
     this._refreshing = null;
+    // Another tab has signed out.
+    addEventListener("storage", (event) => {
+      if (event.key === KEY && !event.newValue && this.jid && !load()) this.end();
+    });
   }
 
   /**
@@ -79,6 +83,7 @@ export class Session extends EventTarget {
 
   /** Forget the tokens. */
   end() {
+    this.jid = "";
     this._access = "";
     sessionStorage.removeItem(KEY);
     localStorage.removeItem(KEY);
@@ -129,11 +134,11 @@ export class Session extends EventTarget {
   /**
    * Create an account, where everybody may, and sign in. Throws ApiError.
    *
-   * @param {string} path
-   * @param {object} fields
+   * @param {{jid: string, password: string, name: string}} fields
+   * @param {boolean} stays
    */
-  async open(path, fields) {
-    return this._post(path, fields);
+  async signUp(fields, stays) {
+    this._take(await this._post("chat/sign-up", fields), stays);
   }
 
   /**

@@ -66,7 +66,7 @@ export class Store extends EventTarget {
 
   /** @param {string} jid */
   nameOf(jid) {
-    return this.names.get(jid) || this.conversations.get(jid)?.name || localPart(jid);
+    return this.conversations.get(jid)?.name || this.names.get(jid) || localPart(jid);
   }
 
   /** Return the number of unread messages in all conversations. */
@@ -128,8 +128,9 @@ export class Store extends EventTarget {
       if (message.kind === "message") this._emit("message", { jid, message: folded(message) });
     }
     if (event.failed?.type === "message") this._emit("failed", event.failed);
-    if (event.conversation) this.put(event.conversation);
-    else if (this._isStale(event)) this._emit("stale", jid);
+    // Only the conversation itself says whether it is a room, and which name it has.
+    if (event.conversation && this.conversations.has(jid)) this.put(event.conversation);
+    else if (event.conversation || this._isStale(event)) this._emit("stale", jid);
     else if (event.contact || event.rooms) this._emit("conversations", null);
   }
 
@@ -152,7 +153,7 @@ export class Store extends EventTarget {
     }
     for (const { jid, name } of rooms) {
       const chat = this.conversations.get(jid);
-      if (chat) this.conversations.set(jid, { ...chat, name });
+      if (chat) this.conversations.set(jid, { ...chat, name, type: "room" });
       else this._emit("stale", jid);
     }
   }
@@ -164,7 +165,7 @@ export class Store extends EventTarget {
 
   /** @param {Conversation} chat */
   _put(chat) {
-    const name = this.names.get(chat.jid);
+    const name = chat.type === "direct" && this.names.get(chat.jid);
     this.conversations.set(chat.jid, name ? { ...chat, name } : chat);
     if (this.conversations.size > MAX) {
       const oldest = this.sorted().at(-1);
@@ -176,7 +177,7 @@ export class Store extends EventTarget {
   _takeContact(contact) {
     if (contact.name) this.names.set(contact.jid, contact.name);
     const chat = this.conversations.get(contact.jid);
-    if (chat && contact.name) this.conversations.set(chat.jid, { ...chat, name: contact.name });
+    if (chat?.type === "direct" && contact.name) this.conversations.set(chat.jid, { ...chat, name: contact.name });
   }
 
   /** @param {any} presence */

@@ -19,7 +19,7 @@ const MORE = [
 export class MessageActions {
   /**
    * @param {import("../data/api.js").Api} api
-   * @param {{chat: () => Conversation, isOwn: (message: Message) => boolean,
+   * @param {{place: () => HTMLElement, chat: () => Conversation, isOwn: (message: Message) => boolean,
    *   isMine: (by: string) => boolean, edit: (message: Message) => void,
    *   fail: (text: string) => void}} context
    */
@@ -63,7 +63,7 @@ export class MessageActions {
       message.body && item("Copy text", () => this._copy(message.body ?? "")),
       item("Copy link", () => this._copy(this._link(message))),
     );
-    document.body.append(this._menu);
+    this._context.place().append(this._menu);
     this._menu.showPopover();
     this._placeAt(opener);
     this._items()[0].focus();

@@ -532,4 +532,5 @@ export class Timeline extends EventTarget {
 }
 
 /** @param {Message} message */
-const authorOf = (message) => (message.type === "groupchat" ? message.from : message.from.split("/")[0]);
+const authorOf = (message) =>
+  message.author ?? (message.type === "groupchat" ? message.from : message.from.split("/")[0]);

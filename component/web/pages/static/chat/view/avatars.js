@@ -64,7 +64,7 @@ export class Avatars {
    * @param {string} jid
    */
   async _read(jid) {
-    if (jid.includes("/")) return null;
+    if (jid.includes("/") || this._store.conversations.get(jid)?.type === "room") return null;
     if (this._running >= AT_ONCE) await new Promise((resolve) => this._waiting.push(() => resolve(null)));
     this._running += 1;
     try {

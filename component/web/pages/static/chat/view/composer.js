@@ -7,7 +7,7 @@ import { icon } from "../../shared/icons.js";
 const MAX_BYTES = 65_536;
 
 /** Milliseconds between two notes that the user still types. */
-const TYPING_EVERY = 5000;
+const TYPING_EVERY = 4000;
 
 export class Composer {
   /**

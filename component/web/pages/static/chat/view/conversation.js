@@ -48,7 +48,7 @@ export class ConversationView {
       { class: "nothing" },
       element("p", {}, "Choose a conversation, or find somebody with Ctrl+K."),
     );
-    this.element = element("main", { id: "main", tabindex: -1, "aria-label": "Conversation" });
+    this.element = element("section", { id: "conversation", "aria-label": "Conversation" });
     this._showNothing();
     this.timeline.addEventListener("state", (event) => {
       this.element.dataset.state = /** @type {any} */ (event).detail;
@@ -65,6 +65,7 @@ export class ConversationView {
 
   _makeActions() {
     return new MessageActions(this._api, {
+      place: () => this.element,
       chat: () => this._current(),
       isOwn: (message) => this.timeline.isOwn(message),
       isMine: (by) => this.timeline.isMine(by),

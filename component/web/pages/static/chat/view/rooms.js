@@ -133,11 +133,13 @@ export function showRoom(api, store, chat, left) {
   const leave = async () => {
     const agrees = await ask("Leave the room", `Leave ${chat.name}? You will not get its messages.`, "Leave");
     if (!agrees) return;
-    await run(async () => {
+    try {
       await api.removeMember(chat.jid, store.me);
       dialog.close();
       left();
-    });
+    } catch (failure) {
+      error.textContent = /** @type {Error} */ (failure).message;
+    }
   };
 
   run(async () => {});

@@ -149,7 +149,8 @@ export class Sidebar {
   _preview({ last, type }) {
     if (!last) return "";
     if (last.retracted) return "retracted";
-    const text = (last.body ?? "no text").slice(0, 120).replace(/\s+/g, " ");
+    const shown = last.file ? `File: ${last.file.name ?? last.file.url}` : (last.body ?? "no text");
+    const text = shown.slice(0, 120).replace(/\s+/g, " ");
     if (last.direction === "send" && type === "direct") return `You: ${text}`;
     return type === "room" && last.resource ? `${last.resource}: ${text}` : text;
   }

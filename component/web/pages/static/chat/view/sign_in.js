@@ -39,6 +39,7 @@ function show(session, options, isNew, done) {
     required: true,
     autocomplete: isNew ? "new-password" : "current-password",
   });
+  const name = element("input", { name: "name", maxlength: 100, autocomplete: "name", dir: "auto" });
   const stays = element("input", { name: "stays", type: "checkbox" });
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -46,8 +47,9 @@ function show(session, options, isNew, done) {
     send.disabled = true;
     try {
       const address = jid.value.includes("@") ? jid.value.trim() : `${jid.value.trim()}@${domain}`;
-      if (isNew) await session.open("chat/accounts", { jid: address, password: password.value });
-      await session.signIn(address, password.value, stays.checked);
+      const fields = { jid: address, password: password.value, name: name.value.trim() };
+      if (isNew) await session.signUp(fields, stays.checked);
+      else await session.signIn(address, password.value, stays.checked);
       done();
     } catch (failure) {
       error.textContent = /** @type {Error} */ (failure).message;
@@ -68,6 +70,7 @@ function show(session, options, isNew, done) {
         { on: { submit } },
         element("label", {}, "Address", jid),
         element("p", { id: "jid-hint", class: "hint" }, `Like you@${domain}. “you” is enough.`),
+        isNew && element("label", {}, "Name that others see", name),
         element("label", {}, "Password", password),
         element("label", { class: "check" }, stays, "Stay signed in"),
         error,
