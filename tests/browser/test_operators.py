@@ -279,10 +279,10 @@ async def pages(services: Services) -> list[str]:
     await services.writer.wait_durable()
     found = await services.storage.archive.page(OWNER, ANY, limit=1)
     message_page = f"{ARCHIVE}/messages/{found.messages[0].id}"
-    below = ("", "/calendar", f"/days/{DAY}", "/search", "/search?search=plan", "/files")
-    orders = ("/figures", "/retention", "/erase", "/export")
+    below = ("", "/calendar", f"/days/{DAY}", "/search?search=plan", "/files")
+    orders = ("/figures", "/erase", "/export")
     return [
-        *("operators/archives", "operators/archives?part=nothing", message_page),
+        *("operators/archives", message_page),
         *(f"{ARCHIVE}{path}" for path in (*below, *orders)),
         f"operators/archives/{BOB}/retention",
         f"{message_page}/blank",
