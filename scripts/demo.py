@@ -114,7 +114,11 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
         "tokens": {"key_file": "token-key.json"},
         "accounts": {"login_address": LOOPBACK, "login_port": ejabberd.ports.c2s},
         "public_http": {"enabled": True, "port": public_port},
+        "operators.demo": {"role": "admin", "secret": "file:operator-secret"},
+        # Rooms of the chat page.
+        "archive": {"room_services": [f"conference.{HOSTS[0]}"]},
     }
+    secret("operator-secret")
     muniment = stack.enter_context(
         Muniment(RUN, ejabberd, http_port=5281, secret=secret("http-secret"), options=options)
     )
@@ -123,7 +127,7 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
     command = curl(muniment, alice)
     say("The server reads her archive over HTTP")
     asyncio.run(show(command))
-    show_addresses(ejabberd, muniment, (alice, bob), command)
+    show_addresses(ejabberd, muniment, (alice, bob), command, f"http://{LOOPBACK}:{public_port}/")
     # One Ctrl-C is enough, and a second one must not interrupt the orderly stop.
     stack.callback(ignore_signals)
     while True:
@@ -305,7 +309,11 @@ async def run(command: str) -> str:
 
 
 def show_addresses(
-    ejabberd: Ejabberd, muniment: Muniment, accounts: tuple[Account, ...], command: str
+    ejabberd: Ejabberd,
+    muniment: Muniment,
+    accounts: tuple[Account, ...],
+    command: str,
+    page: str,
 ) -> None:
     """Print addresses, accounts and files."""
     say("The demo keeps running. Ctrl-C stops it; the archive stays.")
@@ -313,6 +321,9 @@ def show_addresses(
     print(f"ws://127.0.0.1:{ejabberd.ports.http}/ws in browsers")
     for account in accounts:
         print(f"            {account.jid}, password in {short(RUN / f'{account.user}-password')}")
+    print(f"  chat      {page} in a browser, for each of these accounts")
+    print(f"  operators {muniment.url}/operators in a browser,", end=" ")
+    print(f"secret in {short(RUN / 'operator-secret')}")
     print(f"  HTTP      {command}")
     print(f"  archive   {short(RUN / 'muniment.db')}")
     for program in (ejabberd, muniment):

@@ -14,21 +14,27 @@ from storage.rows import (
     Contact,
     Conversations,
     Cutoff,
+    DayCount,
     DeadLetter,
     DisplayedMarker,
     EventPage,
+    ExaminedPage,
     Filter,
     GatewayTotals,
     Hold,
     HostRetention,
+    Identifier,
+    IdentifierKind,
     ImportedMessage,
     ImportOutcome,
     JournalEntry,
     JournalSnapshot,
+    Membership,
     OfflineStanza,
     OverLimit,
     Page,
     PreferencesRow,
+    Profile,
     PushProgress,
     PushSubscription,
     PushTime,
@@ -37,11 +43,14 @@ from storage.rows import (
     RetractionOutcome,
     Room,
     RoomChanges,
+    RoomConversation,
+    RoomInvitation,
     Rule,
     SignIn,
     Totals,
     UnfinishedRetraction,
     Usage,
+    UsageOrder,
 )
 
 
@@ -124,6 +133,31 @@ class Archive(Protocol):
         """Return the exact number of matching messages; it is stored for the empty filter."""
         ...
 
+    async def days(self, owner: str, filter: Filter) -> tuple[DayCount, ...]:
+        """Return the number of matching messages of each day (UTC) that has any, oldest first.
+
+        The store reads every matching message, so a filter with times is faster.
+        """
+        ...
+
+    async def search_xml(
+        self,
+        owner: str,
+        filter: Filter,
+        texts: Sequence[str],
+        *,
+        limit: int,
+        before: str | None = None,
+        max_bytes: int | None = None,
+    ) -> ExaminedPage:
+        """Return up to `limit` of the newest messages whose XML contains one of `texts`.
+
+        The store examines the XML of the newest XML_EXAMINED_MAX messages of a filter without
+        phrases that arrived before the message of the id `before`. `max_bytes` limits the page as
+        in `page`. Raises NotFound.
+        """
+        ...
+
     async def first_and_last(self, owner: str) -> tuple[ArchivedMessage, ArchivedMessage] | None:
         """Return the first and the last message of an archive, None if the archive is empty."""
         ...
@@ -177,9 +211,24 @@ class Archive(Protocol):
         """
         ...
 
+    async def room_conversations(
+        self, jid: str, rooms: Collection[str]
+    ) -> tuple[RoomConversation, ...]:
+        """Return the archives of some rooms as a user sees them, in no order.
+
+        Rooms without an archive are not among them, and messages from before a room was created
+        do not count.
+        """
+        ...
+
+    async def read_rooms(self, room: str, jids: Collection[str]) -> None:
+        """Note that users have seen all messages of a room, unless they have seen any before."""
+        ...
+
     async def note_displayed(self, markers: Sequence[DisplayedMarker]) -> frozenset[str]:
         """Note that owners have seen the messages up to those of the markers, durably.
 
+        A marker of a room counts in the archive of the room as well.
         Returns the owners of whose conversations this changed any.
 
         A marker of a message that is not in that conversation changes nothing, and neither does
@@ -200,6 +249,17 @@ class Retention(Protocol):
         """Return the usage of up to `limit` archives that have messages, by owner, after `after`.
 
         `domain` selects the archives of that domain and of users at it.
+        """
+        ...
+
+    async def ranked_usage(
+        self, order: UsageOrder, *, part: str = "", after: str | None = None, limit: int = 100
+    ) -> tuple[Usage, ...]:
+        """Return the usage of up to `limit` archives that have messages, in an order.
+
+        `part` selects the owners whose JID has this text in it. `after` is the last owner of the
+        page before, by the present place of its archive; after an archive that is gone there is
+        none.
         """
         ...
 
@@ -396,6 +456,33 @@ class RoomsStore(Protocol):
         """Store changes of a room and of its occupants; `created_at` of a room never decreases."""
         ...
 
+    async def memberships(self, jid: str) -> tuple[Membership, ...]:
+        """Return the rooms of which a user is a member, admin or owner, in their order.
+
+        Those that the user has left are not among them.
+        """
+        ...
+
+    async def members(self, room: str) -> tuple[Membership, ...]:
+        """Return the known members, admins and owners of a room by JID, those who left too."""
+        ...
+
+    async def departed(self, room: str) -> frozenset[str]:
+        """Return the users who have left a room, whether or not it still has them as members."""
+        ...
+
+    async def set_departed(self, room: str, jid: str, has_left: bool) -> None:
+        """Note that a user has left a room, or is to be a member again."""
+        ...
+
+    async def invite(self, invitation: RoomInvitation, *, at: int) -> None:
+        """Add an invitation, and remove those that have expired at a time, in microseconds."""
+        ...
+
+    async def invitation(self, token_hash: bytes) -> RoomInvitation | None:
+        """Return an invitation, expired or not; None where there is none."""
+        ...
+
 
 class Accounts(Protocol):
     """Accounts, by bare JID."""
@@ -420,6 +507,60 @@ class Accounts(Protocol):
 
     async def count(self, domain: str) -> int:
         """Return the number of accounts of a domain."""
+        ...
+
+
+class ProfilesStore(Protocol):
+    """Profiles of users of chat, by bare JID."""
+
+    async def get(self, jids: Collection[str]) -> Mapping[str, Profile]:
+        """Return the profiles of some users, by JID; users without one are not in it."""
+        ...
+
+    async def with_email(self, email: str) -> Profile | None:
+        """Return the profile with an e-mail address, in any case of letters; None without one."""
+        ...
+
+    async def add(self, jid: str) -> None:
+        """Add an empty profile of a user, unless there is one: the directory finds the user."""
+        ...
+
+    async def put(self, profile: Profile) -> bool:
+        """Store a profile; it replaces that of the same JID.
+
+        Returns False, and changes nothing, if another profile has the e-mail address.
+        """
+        ...
+
+    async def search(
+        self, domain: str, *, local: str | None, words: str | None, limit: int
+    ) -> tuple[Profile, ...]:
+        """Return up to `limit` users of a domain in the order of their JIDs.
+
+        The part before the @ of their JID contains `local`, or their folded name contains `words`;
+        None is in none. They have an enabled account in this store, or a profile.
+        """
+        ...
+
+
+class IdentifiersStore(Protocol):
+    """Identifiers of users, rooms and direct chats.
+
+    Removing an account, or erasing an archive, makes the identifiers of its JID point to nothing.
+    """
+
+    async def of(self, kind: IdentifierKind, keys: Collection[str]) -> Mapping[str, Identifier]:
+        """Return the identifiers of some keys, by key, and make those that do not exist yet."""
+        ...
+
+    async def with_numbers(
+        self, kind: IdentifierKind, numbers: Collection[int]
+    ) -> Mapping[int, Identifier]:
+        """Return the identifiers with some numbers, by number."""
+        ...
+
+    async def with_uri(self, uri: str) -> Identifier | None:
+        """Return the identifier with an URI, None without one."""
         ...
 
 
@@ -701,6 +842,12 @@ class Storage(Protocol):
 
     @property
     def sign_ins(self) -> SignIns: ...
+
+    @property
+    def profiles(self) -> ProfilesStore: ...
+
+    @property
+    def identifiers(self) -> IdentifiersStore: ...
 
     @property
     def contacts(self) -> Contacts: ...

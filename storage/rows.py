@@ -63,6 +63,9 @@ class NewMessage(NamedTuple):
     is_seen: bool = False
     #: an id of the message that others know, which is to be its public id in the archive; "": none
     stanza_id: str = ""
+    #: in the archive of a room: the bare JID of the author, if that is one of our users; `is_seen`
+    #: is then about the author
+    author: str = ""
 
 
 class ImportedMessage(NamedTuple):
@@ -109,6 +112,7 @@ class ArchivedMessage(NamedTuple):
     kind: Kind = Kind.MESSAGE
     #: the id that the store made, "" if that is `id`: `Archive.page_after` knows it for ever
     made_id: str = ""
+    author: str = ""  #: in the archive of a room: the bare JID of the author, "": not known
 
     @property
     def position(self) -> str:
@@ -200,6 +204,29 @@ class Page:
     count: int | None = None  #: number of all matching messages; None: not requested, or costly
 
 
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """The number of messages of one day."""
+
+    day: int  #: days since the epoch, UTC
+    messages: int
+
+
+#: The number of messages whose XML one call of `Archive.search_xml` examines.
+XML_EXAMINED_MAX = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExaminedPage:
+    """Messages that a search through the XML of the newest messages of a filter has found."""
+
+    messages: tuple[ArchivedMessage, ...] = ()  #: in archive order, oldest first
+    count: int = 0  #: number of all matches among the examined messages
+    examined: int = 0  #: number of examined messages
+    #: id of the message before which to search on; None: there are no older messages
+    next: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """The messages of one archive with one peer."""
@@ -210,6 +237,22 @@ class Conversation:
     last: ArchivedMessage  #: the newest message with content, or the newest of any kind
     #: number of received messages after the last one that the owner has seen, at most UNREAD_MAX
     unread: int
+    #: id of the last message with content that the owner has seen; None: of none
+    displayed: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomConversation:
+    """The archive of a room, as one of its members sees it."""
+
+    room: str  #: bare JID
+    last: ArchivedMessage | None  #: the newest message with content; None: there is none
+    #: number of messages with content behind the last one that the member has seen, at most
+    #: UNREAD_MAX
+    unread: int
+    displayed: (
+        str | None
+    )  #: id of the last message with content that the member has seen; None: of none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +277,7 @@ class DisplayedMarker:
     #: first of these that finds a message is right
     id: str | None = None
     name_hash: int | None = None
+    is_room: bool = False  #: whether the peer is a room with an archive: it is displayed too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +289,15 @@ class Usage:
     bytes: int  #: of XML
     oldest: int | None  #: earliest time of a message, microseconds; None: there is no message
     newest: int | None  #: latest time of a message
+
+
+class UsageOrder(StrEnum):
+    """The order of a list of archives."""
+
+    OWNER = "owner"  #: by owner
+    ACTIVITY = "activity"  #: the archive with the latest message first
+    MESSAGES = "messages"  #: the archive with the most messages first
+    SIZE = "size"  #: the archive with the most bytes of XML first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,6 +423,28 @@ class Room:
 
     created_at: int = 0  #: microseconds; 0: unknown
     is_persistent: bool = False  #: whether it outlives its occupants (XEP-0045 section 4.2)
+    name: str = ""  #: for people; "": unknown, or none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """The membership of a user in a room."""
+
+    room: str
+    jid: str
+    affiliation: str  #: owner, admin or member
+    name: str  #: of the room
+    created_at: int = 0  #: of the room, microseconds; 0: unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomInvitation:
+    """An invitation to a room, which a token redeems any number of times."""
+
+    token_hash: bytes = field(repr=False)
+    room: str
+    inviter: str  #: bare JID
+    expires_at: int  #: microseconds since the epoch, UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -382,6 +457,7 @@ class RoomChanges:
     #: with `created_at`: keep bans, and affiliations heard at that time or later
     keep_banned: bool = False
     is_persistent: bool | None = None  #: None: unchanged
+    name: str | None = None  #: None: unchanged
     occupants: tuple[Occupant, ...] = ()  #: affiliations to set
     removed: tuple[Occupant, ...] = ()  #: affiliations to set for users who were members
 
@@ -394,6 +470,34 @@ class Account:
     verifier: str = field(repr=False)  #: a hash that passwords are checked against
     is_enabled: bool = True
     created: int  #: microseconds since the epoch, UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a user of chat has entered about the account, as far as others may find it."""
+
+    jid: str  #: bare JID
+    name: str = ""
+    email: str = ""  #: only the user may see it
+    folded_name: str = ""  #: the words of `name` by which a search finds it, separated by blanks
+
+
+class IdentifierKind(StrEnum):
+    """What an identifier stands for."""
+
+    USER = "user"  #: its key is a bare JID
+    ROOM = "room"  #: its key is the bare JID of a room
+    DIRECT = "direct"  #: a direct chat; its key has the two bare JIDs in their order, and a blank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identifier:
+    """The names under which APIs that know no JIDs speak of a user, a room or a direct chat."""
+
+    kind: IdentifierKind
+    key: str
+    number: int  #: unique over all kinds, never used again
+    uri: str  #: 15 random hexadecimal digits, unique over all kinds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

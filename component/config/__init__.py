@@ -6,6 +6,7 @@ the values for all other parts from it.
 
 from __future__ import annotations
 
+from component.config.chat import Chat
 from component.config.loader import load, load_http
 from component.config.messages import ConfigError
 from component.config.network import Http, PublicHttp, Xmpp
@@ -33,6 +34,7 @@ __all__ = [
     "SECTIONS",
     "Accounts",
     "Archive",
+    "Chat",
     "Config",
     "ConfigError",
     "EjabberdApi",

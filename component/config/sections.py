@@ -2,7 +2,7 @@
 
 muniment.toml.example and docs/operations.md repeat the descriptions word for word; tests compare
 them. The sections [xmpp], [http] and [public_http] are in `config.network`, [push] in
-`config.push`.
+`config.push`, [chat] in `config.chat`, [pages] in `config.pages`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from component.config.chat import Chat
 from component.config.network import Http, PublicHttp, Xmpp
+from component.config.pages import Pages
 from component.config.push import Push
 from component.config.types import (
     POSTGRESQL,
@@ -533,6 +535,8 @@ class Config:
     tokens: Tokens = field(default_factory=Tokens)
     sessions: Sessions = field(default_factory=Sessions)
     push: Push = field(default_factory=Push)
+    chat: Chat = field(default_factory=Chat)
+    pages: Pages = field(default_factory=Pages)
     gateway: Gateway = field(default_factory=Gateway)
     rosters: Rosters = field(default_factory=Rosters)
     ejabberd_api: EjabberdApi = field(default_factory=EjabberdApi)
@@ -589,6 +593,8 @@ SECTIONS: MappingProxyType[str, type[Section]] = MappingProxyType(
         "tokens": Tokens,
         "sessions": Sessions,
         "push": Push,
+        "chat": Chat,
+        "pages": Pages,
         "gateway": Gateway,
         "rosters": Rosters,
         "http": Http,

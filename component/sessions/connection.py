@@ -25,7 +25,7 @@ from component.core.ejabberd_options import NS_DISCO_INFO
 from component.core.errors import BadRequest
 from component.core.sessions import events
 from component.core.sessions.credentials import Credential
-from component.core.sessions.outgoing import Outgoing, OwnPresence, Subscription
+from component.core.sessions.outgoing import Outgoing, OwnPresence, Query, Subscription
 from component.core.sessions.servers import Endpoint, Server
 from component.core.xml.jids import bare, domain
 from component.sessions import stanzas
@@ -231,6 +231,10 @@ class Connection(ClientXMPP):
             self.send_presence(pto=request.to, ptype=request.type)
         self._start(self._fence(request.id))
 
+    def ask(self, query: Query) -> None:
+        """Send an IQ, and report its outcome."""
+        self._start(self._query(query))
+
     def send_receipt(self, to: str, id: str) -> None:
         """Acknowledge a message."""
         self.send(Message(self, xml=stanzas.receipt(to, id)))
@@ -300,6 +304,22 @@ class Connection(ClientXMPP):
             # An error is an answer too.
             pass
         self._report(events.Answered(id))
+
+    async def _query(self, query: Query) -> None:
+        try:
+            result = await self._ask(query.type, ET.fromstring(query.payload), query.to)
+        except IqError as error:
+            condition, text = stanzas.error_of(error.iq.xml)
+            sender = error.iq.xml.get("from") or query.to or self._owner
+            self._report(events.QueryRefused(query.id, sender, condition, text))
+        except TimeoutError:
+            condition, text = "remote-server-timeout", "There was no answer in time."
+            self._report(events.QueryRefused(query.id, query.to or self._owner, condition, text))
+        else:
+            children = list(result.xml)
+            # Its own namespace is the default one, so that parts of it can be moved.
+            xml = tostring(children[0]) if children else ""
+            self._report(events.Answered(query.id, xml))
 
     async def _join(self, room: str, nick: str) -> None:
         entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -19,7 +19,7 @@ from component.core.sessions.credentials import Credentials, IssueToken
 from component.core.sessions.delivery import Delivery
 from component.core.sessions.events import RosterItem
 from component.core.sessions.machine import Limits, SessionMachine
-from component.core.sessions.outgoing import Request
+from component.core.sessions.outgoing import OwnPresence, Request
 from component.core.sessions.servers import Server
 from component.core.tokens.sign_ins import WRONG_PASSWORD
 from component.core.xml.jids import domain
@@ -179,6 +179,15 @@ class SessionManager:
         """Send a stanza, or enter a room; failures are noted while the context is open."""
         with self.session(owner).delivery(message) as delivery:
             yield delivery
+
+    def use(self, owner: str) -> None:
+        """Open the session of a user, or keep it open."""
+        self.session(owner)
+
+    def presence(self, owner: str) -> OwnPresence | None:
+        """Return the presence that a user has set, None: available, and nothing else."""
+        machine = self.machine(owner)
+        return None if machine is None else machine.presence
 
     def rooms(self, owner: str) -> tuple[str, ...]:
         """Return the rooms that a user is in, by the session."""

@@ -122,6 +122,10 @@ class Session:
         self._connection.transmit(command.message)
 
     @_execute.register
+    def _(self, command: commands.Ask) -> None:
+        self._connection.ask(command.query)
+
+    @_execute.register
     def _(self, command: commands.Join) -> None:
         self._connection.join(command.room, command.nick)
 
@@ -144,7 +148,7 @@ class Session:
     @_execute.register
     def _(self, command: commands.Succeed) -> None:
         if command.id in self._deliveries:
-            self._deliveries[command.id].succeed()
+            self._deliveries[command.id].succeed(command.result)
 
     @_execute.register
     def _(self, command: commands.Fail) -> None:

@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement
 
+from component.core.messages.files import (
+    NS_FALLBACK,
+    NS_METADATA,
+    NS_OOB,
+    NS_SHARING,
+    NS_URL_DATA,
+    File,
+)
 from component.core.messages.payloads import (
     NS_CORRECT,
     NS_MARKERS,
@@ -17,6 +25,7 @@ from component.core.sessions.outgoing import (
     ChatState,
     Correction,
     Displayed,
+    Invitations,
     Outgoing,
     OwnPresence,
     Reactions,
@@ -30,8 +39,13 @@ CLIENT: Final = f"{{{NS_CLIENT}}}"
 _CARBONS = "{urn:xmpp:carbons:2}"
 _CHAT_STATES = "{http://jabber.org/protocol/chatstates}"
 _CORRECT = f"{{{NS_CORRECT}}}"
+_FALLBACK = f"{{{NS_FALLBACK}}}"
 _FORWARD = "{urn:xmpp:forward:0}"
 _HINTS = "{urn:xmpp:hints}"
+_METADATA = f"{{{NS_METADATA}}}"
+_OOB = f"{{{NS_OOB}}}"
+_SHARING = f"{{{NS_SHARING}}}"
+_URL_DATA = f"{{{NS_URL_DATA}}}"
 _MARKERS = f"{{{NS_MARKERS}}}"
 _MUC = "{http://jabber.org/protocol/muc}"
 _MUC_USER = f"{{{NS_MUC_USER}}}"
@@ -41,6 +55,7 @@ _RETRACT = f"{{{NS_RETRACT}}}"
 ROSTER: Final = "{jabber:iq:roster}"
 _STANZAS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 _STANZA_ID = f"{{{NS_STANZA_ID}}}"
+_VCARD_UPDATE = "{vcard-temp:x:update}"
 
 #: The status of a presence that a room sends about the user who receives it.
 _SELF = "110"
@@ -55,14 +70,12 @@ def message(outgoing: Outgoing) -> Element:
         SubElement(stanza, _CHAT_STATES + payload)
         SubElement(stanza, f"{_HINTS}no-store")
         return stanza
+    if isinstance(payload, Invitations):
+        _invite(stanza, payload)
+        return stanza
     SubElement(stanza, f"{_STANZA_ID}origin-id", {"id": outgoing.id})
     if isinstance(payload, Text | Correction):
-        SubElement(stanza, f"{CLIENT}body").text = payload.body
-        if isinstance(payload, Correction):
-            SubElement(stanza, f"{_CORRECT}replace", {"id": payload.id})
-        if outgoing.room is None:
-            SubElement(stanza, f"{_RECEIPTS}request")
-        SubElement(stanza, f"{_MARKERS}markable")
+        _say(stanza, payload, asks_receipt=outgoing.room is None)
         return stanza
     if isinstance(payload, Reactions):
         reactions = SubElement(stanza, f"{_REACTIONS}reactions", {"id": payload.id})
@@ -74,6 +87,38 @@ def message(outgoing: Outgoing) -> Element:
         SubElement(stanza, f"{_MARKERS}displayed", {"id": payload.id})
     SubElement(stanza, f"{_HINTS}store")
     return stanza
+
+
+def _say(stanza: Element, text: Text | Correction, *, asks_receipt: bool) -> None:
+    SubElement(stanza, f"{CLIENT}body").text = text.body
+    if isinstance(text, Correction):
+        SubElement(stanza, f"{_CORRECT}replace", {"id": text.id})
+    elif text.file is not None:
+        _share(stanza, text.file)
+    if asks_receipt:
+        SubElement(stanza, f"{_RECEIPTS}request")
+    SubElement(stanza, f"{_MARKERS}markable")
+
+
+def _invite(stanza: Element, invitations: Invitations) -> None:
+    x = SubElement(stanza, f"{_MUC_USER}x")
+    for jid in invitations.jids:
+        SubElement(x, f"{_MUC_USER}invite", {"to": jid})
+
+
+def _share(stanza: Element, file: File) -> None:
+    """Share a file whose address is the body (XEP-0066 section 3.2, XEP-0447 section 3.2)."""
+    SubElement(SubElement(stanza, f"{_OOB}x"), f"{_OOB}url").text = file.url
+    sharing = SubElement(stanza, f"{_SHARING}file-sharing", {"disposition": "inline"})
+    metadata = SubElement(sharing, f"{_METADATA}file")
+    values = (("media-type", file.type), ("name", file.name), ("size", file.size))
+    for name, value in values:
+        if value is not None:
+            SubElement(metadata, _METADATA + name).text = str(value)
+    sources = SubElement(sharing, f"{_SHARING}sources")
+    SubElement(sources, f"{_URL_DATA}url-data", {"target": file.url})
+    fallback = SubElement(stanza, f"{_FALLBACK}fallback", {"for": NS_SHARING})
+    SubElement(fallback, f"{_FALLBACK}body")
 
 
 def receipt(to: str, id: str) -> Element:
@@ -113,6 +158,9 @@ def presence(own: OwnPresence | None) -> Element:
         SubElement(stanza, f"{CLIENT}show").text = own.show
     if own is not None and own.status:
         SubElement(stanza, f"{CLIENT}status").text = own.status
+    if own is not None and own.photo is not None:
+        update = SubElement(stanza, f"{_VCARD_UPDATE}x")
+        SubElement(update, f"{_VCARD_UPDATE}photo").text = own.photo
     return stanza
 
 

@@ -11,10 +11,14 @@ from component.web import keys
 from component.web.admin.family import ADMINISTRATION
 from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
+from component.web.chat.family import CHAT, CHAT_SIGN_UP
 from component.web.ejabberd_api.family import EJABBERD_API, VERSIONED_EJABBERD_API
 from component.web.events.family import EVENTS
 from component.web.gateway.family import GATEWAY, GATEWAY_START, GATEWAY_STATUS
 from component.web.health.family import HEALTH, LIVENESS
+from component.web.operators.family import OPERATOR_PAGES, OPERATOR_SIGN_IN
+from component.web.operators.sessions import OperatorSessions
+from component.web.pages.family import CHAT_PAGE
 from component.web.push.family import PUSH
 from component.web.remote_data.family import REMOTE_DATA
 from component.web.server import cors, errors
@@ -30,8 +34,12 @@ from component.web.task_limit import TaskLimit
 FAMILIES = (
     HEALTH,
     LIVENESS,
+    CHAT_SIGN_UP,
+    CHAT,
     ARCHIVE,
     ADMINISTRATION,
+    OPERATOR_SIGN_IN,
+    OPERATOR_PAGES,
     SIGN_IN,
     SIGN_INS,
     OWN_ARCHIVE,
@@ -40,6 +48,7 @@ FAMILIES = (
     EJABBERD_API,
     VERSIONED_EJABBERD_API,
     REMOTE_DATA,
+    CHAT_PAGE,
     # The last ones, because by default they have no prefix.
     GATEWAY_STATUS,
     GATEWAY_START,
@@ -63,6 +72,7 @@ def make_app(
     guesses = None if limits_of_all is None else limits_of_all.bucket(f"http {listener}")
     app[keys.guess_limit] = GuessLimit(guesses)
     app[keys.refusal_log] = LogOnce()
+    app[keys.operator_sessions] = OperatorSessions()
     stream_limit = TaskLimit(limits.max_streams, limits.max_streams_per_caller)
     app[keys.stream_limit] = stream_limit
     app.on_shutdown.append(stream_limit.close)

@@ -9,21 +9,25 @@ from component.core.access.audit import Audit
 from component.core.access.authorize import Authorizer
 from component.core.access.principals import Principal
 from component.core.accounts.protocol import AccountSource
+from component.core.chat.service import Chat
 from component.core.commands.dispatch import CommandService
 from component.core.doctor.server import Grants
 from component.core.ejabberd_api.callers.oauth import OauthTokens
 from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.reader import EventReader
+from component.core.figures import Figures
 from component.core.gateway.service import Gateway
 from component.core.gateway.sessions import GatewaySession
 from component.core.hosts import Hosts
 from component.core.push.subscriptions import PushSubscriptions
+from component.core.reading.browsing import ArchiveBrowser
 from component.core.reading.pages import Pager
 from component.core.reading.reader import ArchiveReader
 from component.core.remote_data.archive import RemoteArchive
 from component.core.remote_data.offline import OfflineStanzas
 from component.core.retention.admin import ArchiveAdmin
+from component.core.retention.orders import ArchiveOrders
 from component.core.rosters.service import RosterService
 from component.core.sessions.actions import SessionActions
 from component.core.sessions.sending import Sender
@@ -33,6 +37,7 @@ from component.core.xml.jids import Jids
 from component.handlers.archive import HandlerArchive
 from component.web.auth.guessing import GuessLimit
 from component.web.health.readiness import Readiness
+from component.web.operators.sessions import OperatorSessions
 from component.web.server.addresses import LogOnce
 from component.web.server.settings import ListenerSettings, WebSettings
 from component.web.task_limit import TaskLimit
@@ -55,6 +60,7 @@ authorizer = web.AppKey("authorizer", Authorizer)
 stream_limit = web.AppKey("stream_limit", TaskLimit)
 poll_limit = web.AppKey("poll_limit", TaskLimit)
 events = web.AppKey("events", EventReader)
+orders = web.AppKey("orders", ArchiveOrders)
 administration = web.AppKey("administration", ArchiveAdmin)
 commands = web.AppKey("commands", CommandService)
 rosters = web.AppKey("rosters", RosterService)
@@ -62,10 +68,15 @@ sign_ins = web.AppKey("sign_ins", SignIns)
 sender = web.AppKey("sender", Sender)
 gateway = web.AppKey("gateway", Gateway)
 push = web.AppKey("push", PushSubscriptions)
+chat = web.AppKey("chat", Chat)
 ejabberd_api = web.AppKey("ejabberd_api", EjabberdApiService)
 oauth_tokens = web.AppKey("oauth_tokens", OauthTokens)
 checked_passwords = web.AppKey("checked_passwords", CheckedPasswords)
 session_actions = web.AppKey("session_actions", SessionActions)
+
+browser = web.AppKey("browser", ArchiveBrowser)
+figures = web.AppKey("figures", Figures)
+operator_sessions = web.AppKey("operator_sessions", OperatorSessions)
 
 #: In the application of a family: the limits of its listener.
 limits = web.AppKey("limits", ListenerSettings)

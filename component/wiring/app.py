@@ -21,10 +21,14 @@ from component.core.retention.admin import open_archive_admin
 from component.core.sessions.credentials import Credentials
 from component.core.tokens.accounts import with_tokens
 from component.handlers.loading import HandlersError
+from component.sessions.manager import SessionManager
 from component.web.app import serve as serve_http
+from component.web.server.settings import Services, WebSettings
 from component.wiring import account_sources, ejabberd_api, settings
+from component.wiring.chat import with_chat
 from component.wiring.compose import Parts, compose
 from component.wiring.gateway import with_gateway
+from component.wiring.live import with_live
 from component.wiring.processes import listen
 from component.wiring.push import open_push
 from component.wiring.queries import answer_queries, command_service, http_services
@@ -119,7 +123,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         )
     )
     connection = settings.connection(config, parts.stream)
-    changes = SessionChanges(parts.journal)
+    changes = SessionChanges(parts.journal, parts.signals)
     other_archives = OtherAccounts(
         parts.writer, settings.policy(config), parts.sessions, parts.deliveries
     )
@@ -175,8 +179,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         limits=limits,
     )
     web = settings.web(config, parts.operators)
-    if config.gateway.enabled:
-        services = with_gateway(services, web, sessions)
+    services = _with_user_apis(config, services, web, parts, sessions, stack)
     for listener in settings.listeners(config):
         await stack.enter_async_context(serve_http(web, services, listener))
     # Last, because a program that cannot serve must not replace the connection of one that can.
@@ -188,6 +191,32 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     await background.ending.wait()
     log.info("stopping")
     return REFUSED if link.is_refused else OK
+
+
+def _with_user_apis(
+    config: Config,
+    services: Services,
+    web: WebSettings,
+    parts: Parts,
+    sessions: SessionManager | None,
+    stack: AsyncExitStack,
+) -> Services:
+    """Return the services with those of the chat and of the gateway, if they are enabled."""
+    if config.chat.enabled:
+        services = with_chat(
+            services,
+            web,
+            settings.chat(config),
+            parts.audit,
+            sessions,
+            has_accounts=config.accounts.source == "store",
+        )
+        if services.chat is not None:
+            stack.push_async_callback(services.chat.close)
+            services = with_live(services, web, sessions)
+    if config.gateway.enabled:
+        services = with_gateway(services, web, sessions)
+    return services
 
 
 def _query_turn(

@@ -26,6 +26,7 @@ from component.core.archiving.sessions import Sessions
 from component.core.archiving.spilling import SpillRecovery
 from component.core.archiving.writer import Writer
 from component.core.background import StartTask
+from component.core.chat.signals import Signals
 from component.core.errors import Refused
 from component.core.events.journal import EventJournal
 from component.core.events.reader import EventReader
@@ -45,8 +46,10 @@ from component.handlers.rosters import known_rosters
 from component.wiring import settings
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
+from component.xmpp.copies.chat_states import ChatStateCopies
 from component.xmpp.copies.contact_presences import ContactPresences
 from component.xmpp.copies.displayed import DisplayedCopies, DisplayedQueries
+from component.xmpp.copies.photos import PhotoCopies
 from component.xmpp.copies.presences import Presences
 from component.xmpp.copies.recipients import RecipientQueries
 from component.xmpp.copies.rooms import RoomEvents, RoomQueries
@@ -91,6 +94,7 @@ class Parts:
     deliveries: Deliveries
     displayed: DisplayedMarkers
     journal: EventJournal
+    signals: Signals
     operators: tuple[Operator, ...]
     audit: Audit
     served: ServedArchives
@@ -276,6 +280,7 @@ def compose(
         deliveries=deliveries,
         displayed=displayed,
         journal=journal,
+        signals=Signals(),
         operators=operators,
         audit=audit,
         served=served,
@@ -320,18 +325,29 @@ def _listen(config: Config, parts: Parts) -> None:
         deliveries=parts.deliveries,
         is_shared=bool(config.xmpp.processes),
     )
-    room_events = RoomEvents(parts.rooms, addresses)
+    room_events = RoomEvents(parts.rooms, addresses, parts.hosts)
     presences = Presences(parts.sessions, addresses, parts.hosts)
     displayed = DisplayedCopies(parts.displayed.note, addresses, parts.hosts)
     roster_pushes = RosterPushes(parts.roster_cache.changed, addresses, parts.journal)
     contact_presences = ContactPresences(parts.journal, addresses)
+    chat_state_copies = ChatStateCopies(parts.signals, parts.hosts)
+    photos = PhotoCopies(parts.signals, addresses)
     service_log = ServiceLog(
         ingest,
         addresses,
         parts.hosts,
-        on_iq=(roster_pushes.take, displayed.take_iq),
-        on_presence=(presences.take, room_events.take_presence, contact_presences.take),
-        on_message=(room_events.take_message, displayed.take_message),
+        on_iq=(roster_pushes.take, displayed.take_iq, room_events.take_iq),
+        on_presence=(
+            presences.take,
+            room_events.take_presence,
+            contact_presences.take,
+            photos.take,
+        ),
+        on_message=(
+            room_events.take_message,
+            displayed.take_message,
+            chat_state_copies.take_message,
+        ),
         on_active=parts.sessions.note_activity,
         on_copy=parts.grants.note_copy,
     )

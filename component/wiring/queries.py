@@ -173,6 +173,8 @@ def http_services(
         accounts=context.accounts,
         rosters=parts.rosters,
         hosts=parts.hosts,
+        rooms=parts.rooms,
+        room_info=parts.room_queries,
         sign_ins=context.sign_ins,
         push=push,
         sender=sender,
@@ -185,6 +187,7 @@ def http_services(
         displayed=parts.displayed,
         journal=parts.journal,
         limits=limits,
+        signals=parts.signals,
         background=background,
         handlers=handlers,
     )

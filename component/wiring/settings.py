@@ -16,6 +16,7 @@ from component.core.accounts.throttle import Throttled
 from component.core.archiving.other_accounts import OtherAccounts
 from component.core.archiving.policy import Policy
 from component.core.archiving.preferences import HostRules
+from component.core.chat.settings import ChatSettings
 from component.core.doctor.facts import Needs
 from component.core.gateway.settings import GatewaySettings
 from component.core.hosts import Hosts
@@ -30,7 +31,13 @@ from component.handlers.functions import Handlers
 from component.handlers.loading import load
 from component.sessions.manager import SessionManager, SessionSettings
 from component.sessions.session import OnChange
-from component.web.server.settings import EVERYBODY, Listener, ListenerSettings, WebSettings
+from component.web.server.settings import (
+    EVERYBODY,
+    Listener,
+    ListenerSettings,
+    PageSettings,
+    WebSettings,
+)
 from component.wiring import token_key
 from component.xmpp.connection.connector import Connector, Timeouts
 from component.xmpp.connection.stream import Stream
@@ -322,7 +329,13 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         count_as_string=config.remote_data.count_as_string,
         roster_details=config.rosters.details,
         gateway=GatewaySettings(**config.gateway.model_dump(exclude={"enabled"})),
+        pages=PageSettings(**config.pages.model_dump()),
     )
+
+
+def chat(config: Config) -> ChatSettings:
+    """Return the settings of chat."""
+    return ChatSettings(**config.chat.model_dump(exclude={"enabled"}))
 
 
 def _listener(http: Http | PublicHttp) -> dict[str, Any]:

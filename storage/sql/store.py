@@ -17,8 +17,10 @@ from storage.sql.tables.accounts import SqlAccounts
 from storage.sql.tables.audit_log import SqlAuditLog
 from storage.sql.tables.contacts import SqlContacts
 from storage.sql.tables.holds import SqlHolds
+from storage.sql.tables.identifiers import SqlIdentifiers
 from storage.sql.tables.offline import SqlOffline
 from storage.sql.tables.preferences import SqlPreferences
+from storage.sql.tables.profiles import SqlProfiles
 from storage.sql.tables.push import SqlPush
 from storage.sql.tables.rooms import SqlRooms
 from storage.sql.tables.rules import SqlRules
@@ -40,6 +42,8 @@ class SqlStorage:
         self.rooms = SqlRooms(database)
         self.accounts = SqlAccounts(database)
         self.sign_ins = SqlSignIns(database)
+        self.profiles = SqlProfiles(database)
+        self.identifiers = SqlIdentifiers(database)
         self.contacts = SqlContacts(database)
         self.offline = SqlOffline(database)
         self.push = SqlPush(database)

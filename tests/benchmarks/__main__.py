@@ -19,6 +19,7 @@ from benchmarks.parts import (
     http,
     ingest,
     inside,
+    page,
     pages,
     people,
     polls,
@@ -41,7 +42,20 @@ SEEDS = 1_000_000
 PARTS = {
     module.PART: module.measure
     for module in (
-        *(start, ingest, people, delivery, burst, inside, pages, http, commands, search, polls),
+        *(
+            start,
+            ingest,
+            people,
+            delivery,
+            burst,
+            inside,
+            pages,
+            http,
+            commands,
+            search,
+            polls,
+            page,
+        ),
     )
 }
 

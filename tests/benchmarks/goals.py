@@ -97,6 +97,10 @@ def _goals() -> Iterator[Goal]:
     text = "Memory of our process with 2,000 waiting polls and 500 sessions, highest"
     measure = _own("polls", "peak_muniment")
     yield Goal(text=text, measure=measure, bound=400, unit=" MiB", is_of_worst=True)
+    text = "First paint of the chat page"
+    yield Goal(text=text, measure=_own("page", "first_paint_ms"), bound=300, unit=" ms")
+    text = "50 messages on the page after a click, slowest conversation"
+    yield Goal(text=text, measure=_own("page", "p99_ms"), bound=150, unit=" ms")
     text = "Memory of our process, highest of all other parts"
     yield Goal(text=text, measure=_memory, bound=120, unit=" MiB", is_of_worst=True)
     yield Goal(text="Start", measure=_own("start", "seconds"), bound=1, unit=" s")

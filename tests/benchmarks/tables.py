@@ -186,6 +186,15 @@ _PARTS = (
         },
     ),
     (
+        "page",
+        "The chat page in a browser",
+        {
+            "first_paint_ms": "first paint ms",
+            "p50_ms": "click to 50 messages, p50 ms",
+            "p99_ms": "p99 ms",
+        },
+    ),
+    (
         "commands",
         "Commands of ejabberd's API, one caller",
         {

@@ -43,6 +43,7 @@ from storage.rows import (
     Rule,
     Totals,
     Usage,
+    UsageOrder,
 )
 
 EVERYTHING = Cutoff(messages=0)
@@ -128,6 +129,61 @@ async def test_usage_of_a_domain_excludes_similar_domains(
     listed = await storage.retention.usage(domain="x_y.org")
 
     assert [usage.owner for usage in listed] == ["a@x_y.org", "x_y.org"]
+
+
+RANKED = {
+    UsageOrder.OWNER: ["a@x", "b@x", "c@y", "d@y"],
+    UsageOrder.ACTIVITY: ["b@x", "d@y", "a@x", "c@y"],
+    UsageOrder.MESSAGES: ["a@x", "d@y", "c@y", "b@x"],
+    UsageOrder.SIZE: ["c@y", "d@y", "a@x", "b@x"],
+}
+
+
+def _sized(name: int, owner: str, at: int, size: int) -> NewMessage:
+    return entry(name, owner=owner, at=at, xml=f"<m>{'x' * size}</m>", text="word")
+
+
+async def store_ranked(storage: Storage) -> None:
+    await storage.archive.append(
+        [
+            *(_sized(n, "a@x", NOON + 5, 10) for n in range(3)),
+            _sized(1, "b@x", NOON + 9, 20),
+            _sized(1, "c@y", NOON, 100),
+            *(_sized(n, "d@y", NOON + 7, 40) for n in range(2)),
+        ]
+    )
+
+
+@pytest.mark.parametrize("order", UsageOrder)
+@pytest.mark.parametrize("limit", [1, 3, 4])
+async def test_ranked_archives_are_paged_in_their_order(
+    storage: Storage, order: UsageOrder, limit: int
+) -> None:
+    await store_ranked(storage)
+    owners: list[str] = []
+    after = None
+    while page := await storage.retention.ranked_usage(order, after=after, limit=limit):
+        owners += [usage.owner for usage in page]
+        after = owners[-1]
+
+    assert owners == RANKED[order]
+    assert {await storage.retention.usage_of(owner) for owner in owners} == set(
+        await storage.retention.ranked_usage(order)
+    )
+
+
+async def test_ranked_archives_are_found_by_a_part_of_their_owners(storage: Storage) -> None:
+    await store_ranked(storage)
+
+    for part, owners in (("@x", ["b@x", "a@x"]), ("d", ["d@y"]), ("_", []), ("%", [])):
+        page = await storage.retention.ranked_usage(UsageOrder.ACTIVITY, part=part)
+        assert [usage.owner for usage in page] == owners
+
+
+async def test_no_ranked_archive_comes_after_an_archive_that_is_gone(storage: Storage) -> None:
+    await store_ranked(storage)
+
+    assert await storage.retention.ranked_usage(UsageOrder.SIZE, after="gone@x") == ()
 
 
 async def test_usage_of_an_unknown_owner_is_zero(storage: Storage) -> None:

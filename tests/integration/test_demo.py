@@ -81,6 +81,9 @@ def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
         "The server reads her archive over HTTP",
     ]
     assert [event["message"]["body"] for event in poll["events"]] == [SENT]
+    assert re.search(
+        r"^  operators http://\S+/operators in a browser, secret in \S+$", output, re.M
+    )
     # Each run archives 6 messages, and keeps those of earlier runs.
     assert '"count":18' in output
     secrets = [*(tmp_path / "run").glob("*-[pst]*")]

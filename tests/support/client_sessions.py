@@ -14,6 +14,8 @@ from component.core.sessions.delivery import Delivery, Undelivered
 from component.core.sessions.outgoing import (
     ChatState,
     Outgoing,
+    OwnPresence,
+    Query,
     Request,
     RoomEntry,
     nick_of,
@@ -36,6 +38,7 @@ class EchoServer:
     late_condition: str = ""
     is_silent: bool = False  #: whether messages are neither taken nor refused
     archives: bool = True
+    used: list[str] = field(default_factory=list)  #: users who were kept on line
     entered: set[str] = field(default_factory=set)  #: rooms
 
     @contextmanager
@@ -44,8 +47,12 @@ class EchoServer:
         delivery = Delivery()
         self.sent.append((owner, message))
         if self.condition:
-            failure = Fail(message.id, self.condition, "Not here.", by=_recipient(message))
-            delivery.fail(Undelivered(failure))
+            # Servers answer IQs below; so the session itself refuses one here.
+            is_query = isinstance(message, Query)
+            by = "" if is_query else message.room or bare(getattr(message, "to", ""))
+            delivery.fail(Undelivered(Fail(message.id, self.condition, "Not here.", by=by)))
+        elif isinstance(message, Query):
+            self.answer(owner, message, delivery)
         elif not self.is_silent:
             delivery.succeed()
             if isinstance(message, RoomEntry):
@@ -59,10 +66,21 @@ class EchoServer:
             asyncio.get_running_loop().call_later(0.1, delivery.fail, Undelivered(failure))
         yield delivery
 
+    def answer(self, owner: str, query: Query, delivery: Delivery) -> None:
+        """Answer an IQ: no query is known here."""
+        failure = Fail(query.id, "service-unavailable", "", by=query.to or owner)
+        delivery.fail(Undelivered(failure))
+
     @property
     def messages(self) -> list[Outgoing]:
         """The messages among what was sent."""
         return [request for _, request in self.sent if isinstance(request, Outgoing)]
+
+    def use(self, owner: str) -> None:
+        self.used.append(owner)
+
+    def presence(self, owner: str) -> OwnPresence | None:
+        return None
 
     def rooms(self, owner: str) -> tuple[str, ...]:
         return tuple(sorted(self.entered))

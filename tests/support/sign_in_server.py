@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,10 +61,15 @@ def sign_in_server(
     *,
     accepts_tokens: bool = True,
     gateway: dict[str, Any] | None = None,
+    has_rooms: bool = False,
+    more_changes: Mapping[str, str] | None = None,
+    more_options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[SigningIn]:
     """Run both in a folder; ejabberd accepts access tokens unless `accepts_tokens` is False.
 
-    `gateway` has the options of the REST gateway, if there is to be one.
+    `gateway` has the options of the REST gateway, if there is to be one. With `has_rooms` rooms
+    have archives of their own. `more_changes` are further replacements in the example of
+    ejabberd.yml, `more_options` sections of Muniment.
     """
     key, http, public = folder / "muniment/key.json", free_port(), free_port()
     (folder / "muniment").mkdir(parents=True)
@@ -73,9 +78,10 @@ def sign_in_server(
         "auth_method: internal": lines + PERMISSIONS,
         "/ws: ejabberd_http_ws": "/ws: ejabberd_http_ws\n      /api: mod_http_api",
         "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
+        **(more_changes or {}),
     }
     with Ejabberd(folder / "ejabberd", release, changes=changes) as ejabberd:
-        options = {
+        options: dict[str, Any] = {
             "tokens": {"key_file": "key.json"},
             "accounts": {"api_url": f"http://{LOOPBACK}:{ejabberd.ports.http}/api"},
             "public_http": {
@@ -86,6 +92,9 @@ def sign_in_server(
             },
             "sessions": {"port": ejabberd.ports.c2s},
         }
+        if has_rooms:
+            options["archive"] = {"room_services": [f"conference.{ejabberd.hosts[0]}"]}
+        options |= more_options or {}
         if gateway is not None:
             options["gateway"] = {"enabled": True, **gateway}
         with Muniment(folder / "muniment", ejabberd, http_port=http, options=options) as muniment:

@@ -30,6 +30,7 @@ from storage.rows import (
     RoomChanges,
     Rule,
     SignIn,
+    UsageOrder,
 )
 from support.builders import NOON, ROMEO, carry_out, correction, entries, entry, retraction
 
@@ -67,6 +68,9 @@ async def read_and_write(storage: Storage, n: int) -> None:
     )
     await storage.retention.usage(domain=f"host{n}.example", after=f"a{n}", limit=n)
     await storage.retention.usage(after=f"a{n}", limit=n)
+    for order in UsageOrder:
+        await storage.retention.ranked_usage(order, part=f"user{n}", limit=n)
+        await storage.retention.ranked_usage(order, after=owner, limit=n)
     await storage.retention.blank_oldest(
         owner, peer, Cutoff(since=n, messages=18, bytes=10**6 + n), limit=n
     )
@@ -112,6 +116,10 @@ async def read(storage: Storage, owner: str, peer: str, n: int) -> None:
         await archive.page(owner, filter, limit=n, after=ids[n % 5], before=ids[-1])
         await archive.page_by_time(owner, filter, limit=n, newest=True, counted=True)
         await archive.count(owner, filter)
+        await archive.days(owner, filter)
+        if filter.phrases is None:
+            texts = (f"body{n}", f"other{n}")
+            await archive.search_xml(owner, filter, texts, limit=n, before=ids[-1])
     await archive.page_after(owner, ids[n], limit=n)
     await archive.first_and_last(owner)
     for max_bytes in (None, 10**6 + n):

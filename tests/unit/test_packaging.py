@@ -41,6 +41,19 @@ def test_wheel_has_the_migrations(names: list[str]) -> None:
     assert {name for name in names if name.endswith(".sql")} == migrations
 
 
+def test_wheel_has_the_files_of_the_pages(names: list[str]) -> None:
+    folders = (ROOT / "component/web/pages/static", ROOT / "component/web/operators/templates")
+    files = {
+        str(path.relative_to(ROOT))
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+    assert files
+    assert files <= set(names)
+
+
 def test_wheel_has_types_licence_and_command(names: list[str]) -> None:
     assert {"component/py.typed", "storage/py.typed", "component/cli/__init__.py"} <= set(names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)

@@ -28,15 +28,15 @@ from component.core.xml import jids
 from component.core.xml.times import now
 from storage.errors import Rejected, StorageError
 from storage.interface import RoomsStore
-from storage.rows import Occupant, RoomChanges
+from storage.rows import Membership, Occupant, RoomChanges
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
 
 OUTCAST, NONE = "outcast", "none"
-_MEMBERS = frozenset({"member", "admin", "owner"})
-AFFILIATIONS = _MEMBERS | {NONE, OUTCAST}
+MEMBERS = frozenset({"member", "admin", "owner"})
+AFFILIATIONS = MEMBERS | {NONE, OUTCAST}
 
 #: XEP-0045 section 15.5: the room continues to exist without occupants.
 _PERSISTENT = "muc_persistent"
@@ -63,6 +63,26 @@ class RoomInfo(Protocol):
         ...
 
 
+class RoomListener(Protocol):
+    """Hears of changes of rooms. All addresses are bare JIDs."""
+
+    def room_changed(self, room: str) -> None:
+        """Anything about a room may have changed."""
+        ...
+
+    def affiliation_changed(self, room: str, jid: str, affiliation: str) -> None:
+        """A user has this affiliation, or no membership any more; it may be the same as before."""
+        ...
+
+    def affiliation_granted(self, room: str, jid: str, affiliation: str) -> None:
+        """An owner or an admin of a room has given a user this affiliation."""
+        ...
+
+    def invited(self, room: str, jid: str) -> None:
+        """Somebody has invited a user to a room, which may have made the user a member."""
+        ...
+
+
 @dataclass(slots=True)
 class _Changes:
     """Changes of one room that are not written yet."""
@@ -70,6 +90,7 @@ class _Changes:
     created_at: int | None = None
     keeps_banned: bool = False
     is_persistent: bool | None = None
+    name: str | None = None
     occupants: dict[str, Occupant] = field(default_factory=dict)
     #: users who lose the membership if they had one
     removed: dict[str, Occupant] = field(default_factory=dict)
@@ -79,6 +100,11 @@ class _Changes:
         """Return the number of changes, for the bound on all of them."""
         return 1 + len(self.occupants) + len(self.removed)
 
+    @property
+    def is_of_room(self) -> bool:
+        """Whether these are changes of all memberships, or of the name."""
+        return self.created_at is not None or self.name is not None
+
     def of(self, room: str) -> RoomChanges:
         """Return the changes of a room for the store."""
         return RoomChanges(
@@ -86,6 +112,7 @@ class _Changes:
             created_at=self.created_at,
             keep_banned=self.keeps_banned,
             is_persistent=self.is_persistent,
+            name=self.name,
             occupants=tuple(self.occupants.values()),
             removed=tuple(self.removed.values()),
         )
@@ -112,6 +139,7 @@ class Rooms:
         self._store = store
         self._info = info
         self._on_replaced = on_replaced
+        self._listeners: list[RoomListener] = []
         self._began = 0  # when the connection came up, microseconds
         #: rooms of this connection that were compared with their past: whether each is persistent
         self._settled: LRUCache[str, bool] = LRUCache(remembered_max)
@@ -122,6 +150,10 @@ class Rooms:
         self._writing = asyncio.Lock()
         self._wake = asyncio.Event()
         self._stopping = False
+
+    def listen(self, listener: RoomListener) -> None:
+        """Tell a listener about each change of a room from now on."""
+        self._listeners.append(listener)
 
     def has_archive(self, address: str) -> bool:
         """Return whether an address is that of a room with an archive here."""
@@ -141,7 +173,7 @@ class Rooms:
         if features is None:
             return False
         if "muc_membersonly" in features:
-            return affiliation in _MEMBERS
+            return affiliation in MEMBERS
         if "muc_passwordprotected" in features:
             return affiliation is not None
         return True
@@ -155,6 +187,25 @@ class Rooms:
             await self._write(room)
             return (await self._store.get(room)).created_at
 
+    async def memberships(self, jid: str) -> tuple[Membership, ...]:
+        """Return the known memberships of a user. Raises Overloaded."""
+        with translated():
+            for room, changes in list(self._unwritten.items()):
+                if jid in changes.occupants or jid in changes.removed or changes.is_of_room:
+                    await self._write(room)
+            return await self._store.memberships(jid)
+
+    async def members(self, room: str) -> tuple[Membership, ...]:
+        """Return the known members, admins and owners of a room. Raises Overloaded."""
+        with translated():
+            await self._write(room)
+            return await self._store.members(room)
+
+    def note_name(self, room: str, name: str) -> None:
+        """Note the name of a room, for people."""
+        with self._changing(room) as changes:
+            changes.name = name
+
     def note_connected(self, at: int) -> None:
         """Note that the connection came up at a time (microseconds): rooms may be re-created."""
         self._began = at
@@ -164,6 +215,19 @@ class Rooms:
         """Note that the configuration of a room has changed."""
         self._info.forget(room)
         self._ask_later(room)
+        for listener in self._listeners:
+            listener.room_changed(room)
+
+    def note_granted(self, occupant: Occupant) -> None:
+        """Note the affiliation that an owner or an admin of a room has given to a user of ours."""
+        self.note(occupant)
+        for listener in self._listeners:
+            listener.affiliation_granted(occupant.room, occupant.jid, occupant.affiliation)
+
+    def note_invited(self, room: str, jid: str) -> None:
+        """Note that somebody has invited one of our users to a room."""
+        for listener in self._listeners:
+            listener.invited(room, jid)
 
     def note(self, occupant: Occupant) -> None:
         """Note the affiliation of one of our users in a room; it will be written."""
@@ -173,6 +237,7 @@ class Rooms:
         with self._changing(room) as changes:
             changes.removed.pop(occupant.jid, None)
             changes.occupants[occupant.jid] = replace(occupant, heard_at=self._began)
+        self._tell(room, occupant.jid, occupant.affiliation)
 
     def note_absent(self, occupant: Occupant) -> None:
         """Note that a user who is not in a room has lost membership, or was banned.
@@ -188,8 +253,9 @@ class Rooms:
                 unwritten = changes.occupants.get(jid)
                 if unwritten is None:
                     changes.removed[jid] = replace(occupant, heard_at=self._began)
-                elif unwritten.affiliation in _MEMBERS:
+                elif unwritten.affiliation in MEMBERS:
                     changes.occupants[jid] = replace(occupant, heard_at=self._began)
+            self._tell(occupant.room, jid, NONE)
 
     def note_created(self, room: str, at: int) -> None:
         """Note that a room was created at a time (microseconds); it will be written."""
@@ -200,6 +266,8 @@ class Rooms:
         self._info.forget(room)
         self._ask_later(room)
         self._on_replaced(room)
+        for listener in self._listeners:
+            listener.room_changed(room)
 
     def forget(self, owner: str) -> None:
         """Discard unwritten changes of a user or a room that was erased."""
@@ -236,6 +304,10 @@ class Rooms:
         """Let `run` return once every change is written, or the store fails."""
         self._stopping = True
         self._wake.set()
+
+    def _tell(self, room: str, jid: str, affiliation: str) -> None:
+        for listener in self._listeners:
+            listener.affiliation_changed(room, jid, affiliation)
 
     def _ask_later(self, room: str) -> None:
         """Have `run` ask a room whether it is persistent."""

@@ -49,8 +49,8 @@ class Ingest:
         self._router = Router(hosts, sessions)
         self._dedup = Deduplicator(hosts, self._router, sessions, deliveries, is_shared=is_shared)
         self._deliveries = deliveries
-        #: messages that our users sent to rooms, which send them back to all occupants
-        self._sent_to_rooms: FIFOCache[bytes, None] = FIFOCache(REMEMBERED)
+        #: bare JIDs of the users who sent messages to rooms, which send them back to all occupants
+        self._sent_to_rooms: FIFOCache[bytes, frozenset[str]] = FIFOCache(REMEMBERED)
 
     def is_repeated(self, host: str, raw: bytes) -> bool:
         """Return whether these bytes are one more copy of a known stanza, and note that copy.
@@ -72,7 +72,8 @@ class Ingest:
             stanza = stanza._replace(recipient=jids.bare(stanza.sender))
         is_from_user = self._hosts.is_user(stanza.sender)
         if is_from_user and stanza.type == GROUPCHAT and stanza.id:
-            self._sent_to_rooms[_post(stanza.sender, stanza.recipient, stanza.id)] = None
+            post, author = _post(stanza.recipient, stanza.id), jids.bare(stanza.sender)
+            self._sent_to_rooms[post] = self._sent_to_rooms.get(post, frozenset()) | {author}
         message = None
         for candidate in self._router.candidates(stanza):
             judge = self._policy.judge_for_room if candidate.is_for_room else self._policy.judge
@@ -118,7 +119,9 @@ class Ingest:
     ) -> list[NewMessage]:
         """Return the rows of a message, one for each side."""
         description = describe(stanza)
-        stanza_id = description.public_id if candidate.is_for_room else ""
+        stanza_id = author = ""
+        if candidate.is_for_room:
+            stanza_id, author = description.public_id, self._author(stanza)
         dedup_key, alternative_keys = message.dedup_key, message.alternative_keys
         rows = []
         for owner, peer_jid, direction in candidate.sides:
@@ -143,8 +146,10 @@ class Ingest:
                     name_hashes=name_hashes,
                     refers_to=refers_to,
                     relation=description.relation,
-                    is_seen=description.shows_seen and self._is_own(stanza, owner, direction),
+                    is_seen=description.shows_seen
+                    and (author != "" or self._is_own(stanza, owner, direction)),
                     stanza_id=stanza_id,
+                    author=author,
                 )
             )
         return rows
@@ -153,7 +158,12 @@ class Ingest:
         """Return whether the owner of an archive wrote a message, to a room too."""
         if direction is Direction.SENT or stanza.type != GROUPCHAT:
             return direction is Direction.SENT
-        return _post(owner, stanza.sender, stanza.id) in self._sent_to_rooms
+        return owner in self._sent_to_rooms.get(_post(stanza.sender, stanza.id), ())
+
+    def _author(self, stanza: Stanza) -> str:
+        """Return the bare JID of our user who wrote a message of a room, "" if it is not known."""
+        authors = self._sent_to_rooms.get(_post(stanza.sender, stanza.id), ())
+        return next(iter(authors)) if len(authors) == 1 else ""
 
     def _refuse(self, error: Stanza) -> None:
         """Drop the message that an error answers, if its delivery is undecided.
@@ -171,6 +181,6 @@ class Ingest:
                 return
 
 
-def _post(author: str, room: str, id: str) -> bytes:
-    """Return a digest that names a message of a user to a room."""
-    return digest_of([jids.bare(author).encode(), jids.bare(room).encode(), id.encode()])
+def _post(room: str, id: str) -> bytes:
+    """Return a digest that names a message to a room, as far as its author chooses its name."""
+    return digest_of([jids.bare(room).encode(), id.encode()])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from component.core.chat.signals import Signals
 from component.core.events.journal import EventJournal, OtherRosters
 from component.core.events.values import ContactPresence
 from component.core.rosters.contacts import REMOVE
-from component.core.sessions.commands import Change, PresencesAre, RefusalOf
+from component.core.sessions.commands import Change, ChatStateOf, PresencesAre, RefusalOf
 from component.core.sessions.events import PresenceOf, RosterItem
 from component.core.sessions.machine import SessionMachine
 from component.core.xml import jids
@@ -20,12 +21,16 @@ class SessionChanges:
     ejabberd copies most of these too; the journal skips a repeated state.
     """
 
-    def __init__(self, journal: EventJournal) -> None:
+    def __init__(self, journal: EventJournal, signals: Signals | None = None) -> None:
+        """`signals` passes chat states on, which are no events; None: nobody shows them."""
         self._journal = journal
+        self._signals = signals
 
     def note(self, owner: str, change: Change) -> None:
-        """Note a change; chat states are no events, and receipts are in the archive."""
-        if isinstance(change, RosterItem):
+        """Note a change; receipts are in the archive."""
+        if isinstance(change, ChatStateOf) and self._signals is not None:
+            self._signals.note_change(owner, change)
+        elif isinstance(change, RosterItem):
             self._note_contact(owner, change)
         elif isinstance(change, PresenceOf):
             self._note_presence(owner, change)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from component.core.messages.files import File, file_of
 from component.core.messages.payloads import (
     NS_MODERATE,
     NS_MODERATE_0,
@@ -43,6 +44,7 @@ class Payloads:
     recipient: str | None = None
     id: str | None = None
     body: str | None = None
+    file: File | None = None
     subject: str | None = None
     origin_id: str | None = None  #: XEP-0359
     stanza_ids: tuple[tuple[str, str], ...] = ()  #: `by` and `id` of each (XEP-0359)
@@ -85,12 +87,14 @@ def payloads_of(xml: str) -> Payloads:
         message = parse(xml.encode(), keep_depth=_KEEP_DEPTH)
     except (Malformed, UnicodeEncodeError):
         return Payloads()
+    # COMPAT: ejabberd before 17 removes the namespace from the stanzas that it passes on.
+    body = text_of(message.child(message.ns, "body"))
     return Payloads(
         sender=message.get("from") or None,
         recipient=message.get("to") or None,
         id=message.get("id") or None,
-        # COMPAT: ejabberd before 17 removes the namespace from the stanzas that it passes on.
-        body=text_of(message.child(message.ns, "body")),
+        body=body,
+        file=file_of(message, body),
         subject=text_of(message.child(message.ns, "subject")),
         origin_id=attribute_of(message.child(NS_STANZA_ID, "origin-id"), "id"),
         stanza_ids=tuple(

@@ -24,11 +24,12 @@ class ConversationQuery:
     #: messages behind this id or time count as unread; None: behind the owner's read mark
     since: str | int | None = None
     folded: bool = False
+    peer: str | None = None  #: only the conversation with this bare JID
 
     def described(self) -> str:
         """Return the query as the audit log has it."""
         since = format_time(self.since) if isinstance(self.since, int) else self.since
-        return describe_fields({"before": self.before, "unread since": since})
+        return describe_fields({"with": self.peer, "before": self.before, "unread since": since})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ class Conversations:
                 limit=self._pager.size(query.limit),
                 before=query.before,
                 since=since,
+                peers=None if query.peer is None else (query.peer,),
                 max_bytes=self._pager.max_bytes,
             )
         rows = [conversation.last for conversation in page.conversations]

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Protocol
 
 from cachetools import TTLCache
@@ -173,7 +174,11 @@ class DisplayedMarkers:
         """Write the markers of an owner, or of all owners."""
         async with self._writing:
             owners = list(self._pending) if owner is None else [owner]
-            markers = [m for owner in owners for m in self._release(owner)]
+            markers = [
+                replace(marker, is_room=self._hosts.is_room(marker.peer))
+                for owner in owners
+                for marker in self._release(owner)
+            ]
             if not markers:
                 return
             try:

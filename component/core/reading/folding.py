@@ -95,7 +95,7 @@ class Folding:
 
 def _apply(owner: str, annotation: Message, reference: Reference, state: _State) -> None:
     row = annotation.stored
-    time, author = format_time(row.at), _address(owner, annotation)
+    time, author = format_time(row.at), author_of(owner, annotation)
     match reference.kind:
         case ReferenceKind.CORRECT:
             state.body = annotation.payloads.body or state.body
@@ -115,12 +115,12 @@ def _apply(owner: str, annotation: Message, reference: Reference, state: _State)
                 state.receipts[author] = Receipt(by=author, state=reference.kind, time=time)
 
 
-def _address(owner: str, annotation: Message) -> str:
+def author_of(owner: str, message: Message) -> str:
     """Return the JID to show as the author of a message."""
-    row = annotation.stored
+    row = message.stored
     if row.direction is Direction.SENT:
         return owner
-    if annotation.side.author != Direction.RECEIVED and row.resource:
+    if message.side.author != Direction.RECEIVED and row.resource:
         return f"{row.peer}/{row.resource}"
     return jids.bare(row.peer)
 

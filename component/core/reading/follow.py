@@ -31,9 +31,12 @@ _PAGE = 100
 class Follower:
     """The signals to one follower of an archive."""
 
-    def __init__(self, *, hears_events: bool = False) -> None:
+    def __init__(
+        self, *, hears_events: bool = False, changed: asyncio.Event | None = None
+    ) -> None:
         self.hears_events = hears_events  #: of the journal too, and not of messages alone
-        self.changed = asyncio.Event()  #: set at each change; clear it before reading
+        #: set at each change; clear it before reading
+        self.changed = changed or asyncio.Event()
         self.is_over = False  #: later messages belong to another owner, and may not be read
         self.is_erased = False  #: messages of this archive were erased, or are being erased
 
@@ -98,9 +101,14 @@ class Followers:
         self.end(owner)
 
     @contextmanager
-    def follow(self, owner: str, *, hears_events: bool = False) -> Iterator[Follower]:
-        """Return a follower of an archive for as long as the block lasts."""
-        follower = Follower(hears_events=hears_events)
+    def follow(
+        self, owner: str, *, hears_events: bool = False, changed: asyncio.Event | None = None
+    ) -> Iterator[Follower]:
+        """Return a follower of an archive for as long as the block lasts.
+
+        `changed` is the event to set at each change, None: a new one.
+        """
+        follower = Follower(hears_events=hears_events, changed=changed)
         follower.is_erased = follower.is_over = owner in self._erasing
         self._followers[owner].add(follower)
         try:

@@ -23,7 +23,7 @@ from component.core.retention.rules import Rules
 from component.core.store_errors import translated
 from component.core.xml.times import format_if_known
 from storage.interface import Retention, Storage
-from storage.rows import Cutoff, Totals, Usage
+from storage.rows import Cutoff, Totals, Usage, UsageOrder
 
 Fields = dict[str, str | int | None]
 
@@ -50,6 +50,16 @@ class ArchiveAdmin:
         """
         with translated():
             return await self.retention.usage(domain=domain, after=after, limit=limit)
+
+    async def ranked_usage(
+        self, order: UsageOrder, part: str, after: str | None, limit: int
+    ) -> tuple[Usage, ...]:
+        """Return the sizes of archives in an order, of owners with `part` in their JIDs.
+
+        `after` is the last owner of the page before. Raises BadRequest, Overloaded.
+        """
+        with translated():
+            return await self.retention.ranked_usage(order, part=part, after=after, limit=limit)
 
     async def usage_of(self, owner: str) -> Usage:
         """Return the size of one archive, 0 if there is none. Raises Overloaded."""

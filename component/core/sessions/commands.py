@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from component.core.sessions.events import PresenceOf, RosterItem
-from component.core.sessions.outgoing import ChatState, Outgoing, OwnPresence, Subscription
+from component.core.sessions.outgoing import (
+    ChatState,
+    Outgoing,
+    OwnPresence,
+    Query,
+    Subscription,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,13 @@ class Transmit:
     """Send a stanza, and behind it a request to the server whose answer is `Answered`."""
 
     message: Outgoing | OwnPresence | Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Send an IQ, whose response is `Answered` or `QueryRefused`."""
+
+    query: Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,7 @@ class Succeed:
     """The server took the stanza of this id, or the room is entered; a `Fail` may follow."""
 
     id: str
+    result: str = ""  #: of an IQ: the XML of its result
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +112,11 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class ChatStateOf:
-    """A contact has this chat state (XEP-0085)."""
+    """A contact, or an occupant of a room, has this chat state (XEP-0085)."""
 
-    jid: str
+    jid: str  #: bare JID of the contact or of the room
     state: ChatState
+    nick: str = ""  #: of the occupant of a room
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +162,7 @@ Command = (
     | Disconnect
     | Announce
     | Transmit
+    | Ask
     | Join
     | Leave
     | SendReceipt

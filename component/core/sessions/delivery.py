@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from component.core.errors import Refused
 from component.core.sessions.commands import Fail
-from component.core.sessions.outgoing import Request
+from component.core.sessions.outgoing import OwnPresence, Request
 
 #: HTTP statuses of the conditions of RFC 6120 section 8.3.3; any other condition is a conflict.
 _STATUSES = {
@@ -38,6 +38,7 @@ class Undelivered(Refused):
         super().__init__(f"{failure.by}: {text}" if failure.by else text)
         self.by = failure.by  #: the JID that refused it, "" if nobody did
         self.condition = failure.condition
+        self.by = failure.by  #: JID of the entity that refused it; "": the session itself
         self.status = _STATUSES.get(failure.condition, 409)
         if failure.condition == "not-authorized" and not failure.by:
             self.status = 401
@@ -47,22 +48,25 @@ class Delivery:
     """One stanza on its way."""
 
     def __init__(self) -> None:
-        self._taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._taken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._failed: asyncio.Future[Undelivered] = asyncio.get_running_loop().create_future()
 
-    def succeed(self) -> None:
-        """Note that the server has taken the stanza, or that the room is entered."""
+    def succeed(self, result: str = "") -> None:
+        """Note that the server has taken the stanza, or that the room is entered.
+
+        `result` is the XML of the result of an IQ.
+        """
         if not self._taken.done():
-            self._taken.set_result(None)
+            self._taken.set_result(result)
 
     def fail(self, failure: Undelivered) -> None:
         """Note that the message was refused, perhaps after the server had taken it."""
         if not self._failed.done():
             self._failed.set_result(failure)
 
-    async def wait_taken(self) -> None:
-        """Return when the server has taken the stanza. Raises Undelivered."""
-        await self.wait_for(self._taken)
+    async def wait_taken(self) -> str:
+        """Return when the server has taken the stanza: the result of an IQ. Raises Undelivered."""
+        return await self.wait_for(self._taken)
 
     async def wait_refused(self, seconds: float) -> None:
         """Return after some seconds. Raises Undelivered as soon as the message is refused."""
@@ -87,6 +91,14 @@ class ClientSessions(Protocol):
 
         Raises NotAuthorized for an owner without an account here, Overloaded.
         """
+        ...
+
+    def use(self, owner: str) -> None:
+        """Open the session of a user, or keep it open. Raises NotAuthorized, Overloaded."""
+        ...
+
+    def presence(self, owner: str) -> OwnPresence | None:
+        """Return the presence that a user has set, None: available, and nothing else."""
         ...
 
     def rooms(self, owner: str) -> tuple[str, ...]:

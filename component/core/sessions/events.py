@@ -58,9 +58,20 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The server has answered what was sent behind the message of this id."""
+    """The server has answered what was sent behind the message of this id, or the IQ itself."""
 
     id: str
+    result: str = ""  #: of an IQ: the XML of its result
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRefused:
+    """An IQ was answered with an error, or with nothing in time."""
+
+    id: str
+    sender: str  #: of the error, "" without one
+    condition: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +204,7 @@ Event = (
     | Closed
     | Send
     | Answered
+    | QueryRefused
     | Bounced
     | Settled
     | RosterItem

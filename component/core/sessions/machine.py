@@ -11,14 +11,16 @@ from functools import singledispatchmethod
 from component.core.sessions import commands, events
 from component.core.sessions.commands import Command, Fail, Notify, RefusalOf
 from component.core.sessions.outgoing import (
+    ChatState,
     Outgoing,
     OwnPresence,
+    Query,
     Request,
     RoomEntry,
     Subscription,
     nick_of,
 )
-from component.core.xml.jids import bare
+from component.core.xml.jids import bare, resource
 from component.core.xml.stanza import GROUPCHAT
 
 #: Bounds of what one session remembers.
@@ -214,7 +216,14 @@ class SessionMachine:
             self._forget(event.id)
         elif event.id in self._sent and event.id not in self._answered:
             self._answered.add(event.id)
-            yield commands.Succeed(event.id)
+            yield commands.Succeed(event.id, event.result)
+
+    @_on.register
+    def _(self, event: events.QueryRefused) -> Iterator[Command]:
+        is_awaited = event.id in self._sent and event.id not in self._abandoned
+        self._forget(event.id)
+        if is_awaited:
+            yield Fail(event.id, event.condition, event.text, event.sender)
 
     @_on.register
     def _(self, event: events.Bounced) -> Iterator[Command]:
@@ -232,7 +241,7 @@ class SessionMachine:
         self._settled.pop(event.id, None)
         if is_awaited:
             yield Fail(event.id, event.condition, event.text, event.sender)
-        else:
+        elif not isinstance(message.payload, ChatState):
             yield Notify(RefusalOf(event.id, bare(message.to), True, event.condition, event.text))
 
     def _refused_late(self, event: events.Bounced) -> Iterator[Command]:
@@ -258,7 +267,8 @@ class SessionMachine:
     def _(self, event: events.Settled) -> Iterator[Command]:
         self._queued.pop(event.id, None)
         message = self._sent.get(event.id)
-        if isinstance(message, Outgoing):
+        # Nobody needs to know that a chat state came too late.
+        if isinstance(message, Outgoing) and not isinstance(message.payload, ChatState):
             _remember(self._settled, event.id, bare(message.to))
         if event.id in self._answered:
             self._forget(event.id)
@@ -274,8 +284,11 @@ class SessionMachine:
             if isinstance(message, RoomEntry):
                 yield commands.Succeed(message.id)
                 return
-            self._note_sent(message)
             self._sent[message.id] = message
+            if isinstance(message, Query):
+                yield commands.Ask(message)
+                return
+            self._note_sent(message)
             yield commands.Transmit(message)
         elif room not in self.rooms:
             if len(self.rooms) >= ROOMS_MAX:
@@ -416,9 +429,14 @@ class SessionMachine:
 
     @_on.register
     def _(self, event: events.Received) -> Iterator[Command]:
-        if event.type in (GROUPCHAT, "error"):
+        if event.type == "error":
             return
         sender = bare(event.sender)
+        if event.type == GROUPCHAT:
+            nick = resource(event.sender)
+            if event.chat_state is not None and nick and nick != nick_of(self.owner):
+                yield Notify(commands.ChatStateOf(sender, event.chat_state, nick))
+            return
         if event.chat_state is not None and not event.is_carbon:
             yield Notify(commands.ChatStateOf(sender, event.chat_state))
         if event.receipt_for:

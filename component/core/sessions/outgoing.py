@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from component.core.messages.files import File
 from component.core.xml.jids import bare, local
 from component.core.xml.stanza import GROUPCHAT
 
@@ -28,6 +29,7 @@ class Text:
     """A text."""
 
     body: str
+    file: File | None = None  #: whose address is the body
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,15 @@ class Displayed:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Invitations:
+    """Invitations that the room, to which they go, passes on (XEP-0045 section 7.8.2)."""
+
+    jids: tuple[str, ...]
+
+
 #: What a message says.
-Payload = Text | Correction | Retraction | Reactions | Displayed | ChatState
+Payload = Text | Correction | Retraction | Reactions | Displayed | Invitations | ChatState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +79,7 @@ class Outgoing:
 
     id: str  #: made by the client
     to: str  #: prepared; of a room the bare JID
-    type: str  #: chat or groupchat
+    type: str  #: chat or groupchat; normal for invitations
     payload: Payload
 
     @property
@@ -95,6 +104,7 @@ class OwnPresence:
     id: str
     show: Show | None = None
     status: str = ""
+    photo: str | None = None  #: SHA-1 of the avatar (XEP-0153), "": there is none; None: not said
 
     @property
     def room(self) -> None:
@@ -125,8 +135,22 @@ class RoomEntry:
     room: str  #: bare JID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """An IQ of the user (RFC 6120 section 8.2.3)."""
+
+    id: str
+    to: str | None  #: None: the account of the user
+    type: Literal["get", "set"]
+    payload: str  #: XML of the child element
+
+    @property
+    def room(self) -> None:
+        """It is for no room that the user has to be in."""
+
+
 #: What a session sends, each with an id.
-Request = Outgoing | OwnPresence | Subscription | RoomEntry
+Request = Outgoing | OwnPresence | Subscription | RoomEntry | Query
 
 
 def nick_of(owner: str) -> str:

@@ -25,6 +25,7 @@ from component.core.sessions.outgoing import (
     ChatState,
     Correction,
     Displayed,
+    Invitations,
     Outgoing,
     Payload,
     Reactions,
@@ -101,13 +102,15 @@ class Sender:
         *,
         may_be_repeated: bool = True,
         refusal_seconds: float = 0.0,
+        in_room: bool = False,
     ) -> Sent:
         """Send a message of a user. Its payload names another message by the archive id of that.
 
         `may_be_repeated` is whether the message may have been sent before: its id is not new. An
         archived message waits for a refusal for `refusal_seconds` more, within the time that it
         has for coming into the archive. If the caller is cancelled, the message is sent all the
-        same.
+        same. With `in_room` the ids and the answer are those of the archive of the room to which
+        the message goes, and not those of the archive of the user.
 
         Raises Undelivered if it is refused, BadRequest, Conflict, ItemNotFound, NotAuthorized,
         Overloaded.
@@ -120,7 +123,10 @@ class Sender:
             return replace(sent, is_new=False)
         if len(self._sending) >= SENDING_MAX:
             raise Overloaded("Too many messages are being sent: try again shortly.")
-        task = asyncio.create_task(self._send(user, message, may_be_repeated, refusal_seconds))
+        owner = bare(message.to) if in_room else user.jid
+        task = asyncio.create_task(
+            self._send(user, owner, message, may_be_repeated, refusal_seconds)
+        )
         self._sending[key], self._messages[key] = task, message
         task.add_done_callback(lambda task: self._done(key, task))
         return await asyncio.shield(task)
@@ -141,9 +147,15 @@ class Sender:
             self._unarchived.popitem(last=False)
 
     async def _send(
-        self, user: User, message: Outgoing, may_be_repeated: bool, refusal_seconds: float
+        self,
+        user: User,
+        owner: str,
+        message: Outgoing,
+        may_be_repeated: bool,
+        refusal_seconds: float,
     ) -> Sent:
-        earlier = await self._find(user, message) if may_be_repeated else None
+        """Send a message. `owner` is the one of the archive that is to have it."""
+        earlier = await self._find(user, owner, message) if may_be_repeated else None
         if earlier is not None:
             _require_same(_is_same(earlier, message))
             refused = self._refused.get((user.jid, message.id))
@@ -155,9 +167,9 @@ class Sender:
         if unarchived is not None:
             _require_same(unarchived == message)
             return Sent(None, is_new=False)
-        resolved = replace(message, payload=await self._resolved(user, message))
+        resolved = replace(message, payload=await self._resolved(user, owner, message))
         filter = Filter(peer=bare(message.to))
-        stream = await self._reader.stream(user, user.jid, filter, after=None)
+        stream = await self._reader.stream(user, owner, filter, after=None)
         with self._sessions.delivery(user.jid, resolved) as delivery:
             try:
                 async with asyncio.timeout(self._taken_seconds):
@@ -188,29 +200,32 @@ class Sender:
         finally:
             watching.cancel()
 
-    async def _find(self, user: User, message: Outgoing) -> Message | None:
+    async def _find(self, user: User, owner: str, message: Outgoing) -> Message | None:
         """Return the message that the user sent with this id before."""
         query = PageQuery(
             filter=Filter(peer=bare(message.to)), limit=REPEATED_AMONG, backwards=True
         )
-        page = await self._reader.page(user, user.jid, query)
+        page = await self._reader.page(user, owner, query)
         return _sent_among(page.messages, user, message)
 
-    async def _resolved(self, user: User, message: Outgoing) -> Payload:
+    async def _resolved(self, user: User, owner: str, message: Outgoing) -> Payload:
         """Return the payload with the id by which XMPP names the other message."""
         payload = message.payload
-        if isinstance(payload, Text | ChatState):
+        if isinstance(payload, Text | Invitations | ChatState):
             return payload
         kind, field = _REFERENCES[type(payload)]
         try:
-            item = await self._reader.message(user, user.jid, payload.id, folded=False)
+            item = await self._reader.message(user, owner, payload.id, folded=False)
         except ItemNotFound as error:
             raise ItemNotFound(f"{field}: {error.message}") from error
         row, payloads = item.message.stored, item.message.payloads
         is_groupchat = message.type == GROUPCHAT
         if row.peer != bare(message.to) or (row.type == GROUPCHAT) != is_groupchat:
             raise BadRequest(f"{field}: this message is of another conversation")
-        is_own = is_groupchat or row.direction is Direction.SENT
+        is_own = row.direction is Direction.SENT or (
+            # Without an author nobody but the room knows whose message it is.
+            is_groupchat and row.author in ("", user.jid)
+        )
         if kind in (ReferenceKind.CORRECT, ReferenceKind.RETRACT) and not is_own:
             raise BadRequest(f"{field}: this message is not yours")
         id = payloads.id
@@ -248,7 +263,9 @@ def _is_sent(archived: Message, user: User, message: Outgoing) -> bool:
     if archived.payloads.id != message.id or row.type != message.type:
         return False
     # A room sends a message to its author too, and that is what the archive has.
-    is_own_occupant = row.type == GROUPCHAT and row.resource == nick_of(user.jid)
+    is_own_occupant = row.type == GROUPCHAT and (
+        row.author == user.jid or (not row.author and row.resource == nick_of(user.jid))
+    )
     return row.direction is Direction.SENT or is_own_occupant
 
 
@@ -262,7 +279,8 @@ def _is_same(archived: Message, message: Outgoing) -> bool:
     if (reference and reference.kind) != (expected and expected[0]):
         return False
     if isinstance(payload, Text | Correction):
-        return payloads.body == payload.body
+        is_same_file = not isinstance(payload, Text) or payloads.file == payload.file
+        return payloads.body == payload.body and is_same_file
     if isinstance(payload, Reactions):
         return reference is not None and reference.reactions == payload.reactions
     return True

@@ -13,7 +13,7 @@ from component.web.archive.models import NoParameters
 from component.web.auth import authenticate
 from component.web.server import body
 from component.web.server.parameters import checked
-from component.web.server.paths import ARCHIVE, bare_jid, check_served, id_of, owner_of, routes_at
+from component.web.server.paths import ARCHIVE, bare_jid, id_of, owner_of, routes_at
 from storage.rows import Removed
 
 PURGES = "/purges"
@@ -38,10 +38,8 @@ async def usage(request: web.Request) -> web.Response:
     domain = (
         None if parameters.domain is None else request.app[keys.jids].prepare(parameters.domain)
     )
-    if domain is not None:
-        await check_served(request, domain)
-    await request.app[keys.audit].record(caller.name, "list", domain or "*", "archives")
-    usages = await request.app[keys.administration].usage(domain, parameters.after, limit + 1)
+    orders = request.app[keys.orders]
+    usages = await orders.list(caller, domain, parameters.after, limit + 1)
     return body.page(
         request,
         {"archives": [usage_fields(usage) for usage in usages[:limit]]},
@@ -54,21 +52,17 @@ async def erase(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}: erase an archive; 202 if the erasure continues."""
     caller, owner = authenticate.require(request, Role.ADMIN), await owner_of(request)
     checked(NoParameters, body.parameters(request))
-    administration = request.app[keys.administration]
-    administration.holds.refuse_if_held(owner)
-    await request.app[keys.audit].record(caller.name, "erase", owner)
     wait_seconds = TIMEOUT_SHARE * request.app[keys.limits].request_timeout_seconds
-    return _removed(await administration.erasure.erase(owner, wait_seconds=wait_seconds))
+    orders = request.app[keys.orders]
+    return _removed(await orders.erase(caller, owner, wait_seconds=wait_seconds))
 
 
 async def delete(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/messages/{id}: blank one message."""
     caller, owner = authenticate.require(request, Role.ADMIN), await owner_of(request)
     checked(NoParameters, body.parameters(request))
-    administration, id = request.app[keys.administration], id_of(request)
-    administration.holds.refuse_if_held(owner)
-    await request.app[keys.audit].record(caller.name, "delete", owner, f"message {id[:80]}")
-    return _removed(await administration.erasure.blank(owner, id))
+    id = id_of(request)
+    return _removed(await request.app[keys.orders].blank(caller, owner, id))
 
 
 async def purge(request: web.Request) -> web.Response:
@@ -78,12 +72,7 @@ async def purge(request: web.Request) -> web.Response:
     values = await body.fields(request) if request.can_read_body else {}
     fields = checked(PurgeFields, values)
     owner = None if fields.owner is None else bare_jid(request, fields.owner)
-    if owner is not None:
-        await check_served(request, owner)
-    detail = "confirm true" if fields.confirm else ""
-    await request.app[keys.audit].record(caller.name, "purge", owner or "*", detail)
-    janitor = request.app[keys.administration].janitor
-    begun = await janitor.order(caller.name, owner, is_confirmed=fields.confirm)
+    begun = await request.app[keys.orders].purge(caller, owner, is_confirmed=fields.confirm)
     return body.json_response(purge_fields(begun), status=202)
 
 

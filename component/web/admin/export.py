@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from aiohttp import web
@@ -38,12 +38,17 @@ async def export(request: web.Request) -> web.StreamResponse:
     principal, owner = authenticate.principal(request), await owner_of(request)
     parameters = checked(ExportParameters, body.parameters(request))
     with request.config_dict[keys.stream_limit].slot(principal.name):
-        return await _answer(request, principal, owner, parameters.format)
+        return await send_archive(request, principal, owner, parameters.format)
 
 
-async def _answer(
-    request: web.Request, principal: Principal, owner: str, format: str
+async def send_archive(
+    request: web.Request,
+    principal: Principal,
+    owner: str,
+    format: str,
+    headers: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
+    """Authorize an export, and send the archive with further headers. Raises Refused."""
     source, authorizer = request.app[keys.administration].export, request.app[keys.authorizer]
     async with time_limit(request):
         since = await authorizer.authorize(principal, owner, Action.EXPORT, format)
@@ -52,7 +57,7 @@ async def _answer(
         async with time_limit(request):
             # Once the head of the answer is sent, the answer cannot be a refusal any more.
             first = await anext(parts, b"")
-        answer = web.StreamResponse(headers=_headers(format))
+        answer = web.StreamResponse(headers={**(headers or {}), **_headers(format)})
         answer.force_close()
         await _send(request, answer, first, parts)
     return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from component.core.access.audit import Audit
+from component.core.retention.orders import ArchiveOrders
 from component.web import keys
 from component.web.admin import accounts, archives, audit, commands, doctor, export, rules
 from component.web.auth.authenticate import authenticate
@@ -18,7 +19,8 @@ def _make_app(prefix: str, settings: WebSettings, services: Services) -> web.App
         app.add_routes(module.routes(prefix))
     app[keys.accounts] = services.accounts
     app[keys.administration] = services.administration
-    app[keys.audit] = Audit(services.storage.audit_log, services.writer)
+    app[keys.audit] = audit_log = Audit(services.storage.audit_log, services.writer)
+    app[keys.orders] = ArchiveOrders(archives=services.administration, audit=audit_log)
     app[keys.authorizer] = services.authorizer
     app[keys.commands] = services.commands
     app[keys.grants] = services.grants

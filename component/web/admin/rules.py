@@ -6,7 +6,7 @@ from aiohttp import web
 
 from component.core.access.principals import Role
 from component.core.retention.plan import RetentionLimits
-from component.core.xml.times import format_time, now
+from component.core.xml.times import format_time
 from component.web import keys
 from component.web.admin.models import (
     HoldFields,
@@ -21,7 +21,6 @@ from component.web.server.parameters import checked
 from component.web.server.paths import (
     ARCHIVE,
     bare_jid,
-    check_served,
     named_owner,
     owner_of,
     routes_at,
@@ -67,13 +66,7 @@ async def set_retention(request: web.Request) -> web.Response:
     change, peer = _change(request)
     fields = checked(RetentionFields, await body.fields(request))
     rule = fields.rule(owner, peer)
-    administration = request.app[keys.administration]
-    if not change.confirm:
-        rules = {**administration.rules.of(owner), peer: rule}
-        await administration.approval.require_rules(owner, rules)
-    detail = f"days {rule.days}, messages {rule.messages}, bytes {rule.bytes}{_with(peer)}"
-    await request.app[keys.audit].record(caller.name, "set retention", owner, detail)
-    await administration.rules.set(rule)
+    await request.app[keys.orders].set_rule(caller, rule, is_confirmed=change.confirm)
     return body.json_response(_rule(rule))
 
 
@@ -81,15 +74,8 @@ async def drop_retention(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/retention: remove a rule, so that the defaults apply."""
     caller, owner = authenticate.require(request, Role.ADMIN), named_owner(request)
     change, peer = _change(request)
-    administration = request.app[keys.administration]
-    if not change.confirm:
-        rules = dict(administration.rules.of(owner))
-        rules.pop(peer, None)
-        await administration.approval.require_rules(owner, rules)
-    await request.app[keys.audit].record(
-        caller.name, "drop retention", owner, _with(peer).removeprefix(", ")
-    )
-    await administration.rules.remove(owner, peer)
+    orders = request.app[keys.orders]
+    await orders.drop_rule(caller, owner, peer, is_confirmed=change.confirm)
     return web.Response(status=204)
 
 
@@ -106,10 +92,7 @@ async def hold(request: web.Request) -> web.Response:
     caller, subject = authenticate.require(request, Role.ADMIN), subject_of(request)
     checked(NoParameters, body.parameters(request))
     fields = checked(HoldFields, await body.fields(request))
-    await check_served(request, subject)
-    placed = Hold(subject=subject, reason=fields.reason, by=caller.name, at=now())
-    await request.app[keys.audit].record(caller.name, "hold", subject, fields.reason)
-    await request.app[keys.administration].holds.set(placed)
+    placed = await request.app[keys.orders].hold(caller, subject, fields.reason)
     return body.json_response(_hold(placed))
 
 
@@ -117,8 +100,7 @@ async def release(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/holds/{subject}: release a hold."""
     caller, subject = authenticate.require(request, Role.ADMIN), subject_of(request)
     checked(NoParameters, body.parameters(request))
-    await request.app[keys.audit].record(caller.name, "release", subject)
-    await request.app[keys.administration].holds.release(subject)
+    await request.app[keys.orders].release(caller, subject)
     return web.Response(status=204)
 
 
@@ -131,10 +113,6 @@ def _change(request: web.Request) -> tuple[RetentionChange, str]:
 def _peer(request: web.Request) -> str | None:
     parameters = checked(RetentionParameters, body.parameters(request))
     return None if parameters.peer is None else bare_jid(request, parameters.peer)
-
-
-def _with(peer: str) -> str:
-    return f", with {peer}" if peer else ""
 
 
 def _limits(limits: RetentionLimits) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from component.core.messages.files import File
 from component.core.reading.folding import Folded
 from component.core.reading.views import ReadableMessage
 from component.core.xml.times import format_time
@@ -25,6 +26,7 @@ def message(item: ReadableMessage, *, xml: bool) -> dict[str, Any]:
         "message_id": payloads.id,
         "subject": payloads.subject,
         "body": payloads.body,
+        "file": payloads.file and _file(payloads.file),
         "nick": row.nick or None,
     }
     if xml:
@@ -35,6 +37,10 @@ def message(item: ReadableMessage, *, xml: bool) -> dict[str, Any]:
 def place(row: ArchivedMessage) -> dict[str, Any]:
     """Return the id and the time of a message."""
     return {"id": row.id, "time": format_time(row.at)}
+
+
+def _file(file: File) -> dict[str, Any]:
+    return {"url": file.url, "name": file.name, "type": file.type, "size": file.size}
 
 
 def _folded(folded: Folded, *, xml: bool) -> dict[str, Any]:
@@ -59,7 +65,7 @@ def _folded(folded: Folded, *, xml: bool) -> dict[str, Any]:
     }
     if retracted:
         # Even if the archive still has them.
-        fields["subject"] = None
+        fields["subject"] = fields["file"] = None
         if xml:
             fields["xml"] = None
     return fields

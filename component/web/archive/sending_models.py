@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from component.core.errors import BadRequest, TooLarge
 from component.core.events.values import STATUS_MAX
+from component.core.messages.files import File
 from component.core.remote_data.posts import naming
 from component.core.sessions.outgoing import (
     BODY_MAX_BYTES,
@@ -32,10 +33,18 @@ from component.web.archive.models import Address, Id, Parameters
 REACTIONS_MAX = 20
 REACTION_MAX = 32
 
+#: The greatest length of the address of a file, and of its name.
+URL_MAX = 4096
+FILE_NAME_MAX = 255
+
+#: RFC 6838 section 4.2.
+_TYPE_NAME = r"[A-Za-z0-9][\w!#$&^.+-]{0,126}"
+_MEDIA_TYPE = re.compile(f"{_TYPE_NAME}/{_TYPE_NAME}", re.ASCII)
+
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._~:@+=-]{1,128}")
 
 #: The fields of which a message has exactly one.
-_CONTENTS = ("body", "retracts", "reacts_to", "displayed", "chat_state")
+_CONTENTS = ("body", "file", "retracts", "reacts_to", "displayed", "chat_state")
 
 
 def _text(value: str) -> str:
@@ -51,6 +60,19 @@ def message_id(value: str) -> str:
     return value
 
 
+def _web_address(value: str) -> str:
+    if not value.startswith(("https://", "http://")) or any(map(str.isspace, value)):
+        raise ValueError("expected an address that begins with https:// or http://")
+    return value
+
+
+def media_type(value: str) -> str:
+    """Return a media type like image/png. Raises ValueError."""
+    if not _MEDIA_TYPE.fullmatch(value):
+        raise ValueError("expected a media type like image/png")
+    return value
+
+
 XmlText = Annotated[str, Field(strict=True, min_length=1), AfterValidator(_text)]
 Reaction = Annotated[XmlText, Field(max_length=REACTION_MAX)]
 
@@ -62,13 +84,21 @@ class PresenceFields(Parameters):
     status: Annotated[XmlText, Field(max_length=STATUS_MAX)] | None = None
 
 
-class SendFields(Parameters):
-    """POST {prefix}/v1/archives/{owner}/messages."""
+class FileFields(Parameters):
+    """A file that a message shares."""
 
-    to: Address
-    type: Literal["chat", "groupchat"] = "chat"
+    url: Annotated[XmlText, Field(max_length=URL_MAX), AfterValidator(_web_address)]
+    name: Annotated[XmlText, Field(max_length=FILE_NAME_MAX)] | None = None
+    type: Annotated[str, Field(strict=True), AfterValidator(media_type)] | None = None
+    size: Annotated[int, Field(strict=True, ge=0, lt=10**15)] | None = None
+
+
+class MessageFields(Parameters):
+    """A message, without its recipient."""
+
     id: Annotated[str, Field(strict=True), AfterValidator(message_id)] | None = None
     body: XmlText | None = None
+    file: FileFields | None = None
     replaces: Id | None = None
     retracts: Id | None = None
     reacts_to: Id | None = None
@@ -76,18 +106,11 @@ class SendFields(Parameters):
     displayed: Id | None = None
     chat_state: ChatState | None = None
 
-    def outgoing(self, jids: Jids) -> Outgoing:
-        """Return the message, which names other messages by archive ids.
+    def payload(self) -> Payload:
+        """Return what the message says, which names other messages by archive ids.
 
         Raises BadRequest, TooLarge.
         """
-        with naming("to"):
-            to = jids.prepare(self.to)
-            if self.type == GROUPCHAT and resource(to):
-                raise BadRequest("a message of type groupchat goes to the bare JID of a room")
-        return Outgoing(id=self.id or str(uuid4()), to=to, type=self.type, payload=self._payload())
-
-    def _payload(self) -> Payload:
         contents = [name for name in _CONTENTS if getattr(self, name) is not None]
         if len(contents) != 1:
             names = " and ".join(contents) or "none of them"
@@ -96,12 +119,8 @@ class SendFields(Parameters):
             raise BadRequest("replaces: required with it, but missing: body")
         if (self.reactions is None) != (self.reacts_to is None):
             raise BadRequest("reacts_to and reactions: one of them is missing")
-        if self.body is not None:
-            if len(self.body.encode()) > BODY_MAX_BYTES:
-                raise TooLarge(f"body: too long: {BODY_MAX_BYTES} bytes of UTF-8 at most")
-            return (
-                Text(self.body) if self.replaces is None else Correction(self.replaces, self.body)
-            )
+        if self.body is not None or self.file is not None:
+            return self._text()
         if self.retracts is not None:
             return Retraction(self.retracts)
         if self.reacts_to is not None:
@@ -112,3 +131,26 @@ class SendFields(Parameters):
         if self.chat_state is None:
             raise AssertionError(contents)
         return self.chat_state
+
+    def _text(self) -> Text | Correction:
+        if self.file is not None:
+            return Text(self.file.url, File(**self.file.model_dump()))
+        body = self.body or ""
+        if len(body.encode()) > BODY_MAX_BYTES:
+            raise TooLarge(f"body: too long: {BODY_MAX_BYTES} bytes of UTF-8 at most")
+        return Text(body) if self.replaces is None else Correction(self.replaces, body)
+
+
+class SendFields(MessageFields):
+    """POST {prefix}/v1/archives/{owner}/messages."""
+
+    to: Address
+    type: Literal["chat", "groupchat"] = "chat"
+
+    def outgoing(self, jids: Jids) -> Outgoing:
+        """Return the message. Raises BadRequest, TooLarge."""
+        with naming("to"):
+            to = jids.prepare(self.to)
+            if self.type == GROUPCHAT and resource(to):
+                raise BadRequest("a message of type groupchat goes to the bare JID of a room")
+        return Outgoing(id=self.id or str(uuid4()), to=to, type=self.type, payload=self.payload())

@@ -30,7 +30,7 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     try:
         request[keys.principal] = _authenticated(request, request.app[keys.settings])
     except NotAuthorized as refused:
-        _log_refusal(request, refused)
+        log_refusal(request, refused)
         raise
     return await handler(request)
 
@@ -63,7 +63,7 @@ def _authenticated(request: web.Request, settings: WebSettings) -> Principal:
     secrets = _secrets(request)
     if len(secrets) != 1:
         raise NotAuthorized(f"Show one secret, in a header {_HOW}.")
-    caller = _owner_of(secrets[0].encode(errors="surrogateescape"), settings)
+    caller = principal_of(secrets[0].encode(errors="surrogateescape"), settings)
     name = caller.name if caller else None
     request.config_dict[keys.guess_limit].check(request[keys.party], name)
     if caller is None:
@@ -74,14 +74,14 @@ def _authenticated(request: web.Request, settings: WebSettings) -> Principal:
     return caller
 
 
-def _log_refusal(request: web.Request, refused: NotAuthorized) -> None:
+def log_refusal(request: web.Request, refused: NotAuthorized) -> None:
     """Log the address and the reason of a refusal, because the sender may not show its answer."""
     party = request[keys.party]
     if request.config_dict[keys.refusal_log].is_new(f"{party} {refused.message}"):
         log.warning("an HTTP request from %s is refused: %s", party, refused.message)
 
 
-def _owner_of(secret: bytes, settings: WebSettings) -> Server | Operator | None:
+def principal_of(secret: bytes, settings: WebSettings) -> Server | Operator | None:
     """Return the principal that has a secret, None without one."""
     principals: list[tuple[Server | Operator, str | None]] = [
         (operator, operator.secret) for operator in settings.operators

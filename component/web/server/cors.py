@@ -13,12 +13,14 @@ from aiohttp.typedefs import Handler
 MAX_AGE_SECONDS = 600
 
 #: Headers of answers that pages may read.
-EXPOSED = "Allow, Link, Retry-After, WWW-Authenticate"
+EXPOSED = "Allow, ETag, Link, Retry-After, WWW-Authenticate"
 
 _PREFLIGHT = {
-    hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD, POST, PUT, DELETE",
-    # Last-Event-ID continues a live stream.
-    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type, Last-Event-ID",
+    hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD, POST, PUT, PATCH, DELETE",
+    # Last-Event-ID continues a live stream, If-None-Match spares an image that has not changed.
+    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: (
+        "Authorization, Content-Type, If-None-Match, Last-Event-ID"
+    ),
     hdrs.ACCESS_CONTROL_MAX_AGE: str(MAX_AGE_SECONDS),
 }
 

@@ -40,6 +40,7 @@ class Family:
     needs_sign_in: bool = False  #: served only where users can sign in
     needs_gateway: bool = False  #: served only where there is a REST gateway
     needs_ejabberd_api: bool = False  #: served only where ejabberd's API is enabled
+    needs_chat: bool = False  #: served only where chat is enabled
     streaming_handlers: frozenset[Handler] = frozenset()  #: have no deadline for the whole answer
     ticket_handlers: frozenset[Handler] = (
         frozenset()
@@ -51,6 +52,7 @@ class Family:
             (self.needs_sign_in, services.sign_ins),
             (self.needs_gateway, services.gateway),
             (self.needs_ejabberd_api, services.ejabberd_api),
+            (self.needs_chat, services.chat),
         )
         return all(part is not None for is_needed, part in needs if is_needed)
 

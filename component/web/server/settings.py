@@ -8,10 +8,13 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
+from component.core.access.rooms import RoomInfo, Rooms
 from component.core.accounts.protocol import AccountSource
 from component.core.accounts.shared_limits import SharedLimits
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
+from component.core.chat.service import Chat
+from component.core.chat.signals import Signals
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.doctor.server import Grants
@@ -78,6 +81,14 @@ PUBLIC = ListenerSettings(section=Listener.PUBLIC, port=5282, allow_from=EVERYBO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageSettings:
+    """Pages for browsers."""
+
+    enabled: bool = True
+    upload_origins: tuple[str, ...] = ()  #: to which the chat page may send files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings(ListenerSettings):
     """The private listener, the public listener, and the settings of the families."""
 
@@ -99,6 +110,7 @@ class WebSettings(ListenerSettings):
     count_as_string: bool = False  #: for old callers of Remote Data that accept no number
     roster_details: bool = False  #: Remote Data shows groups and pending requests too
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    pages: PageSettings = field(default_factory=PageSettings)
 
     def listener(self, listener: Listener) -> ListenerSettings:
         """Return the settings of a listener."""
@@ -121,10 +133,13 @@ class Services:
     accounts: AccountSource
     rosters: RosterService
     hosts: Hosts
+    rooms: Rooms  #: and who is in them
+    room_info: RoomInfo
     sign_ins: SignIns | None = None  #: None: users cannot sign in
     sender: Sender | None = None  #: None: users cannot send
     gateway: Gateway | None = None  #: None: there is no REST gateway
     push: PushSubscriptions | None = None  #: None: no events are pushed
+    chat: Chat | None = None  #: None: there is no chat
     opened: OpenedServers = NONE  #: other servers whose users may sign in
     ejabberd_api: EjabberdApiService | None = None  #: None: ejabberd's API is not served
     checked_passwords: CheckedPasswords | None = None  #: of the callers of ejabberd's API
@@ -132,6 +147,7 @@ class Services:
     session_actions: SessionActions | None = None  #: None: users have no sessions
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events
+    signals: Signals  #: chat states, for those who follow
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages
     limits: SharedLimits | None = None  #: on guesses; None: each listener has one of its own
     background: Background = field(default_factory=Background)  #: the tasks that have to run

@@ -53,7 +53,7 @@ async def sign_in(request: web.Request) -> web.Response:
     limit, party = request.config_dict[keys.guess_limit], request[keys.party]
     with limit.attempt(party, jid):
         tokens = await request.app[keys.sign_ins].sign_in(jid, fields.password, fields.label)
-    return body.json_response(_tokens(tokens), status=201)
+    return body.json_response(tokens_json(tokens), status=201)
 
 
 async def refresh(request: web.Request) -> web.Response:
@@ -65,7 +65,7 @@ async def refresh(request: web.Request) -> web.Response:
     except NotAuthorized:
         request.config_dict[keys.guess_limit].check(request[keys.party], None)
         raise
-    return body.json_response(_tokens(tokens))
+    return body.json_response(tokens_json(tokens))
 
 
 async def listed(request: web.Request) -> web.Response:
@@ -108,7 +108,7 @@ def _user(request: web.Request, address: str) -> str:
         raise BadRequest(f"jid: {error.message}") from error
 
 
-def _tokens(tokens: Tokens) -> dict[str, Any]:
+def tokens_json(tokens: Tokens) -> dict[str, Any]:
     return {
         **_sign_in(tokens.sign_in),
         "jid": tokens.sign_in.jid,

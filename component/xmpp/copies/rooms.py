@@ -11,6 +11,7 @@ from slixmpp.exceptions import IqError, IqTimeout
 
 from component.core.access.rooms import AFFILIATIONS, NONE, OUTCAST, Rooms
 from component.core.ejabberd_options import NS_DISCO_INFO
+from component.core.hosts import Hosts
 from component.core.xml import jids
 from component.core.xml.document_parser import parse
 from component.core.xml.namespaces import NS_CLIENT
@@ -34,6 +35,19 @@ TIMEOUT_SECONDS = 5.0
 #: Maximum number of remembered answers.
 REMEMBERED_MAX = 1000
 
+#: Maximum number of requests of owners and admins that wait for the answer of their room, and
+#: seconds for which they wait.
+REQUESTS_MAX = 200
+REQUEST_SECONDS = 60.0
+
+#: Maximum number of invitations in one message that count.
+INVITED_MAX = 100
+
+NS_MUC_ADMIN = "http://jabber.org/protocol/muc#admin"
+
+_CHILD_INVITE = (NS_MUC_USER, "invite")
+_DIRECT_INVITATION = ("jabber:x:conference", "x")
+
 #: XEP-0045 section 15.6.2: this presence is the recipient's own.
 _SELF = "110"
 
@@ -50,9 +64,14 @@ _REFUSALS = {"forbidden": OUTCAST, "registration-required": NONE}
 class RoomEvents:
     """Notes the affiliations of our users from the stanzas that rooms send to them."""
 
-    def __init__(self, rooms: Rooms, addresses: Addresses) -> None:
+    def __init__(self, rooms: Rooms, addresses: Addresses, hosts: Hosts) -> None:
         self._rooms = rooms
         self._addresses = addresses
+        self._hosts = hosts
+        #: requests to set affiliations without an answer, by room, admin and id
+        self._requests: TTLCache[tuple[str, str, str], bytes] = TTLCache(
+            REQUESTS_MAX, REQUEST_SECONDS, timer=time.monotonic
+        )
 
     def take_presence(self, presence: Element, raw: bytes) -> None:
         """Note the affiliation of the recipient if a room's presence has it."""
@@ -78,6 +97,8 @@ class RoomEvents:
 
     def take_message(self, stanza: Stanza) -> None:
         """Note the affiliation of a user who is not in the room (XEP-0045 section 9)."""
+        if _CHILD_INVITE in stanza.payloads or _DIRECT_INVITATION in stanza.payloads:
+            self._note_invited(stanza)
         if not self._rooms.has_archive(stanza.sender) or jids.resource(stanza.sender):
             return
         if _CHANGED.encode() in stanza.raw and _CHANGED in _codes(_reread(stanza.raw)):
@@ -88,6 +109,43 @@ class RoomEvents:
             affiliation = item.get("affiliation")
             occupant = Occupant(room=stanza.sender, jid=jid, affiliation=affiliation)
             self._rooms.note_absent(occupant)
+
+    def take_iq(self, host: str, iq: Element, raw: bytes) -> None:
+        """Note affiliations that owners and admins set (section 9), once the room agrees."""
+        type = iq.get("type")
+        if type == "set" and iq.child(NS_MUC_ADMIN, "query") is not None:
+            room, admin = (self._addresses.accept(iq.get(name)) for name in ("to", "from"))
+            if self._rooms.has_archive(room) and jids.domain(admin) == host:
+                self._requests[room, admin, iq.get("id")] = raw
+        elif type == "result" and self._rooms.has_archive(iq.get("from")):
+            room, admin = (self._addresses.accept(iq.get(name)) for name in ("from", "to"))
+            request = self._requests.pop((room, admin, iq.get("id")), None)
+            if request is not None and jids.domain(admin) == host:
+                self._note_granted(room, request)
+
+    def _note_granted(self, room: str, request: bytes) -> None:
+        query = _reread(request).child(NS_MUC_ADMIN, "query")
+        for item in query.elements if query is not None else ():
+            jid = jids.bare(self._addresses.accept(item.get("jid")))
+            affiliation = item.get("affiliation")
+            if affiliation in AFFILIATIONS and self._hosts.is_user(jid):
+                self._rooms.note_granted(Occupant(room=room, jid=jid, affiliation=affiliation))
+
+    def _note_invited(self, stanza: Stanza) -> None:
+        """Note invitations (section 7.8, XEP-0249): the room is asked later who is a member."""
+        sender, recipient = jids.bare(stanza.sender), jids.bare(stanza.recipient)
+        message = _reread(stanza.raw)
+        direct = message.child(*_DIRECT_INVITATION)
+        x = message.child(NS_MUC_USER, "x")
+        if direct is not None:
+            room = jids.bare(self._addresses.accept(direct.get("jid")))
+            self._rooms.note_invited(room, recipient)
+        elif self._rooms.has_archive(sender):
+            self._rooms.note_invited(sender, recipient)
+        elif x is not None:
+            for invite in x.elements[:INVITED_MAX]:
+                invited = jids.bare(self._addresses.accept(invite.get("to")))
+                self._rooms.note_invited(recipient, invited)
 
 
 @dataclass(slots=True, eq=False)

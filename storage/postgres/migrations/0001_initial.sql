@@ -41,6 +41,7 @@ CREATE TABLE archive (
     xml       text COLLATE "C" NOT NULL,
     lateness  integer NOT NULL DEFAULT 0, -- 0 to 10, on the scale of storage/sql/messages/lateness.py
     stanza_id text COLLATE "C",           -- public id in the place of the one made of owner and sequence
+    author    text COLLATE "C",           -- in the archive of a room: bare JID of our user who wrote it
     PRIMARY KEY (owner, sequence)
 ) /* PARTITION BY HASH (owner) */;
 
@@ -198,7 +199,31 @@ CREATE INDEX occupants_jid ON occupants (jid);
 CREATE TABLE rooms (
     jid           text COLLATE "C" PRIMARY KEY,
     created_at    bigint NOT NULL DEFAULT 0, -- 0: unknown
-    is_persistent integer NOT NULL DEFAULT 0
+    is_persistent integer NOT NULL DEFAULT 0,
+    name          text COLLATE "C" NOT NULL DEFAULT ''
+);
+
+-- Up to which message users have read the archives of rooms; those of users are in conversations.
+CREATE TABLE read_marks (
+    room     bigint NOT NULL, -- number of the archive of the room
+    jid      text COLLATE "C" NOT NULL,
+    sequence bigint NOT NULL,
+    PRIMARY KEY (room, jid)
+);
+
+-- Users who have left a room that still has them as members, because only its owners can remove them.
+CREATE TABLE departures (
+    room text COLLATE "C" NOT NULL,
+    jid  text COLLATE "C" NOT NULL,
+    PRIMARY KEY (room, jid)
+);
+
+-- Invitations to rooms, for everybody who knows the token.
+CREATE TABLE invitations (
+    token_hash bytea PRIMARY KEY,
+    room       text COLLATE "C" NOT NULL,
+    inviter    text COLLATE "C" NOT NULL,
+    expires_at bigint NOT NULL
 );
 
 -- Accounts that Muniment keeps. The key begins with the domain, because lists have this order.
@@ -210,6 +235,32 @@ CREATE TABLE accounts (
     created_at bigint NOT NULL,
     PRIMARY KEY (domain, jid)
 );
+
+-- What users of chat have entered about themselves.
+CREATE TABLE profiles (
+    jid         text COLLATE "C" PRIMARY KEY,
+    domain      text COLLATE "C" NOT NULL,
+    name        text COLLATE "C" NOT NULL DEFAULT '',
+    email       text COLLATE "C" NOT NULL DEFAULT '',
+    folded_name text COLLATE "C" NOT NULL DEFAULT '', -- the words of the name
+    email_key   text COLLATE "C" -- the address in lower case, null without one
+);
+
+CREATE INDEX profiles_domain ON profiles (domain, jid);
+
+CREATE UNIQUE INDEX profiles_email ON profiles (email_key) WHERE email_key IS NOT NULL;
+
+-- Names of users, rooms and direct chats for APIs that know no JIDs. No number is used again.
+CREATE TABLE identifiers (
+    number bigint PRIMARY KEY,
+    kind   text COLLATE "C" NOT NULL, -- user, room or direct
+    key    text COLLATE "C" NOT NULL, -- one bare JID or two, or 'NUMBER removed': it points to nothing
+    uri    text COLLATE "C" NOT NULL
+);
+
+CREATE UNIQUE INDEX identifiers_key ON identifiers (kind, key);
+
+CREATE UNIQUE INDEX identifiers_uri ON identifiers (uri);
 
 -- Rosters that Muniment keeps.
 CREATE TABLE contacts (

@@ -19,7 +19,8 @@ from storage.sql.messages.owners import Counters, Owners
 from storage.sql.retention import erasures
 
 _COLUMNS = (
-    "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml, stanza_id"
+    "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml, stanza_id,"
+    " author"
 )
 
 _INTO = f"archive ({_COLUMNS})"
@@ -30,8 +31,8 @@ _INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
 
 _INSERT_WITH_ALTERNATIVES = f"""
 INSERT INTO archive ({_COLUMNS})
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
-WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($13, $14))
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
+WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($14, $15))
 {_ON_CONFLICT}
 """  # noqa: S608 - constant words
 
@@ -86,6 +87,7 @@ class InsertRow(NamedTuple):
             entry.dedup_key,
             entry.xml,
             entry.stanza_id or None,
+            entry.author or None,
         )
 
 
@@ -175,8 +177,16 @@ class Appender:
         await conversations.add(
             connection,
             [
-                (number, sequence, e.peer, _read_up_to(sequence, e, target) if e.is_seen else 0)
+                (number, sequence, e.peer, _read_up_to(sequence, e, target) if _is_own(e) else 0)
                 for (number, sequence, e), target in zip(rows, row_targets, strict=True)
+            ],
+        )
+        await conversations.add_to_rooms(
+            connection,
+            [
+                (number, e.author, _read_up_to(sequence, e, target))
+                for (number, sequence, e), target in zip(rows, row_targets, strict=True)
+                if e.author and e.is_seen
             ],
         )
 
@@ -259,6 +269,11 @@ async def insert(connection: Connection, rows: Sequence[InsertRow]) -> int:
             values = [row.values() for row in run]
             inserted += await connection.insert(_INTO, values, on_conflict=_ON_CONFLICT)
     return inserted
+
+
+def _is_own(entry: NewMessage) -> bool:
+    """Return whether a message proves that the owner of its archive has read the conversation."""
+    return entry.is_seen and not entry.author
 
 
 def _read_up_to(sequence: int, entry: NewMessage, target: Target | None) -> int:

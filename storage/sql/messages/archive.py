@@ -13,19 +13,28 @@ from storage.rows import (
     Batch,
     Conversation,
     Conversations,
+    DayCount,
     DisplayedMarker,
+    ExaminedPage,
     Filter,
     JournalLimits,
     Page,
     References,
     RetractionOutcome,
+    RoomConversation,
     UnfinishedRetraction,
 )
 from storage.sql.database import Bound, Connection, Database, Job, Result, Row
 from storage.sql.events.journal import Journal
-from storage.sql.messages import retractions
+from storage.sql.messages import examining, retractions
 from storage.sql.messages.append import Appender
-from storage.sql.messages.conversations import fetch, note_displayed
+from storage.sql.messages.conversations import (
+    fetch,
+    fetch_rooms,
+    note_displayed,
+    note_displayed_in_rooms,
+    read_rooms,
+)
 from storage.sql.messages.counts import (
     OWNER_COUNTS,
     Series,
@@ -212,6 +221,44 @@ class SqlArchive:
 
         return await self._read(owner, read, filter, in_snapshot=filter not in OWNER_COUNTS)
 
+    async def days(self, owner: str, filter: Filter) -> tuple[DayCount, ...]:
+        async def read(connection: Connection) -> tuple[DayCount, ...]:
+            number = await self.owners.look_up(connection, owner)
+            return await examining.days(
+                connection, await select(connection, self._ids, number, filter)
+            )
+
+        return await self._read(owner, read, filter, in_snapshot=True)
+
+    async def search_xml(
+        self,
+        owner: str,
+        filter: Filter,
+        texts: Sequence[str],
+        *,
+        limit: int,
+        before: str | None = None,
+        max_bytes: int | None = None,
+    ) -> ExaminedPage:
+        bound = xml_bound(max_bytes)
+
+        async def read(connection: Connection) -> ExaminedPage:
+            number = await self.owners.look_up(connection, owner)
+            selection = await select(connection, self._ids, number, filter)
+            places = await sequences(connection, self._ids, number, _present(before))
+            window = await examining.window(connection, _between(selection, places, None, before))
+            matches = await examining.search_xml(connection, window, texts, limit, bound)
+            is_whole = _trim(matches.rows, limit, backwards=True, bound=bound)
+            last = window.first_examined if is_whole else matches.rows[0][0]
+            return ExaminedPage(
+                messages=archived_messages(self._ids, number, matches.rows),
+                count=matches.count,
+                examined=window.examined,
+                next=None if last is None else self._ids.encode(number, [last])[0],
+            )
+
+        return await self._read(owner, read, filter, in_snapshot=True)
+
     async def _read(
         self,
         owner: str,
@@ -302,11 +349,40 @@ class SqlArchive:
         last = archived_messages(self._ids, number, messages)
         return Conversations(
             conversations=tuple(
-                Conversation(peer=row[0], newest=id, messages=row[2], last=message, unread=row[3])
+                Conversation(
+                    peer=row[0],
+                    newest=id,
+                    messages=row[2],
+                    last=message,
+                    unread=row[3],
+                    displayed=self._ids.encode(number, [row[5]])[0] if row[5] else None,
+                )
                 for row, id, message in zip(conversations, newest, last, strict=True)
             ),
             complete=complete,
         )
+
+    async def room_conversations(
+        self, jid: str, rooms: Collection[str]
+    ) -> tuple[RoomConversation, ...]:
+        async def read(connection: Connection) -> tuple[list[Row], list[Row]]:
+            return await fetch_rooms(connection, jid, rooms)
+
+        rows, messages = await self._read(jid, read, in_snapshot=True)
+        last = {row[0]: archived_messages(self._ids, row[0], [row[1:]])[0] for row in messages}
+        return tuple(
+            RoomConversation(
+                room=room,
+                last=last.get(number),
+                unread=unread,
+                displayed=(stanza_id or self._ids.encode(number, [seen])[0]) if seen else None,
+            )
+            for number, room, seen, stanza_id, unread, _ in rows
+        )
+
+    async def read_rooms(self, room: str, jids: Collection[str]) -> None:
+        async with self._database.write() as connection:
+            await read_rooms(connection, room, jids)
 
     async def note_displayed(self, markers: Sequence[DisplayedMarker]) -> frozenset[str]:
         async with self._journalled() as connection:
@@ -316,6 +392,14 @@ class SqlArchive:
             }
             placed = [(numbers[marker.owner], marker) for marker in markers]
             changes = await note_displayed(connection, self._ids, placed)
+            rooms = [
+                (await self.owners.find(connection, marker.peer), marker)
+                for marker in markers
+                if marker.is_room
+            ]
+            seen = {change[:2] for change in changes}
+            in_rooms = await note_displayed_in_rooms(connection, self._ids, rooms)
+            changes += [change for change in in_rooms if change[:2] not in seen]
             for owner, peer, id in changes:
                 await self.journal.note_displayed(connection, owner, peer, id)
             if changes:

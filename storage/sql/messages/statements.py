@@ -11,7 +11,9 @@ from storage.sql.messages.ids import Ids
 from storage.sql.messages.selection import BEYOND, Selection
 
 #: Columns of a row that becomes an ArchivedMessage.
-COLUMNS = "sequence, at, archive.peer, resource, type, direction, xml, nick, kind, stanza_id"
+COLUMNS = (
+    "sequence, at, archive.peer, resource, type, direction, xml, nick, kind, stanza_id, author"
+)
 
 #: Columns of a row if only its sequence is needed.
 SEQUENCES = "sequence"
@@ -227,16 +229,18 @@ def archived_messages(ids: Ids, number: int, rows: Sequence[Row]) -> tuple[Archi
         [
             make(
                 ArchivedMessage,
-                (id, r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]], "")
-                if r[9] is None
-                else _with_stanza_id(id, r),
+                (id, r[1], r[2], r[3], r[4], _DIRECTIONS[r[5]], r[6], r[7], _KINDS[r[8]], "", "")
+                if r[9] is r[10] is None
+                else _of_room(id, r),
             )
             for id, r in rows_with_ids
         ]
     )
 
 
-def _with_stanza_id(made_id: str, row: Row) -> tuple[object, ...]:
-    """Return the fields of a message that has a public id in the place of the one made."""
+def _of_room(made_id: str, row: Row) -> tuple[object, ...]:
+    """Return the fields of a message that has a public id of its own, or an author."""
     direction, kind = _DIRECTIONS[row[5]], _KINDS[row[8]]
-    return row[9], *row[1:5], direction, row[6], row[7], kind, made_id
+    fields = *row[1:5], direction, row[6], row[7], kind
+    author = row[10] or ""
+    return (made_id, *fields, "", author) if row[9] is None else (row[9], *fields, made_id, author)

@@ -19,7 +19,7 @@ _DELETE_OLD_ID = "DELETE FROM old_ids WHERE owner = $1 AND sequence = $2"
 
 # The dedup key stays, so that a repeated copy does not restore the message.
 _BLANK = """
-UPDATE archive SET kind = 'blanked', resource = '', nick = '', xml = ''
+UPDATE archive SET kind = 'blanked', resource = '', nick = '', author = NULL, xml = ''
 WHERE owner = $1 AND sequence = $2
 """
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from storage.errors import Held, NotFound
 from storage.processes import Topic
-from storage.rows import Cutoff, OverLimit, Removed, Totals, Usage
+from storage.rows import Cutoff, OverLimit, Removed, Totals, Usage, UsageOrder
 from storage.sql.database import Connection, Database, Row
 from storage.sql.messages.archive import SqlArchive
 from storage.sql.messages.counter_updates import CounterDelta
@@ -15,7 +15,7 @@ from storage.sql.messages.ids import Ids
 from storage.sql.messages.selection import find_sequences
 from storage.sql.retention import erasures, over_limit, scrub
 from storage.sql.retention.delete import DELTA_COLUMNS, blank, delete
-from storage.sql.tables import push
+from storage.sql.tables import identifiers, profiles, push, rooms
 from storage.sql.tables.holds import is_held
 
 _USAGE = """
@@ -32,6 +32,28 @@ _USAGE_OF_DOMAIN = rf"""
 {_USAGE} WHERE messages > 0 AND jid > $1 AND (jid = $3 OR jid LIKE '%@' || $4 ESCAPE '\')
 ORDER BY jid LIMIT $2
 """
+
+# The ends of the listed archives alone are looked up.
+_RANKED = r"""
+WITH listed AS MATERIALIZED (
+    SELECT number, jid, messages, bytes, {column} AS place FROM owners
+    WHERE messages > 0 AND strpos(jid, $1) > 0 AND ({after})
+    ORDER BY {column} {direction}, jid {direction} LIMIT $2
+)
+SELECT
+    jid, messages, bytes,
+    (SELECT min(at) FROM archive WHERE owner = number),
+    (SELECT max(at) FROM archive WHERE owner = number)
+FROM listed ORDER BY place {direction}, jid {direction}
+"""
+
+#: The column and the direction of each order of archives.
+_ORDERS = {
+    UsageOrder.OWNER: ("jid", "ASC"),
+    UsageOrder.ACTIVITY: ("latest_at", "DESC"),
+    UsageOrder.MESSAGES: ("messages", "DESC"),
+    UsageOrder.SIZE: ("bytes", "DESC"),
+}
 
 _USAGE_OF = f"{_USAGE} WHERE jid = $1"
 
@@ -61,6 +83,7 @@ _DELETE_BY_NUMBER = (
     "DELETE FROM conversations WHERE owner = $1",
     "DELETE FROM old_ids WHERE owner = $1",
     "DELETE FROM unfinished_retractions WHERE owner = $1",
+    "DELETE FROM read_marks WHERE room = $1",
     "DELETE FROM journal WHERE owner = $1",
     "DELETE FROM journals WHERE owner = $1",
     "DELETE FROM owners WHERE number = $1",
@@ -73,6 +96,9 @@ _DELETE_BY_JID = (
     "DELETE FROM occupants WHERE room = $1",
     "DELETE FROM occupants WHERE jid = $1",
     "DELETE FROM rooms WHERE jid = $1",
+    profiles.REMOVE,
+    identifiers.REMOVE,
+    *rooms.REMOVE,
     *push.DELETE_OF_ACCOUNT,
 )
 
@@ -108,6 +134,14 @@ class SqlRetention:
                 rows = await connection.fetch(
                     _USAGE_OF_DOMAIN, after, limit, domain, _escape_like(domain)
                 )
+        return tuple(map(_usage, rows))
+
+    async def ranked_usage(
+        self, order: UsageOrder, *, part: str = "", after: str | None = None, limit: int = 100
+    ) -> tuple[Usage, ...]:
+        sql, values = _ranked_sql(order, is_first=after is None), [part, limit]
+        async with self._database.read() as connection:
+            rows = await connection.fetch(sql, *values, *([] if after is None else [after]))
         return tuple(map(_usage, rows))
 
     async def usage_of(self, owner: str) -> Usage:
@@ -293,6 +327,15 @@ def _over_limit(
 def _escape_like(text: str) -> str:
     """Escape the wildcards of LIKE."""
     return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+
+
+def _ranked_sql(order: UsageOrder, *, is_first: bool) -> str:
+    """Return the query for a page of archives; $3 is the last owner of the page before."""
+    column, direction = _ORDERS[order]
+    comparison = ">" if direction == "ASC" else "<"
+    place = f"(SELECT {column}, jid FROM owners WHERE jid = $3)"  # noqa: S608 - constant words
+    after = "true" if is_first else f"({column}, jid) {comparison} {place}"
+    return _RANKED.format(column=column, direction=direction, after=after)
 
 
 def _usage(row: Row) -> Usage:

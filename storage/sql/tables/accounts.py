@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from storage.rows import Account
 from storage.sql.database import Database, Row
+from storage.sql.tables import identifiers, profiles, rooms
 
 _GET = "SELECT jid, verifier, is_enabled, created_at FROM accounts WHERE domain = $1 AND jid = $2"
 
@@ -20,7 +21,13 @@ WHERE domain = $1 AND jid = $2 RETURNING 1
 _REMOVE = "DELETE FROM accounts WHERE domain = $1 AND jid = $2 RETURNING 1"
 
 #: The next user of the name is another person.
-_REMOVE_DATA = ("DELETE FROM contacts WHERE owner = $1", "DELETE FROM offline WHERE owner = $1")
+_REMOVE_DATA = (
+    "DELETE FROM contacts WHERE owner = $1",
+    "DELETE FROM offline WHERE owner = $1",
+    profiles.REMOVE,
+    identifiers.REMOVE,
+    *rooms.REMOVE,
+)
 
 _LIST = """
 SELECT jid, verifier, is_enabled, created_at FROM accounts

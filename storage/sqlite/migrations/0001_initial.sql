@@ -34,6 +34,7 @@ CREATE TABLE archive (
     xml       TEXT NOT NULL,
     lateness  INTEGER NOT NULL DEFAULT 0, -- 0 to 10, on the scale of storage/sql/messages/lateness.py
     stanza_id TEXT,                       -- public id in the place of the one made of owner and sequence
+    author    TEXT,                       -- in the archive of a room: bare JID of our user who wrote it
     PRIMARY KEY (owner, sequence)
 ) WITHOUT ROWID;
 
@@ -161,11 +162,37 @@ CREATE TABLE occupants (
     PRIMARY KEY (room, jid)
 ) WITHOUT ROWID;
 
+CREATE INDEX occupants_jid ON occupants (jid);
+
 -- Rooms as they are now; an earlier room of the same name is another room.
 CREATE TABLE rooms (
     jid           TEXT PRIMARY KEY,
     created_at    INTEGER NOT NULL DEFAULT 0, -- 0: unknown
-    is_persistent INTEGER NOT NULL DEFAULT 0
+    is_persistent INTEGER NOT NULL DEFAULT 0,
+    name          TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+
+-- Up to which message users have read the archives of rooms; those of users are in conversations.
+CREATE TABLE read_marks (
+    room     INTEGER NOT NULL, -- number of the archive of the room
+    jid      TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (room, jid)
+) WITHOUT ROWID;
+
+-- Users who have left a room that still has them as members, because only its owners can remove them.
+CREATE TABLE departures (
+    room TEXT NOT NULL,
+    jid  TEXT NOT NULL,
+    PRIMARY KEY (room, jid)
+) WITHOUT ROWID;
+
+-- Invitations to rooms, for everybody who knows the token.
+CREATE TABLE invitations (
+    token_hash BLOB PRIMARY KEY,
+    room       TEXT NOT NULL,
+    inviter    TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- Accounts that Muniment keeps. Clustered by domain, because lists have this order.
@@ -177,6 +204,32 @@ CREATE TABLE accounts (
     created_at INTEGER NOT NULL,
     PRIMARY KEY (domain, jid)
 ) WITHOUT ROWID;
+
+-- What users of chat have entered about themselves.
+CREATE TABLE profiles (
+    jid         TEXT PRIMARY KEY,
+    domain      TEXT NOT NULL,
+    name        TEXT NOT NULL DEFAULT '',
+    email       TEXT NOT NULL DEFAULT '',
+    folded_name TEXT NOT NULL DEFAULT '', -- the words of the name
+    email_key   TEXT -- the address in lower case, null without one
+) WITHOUT ROWID;
+
+CREATE INDEX profiles_domain ON profiles (domain, jid);
+
+CREATE UNIQUE INDEX profiles_email ON profiles (email_key) WHERE email_key IS NOT NULL;
+
+-- Names of users, rooms and direct chats for APIs that know no JIDs. No number is used again.
+CREATE TABLE identifiers (
+    number INTEGER PRIMARY KEY,
+    kind   TEXT NOT NULL, -- user, room or direct
+    key    TEXT NOT NULL, -- one bare JID or two, or 'NUMBER removed': it points to nothing
+    uri    TEXT NOT NULL
+);
+
+CREATE UNIQUE INDEX identifiers_key ON identifiers (kind, key);
+
+CREATE UNIQUE INDEX identifiers_uri ON identifiers (uri);
 
 -- Rosters that Muniment keeps.
 CREATE TABLE contacts (

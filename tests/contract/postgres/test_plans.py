@@ -71,7 +71,7 @@ ANALYZE;
 
 #: Statements that read a whole table, because they are about all its rows.
 ABOUT_ALL_ROWS = {
-    "owners": ("CAST(coalesce(sum(bytes), 0) AS bigint)",),
+    "owners": ("CAST(coalesce(sum(bytes), 0) AS bigint)", "strpos(jid, $1)"),
     "confirmed_retention": ("confirmed_retention",),
     "rules": ("FROM rules ORDER BY owner, peer",),
     "holds": ("FROM holds ORDER BY subject",),

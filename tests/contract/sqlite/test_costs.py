@@ -22,7 +22,7 @@ from support.builders import (
 from support.databases import open_database
 from support.sqlite_trace import on_statements, on_steps
 
-from storage.rows import ANY, READABLE, Cutoff, Filter, Kind, Phrase
+from storage.rows import ANY, READABLE, XML_EXAMINED_MAX, Cutoff, Filter, Kind, Phrase
 from storage.sql.messages.archive import SqlArchive
 from storage.sql.messages.counter_updates import LONG
 from storage.sql.messages.counts import EXAMINED_MAX
@@ -188,6 +188,34 @@ async def test_page_of_a_peer_reads_no_rows_of_other_peers(
 
     assert counted.steps() < FEW // 10
     assert page.count == 0
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [
+        Filter(since=NOON + 1000, until=NOON + 1999),
+        Filter(since=NOON + 1000, until=NOON + 1999, kinds=READABLE),
+        Filter(peer=BOB, since=NOON + 1000, until=NOON + 10_999, kinds=READABLE),
+    ],
+    ids=["archive", "kinds", "peer"],
+)
+async def test_days_of_a_period_read_only_its_messages(counted: Counted, filter: Filter) -> None:
+    counted.steps()
+    [day] = await counted.archive.days(ALICE, filter)
+
+    assert day.messages == 1000
+    assert counted.steps() < FEW
+
+
+@pytest.mark.parametrize("peer", [None, BOB])
+async def test_search_of_xml_examines_a_bounded_part_of_an_archive(
+    counted: Counted, peer: str | None
+) -> None:
+    counted.steps()
+    page = await counted.archive.search_xml(ALICE, Filter(peer=peer), ("nothing",), limit=10)
+
+    assert page.examined == min(MESSAGES if peer is None else MESSAGES // 10, XML_EXAMINED_MAX)
+    assert counted.steps() < 40 * XML_EXAMINED_MAX
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from component.core.sessions.outgoing import (
     ChatState,
     Outgoing,
     OwnPresence,
+    Query,
     RoomEntry,
     Show,
     Subscription,
@@ -440,3 +441,76 @@ def test_presence_that_waits_for_the_login_is_the_announced_one(run: Run) -> Non
         commands.Announce(busy),
         commands.Transmit(busy),
     ]
+
+
+QUERY = Query(id="q", to=None, type="get", payload="<vCard xmlns='vcard-temp'/>")
+
+
+def test_result_of_an_iq_succeeds_with_its_xml(run: Run) -> None:
+    run.online()
+
+    assert run.handle(events.Send(QUERY)) == [commands.Ask(QUERY)]
+    assert run.handle(events.Answered("q", "<vCard/>")) == [commands.Succeed("q", "<vCard/>")]
+    assert run.handle(events.Settled("q")) == []
+    assert run.machine.pending == 0
+
+
+def test_iq_waits_for_the_login(run: Run) -> None:
+    assert run.handle(events.Send(QUERY)) == [commands.Connect()]
+
+    assert run.handle(events.LoggedIn()) == [commands.Announce(), commands.Ask(QUERY)]
+
+
+def test_error_of_an_iq_fails_it(run: Run) -> None:
+    run.online().handle(events.Send(QUERY))
+
+    assert run.handle(events.QueryRefused("q", BOB, "item-not-found")) == [
+        Fail("q", "item-not-found", "", BOB)
+    ]
+    assert run.machine.pending == 0
+
+
+def test_error_of_an_iq_that_nobody_waits_for_is_ignored(run: Run) -> None:
+    run.online().handle(events.Send(QUERY))
+    run.handle(events.Settled("q"))
+
+    assert run.handle(events.QueryRefused("q", BOB, "item-not-found")) == []
+    assert run.handle(events.QueryRefused("unknown", BOB, "item-not-found")) == []
+
+
+def test_iq_fails_when_the_connection_is_lost_and_not_resumed(run: Run) -> None:
+    run.online().handle(events.Send(QUERY))
+    [wait] = run.handle(events.ConnectionLost())
+    assert isinstance(wait, commands.Wait)
+    run.handle(events.PauseEnded())
+
+    fail, *_ = run.handle(events.LoggedIn())
+    assert isinstance(fail, Fail)
+    assert (fail.id, fail.condition) == ("q", "remote-server-timeout")
+
+
+def test_chat_state_of_an_occupant_names_the_occupant(run: Run) -> None:
+    run.online()
+    state = events.Received(sender=f"{ROOM}/bob", type="groupchat", chat_state=ChatState.COMPOSING)
+
+    assert run.handle(state) == [Notify(commands.ChatStateOf(ROOM, ChatState.COMPOSING, "bob"))]
+
+
+def test_chat_state_that_a_room_reflects_to_its_sender_is_ignored(run: Run) -> None:
+    run.online()
+    state = events.Received(
+        sender=f"{ROOM}/alice", type="groupchat", chat_state=ChatState.COMPOSING
+    )
+
+    assert run.handle(state) == []
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_late_refusal_of_a_chat_state_is_ignored(run: Run, is_answered: bool) -> None:
+    state = Outgoing(id="s", to=BOB, type="chat", payload=ChatState.COMPOSING)
+    run.online().handle(events.Send(state))
+    if is_answered:
+        run.handle(events.Answered("s"))
+    run.handle(events.Settled("s"))
+
+    assert run.handle(events.Bounced("s", BOB, "service-unavailable")) == []

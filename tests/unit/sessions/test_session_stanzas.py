@@ -15,6 +15,7 @@ from component.core.sessions.outgoing import (
     Correction,
     Displayed,
     Outgoing,
+    OwnPresence,
     Payload,
     Reactions,
     Retraction,
@@ -144,3 +145,11 @@ def test_own_presence_in_a_room_has_its_status(code: str, is_own: bool) -> None:
     )
 
     assert stanzas.is_own_occupant(presence) is is_own
+
+
+@pytest.mark.parametrize(("photo", "texts"), [(None, []), ("", [None]), ("ab" * 20, ["ab" * 20])])
+def test_presence_has_the_hash_of_the_avatar(photo: str | None, texts: list[str | None]) -> None:
+    presence = stanzas.presence(OwnPresence(id="p", photo=photo))
+
+    found = presence.findall("{vcard-temp:x:update}x/{vcard-temp:x:update}photo")
+    assert [element.text or None for element in found] == texts

@@ -178,6 +178,7 @@ async def test_message_has_every_key(api: TestClient, talk: Talk) -> None:
         "message_id": "m1",
         "subject": "news",
         "body": "hi",
+        "file": None,
         "nick": None,
         "xml": text,
     }

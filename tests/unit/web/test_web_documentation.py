@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from support.chat import with_chat_for
 from support.ejabberd_api import with_ejabberd_api
 from support.sign_in import BOTH, with_sign_in
 
 from component.core.errors import CursorExpired, TakesTooLong
 from component.web.app import make_app
 from component.web.archive.models import Parameters
+from component.web.operators.rendering import PREFIX
 from component.web.remote_data.models import ArchivePost, ArchiveQuery, AuthQuery, OfflinePost
 from component.web.remote_data.roster_models import RosterPost
 from component.web.server.errors import CONDITIONS
@@ -23,7 +25,16 @@ DOCS = Path(__file__).parents[3] / "docs"
 EJABBERD_API = "ejabberd-api.md"
 
 PAGES = (
-    *("http-api.md", "remote-data.md", "sign-in.md", "events.md", "sending.md", "push.md"),
+    *(
+        "http-api.md",
+        "remote-data.md",
+        "sign-in.md",
+        "events.md",
+        "sending.md",
+        "push.md",
+        "chat.md",
+        "pages.md",
+    ),
     EJABBERD_API,
 )
 
@@ -36,13 +47,14 @@ def text(*excluded: str) -> str:
 
 @pytest.fixture
 def routes(services: Services) -> set[str]:
-    """Return the routes of both listeners."""
-    signing_in = with_ejabberd_api(with_sign_in(services))
+    """Return the routes of both listeners, without those of the operators' pages."""
+    signing_in = with_ejabberd_api(with_chat_for(with_sign_in(services)))
     return {
-        f"{route.method} {route.resource.canonical.rstrip('/')}"
+        f"{route.method} {route.resource.canonical.rstrip('/') or '/'}"
         for listener in Listener
         for route in make_app(BOTH, signing_in, listener).router.routes()
         if route.resource is not None and route.method != "HEAD"
+        if not f"{route.resource.canonical}/".startswith(f"{PREFIX}/")
     }
 
 

@@ -22,6 +22,7 @@ from component.web.auth.authenticate import authenticate
 from component.web.auth.bearer import authenticate_user
 from component.web.ejabberd_api.authentication import authenticate_caller
 from component.web.gateway.authenticate import authenticate_session
+from component.web.operators.sign_in import authenticate_operator
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings
 
@@ -31,6 +32,7 @@ CALLERS = {
     authenticate_user: "users",
     authenticate_session: "sessions of the gateway",
     authenticate_caller: "accounts",
+    authenticate_operator: "operators",
 }
 
 DOCS = Path(__file__).parents[3] / "docs/http-api.md"
@@ -61,7 +63,7 @@ async def test_each_route_is_below_the_prefix_of_its_family(
     assert routes
     for route in routes:
         assert route.resource is not None
-        assert route.resource.canonical.startswith(f"{family.path(settings)}/")
+        assert f"{route.resource.canonical}/".startswith(f"{family.path(settings)}/")
 
 
 def test_no_family_answers_for_paths_of_a_later_one_with_a_longer_prefix() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 import pytest
@@ -11,10 +11,12 @@ from aiohttp import encode_basic_auth, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, dedup_key
+from support.chat import SERVICE, with_rooms
 from support.ejabberd_api import with_ejabberd_api
 from support.gateway import PASSWORD, OldClient, gateway_world
 from support.http_services import message
 from support.push import pushing
+from support.room_server import RoomServer
 from support.sign_in import BOTH
 
 from component.core.ejabberd_api.catalogue import BY_NAME
@@ -28,16 +30,17 @@ from component.core.ejabberd_api.definitions import (
 from component.core.push.targets import parse_token
 from component.core.push.values import Content
 from component.web.app import FAMILIES, make_app
+from component.web.chat.family import CHAT
 from component.web.ejabberd_api.family import EJABBERD_API, VERSIONED_EJABBERD_API
 from component.web.gateway.family import GATEWAY
 from component.web.server.family import Family
 from component.web.server.settings import Listener, Services
-from storage.rows import Direction, NewMessage
+from storage.rows import Direction, NewMessage, Occupant, RoomChanges
 
 PUBLIC = [family for family in FAMILIES if family.listener is Listener.PUBLIC]
 
 #: Families that everybody may call. All others need credentials of a user.
-OPEN = {"liveness", "sign-in", "gateway start"}
+OPEN = {"liveness", "sign-in", "chat sign-up", "chat page", "gateway start"}
 
 #: Families whose calls name accounts in arguments, and not in the path.
 BY_ARGUMENTS = (EJABBERD_API, VERSIONED_EJABBERD_API)
@@ -51,11 +54,23 @@ COMMANDS = [
     if ApiRole.USER in definition.roles and definition.account is not None
 ]
 
+#: A room of bob, of which alice is not a member.
+ROOM = f"garden@{SERVICE}"
+
 #: The text of a message of bob.
 TEXT = "for the eyes of bob"
 
 #: Bodies that are taken before the subscription is looked for that they change.
 BODIES: dict[str, dict[str, object]] = {"PATCH": {"content": "text"}, "POST": {"after": 0}}
+
+#: Bodies of the requests to chat.
+CHAT_BODIES: dict[tuple[str, str], dict[str, object]] = {
+    ("PATCH", ""): {"name": "of alice"},
+    ("POST", "messages"): {"body": "hello"},
+    ("POST", "typing"): {"state": "composing"},
+    ("PUT", "displayed"): {"id": "x"},
+    ("PUT", "members"): {"affiliation": "owner"},
+}
 
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 
@@ -64,8 +79,14 @@ _PLACEHOLDER = re.compile(r"{(\w+)}")
 async def signing_in(services: Services) -> AsyncIterator[Services]:
     """All families, and the accounts of alice and bob."""
     world = await gateway_world(services)
+    server = RoomServer(services.queue)
+    server.add_room(ROOM, {BOB: "owner"}, "of bob")
     async with pushing(with_ejabberd_api(world.services)) as everything:
-        yield everything
+        chatting = with_rooms(everything, server)
+        await chatting.storage.rooms.change(
+            RoomChanges(room=ROOM, occupants=(Occupant(room=ROOM, jid=BOB, affiliation="owner"),))
+        )
+        yield chatting
 
 
 @pytest.fixture
@@ -108,7 +129,21 @@ async def of_bob(public: TestClient, services: Services) -> dict[str, Sequence[s
         "room": (f"room@rooms.{HOST}",),
         "session_id": (bob.session_id,),
         "contact_id": ("0" * 32,),
+        # of chat: a room, and those who are its members or want to be
+        "jid": (ROOM, f"nothing@{SERVICE}"),
+        "member": (BOB, ALICE),
+        # of a file of a page
+        "version": (TEXT,),
+        "path": (BOB,),
     }
+
+
+def body_of(family: Family, method: str, path: str) -> dict[str, object] | None:
+    """Return the body of a request to a route, None: it has none."""
+    if family is not CHAT:
+        return BODIES.get(method)
+    bodies = (body for key, body in CHAT_BODIES.items() if key[0] == method and key[1] in path)
+    return next(bodies, None)
 
 
 async def credentials(public: TestClient, jid: str, family: Family) -> dict[str, str]:
@@ -145,7 +180,7 @@ async def test_no_route_serves_a_foreign_account(
 ) -> None:
     values = await of_bob(public, signing_in)
     headers = await credentials(public, ALICE, family)
-    refused = (401, 429) if family is GATEWAY else (403, 404)
+    refused: Collection[int] = (401, 429) if family is GATEWAY else (403, 404)
     before = await signing_in.storage.sign_ins.list(BOB)
 
     for method, path in routes_of(family, signing_in):
@@ -153,9 +188,11 @@ async def test_no_route_serves_a_foreign_account(
             own = {**values, "owner": (ALICE,)} if "{id}" in path else values
             for url in {*urls(path, values), *urls(path, own)}:
                 response = await public.request(
-                    method, url, headers=headers, json=BODIES.get(method)
+                    method, url, headers=headers, json=body_of(family, method, path)
                 )
-                assert response.status in refused, f"{method} {url}"
+                # Everybody may see the profiles of other users.
+                is_profile = family is CHAT and "/users/" in path
+                assert is_profile or response.status in refused, f"{method} {url}"
                 assert TEXT not in await response.text(), f"{method} {url}"
 
     assert await signing_in.storage.sign_ins.list(BOB) == before

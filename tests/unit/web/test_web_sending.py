@@ -13,6 +13,7 @@ from support.client_sessions import EchoServer
 from support.http_services import HOST
 from support.sign_in import BOTH, with_sign_in
 
+from component.core.messages.files import File
 from component.core.reading.reader import ArchiveReader
 from component.core.sessions.outgoing import (
     ChatState,
@@ -193,7 +194,7 @@ async def test_nobody_sends_in_the_name_of_another(alice: TestClient, server: Ec
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({}, "expected one of body, retracts, "),
+        ({}, "expected one of body, file, retracts, "),
         ({"body": "Hi", "chat_state": "active"}, "expected one of body, "),
         ({"replaces": "x"}, "expected one of body, "),
         ({"retracts": "x", "replaces": "y"}, "replaces: required with it, but missing: body"),
@@ -254,3 +255,41 @@ async def test_server_without_sessions_refuses_to_send(
     status, answer = await send(alice, body="Hi")
 
     assert (status, answer["error"]) == (501, "feature-not-implemented")
+
+
+async def test_message_with_a_file_has_its_address_as_text(
+    alice: TestClient, server: EchoServer
+) -> None:
+    file = {"url": "https://files.one.test/cat.png", "type": "image/png", "size": 3}
+    status, sent = await send(alice, id="f", file=file)
+    again, _ = await send(alice, id="f", file=file)
+    other, _ = await send(alice, id="f", body=file["url"])
+
+    assert (status, again, other) == (201, 200, 409)
+    assert (sent["body"], sent["file"]) == (file["url"], {**file, "name": None})
+    [message] = server.messages
+    assert message.payload == Text(
+        "https://files.one.test/cat.png",
+        File(url="https://files.one.test/cat.png", type="image/png", size=3),
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ({}, "url"),
+        ({"url": "javascript:alert(1)"}, "begins with https://"),
+        ({"url": "https://a b/"}, "begins with https://"),
+        ({"url": "https://a/", "type": "image"}, "media type"),
+        ({"url": "https://a/", "size": -1}, "size"),
+        ({"url": "https://a/", "more": 1}, "more"),
+        ("https://a/", "file"),
+    ],
+)
+async def test_malformed_file_is_refused(
+    alice: TestClient, server: EchoServer, file: object, text: str
+) -> None:
+    status, answer = await send(alice, file=file)
+
+    assert (status, server.sent) == (400, [])
+    assert text in answer["message"]

@@ -1,0 +1,98 @@
+"""Identifiers: numbers and URIs of users, rooms and direct chats, for APIs that know no JIDs.
+
+Each is made when it is asked for first, and stays the same. It reveals nothing, and opens nothing:
+who may see a room or a chat is decided by its JID.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from component.core.store_errors import translated
+from storage.interface import IdentifiersStore
+from storage.rows import Identifier, IdentifierKind
+
+#: The greatest number that the store can hold.
+NUMBER_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class DirectChat:
+    """A direct chat of two users, bare JIDs in their order."""
+
+    first: str
+    second: str
+
+    @classmethod
+    def of(cls, one: str, other: str) -> DirectChat:
+        """Return the chat of two users, in whatever order they are given."""
+        return cls(*sorted((one, other)))
+
+    def other(self, jid: str) -> str | None:
+        """Return the other user, None if a user has no part in it."""
+        if jid not in (self.first, self.second):
+            return None
+        return self.second if jid == self.first else self.first
+
+
+class Identifiers:
+    """Translates JIDs into identifiers and back. Every method raises Overloaded."""
+
+    def __init__(self, store: IdentifiersStore) -> None:
+        self._store = store
+
+    async def of_users(self, jids: Collection[str]) -> Mapping[str, Identifier]:
+        """Return the identifiers of users by bare JID."""
+        return await self._of(IdentifierKind.USER, jids)
+
+    async def of_rooms(self, rooms: Collection[str]) -> Mapping[str, Identifier]:
+        """Return the identifiers of rooms by bare JID."""
+        return await self._of(IdentifierKind.ROOM, rooms)
+
+    async def of_direct(self, chat: DirectChat) -> Identifier:
+        """Return the identifier of a direct chat."""
+        key = _key(chat)
+        return (await self._of(IdentifierKind.DIRECT, [key]))[key]
+
+    async def users(self, numbers: Collection[int]) -> Mapping[int, str]:
+        """Return the bare JIDs of the users with some numbers; unknown ones are not in it."""
+        found = await self._with_numbers(IdentifierKind.USER, numbers)
+        return {number: identifier.key for number, identifier in found.items()}
+
+    async def conversation(self, number: int) -> str | DirectChat | None:
+        """Return the room or the direct chat with a number, None: there is none."""
+        for kind in (IdentifierKind.ROOM, IdentifierKind.DIRECT):
+            found = await self._with_numbers(kind, [number])
+            if number in found:
+                return _conversation(found[number])
+        return None
+
+    async def with_uri(self, uri: str) -> str | DirectChat | None:
+        """Return the room or the direct chat with a URI, None: there is none."""
+        with translated():
+            identifier = await self._store.with_uri(uri)
+        if identifier is None or identifier.kind is IdentifierKind.USER:
+            return None
+        return _conversation(identifier)
+
+    async def _of(self, kind: IdentifierKind, keys: Collection[str]) -> Mapping[str, Identifier]:
+        with translated():
+            return await self._store.of(kind, keys)
+
+    async def _with_numbers(
+        self, kind: IdentifierKind, numbers: Collection[int]
+    ) -> Mapping[int, Identifier]:
+        valid = [number for number in numbers if 0 < number <= NUMBER_MAX]
+        with translated():
+            return await self._store.with_numbers(kind, valid) if valid else {}
+
+
+def _key(chat: DirectChat) -> str:
+    return f"{chat.first} {chat.second}"
+
+
+def _conversation(identifier: Identifier) -> str | DirectChat:
+    if identifier.kind is IdentifierKind.ROOM:
+        return identifier.key
+    return DirectChat(*identifier.key.split(" "))

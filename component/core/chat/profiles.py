@@ -1,0 +1,221 @@
+"""Names and avatars of users: in their vCards (XEP-0054) and as user avatars (XEP-0084).
+
+A user sets the own ones through the own session, as any client of the user would, and reads those
+of others through it too: the server decides what the user may see. What was read is kept for some
+minutes, in a bounded amount of memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from cachetools import TTLCache
+
+from component.core.access.principals import User
+from component.core.accounts.throttle import TokenBucket
+from component.core.chat import vcards
+from component.core.chat.avatars import Avatar, encoded, hash_of
+from component.core.chat.vcards import VCard
+from component.core.errors import BadRequest, Overloaded, RateLimited, Refused
+from component.core.sessions.delivery import ClientSessions, Undelivered
+from component.core.sessions.outgoing import OwnPresence
+from component.core.sessions.queries import UserQueries
+from component.core.xml.jids import local
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which a profile is kept, and bytes of all of them.
+FRESH_SECONDS = 600.0
+CACHE_BYTES = 32 * 1024 * 1024
+
+#: Bytes that a profile takes beside its avatar.
+_PROFILE_BYTES = 500
+
+#: Images that are decoded at once: each takes a thread and up to 100 MB for a moment.
+DECODED_AT_ONCE = 2
+
+#: Avatars that a user may set at once, and seconds after which one more is accepted.
+BURST = 10
+REFILL_SECONDS = 60.0
+
+#: Characters of a name.
+NAME_MAX = 100
+
+#: Seconds that the server has to take a presence.
+TAKEN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class UserProfile:
+    """A user, as other users see it."""
+
+    jid: str
+    name: str
+    avatar: Avatar | None
+    photo_hash: str = ""  #: SHA-1 of the image as its owner has published it (XEP-0153)
+
+
+class Profiles:
+    """Reads and sets names and avatars."""
+
+    def __init__(
+        self,
+        sessions: ClientSessions,
+        queries: UserQueries,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        """`clock` returns seconds; the cache takes up to `cache_bytes`."""
+        self._sessions = sessions
+        self._queries = queries
+        self._limit = TokenBucket(BURST, REFILL_SECONDS, clock)
+        self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
+        self._cache: TTLCache[str, UserProfile] = TTLCache(
+            cache_bytes, FRESH_SECONDS, timer=clock, getsizeof=_size
+        )
+
+    def known(self, jid: str) -> UserProfile | None:
+        """Return the profile of a user if it is in memory."""
+        return self._cache.get(jid)
+
+    def note_photo(self, jid: str, photo_hash: str) -> None:
+        """Note which image a user has, "": none, from a presence (XEP-0153)."""
+        profile = self._cache.get(jid)
+        if profile is not None and profile.photo_hash != photo_hash:
+            del self._cache[jid]
+
+    async def of(self, viewer: User, jid: str) -> UserProfile:
+        """Return the profile of a user, a bare JID, as a viewer may see it.
+
+        An account that does not exist has a profile without an avatar, whose name is the local
+        part. Raises NotAuthorized, Overloaded.
+        """
+        profile = self._cache.get(jid)
+        if profile is None:
+            profile = await self._read(viewer, jid)
+            self._keep(profile)
+        return profile
+
+    async def set_name(self, user: User, name: str) -> None:
+        """Set the name of a user, "": none. Raises Undelivered, NotAuthorized, Overloaded."""
+        card = await self._own_card(user)
+        await self._queries.set(user, card.with_name(name))
+        self._cache.pop(user.jid, None)
+
+    async def set_avatar(self, user: User, image: bytes) -> Avatar:
+        """Set the avatar of a user, and return it as it is published.
+
+        Raises BadRequest for what is no image, TooLarge, RateLimited, Undelivered, NotAuthorized,
+        Overloaded.
+        """
+        if not self._limit.take(user.jid):
+            raise RateLimited(
+                "You change your avatar too often: try again later.",
+                retry_seconds=self._limit.seconds(user.jid),
+            )
+        avatar = await self._encoded(image)
+        await self._publish(user, avatar)
+        return avatar
+
+    async def remove_avatar(self, user: User) -> None:
+        """Remove the avatar of a user. Raises Undelivered, NotAuthorized, Overloaded."""
+        await self._publish(user, None)
+
+    async def _publish(self, user: User, avatar: Avatar | None) -> None:
+        card = await self._own_card(user)
+        await self._queries.set(user, card.with_photo(avatar))
+        try:
+            if avatar is not None:
+                await self._queries.set(user, vcards.publish_data(avatar))
+            await self._queries.set(user, vcards.publish_metadata(avatar))
+        except Undelivered as refused:
+            # The server has no PEP, or converts avatars between vCards and PEP by itself.
+            log.info("the avatar of %s is only in the vCard: %s", user.jid, refused.message)
+        self._cache.pop(user.jid, None)
+        await self._announce(user, "" if avatar is None else avatar.id)
+
+    async def _announce(self, user: User, photo_hash: str) -> None:
+        """Tell contacts about another image, by the presence of the session (XEP-0153)."""
+        own = self._sessions.presence(user.jid)
+        presence = OwnPresence(
+            id=str(uuid4()),
+            show=None if own is None else own.show,
+            status="" if own is None else own.status,
+            photo=photo_hash,
+        )
+        with self._sessions.delivery(user.jid, presence) as delivery:
+            try:
+                async with asyncio.timeout(TAKEN_SECONDS):
+                    await delivery.wait_taken()
+            except (TimeoutError, Refused) as error:
+                log.info("no contact of %s is told about the avatar: %s", user.jid, error)
+
+    async def _own_card(self, user: User) -> VCard:
+        return await self._card(user, None)
+
+    async def _card(self, viewer: User, jid: str | None) -> VCard:
+        """Return a vCard, None: of the viewer; an empty one if there is none.
+
+        Raises Undelivered for any other refusal, NotAuthorized, Overloaded.
+        """
+        try:
+            element, raw = await self._queries.get(viewer, vcards.GET, jid)
+        except Undelivered as refused:
+            if refused.condition in ("item-not-found", "service-unavailable"):
+                return VCard()
+            raise
+        return VCard.of(element, raw)
+
+    async def _read(self, viewer: User, jid: str) -> UserProfile:
+        try:
+            card = await self._card(viewer, jid)
+            image = card.photo or await self._published(viewer, jid)
+        except Undelivered as refused:
+            if not refused.by:
+                raise
+            card, image = VCard(), None
+        avatar = None
+        if image is not None:
+            try:
+                avatar = await self._encoded(image)
+            except Overloaded:
+                raise
+            except Refused as refused:
+                log.debug("the avatar of %s is not shown: %s", jid, refused.message)
+        photo_hash = "" if image is None else hash_of(image)
+        return UserProfile(jid, card.name[:NAME_MAX] or local(jid), avatar, photo_hash)
+
+    async def _published(self, viewer: User, jid: str) -> bytes | None:
+        """Return the image in PEP, None if there is none or the viewer may not see it."""
+        try:
+            metadata, _ = await self._queries.get(viewer, vcards.GET_METADATA, jid)
+            id = vcards.avatar_id_of(metadata)
+            if id is None:
+                return None
+            data, _ = await self._queries.get(viewer, vcards.get_data(id), jid)
+        except Undelivered as refused:
+            if not refused.by:
+                raise
+            return None
+        return vcards.image_of(data)
+
+    async def _encoded(self, image: bytes) -> Avatar:
+        """Return an image as an avatar, made in a thread. Raises BadRequest, TooLarge."""
+        if not image:
+            raise BadRequest("There is no image: send PNG, JPEG, GIF or WebP.")
+        async with self._decoding:
+            return await asyncio.to_thread(encoded, image)
+
+    def _keep(self, profile: UserProfile) -> None:
+        if _size(profile) <= self._cache.maxsize:
+            self._cache[profile.jid] = profile
+
+
+def _size(profile: UserProfile) -> int:
+    return _PROFILE_BYTES + (0 if profile.avatar is None else len(profile.avatar.data))

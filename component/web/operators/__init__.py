@@ -1,0 +1,1 @@
+"""The operators' pages: archives, orders about them, and the audit log, as HTML."""

@@ -1,0 +1,1 @@
+"""The routes of the operators' pages, one module for each subject."""

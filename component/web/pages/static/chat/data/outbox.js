@@ -1,0 +1,155 @@
+// Messages on their way. Each keeps its id, so a repeated request sends nothing twice, also after the
+// page was loaded again.
+
+import { newId } from "./api.js";
+import { ApiError } from "./session.js";
+
+/** @typedef {{id: string, jid: string, type: "direct" | "room", body: string, file: any, time: string,
+ *   state: "sending" | "failed" | "sent", error: string}} Pending */
+
+const KEY = "muniment-outbox";
+const MAX = 50;
+const ATTEMPTS = 5;
+const FIRST_DELAY = 1000;
+
+/**
+ * Emits "change" with the JID of a conversation.
+ *
+ * A message that was sent stays here until its event has come, because only the events are in the
+ * order of the archive.
+ */
+export class Outbox extends EventTarget {
+  /** @param {import("./api.js").Api} api */
+  constructor(api) {
+    super();
+    this._api = api;
+    /** @type {Pending[]} */
+    this._items = load(api.session.jid);
+    /** Conversations whose first message is being sent. */
+    this._busy = new Set();
+  }
+
+  /** Send what an earlier page could not. */
+  resume() {
+    for (const jid of new Set(this._items.map((item) => item.jid))) this._work(jid);
+  }
+
+  /** @param {string} jid */
+  of(jid) {
+    return this._items.filter((item) => item.jid === jid);
+  }
+
+  get isFull() {
+    return this._items.filter((item) => item.state !== "sent").length >= MAX;
+  }
+
+  /**
+   * @param {import("./api.js").Conversation} chat
+   * @param {string} body
+   * @param {object | null} [file] what the server has in the place of a text
+   */
+  add({ jid, type }, body, file = null) {
+    const time = new Date().toISOString();
+    this._dropOld();
+    this._items.push({ id: newId(), jid, type, body, file, time, state: "sending", error: "" });
+    this._changed(jid);
+    this._work(jid);
+  }
+
+  /** Drop messages that were sent, and of which no event came, because they were not archived. */
+  _dropOld() {
+    const sent = this._items.filter((item) => item.state === "sent");
+    const dropped = new Set(sent.slice(0, -MAX));
+    this._items = this._items.filter((item) => !dropped.has(item));
+  }
+
+  /** @param {Pending} item */
+  retry(item) {
+    item.state = "sending";
+    this._changed(item.jid);
+    this._work(item.jid);
+  }
+
+  /**
+   * Remove a message that was sent, or that the user has given up, and return whether it was here.
+   *
+   * @param {string | null} id
+   */
+  remove(id) {
+    const item = this._items.find((item) => item.id === id);
+    if (!item) return false;
+    this._items = this._items.filter((other) => other !== item);
+    this._changed(item.jid);
+    return true;
+  }
+
+  /** Forget everything, because the user signs out. */
+  clear() {
+    this._items = [];
+    sessionStorage.removeItem(KEY);
+  }
+
+  /**
+   * Send the messages of a conversation, one after the other.
+   *
+   * @param {string} jid
+   */
+  async _work(jid) {
+    if (this._busy.has(jid)) return;
+    this._busy.add(jid);
+    try {
+      for (;;) {
+        const item = this.of(jid).find((item) => item.state === "sending");
+        if (!item) return;
+        await this._send(item);
+      }
+    } finally {
+      this._busy.delete(jid);
+    }
+  }
+
+  /** @param {Pending} item */
+  async _send(item) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { id, file, body } = item;
+        await this._api.send(item, file ? { id, file } : { id, body });
+        item.state = "sent";
+        this._changed(item.jid);
+        return;
+      } catch (error) {
+        const isTemporary = error instanceof ApiError && error.isTemporary;
+        if (!isTemporary || attempt === ATTEMPTS) {
+          item.state = "failed";
+          item.error = /** @type {Error} */ (error).message;
+          this._changed(item.jid);
+          return;
+        }
+        await new Promise((resolve) => setTimeout(resolve, FIRST_DELAY * 2 ** (attempt - 1)));
+      }
+      // Its event may have come meanwhile.
+      if (!this._items.includes(item)) return;
+    }
+  }
+
+  /** @param {string} jid */
+  _changed(jid) {
+    const content = JSON.stringify({ jid: this._api.session.jid, items: this._items });
+    sessionStorage.setItem(KEY, content);
+    this.dispatchEvent(new CustomEvent("change", { detail: jid }));
+  }
+}
+
+/**
+ * @param {string} jid of the user
+ * @returns {Pending[]}
+ */
+function load(jid) {
+  try {
+    const stored = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+    const items = stored?.jid === jid ? stored.items : [];
+    return items.filter((/** @type {Pending} */ item) => item.state !== "sent");
+  } catch {
+    return [];
+  }
+}

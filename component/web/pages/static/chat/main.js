@@ -1,0 +1,240 @@
+// The chat page: sign-in, then conversations on one side and one of them on the other.
+
+import { announce, showAnnouncements } from "../shared/announce.js";
+import { button, element, fill } from "../shared/dom.js";
+import { applyTheme } from "../shared/theme.js";
+import { Api } from "./data/api.js";
+import { Outbox } from "./data/outbox.js";
+import { showPresence } from "./data/presence.js";
+import { ApiError, Session } from "./data/session.js";
+import { Store } from "./data/store.js";
+import { Stream } from "./data/stream.js";
+import { showAccount } from "./view/account.js";
+import { Avatars } from "./view/avatars.js";
+import { ConversationView } from "./view/conversation.js";
+import { showHelp } from "./view/dialogs.js";
+import { newRoom, showRoom } from "./view/rooms.js";
+import { Sidebar } from "./view/sidebar.js";
+import { signIn } from "./view/sign_in.js";
+import { choose } from "./view/switcher.js";
+
+/** @param {string} name of a value that the server has put into the page */
+function setting(name) {
+  return document.querySelector(`meta[name="muniment-${name}"]`)?.getAttribute("content") ?? "";
+}
+
+/** The page of one user who has signed in. */
+class App {
+  /** @param {Session} session */
+  constructor(session) {
+    this.session = session;
+    this.api = new Api(session);
+    this.store = new Store(session.jid);
+    this.outbox = new Outbox(this.api);
+    this.stream = new Stream(this.api);
+    this.avatars = new Avatars(this.api, this.store);
+    this.view = new ConversationView(this.api, this.store, this.outbox, this.avatars, {
+      back: () => this._go(""),
+      room: (chat) => showRoom(this.api, this.store, chat, () => this._leave(chat.jid)),
+      go: (jid, id) => this._go(jid, id),
+    });
+    this.sidebar = new Sidebar(this.store, this.avatars, {
+      more: async () => this.store.takePage(await this.api.conversations(this.store.next)),
+      find: () => this._find(),
+      newRoom: () => newRoom(this.api, this.store, (jid) => this._go(jid)),
+      menu: () => showAccount(this.api, this.avatars, () => this._signOut()),
+      reload: () => this._load(),
+    });
+    this._aborter = new AbortController();
+  }
+
+  async start() {
+    const { signal } = this._aborter;
+    const skip = button("Skip to writing", () => this.view.composer.focus(), { class: "skip" });
+    fill(document.body, skip, element("main", { class: "app" }, this.sidebar.element, this.view.element));
+    showAnnouncements();
+    addEventListener("hashchange", () => this.store.isLoaded && this._route(), { signal });
+    addEventListener("keydown", (event) => this._onKey(event), { signal });
+    this.stream.addEventListener("event", (event) => this._take(/** @type {any} */ (event).detail));
+    this.store.addEventListener("stale", (event) => this._refresh(/** @type {any} */ (event).detail));
+    this.stream.addEventListener("lost", () => this._load());
+    this.stream.addEventListener("state", (event) => {
+      this.sidebar.setConnected(/** @type {any} */ (event).detail);
+    });
+    await this._load();
+    showPresence(this.api, signal);
+    this.outbox.resume();
+  }
+
+  /** Take everything off the page, and stop what works in the background. */
+  stop() {
+    this._aborter.abort();
+    this.stream.stop();
+    this.outbox.clear();
+  }
+
+  /** Read the state of the account, and follow the events behind it. */
+  async _load() {
+    this.stream.stop();
+    try {
+      // What happens while the state is read comes once more, behind the place.
+      const place = await this.api.place();
+      this.store.takePage(await this.api.conversations());
+      this.stream.start(place);
+      this.api.snapshot().then((snapshot) => this.store.takeSnapshot(snapshot), () => {});
+      if (this.view.chat) await this.view.timeline.catchUp();
+      else await this._route();
+    } catch (error) {
+      this.sidebar.fail(/** @type {Error} */ (error));
+    }
+  }
+
+  /**
+   * Read one conversation again.
+   *
+   * @param {string} jid
+   */
+  async _refresh(jid) {
+    try {
+      this.store.put(await this.api.conversation(jid));
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) this.store.remove(jid);
+    }
+  }
+
+  /** @param {any} event */
+  _take(event) {
+    this.store.take(event);
+    const { jid, message } = event;
+    const isNew = event.type === "message" && message?.kind === "message";
+    if (isNew) this.outbox.remove(message.message_id);
+    if (event.type === "expired" && jid === this.view.chat?.jid) this._route();
+    if (!isNew || message.direction === "send") return;
+    if (jid !== this.view.chat?.jid) announce(`New message from ${this.store.nameOf(jid)}`);
+  }
+
+  async _route() {
+    const [, place, jid, id] = location.hash.split("/").map(decoded);
+    const isChat = place === "chat" && jid;
+    document.body.dataset.pane = isChat ? "chat" : "list";
+    this.sidebar.select(isChat ? jid : "");
+    if (place === "join" && jid) await this._join(jid);
+    else if (isChat) await this.view.open(this.store.chat(jid), id || null);
+    else this.view.close();
+  }
+
+  /** @param {string} token */
+  async _join(token) {
+    try {
+      const room = await this.api.joinRoom(token);
+      this.store.put({ jid: room.jid, type: "room", name: room.name, unread: 0, last: null });
+      this._go(room.jid);
+    } catch (error) {
+      this.sidebar.fail(/** @type {Error} */ (error));
+    }
+  }
+
+  /**
+   * @param {string} jid
+   * @param {string} [id]
+   */
+  _go(jid, id) {
+    const parts = ["#", "chat", jid, id].filter(Boolean).map((part) => encodeURIComponent(part ?? ""));
+    const hash = jid ? parts.join("/").replace("%23", "#") : "#/";
+    if (location.hash === hash) this._route();
+    else location.hash = hash;
+  }
+
+  /** @param {string} jid of a room that the user has left */
+  _leave(jid) {
+    this.store.remove(jid);
+    this._go("");
+  }
+
+  async _find() {
+    const jid = await choose(this.store, this.api, this.avatars);
+    if (jid) this._go(jid);
+  }
+
+  async _signOut() {
+    this.stop();
+    await this.session.signOut();
+  }
+
+  /** @param {KeyboardEvent} event */
+  _onKey(event) {
+    const target = /** @type {HTMLElement} */ (event.target);
+    const isWriting = target.matches("input, textarea, select");
+    const isCommand = (event.ctrlKey || event.metaKey) && !event.altKey;
+    if (document.querySelector("dialog[open]")) return;
+    if (isCommand && event.key.toLowerCase() === "k") this._find();
+    else if (event.key === "F6") this._nextPart(event.shiftKey ? -1 : 1);
+    else if (isWriting || isCommand || event.altKey) return;
+    else if (event.key === "?") showHelp();
+    else if (event.key === "/" && this.view.chat) this.view.search.open();
+    else return;
+    event.preventDefault();
+  }
+
+  /** @param {number} step */
+  _nextPart(step) {
+    const { view, sidebar } = this;
+    const parts = [
+      [sidebar.element, () => sidebar.focus()],
+      [view.timeline.element, () => view.timeline.focusRow()],
+      [view.composer.element, () => view.composer.focus()],
+    ].filter(([part]) => /** @type {any} */ (part).checkVisibility());
+    const place = parts.findIndex(([part]) => /** @type {any} */ (part).contains(document.activeElement));
+    const next = place < 0 ? 0 : (place + step + parts.length) % parts.length;
+    /** @type {any} */ (parts[next])?.[1]();
+  }
+}
+
+/** @param {string} part of a fragment */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return "";
+  }
+}
+
+async function main() {
+  applyTheme();
+  const options = { domain: setting("domain"), signUp: setting("sign-up") === "yes" };
+  const session = new Session(setting("api"));
+  let notice = "";
+  for (;;) {
+    const ended = new Promise((resolve) => session.addEventListener("ended", resolve, { once: true }));
+    try {
+      if (!(await session.resume())) await signIn(session, { ...options, notice });
+    } catch (error) {
+      await unreachable(/** @type {Error} */ (error));
+      continue;
+    }
+    const app = new App(session);
+    await Promise.race([app.start(), ended]);
+    await ended;
+    app.stop();
+    notice = "You have signed out.";
+  }
+}
+
+/**
+ * Say that the server does not answer, and return when the user tries again.
+ *
+ * @param {Error} error
+ * @returns {Promise<void>}
+ */
+function unreachable(error) {
+  return new Promise((resolve) => {
+    const again = button("Try again", () => resolve());
+    fill(
+      document.body,
+      element("main", { class: "sign-in" }, element("h1", {}, "Chat"), element("p", { role: "alert" }, error.message), again),
+    );
+    again.focus();
+  });
+}
+
+main();

@@ -1,0 +1,241 @@
+// One conversation: its header, its messages, and the field to write in.
+
+import { button, element, fill } from "../../shared/dom.js";
+import { icon } from "../../shared/icons.js";
+import { MessageActions } from "../timeline/actions.js";
+import { Timeline } from "../timeline/timeline.js";
+import { Composer } from "./composer.js";
+import { Search } from "./search.js";
+
+/** @typedef {import("../data/api.js").Conversation} Conversation */
+
+export class ConversationView {
+  /**
+   * @param {import("../data/api.js").Api} api
+   * @param {import("../data/store.js").Store} store
+   * @param {import("../data/outbox.js").Outbox} outbox
+   * @param {import("./avatars.js").Avatars} avatars
+   * @param {{back: () => void, room: (chat: Conversation) => void,
+   *   go: (jid: string, id?: string) => void}} commands
+   */
+  constructor(api, store, outbox, avatars, commands) {
+    this._api = api;
+    this._store = store;
+    this._outbox = outbox;
+    this._avatars = avatars;
+    this._commands = commands;
+    /** @type {Conversation | null} */
+    this.chat = null;
+    /** @type {RegExp | null} the marks of the hit that is opened next */
+    this._marks = null;
+    this._actions = this._makeActions();
+    this.timeline = this._makeTimeline();
+    this.composer = this._makeComposer();
+    this.search = this._makeSearch();
+    this._title = element("h1", { class: "title" });
+    this._subtitle = element("p", { class: "subtitle" });
+    this._face = element("span", { class: "face" });
+    this._details = button(icon("info"), () => this._commands.room(this._current()), {
+      class: "icon",
+      title: "Members and settings of the room",
+      "aria-label": "Members and settings of the room",
+    });
+    this._header = this._makeHeader();
+    this._typingTimer = 0;
+    this._typing = element("p", { class: "typing", "aria-hidden": "true" });
+    this._nothing = element(
+      "div",
+      { class: "nothing" },
+      element("p", {}, "Choose a conversation, or find somebody with Ctrl+K."),
+    );
+    this.element = element("section", { id: "conversation", "aria-label": "Conversation" });
+    this._showNothing();
+    this.timeline.addEventListener("state", (event) => {
+      this.element.dataset.state = /** @type {any} */ (event).detail;
+    });
+    this.timeline.addEventListener("leave", () => this.composer.focus());
+    store.addEventListener("conversations", () => this._showHeader());
+    store.addEventListener("presence", () => this._showHeader());
+    store.addEventListener("failed", (event) => {
+      const { peer, message } = /** @type {any} */ (event).detail;
+      if (peer === this.chat?.jid) this.composer.say(`A message was not delivered: ${message}`);
+    });
+    store.addEventListener("typing", () => this._showTyping());
+  }
+
+  _makeActions() {
+    return new MessageActions(this._api, {
+      place: () => this.element,
+      chat: () => this._current(),
+      isOwn: (message) => this.timeline.isOwn(message),
+      isMine: (by) => this.timeline.isMine(by),
+      edit: (message) => this.composer.correct(message),
+      fail: (text) => this.composer.say(text),
+    });
+  }
+
+  _makeTimeline() {
+    const avatar = (/** @type {string} */ jid, /** @type {string} */ name) =>
+      this._avatars.node(jid, name);
+    return new Timeline(this._api, this._store, this._outbox, avatar, {
+      react: (message, emoji) => this._actions.react(message, emoji),
+      menu: (message, opener) => this._actions.open(message, opener),
+      history: (message) => this._actions.history(message),
+      retry: (pending) => this._outbox.retry(pending),
+      drop: (pending) => this._outbox.remove(pending.id),
+    });
+  }
+
+  _makeComposer() {
+    return new Composer({
+      send: (text) => this._send(text),
+      correct: async (message, text) => {
+        await this._api.send(this._current(), { body: text, replaces: message.id });
+      },
+      lastOwn: () => this.timeline.lastOwn(),
+      attach: (file) => this._attach(file),
+      typing: (state) => {
+        this._api.typing(this._current(), state).catch(() => {});
+      },
+    });
+  }
+
+  _makeSearch() {
+    return new Search(this._api, this._store, {
+      chat: () => this.chat,
+      show: (jid, id, marks) => this._showHit(jid, id, marks),
+      closed: () => {
+        this.timeline.clearMarks();
+        this.composer.focus();
+      },
+    });
+  }
+
+  _makeHeader() {
+    return element(
+      "header",
+      { class: "bar" },
+      button(icon("back"), this._commands.back, {
+        class: "icon back",
+        "aria-label": "Back to the conversations",
+      }),
+      this._face,
+      element("div", { class: "titles" }, this._title, this._subtitle),
+      this._details,
+      button(icon("search"), () => this.search.open(), {
+        class: "icon",
+        title: "Search (/)",
+        "aria-label": "Search messages",
+      }),
+    );
+  }
+
+  /**
+   * Show a conversation.
+   *
+   * @param {Conversation} chat
+   * @param {string | null} around id of a message
+   */
+  async open(chat, around) {
+    const isOther = chat.jid !== this.chat?.jid;
+    this.chat = chat;
+    this.element.dataset.jid = chat.jid;
+    if (isOther) {
+      this.composer.switchTo(chat.jid);
+      const { timeline, composer, search } = this;
+      fill(
+        this.element,
+        this._header,
+        search.element,
+        timeline.element,
+        this._typing,
+        composer.element,
+      );
+      search.element.hidden = true;
+    }
+    this._showHeader();
+    this._showTyping();
+    const marks = this._marks;
+    this._marks = null;
+    await this.timeline.open(chat, { around, marks });
+    if (!around && matchMedia("(hover: hover)").matches) this.composer.focus();
+  }
+
+  /** Show that no conversation is chosen. */
+  close() {
+    this.chat = null;
+    this.timeline.chat = null;
+    this._showNothing();
+  }
+
+  _showNothing() {
+    delete this.element.dataset.jid;
+    fill(this.element, this._nothing);
+  }
+
+  /** @returns {Conversation} */
+  _current() {
+    if (!this.chat) throw new Error("No conversation is shown.");
+    return this._store.conversations.get(this.chat.jid) ?? this.chat;
+  }
+
+  /** @param {string} text */
+  _send(text) {
+    if (this._outbox.isFull) {
+      this.composer.say("Too many messages wait to be sent. Send or delete them first.");
+      return;
+    }
+    this._outbox.add(this._current(), text);
+    this.timeline.follow();
+  }
+
+  /** @param {File} file */
+  async _attach(file) {
+    const chat = this._current();
+    const uploaded = await this._api.upload(file);
+    this._outbox.add(chat, uploaded.url, uploaded);
+    this.timeline.follow();
+  }
+
+  /**
+   * @param {string} jid
+   * @param {string} id
+   * @param {RegExp | null} marks
+   */
+  _showHit(jid, id, marks) {
+    this._marks = marks;
+    // Where there is no room for both, the messages are what the user wants to see.
+    if (matchMedia("(width < 1000px)").matches) this.search.element.hidden = true;
+    this._commands.go(jid, id);
+  }
+
+  _showHeader() {
+    if (!this.chat) return;
+    const chat = this._current();
+    const availability = this._store.availability(chat.jid);
+    fill(this._title, element("bdi", {}, chat.name));
+    const isRoom = chat.type === "room";
+    fill(
+      this._subtitle,
+      element("bdi", {}, isRoom ? "Room" : chat.jid),
+      availability && ` · ${availability}`,
+    );
+    if (this._face.dataset.jid !== chat.jid || this._face.dataset.name !== chat.name) {
+      fill(this._face, this._avatars.node(chat.jid, chat.name));
+      Object.assign(this._face.dataset, { jid: chat.jid, name: chat.name });
+    }
+    this._details.hidden = !isRoom;
+  }
+
+  _showTyping() {
+    if (!this.chat) return;
+    clearTimeout(this._typingTimer);
+    const now = Date.now();
+    const typists = [...(this._store.typists.get(this.chat.jid) ?? [])].filter(([, end]) => end > now);
+    const names = typists.map(([by]) => this.timeline.nameBy(by));
+    const text =
+      names.length > 2 ? "Several people are typing…" : `${names.join(" and ")} ${names.length > 1 ? "are" : "is"} typing…`;
+    fill(this._typing, names.length > 0 && element("bdi", {}, text));
+    if (names.length) this._typingTimer = setTimeout(() => this._showTyping(), 3000);
+  }
+}

@@ -1,0 +1,177 @@
+// Search in the conversation that is shown, or in all direct chats: hits with marks, each a link to its place.
+
+import { button, element, fill } from "../../shared/dom.js";
+import { icon } from "../../shared/icons.js";
+import { marksOf, textNodes } from "../../shared/text.js";
+import { brief, full } from "../../shared/times.js";
+
+/** Characters of a text before its first mark that a hit shows. */
+const BEFORE = 40;
+const SHOWN = 240;
+
+export class Search {
+  /**
+   * @param {import("../data/api.js").Api} api
+   * @param {import("../data/store.js").Store} store
+   * @param {{chat: () => any, show: (jid: string, id: string, marks: RegExp | null) => void,
+   *   closed: () => void}} commands
+   */
+  constructor(api, store, commands) {
+    this._api = api;
+    this._store = store;
+    this._commands = commands;
+    this._aborter = new AbortController();
+    /** @type {string | null} */
+    this._next = null;
+    this._field = element("input", {
+      type: "search",
+      "aria-label": "Search messages",
+      placeholder: 'Words, "a phrase", begin*',
+      autocomplete: "off",
+    });
+    this._everywhere = element("input", { type: "checkbox", on: { change: () => this._run() } });
+    this._status = element("p", { class: "hint", role: "status" });
+    this._hits = element("ol", { class: "hits", "aria-label": "Hits" });
+    this._more = button("Older hits", () => this._read(), { class: "link", hidden: true });
+    this.element = element(
+      "search",
+      { class: "search", hidden: true, on: { keydown: (/** @type {any} */ e) => this._onKey(e) } },
+      element(
+        "form",
+        {
+          on: {
+            submit: (/** @type {Event} */ event) => {
+              event.preventDefault();
+              this._run();
+            },
+          },
+        },
+        this._field,
+        button(icon("close"), () => this.close(), { class: "icon", "aria-label": "Close the search" }),
+        element("label", { class: "check" }, this._everywhere, "In all direct chats"),
+      ),
+      this._status,
+      this._hits,
+      this._more,
+    );
+    this._field.addEventListener("input", () => {
+      clearTimeout(this._timer);
+      this._timer = setTimeout(() => this._run(), 300);
+    });
+    this._timer = 0;
+  }
+
+  open() {
+    this.element.hidden = false;
+    this._field.focus();
+    this._field.select();
+  }
+
+  close() {
+    if (this.element.hidden) return;
+    this.element.hidden = true;
+    this._aborter.abort();
+    this._commands.closed();
+  }
+
+  async _run() {
+    clearTimeout(this._timer);
+    this._aborter.abort();
+    this._aborter = new AbortController();
+    this._next = null;
+    fill(this._hits);
+    this._more.hidden = true;
+    this._status.textContent = "";
+    if (this._field.value.trim()) await this._read();
+  }
+
+  async _read() {
+    const { signal } = this._aborter;
+    const search = this._field.value.trim();
+    const chat = this._everywhere.checked ? null : this._commands.chat();
+    this._status.textContent = "Searching…";
+    try {
+      const { messages, next } = await this._api.search(chat, search, this._next, signal);
+      const marks = marksOf(search);
+      this._hits.append(...messages.map((message) => this._hit(message, marks, chat)));
+      this._next = next;
+      this._more.hidden = !next;
+      const count = this._hits.children.length;
+      this._status.textContent = count === 1 ? "1 hit" : count ? `${count}${next ? "+" : ""} hits` : "No hits";
+      this._rove(this._hits.firstElementChild?.firstElementChild);
+    } catch (error) {
+      if (!signal.aborted) this._status.textContent = /** @type {Error} */ (error).message;
+    }
+  }
+
+  /**
+   * @param {any} message
+   * @param {RegExp | null} marks
+   * @param {any} chat null: the hit names its conversation
+   */
+  _hit(message, marks, chat) {
+    const jid = chat?.jid ?? message.peer;
+    const author = message.resource && chat?.type === "room" ? message.resource : null;
+    const name = author ?? this._store.nameOf(chat ? message.from.split("/")[0] : jid);
+    const show = () => this._commands.show(jid, message.id, marks);
+    const hit = button("", show, { class: "hit", tabindex: -1 });
+    fill(
+      hit,
+      element("span", { class: "name" }, element("bdi", {}, name)),
+      element("time", { datetime: message.time, title: full(message.time) }, brief(message.time)),
+      element("span", { class: "excerpt", dir: "auto" }, ...plain(excerpt(message.body ?? "", marks), marks)),
+    );
+    return element("li", {}, hit);
+  }
+
+  /** @param {any} hit the hit that Tab reaches */
+  _rove(hit) {
+    for (const old of this._hits.querySelectorAll("button")) old.tabIndex = -1;
+    if (hit) hit.tabIndex = 0;
+  }
+
+  /** @param {KeyboardEvent} event */
+  _onKey(event) {
+    const hits = [...this._hits.querySelectorAll("button")];
+    const place = hits.indexOf(document.activeElement);
+    if (event.key === "Escape") {
+      this.close();
+    } else if (event.key === "ArrowDown" && place < hits.length - 1) {
+      hits[place + 1].focus();
+      this._rove(hits[place + 1]);
+    } else if (event.key === "ArrowUp" && place >= 0) {
+      if (place) hits[place - 1].focus();
+      else this._field.focus();
+      this._rove(hits[Math.max(place - 1, 0)]);
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}
+
+/**
+ * Return the part of a text around its first mark.
+ *
+ * @param {string} text
+ * @param {RegExp | null} marks
+ */
+export function excerpt(text, marks) {
+  const first = marks ? text.search(marks) : 0;
+  const start = Math.max(0, first - BEFORE);
+  const cut = text.slice(start, start + SHOWN);
+  return `${start ? "…" : ""}${cut}${start + SHOWN < text.length ? "…" : ""}`;
+}
+
+/**
+ * Return the nodes of a text with marks and without links, because a button has none inside.
+ *
+ * @param {string} text
+ * @param {RegExp | null} marks
+ */
+function plain(text, marks) {
+  return textNodes(text, marks).map((node) =>
+    node instanceof HTMLElement && node.localName === "bdi" ? node.textContent ?? "" : node,
+  );
+}

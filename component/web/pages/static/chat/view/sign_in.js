@@ -1,0 +1,84 @@
+// Sign-in, and where everybody may, sign-up.
+
+import { button, element, fill } from "../../shared/dom.js";
+
+/**
+ * Show the form, and return when somebody has signed in.
+ *
+ * @param {import("../data/session.js").Session} session
+ * @param {{domain: string, signUp: boolean, notice?: string}} options
+ * @returns {Promise<void>}
+ */
+export function signIn(session, options) {
+  return new Promise((resolve) => show(session, options, false, resolve));
+}
+
+/**
+ * @param {import("../data/session.js").Session} session
+ * @param {{domain: string, signUp: boolean, notice?: string}} options
+ * @param {boolean} isNew whether the account is made first
+ * @param {() => void} done
+ */
+function show(session, options, isNew, done) {
+  const { domain, signUp, notice = "" } = options;
+  const title = isNew ? "Create an account" : "Sign in";
+  const error = element("p", { class: "error", role: "alert" }, notice);
+  const send = element("button", { class: "primary" }, title);
+  const jid = element("input", {
+    name: "jid",
+    required: true,
+    autocomplete: "username",
+    autocapitalize: "none",
+    spellcheck: "false",
+    inputmode: "email",
+    "aria-describedby": "jid-hint",
+  });
+  const password = element("input", {
+    name: "password",
+    type: "password",
+    required: true,
+    autocomplete: isNew ? "new-password" : "current-password",
+  });
+  const name = element("input", { name: "name", maxlength: 100, autocomplete: "name", dir: "auto" });
+  const stays = element("input", { name: "stays", type: "checkbox" });
+  const submit = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    error.textContent = "";
+    send.disabled = true;
+    try {
+      const address = jid.value.includes("@") ? jid.value.trim() : `${jid.value.trim()}@${domain}`;
+      const fields = { jid: address, password: password.value, name: name.value.trim() };
+      if (isNew) await session.signUp(fields, stays.checked);
+      else await session.signIn(address, password.value, stays.checked);
+      done();
+    } catch (failure) {
+      error.textContent = /** @type {Error} */ (failure).message;
+      password.select();
+    } finally {
+      send.disabled = false;
+    }
+  };
+  const other = isNew ? "Sign in with an account" : "Create an account";
+  fill(
+    document.body,
+    element(
+      "main",
+      { class: "sign-in" },
+      element("h1", {}, title),
+      element(
+        "form",
+        { on: { submit } },
+        element("label", {}, "Address", jid),
+        element("p", { id: "jid-hint", class: "hint" }, `Like you@${domain}. “you” is enough.`),
+        isNew && element("label", {}, "Name that others see", name),
+        element("label", {}, "Password", password),
+        element("label", { class: "check" }, stays, "Stay signed in"),
+        error,
+        send,
+      ),
+      signUp &&
+        button(other, () => show(session, { domain, signUp }, !isNew, done), { class: "link" }),
+    ),
+  );
+  jid.focus();
+}

@@ -1,0 +1,169 @@
+"""Journeys of one person: a new account, two tabs, a lost connection, a picture, a file."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64decode
+from collections.abc import Awaitable, Callable
+from secrets import token_hex
+
+from aiohttp import ClientSession
+from playwright.async_api import Route, expect
+from support.browser import Visitor
+from support.ports import LOOPBACK
+from support.sign_in_server import SigningIn
+from yarl import URL
+
+Visit = Callable[..., Awaitable[Visitor]]
+
+#: A picture of one red pixel.
+PNG = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+)
+
+#: Where a browser keeps what outlives a page.
+STORED = "() => [localStorage.length, sessionStorage.length]"
+
+
+async def test_somebody_signs_up_stays_signed_in_and_signs_out(visit: Visit) -> None:
+    visitor = await visit()
+    page = visitor.page
+    await visitor.open()
+    await page.get_by_role("button", name="Create an account").click()
+    await visitor.by_label("Address").fill(f"dora-{token_hex(3)}")
+    await visitor.by_label("Name that others see").fill("Dora")
+    await visitor.by_label("Password").fill("no")
+    await visitor.by_label("Stay signed in").check()
+    create = page.get_by_role("button", name="Create an account")
+    visitor.expect_problem("40[0-9]")
+    await create.click()
+    await expect(page.get_by_role("alert")).to_contain_text("8")
+    await visitor.by_label("Password").fill("correct horse")
+    await create.click()
+    navigation = page.get_by_role("navigation", name="Conversations")
+    await navigation.wait_for()
+    assert await page.evaluate(STORED) == [1, 0]
+
+    # Both tabs refresh the token that they share, again and again.
+    second = await page.context.new_page()
+    await second.goto(page.url)
+    for _ in range(3):
+        await asyncio.gather(page.reload(), second.reload())
+        for tab in (page, second):
+            await tab.get_by_role("navigation", name="Conversations").wait_for()
+
+    await page.get_by_role("button", name="Your account").click()
+    await page.get_by_role("button", name="Sign out").click()
+    for tab in (page, second):
+        await tab.get_by_label("Address").wait_for()
+    assert await page.evaluate(STORED) == [0, 0]
+
+
+async def test_message_that_cannot_be_sent_stays_until_it_is_sent_once(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    ann, ben = signing_in.server.accounts("ann", "ben")
+    visitor = await visit()
+    await visitor.sign_in(ann)
+    await visitor.chat(ben.jid)
+    refused = 0
+
+    async def refuse(route: Route) -> None:
+        nonlocal refused
+        if route.request.method != "POST":
+            await route.continue_()
+            return
+        refused += 1
+        if refused == 1:
+            # It was sent, and the answer is lost.
+            await route.fetch()
+        body = {"error": "forbidden", "message": "Not now.", "status": 403}
+        await route.fulfill(status=403, json=body)
+
+    visitor.expect_problem("403")
+    await visitor.page.route("**/messages", refuse)
+    await visitor.say("Only once")
+    await expect(visitor.message("Only once").first).to_contain_text("Only once")
+    await visitor.say("Only later")
+    failed = visitor.message("Only later")
+    await expect(failed).to_contain_text("Not sent: Not now.")
+    await visitor.page.reload()
+    await expect(visitor.message("Only later")).to_contain_text("Not sent")
+    await visitor.page.unroute("**/messages")
+    for button in await visitor.page.get_by_role("button", name="Send again").all():
+        await button.click()
+
+    await expect(visitor.page.locator("li.pending")).to_have_count(0)
+    await expect(visitor.message("Only once")).to_have_count(1)
+    await expect(visitor.message("Only later")).to_have_count(1)
+
+
+async def test_page_catches_up_after_muniment_was_away(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    ann, ben = signing_in.server.accounts("ann", "ben")
+    visitor, server = await visit(), signing_in.server
+    await visitor.sign_in(ann)
+    await visitor.chat(ben.jid)
+    async with server.client(ben) as client:
+        await client.be_available()
+        client.say(ann.jid, "before")
+        await expect(visitor.message("before")).to_be_visible()
+        visitor.expect_problem("ERR_|50[0-9]|Failed to load")
+        await asyncio.to_thread(server.muniment.stop)
+        await expect(visitor.page.get_by_text("Reconnecting…")).to_be_visible()
+        await asyncio.to_thread(server.muniment.start)
+        client.say(ann.jid, "behind")
+        await expect(visitor.message("behind")).to_be_visible()
+        await expect(visitor.page.get_by_text("Reconnecting…")).to_be_hidden()
+
+    await expect(visitor.message("before")).to_have_count(1)
+
+
+async def test_picture_of_a_person_is_shown_to_others(visit: Visit, signing_in: SigningIn) -> None:
+    ann, ben = signing_in.server.accounts("ann", "ben")
+    visitor, other = await visit(), await visit()
+    await visitor.sign_in(ann)
+    await visitor.page.get_by_role("button", name="Your account").click()
+    file = {"name": "me.png", "mimeType": "image/png", "buffer": PNG}
+    await visitor.by_label("Picture").set_input_files(file)
+    await expect(visitor.page.get_by_text("Your picture is saved.")).to_be_visible()
+    await visitor.by_label("Name that others see").fill("Ann Archer")
+    await visitor.page.get_by_role("button", name="Save the name").click()
+    await expect(visitor.page.get_by_text("Your name is saved.")).to_be_visible()
+
+    await other.sign_in(ben)
+    await other.chat(ann.jid)
+    await expect(other.page.locator("#conversation .avatar img").first).to_be_visible()
+    await other.say("Nice picture")
+    await expect(other.page.get_by_role("link", name="Ann Archer")).to_be_visible()
+
+
+async def test_file_goes_to_the_upload_service_and_its_link_to_the_contact(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    ann, ben = signing_in.server.accounts("ann", "ben")
+    visitor, other = await visit(), await visit()
+    received: list[bytes] = []
+
+    async def forward(route: Route) -> None:
+        """Pass a request on, as the proxy with TLS in front of the upload service does."""
+        url, content = URL(route.request.url), route.request.post_data_buffer or b""
+        headers = {"Host": str(url.host), "Content-Type": route.request.headers["content-type"]}
+        local = f"http://{LOOPBACK}:{signing_in.server.ejabberd.ports.http}{url.path}"
+        async with ClientSession() as http, http.put(local, data=content, headers=headers) as put:
+            received.append(content)
+            await route.fulfill(status=put.status, headers={"Access-Control-Allow-Origin": "*"})
+
+    await visitor.page.route("https://one.test/**", forward)
+    for person, own, contact in ((visitor, ann, ben), (other, ben, ann)):
+        await person.sign_in(own)
+        await person.chat(contact.jid)
+    file = {"name": "plans.txt", "mimeType": "text/plain", "buffer": b"a town hall"}
+    await visitor.page.locator("input[type=file]").set_input_files(file)
+    link = other.page.locator("#conversation").get_by_role("link", name="plans.txt")
+    await expect(link).to_be_visible()
+
+    assert received == [b"a town hall"]
+    assert (await link.get_attribute("href") or "").startswith("https://one.test/upload/")
+    await expect(other.page.locator(".file")).to_contain_text("text/plain, 11 byte")

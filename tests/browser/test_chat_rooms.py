@@ -1,0 +1,81 @@
+"""Rooms on the page: who makes one, who joins by a link, and what members see live."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from playwright.async_api import expect
+from support.browser import Visitor
+from support.sign_in_server import SigningIn
+
+Visit = Callable[..., Awaitable[Visitor]]
+
+
+async def test_room_is_made_joined_by_a_link_renamed_and_left(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    ann_account, ben_account, cat_account = signing_in.server.accounts("ann", "ben", "cat")
+    ann, ben, cat = await visit(), await visit(), await visit()
+    await ben.sign_in(ben_account)
+    await ann.sign_in(ann_account)
+    await ann.page.get_by_role("button", name="New room").click()
+    await ann.by_label("Name").fill("Town hall")
+    await ann.by_label("Members").fill(ben_account.jid)
+    await ann.page.get_by_role("button", name="Create the room").click()
+    await expect(ann.page.get_by_role("heading", name="Town hall")).to_be_visible()
+    await ann.page.locator("#conversation[data-state=ready]").wait_for()
+
+    # The room appears with its member, who was looking at something else.
+    await ben.page.get_by_role("link", name="Town hall").click()
+    await ben.page.locator("#conversation[data-state=ready]").wait_for()
+    await ann.say("Welcome to the room")
+    await expect(ben.message("Welcome to the room")).to_be_visible()
+    await ben.say("Thank you")
+    await expect(ann.message("Thank you")).to_be_visible()
+    await expect(ann.message("Thank you").locator(".author")).to_contain_text(ben_account.user)
+    await expect(ann.page.locator("li.own")).to_have_count(1)
+    await expect(ann.page.locator("li.pending")).to_have_count(0)
+
+    await ben.message("Welcome to the room").focus()
+    await ben.page.keyboard.press("Enter")
+    await ben.page.get_by_role("menuitem", name="React with 👍").click()
+    await expect(ann.message("Welcome").locator(".reaction")).to_have_text("👍 1")
+
+    details = "Members and settings of the room"
+    await ann.page.get_by_role("button", name=details).click()
+    await expect(ann.page.get_by_role("heading", name="2 members")).to_be_visible()
+    await ann.page.get_by_role("button", name="Link to join").click()
+    link = await ann.page.get_by_role("textbox", name="Link to join").input_value()
+    await ann.page.keyboard.press("Escape")
+    await cat.sign_in(cat_account)
+    await cat.page.goto(link)
+    await cat.page.locator("#conversation[data-state=ready]").wait_for()
+    await expect(cat.message("Thank you")).to_be_visible()
+    await cat.say("Here I am")
+    await expect(ann.message("Here I am")).to_be_visible()
+
+    await ann.page.get_by_role("dialog").get_by_label("Name").fill("City hall")
+    await ann.page.get_by_role("button", name="Rename").click()
+    await expect(ben.page.get_by_role("link", name="City hall")).to_be_visible()
+    await ann.page.keyboard.press("Escape")
+
+    await cat.page.get_by_role("button", name=details).click()
+    await cat.page.get_by_role("button", name="Leave the room").click()
+    await cat.page.get_by_role("button", name="Leave", exact=True).click()
+    await expect(cat.page.get_by_text("No conversations yet")).to_be_visible()
+
+
+async def test_typing_is_shown_until_the_message_comes(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    ann_account, ben_account = signing_in.server.accounts("ann", "ben")
+    ann, ben = await visit(), await visit()
+    for visitor, own, other in ((ann, ann_account, ben_account), (ben, ben_account, ann_account)):
+        await visitor.sign_in(own)
+        await visitor.chat(other.jid)
+
+    await ann.by_label("Message").press_sequentially("I am wri")
+    await expect(ben.page.get_by_text("is typing…")).to_be_visible()
+    await ann.by_label("Message").press("Enter")
+    await expect(ben.message("I am wri")).to_be_visible()
+    await expect(ben.page.get_by_text("is typing…")).to_be_hidden()

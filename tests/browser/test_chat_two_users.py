@@ -1,0 +1,92 @@
+"""Two people at once: each sees what the other does, and nobody loads the page again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest_asyncio
+from playwright.async_api import expect
+from support.browser import Visitor
+from support.ejabberd import Account
+from support.sign_in_server import SigningIn
+
+Visit = Callable[..., Awaitable[Visitor]]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def people(visit: Visit, signing_in: SigningIn) -> tuple[Visitor, Visitor, Account, Account]:
+    """Ann and Ben, who have both opened their conversation."""
+    ann_account, ben_account = signing_in.server.accounts("ann", "ben")
+    ann, ben = await visit(), await visit()
+    for visitor, own, other in ((ann, ann_account, ben_account), (ben, ben_account, ann_account)):
+        await visitor.sign_in(own)
+        await visitor.chat(other.jid)
+    return ann, ben, ann_account, ben_account
+
+
+async def test_message_appears_on_both_pages_at_once(
+    people: tuple[Visitor, Visitor, Account, Account],
+) -> None:
+    ann, ben, *_ = people
+    await ann.say("Hello Ben")
+    await expect(ben.message("Hello Ben")).to_be_visible()
+    await ben.say("Hello Ann")
+    await expect(ann.message("Hello Ann")).to_be_visible()
+
+    await expect(ann.message("Hello Ben")).to_have_count(1)
+    await expect(ann.page.locator("li.pending")).to_have_count(0)
+    await expect(ben.page.locator("li.row")).to_have_count(2)
+    await expect(ben.message("Hello Ben").locator("article")).to_have_accessible_name(
+        # The name of a contact is the local part of the address, without a better one.
+        __import__("re").compile("^ann-")
+    )
+
+
+async def test_correction_reaction_and_retraction_are_seen_by_the_other(
+    people: tuple[Visitor, Visitor, Account, Account],
+) -> None:
+    ann, ben, *_ = people
+    await ann.say("Helo Ben")
+    await expect(ann.message("Helo Ben").locator(".mark")).to_be_visible()
+
+    await ann.by_label("Message").press("ArrowUp")
+    await ann.say("Hello dear Ben")
+    await expect(ben.message("Hello dear Ben")).to_contain_text("edited")
+    await expect(ben.message("Helo Ben")).to_have_count(0)
+
+    await ben.message("Hello dear Ben").focus()
+    await ben.page.keyboard.press("Enter")
+    await ben.page.get_by_role("menuitem", name="React with 👍").press("Enter")
+    reaction = ann.message("Hello dear Ben").get_by_role("button", name="👍 1 by")
+    await expect(reaction).to_have_attribute("aria-pressed", "false")
+    await expect(ben.message("Hello dear").get_by_role("button", name="👍")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+
+    await ben.message("Hello dear Ben").get_by_role("button", name="edited").click()
+    versions = ben.page.get_by_role("dialog").locator("li .text")
+    await expect(versions).to_have_text(["Helo Ben", "Hello dear Ben"])
+    await ben.page.keyboard.press("Escape")
+
+    await ann.message("Hello dear Ben").focus()
+    await ann.page.keyboard.press("Enter")
+    await ann.page.get_by_role("menuitem", name="Retract").click()
+    await ann.page.get_by_role("button", name="Retract", exact=True).click()
+    await expect(ben.page.locator("li.row")).to_contain_text("This message was retracted")
+
+
+async def test_unread_messages_are_counted_until_they_are_seen(
+    people: tuple[Visitor, Visitor, Account, Account],
+) -> None:
+    ann, ben, ann_account, _ = people
+    await ben.page.evaluate("() => { location.hash = '#/'; }")
+    for number in range(3):
+        await ann.say(f"Are you there? {number}")
+    entry = ben.page.get_by_role("link", name=ann_account.user)
+    await expect(entry).to_contain_text("3 unread")
+    await expect(ben.page).to_have_title("(3) Chat")
+
+    await ben.chat(ann_account.jid)
+    await expect(ben.page.locator(".unread-line")).to_have_count(1)
+    await expect(entry).not_to_contain_text("unread")
+    await expect(ann.message("Are you there? 2").locator(".mark")).to_have_text("✓✓Read")
