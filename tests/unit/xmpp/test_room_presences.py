@@ -262,3 +262,131 @@ async def test_message_with_another_payload_leaves_affiliations_unchanged(
     member = presence("member", 110)
 
     assert await affiliations(storage, member, stanza) == [(ROOM, ALICE, "member")]
+
+
+class Listener:
+    """Notes what it hears about affiliations that were granted, and about invitations."""
+
+    def __init__(self) -> None:
+        self.granted: list[tuple[str, str]] = []
+        self.invitations: list[tuple[str, str]] = []
+
+    def room_changed(self, room: str) -> None:
+        pass
+
+    def affiliation_changed(self, room: str, jid: str, affiliation: str) -> None:
+        pass
+
+    def affiliation_granted(self, room: str, jid: str, affiliation: str) -> None:
+        assert room == ROOM
+        self.granted.append((jid, affiliation))
+
+    def invited(self, room: str, jid: str) -> None:
+        self.invitations.append((room, jid))
+
+
+NS_ADMIN = "http://jabber.org/protocol/muc#admin"
+ADMIN = f"{ALICE}/a1"
+
+
+def request(*items: str, sender: str = ADMIN, to: str = ROOM, type: str = "set") -> str:
+    return (
+        f"<iq xmlns='jabber:client' type='{type}' id='i' from='{sender}' to='{to}'>"
+        f"<query xmlns='{NS_ADMIN}'>{''.join(items)}</query></iq>"
+    )
+
+
+def response(*, sender: str = ROOM, to: str = ADMIN, type: str = "result", id: str = "i") -> str:
+    return f"<iq xmlns='jabber:client' type='{type}' id='{id}' from='{sender}' to='{to}'/>"
+
+
+def granted_item(jid: str, affiliation: str = "member") -> str:
+    return f"<item affiliation='{affiliation}' jid='{jid}'/>"
+
+
+async def heard(storage: Storage, *stanzas: str, host: str = HOST) -> Listener:
+    """Return what a listener hears of these copies of IQs and messages."""
+    rooms, listener = (
+        Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.rooms, Silence()),
+        Listener(),
+    )
+    rooms.listen(listener)
+    events = RoomEvents(rooms, Addresses(), Hosts([HOST]))
+    for text in stanzas:
+        raw = text.encode()
+        element = parse(raw, keep_depth=1)
+        if element.name == "iq":
+            events.take_iq(host, element, raw)
+        else:
+            events.take_message(read(element, raw))
+    return listener
+
+
+async def test_affiliations_that_the_room_has_accepted_are_noted(storage: Storage) -> None:
+    items = (
+        granted_item(f"{BOB}/phone", "admin"),
+        granted_item(ALICE, "none"),
+        granted_item("x@elsewhere.example"),
+    )
+
+    listener = await heard(storage, request(*items), response())
+
+    assert listener.granted == [(BOB, "admin"), (ALICE, "none")]
+
+
+@pytest.mark.parametrize(
+    "stanzas",
+    [
+        (request(granted_item(BOB)),),
+        (request(granted_item(BOB)), response(type="error")),
+        (request(granted_item(BOB)), response(id="other")),
+        (request(granted_item(BOB)), response(sender=f"other@conference.{HOST}")),
+        (request(granted_item(BOB)), response(to=f"{ALICE}/a2")),
+        (request(granted_item(BOB), type="get"), response()),
+        (request(granted_item(BOB), to=f"x@{HOST}"), response(sender=f"x@{HOST}")),
+        (request(granted_item(BOB, "king")), response()),
+        (response(), request(granted_item(BOB))),
+    ],
+)
+async def test_request_that_no_room_has_accepted_grants_nothing(
+    storage: Storage, stanzas: tuple[str, ...]
+) -> None:
+    assert (await heard(storage, *stanzas)).granted == []
+
+
+async def test_copy_of_another_host_grants_nothing(storage: Storage) -> None:
+    listener = await heard(storage, request(granted_item(BOB)), response(), host="example.net")
+
+    assert listener.granted == []
+
+
+def invitation(inner: str, *, sender: str = ROOM, to: str = BOB) -> str:
+    return f"<message xmlns='jabber:client' from='{sender}' to='{to}'>{inner}</message>"
+
+
+@pytest.mark.parametrize(
+    ("text", "invitations"),
+    [
+        (
+            invitation(f"<x xmlns='{MUC_USER}'><invite from='{ALICE}'/></x>"),
+            [(ROOM, BOB)],
+        ),
+        (
+            invitation(
+                f"<x xmlns='{MUC_USER}'><invite to='{BOB}'/><invite to='{ALICE}'/></x>",
+                sender=ADMIN,
+                to=ROOM,
+            ),
+            [(ROOM, BOB), (ROOM, ALICE)],
+        ),
+        (
+            invitation(f"<x xmlns='jabber:x:conference' jid='{ROOM}'/>", sender=ADMIN),
+            [(ROOM, BOB)],
+        ),
+        (invitation("<body>come</body>"), []),
+    ],
+)
+async def test_invitations_are_noted(
+    storage: Storage, text: str, invitations: list[tuple[str, str]]
+) -> None:
+    assert (await heard(storage, text)).invitations == invitations
