@@ -19,7 +19,7 @@ from cachetools import TTLCache
 from component.core.access.principals import User
 from component.core.access.rooms import NONE, RoomInfo, Rooms
 from component.core.chat import muc
-from component.core.chat.signals import Signals
+from component.core.chat.following.signals import Signals
 from component.core.errors import ItemNotFound, Refused, ServerUnreachable
 from component.core.hosts import Hosts
 from component.core.sessions.actions import SessionActions

@@ -18,7 +18,7 @@ from component.core.access.principals import User
 from component.core.access.rooms import NONE, Rooms
 from component.core.chat import muc
 from component.core.chat.directory import Directory
-from component.core.chat.live import MemberRoom
+from component.core.chat.following.live import MemberRoom
 from component.core.chat.memberships import Memberships, RoomMembers
 from component.core.chat.settings import ChatSettings
 from component.core.errors import (
