@@ -211,12 +211,16 @@ CREATE TABLE read_marks (
     PRIMARY KEY (room, jid)
 );
 
+CREATE INDEX read_marks_jid ON read_marks (jid);
+
 -- Users who have left a room that still has them as members, because only its owners can remove them.
 CREATE TABLE departures (
     room text COLLATE "C" NOT NULL,
     jid  text COLLATE "C" NOT NULL,
     PRIMARY KEY (room, jid)
 );
+
+CREATE INDEX departures_jid ON departures (jid);
 
 -- Invitations to rooms, for everybody who knows the token.
 CREATE TABLE invitations (
@@ -225,6 +229,12 @@ CREATE TABLE invitations (
     inviter    text COLLATE "C" NOT NULL,
     expires_at bigint NOT NULL
 );
+
+CREATE INDEX invitations_room ON invitations (room);
+
+CREATE INDEX invitations_inviter ON invitations (inviter);
+
+CREATE INDEX invitations_expires ON invitations (expires_at);
 
 -- Accounts that Muniment keeps. The key begins with the domain, because lists have this order.
 CREATE TABLE accounts (

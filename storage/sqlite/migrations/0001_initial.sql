@@ -180,12 +180,16 @@ CREATE TABLE read_marks (
     PRIMARY KEY (room, jid)
 ) WITHOUT ROWID;
 
+CREATE INDEX read_marks_jid ON read_marks (jid);
+
 -- Users who have left a room that still has them as members, because only its owners can remove them.
 CREATE TABLE departures (
     room TEXT NOT NULL,
     jid  TEXT NOT NULL,
     PRIMARY KEY (room, jid)
 ) WITHOUT ROWID;
+
+CREATE INDEX departures_jid ON departures (jid);
 
 -- Invitations to rooms, for everybody who knows the token.
 CREATE TABLE invitations (
@@ -194,6 +198,12 @@ CREATE TABLE invitations (
     inviter    TEXT NOT NULL,
     expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+CREATE INDEX invitations_room ON invitations (room);
+
+CREATE INDEX invitations_inviter ON invitations (inviter);
+
+CREATE INDEX invitations_expires ON invitations (expires_at);
 
 -- Accounts that Muniment keeps. Clustered by domain, because lists have this order.
 CREATE TABLE accounts (
