@@ -216,7 +216,7 @@ async function main() {
     await Promise.race([app.start(), ended]);
     await ended;
     app.stop();
-    notice = "You have signed out.";
+    notice = "You are signed out.";
   }
 }
 
