@@ -42,13 +42,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(240))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests that need an ejabberd with the newest one, which their ids have."""
+    if "newest_version" in metafunc.fixturenames:
+        metafunc.parametrize("newest_version", [versions()[-1]], scope="session")
+
+
 @pytest.fixture(scope="session")
 def signing_in(
-    tmp_path_factory: pytest.TempPathFactory, missing: Callable[[object], NoReturn]
+    newest_version: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    missing: Callable[[object], NoReturn],
 ) -> Iterator[SigningIn]:
     """The newest ejabberd, and Muniment with the chat page."""
     try:
-        release = unpacked(versions()[-1])
+        release = unpacked(newest_version)
     except Unavailable as error:
         missing(error)
     with chat_server(tmp_path_factory.mktemp("pages"), release) as running:
