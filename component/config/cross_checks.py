@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from component.config.chat import Chat
 from component.config.messages import Problem, unknown
 from component.config.network import Http, PublicHttp, Xmpp
 from component.config.push import Push
@@ -41,6 +42,7 @@ def contradictions(tables: Sequence[Table], valid: Mapping[str, Section]) -> Ite
         yield from _hosts(tables, xmpp)
         if isinstance(archive, Archive):
             yield from _room_services(archive, xmpp)
+    yield from _chat(valid)
     yield from _listeners(valid)
     yield from _other_servers(valid)
     yield from _operator_names(tables)
@@ -58,6 +60,7 @@ def _sign_in_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
     if not isinstance(public, PublicHttp) or not isinstance(tokens, Tokens):
         return
     yield from _gateway_warnings(valid, public, tokens)
+    yield from _sign_up_warnings(valid)
     if tokens.key_file is None:
         if public.enabled:
             yield "public_http.enabled: nobody can sign in there while tokens.key_file is not set"
@@ -79,6 +82,18 @@ def _sign_in_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
         yield (
             "tokens.key_file: nobody can sign in, because Muniment cannot check passwords: "
             "set accounts.api_url or accounts.login_address"
+        )
+
+
+def _sign_up_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
+    chat, accounts, handlers = (valid.get(name) for name in ("chat", "accounts", "handlers"))
+    if not (isinstance(chat, Chat) and chat.sign_up and isinstance(accounts, Accounts)):
+        return
+    checks_passwords = isinstance(handlers, Handlers) and handlers.module
+    if accounts.source == "ejabberd" and accounts.api_url is None and not checks_passwords:
+        yield (
+            "chat.sign_up has no effect, because Muniment cannot create accounts in ejabberd: set "
+            "accounts.api_url"
         )
 
 
@@ -124,6 +139,18 @@ def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Problem]:
             yield Problem("archive.room_services", f"{service} is a virtual host (xmpp.hosts)")
         if service == xmpp.jid:
             yield Problem("archive.room_services", f"{service} is the component itself (xmpp.jid)")
+
+
+def _chat(valid: Mapping[str, Section]) -> Iterator[Problem]:
+    chat, archive = valid.get("chat"), valid.get("archive")
+    if not isinstance(chat, Chat):
+        return
+    service = chat.room_service
+    if isinstance(archive, Archive) and service and service not in archive.room_services:
+        text = unknown("room service", service, archive.room_services)
+        yield Problem("chat.room_service", f"{text} (see archive.room_services)")
+    if chat.password_min > chat.password_max:
+        yield Problem("chat.password_min", "greater than chat.password_max")
 
 
 def _other_servers(valid: Mapping[str, Section]) -> Iterator[Problem]:

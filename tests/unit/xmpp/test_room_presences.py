@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 from support.builders import ALICE, BOB, HOST, ROOM
 from support.probe import probe_of
@@ -13,6 +15,7 @@ from component.core.xml.stanza import read
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.copies.rooms import RoomEvents
 from storage.interface import Storage
+from storage.rows import Occupant
 
 MUC_USER = "http://jabber.org/protocol/muc#user"
 
@@ -27,9 +30,18 @@ class Silence:
         pass
 
 
-async def affiliations(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
-    """Return the affiliations stored after these presences and messages."""
+async def affiliations(
+    storage: Storage, *stanzas: str, members: Collection[str] = ()
+) -> list[tuple[str, str, str]]:
+    """Return the affiliations stored after these presences and messages.
+
+    With `members` we have made the room before, and they are its members.
+    """
     rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.rooms, Silence())
+    if members:
+        rooms.note_made(ROOM, 1)
+    for jid in members:
+        rooms.note(Occupant(room=ROOM, jid=jid, affiliation="member"))
     events = RoomEvents(rooms, Addresses(), Hosts([HOST]))
     for text in stanzas:
         raw = text.encode()
@@ -133,6 +145,28 @@ async def test_created_room_has_its_creator_as_only_member(storage: Storage) -> 
         (ROOM, ALICE, "owner")
     ]
     assert list(await probe_of(storage).rooms_created()) == [ROOM]
+
+
+async def test_members_of_a_room_that_we_have_made_stay_when_its_first_occupant_enters(
+    storage: Storage,
+) -> None:
+    entered = presence("owner", 201, 110)
+
+    assert await affiliations(storage, entered, members=[BOB]) == [
+        (ROOM, ALICE, "owner"),
+        (ROOM, BOB, "member"),
+    ]
+
+
+async def test_room_that_follows_one_that_we_have_made_has_its_own_members(
+    storage: Storage,
+) -> None:
+    destroyed = presence("none", type="unavailable", extra="").replace("</x>", "<destroy/></x>", 1)
+    entered = presence("owner", 201, 110)
+
+    assert await affiliations(storage, destroyed, entered, members=[BOB]) == [
+        (ROOM, ALICE, "owner")
+    ]
 
 
 @pytest.mark.parametrize("code", [100, 170, 2010])
