@@ -5,7 +5,7 @@ All of them run in one event loop, because the browser belongs to it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NoReturn
@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
-from support.browser import SECONDS, Visitor, missing_parts, visitor
+from support.browser import SECONDS, Visit, Visitor, missing_parts, visitor
 from support.chat_server import chat_server
 from support.converse import chromium
 from support.releases import Unavailable, unpacked, versions
@@ -74,9 +74,6 @@ async def browser(missing: Callable[[object], NoReturn]) -> AsyncIterator[Browse
         missing(f"install {' and '.join(parts)}")
     async with chromium() as browser:
         yield browser
-
-
-Visit = Callable[..., Awaitable[Visitor]]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

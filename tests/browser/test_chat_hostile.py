@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from xml.sax.saxutils import escape
 
 from playwright.async_api import expect
-from support.browser import Visitor
+from support.browser import Visit
 from support.sign_in_server import SigningIn
-
-Visit = Callable[..., Awaitable[Visitor]]
 
 HTML = "<img src=x onerror=\"document.title='lost'\"><b>bold</b><script>alert(1)</script>"
 BIDI = "invoice\u202egpj.exe and https://bank.example/\u202emoc.live"

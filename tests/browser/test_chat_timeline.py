@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 from pathlib import Path
 
 import pytest_asyncio
 from playwright.async_api import expect
-from support.browser import Visitor
+from support.browser import Visit, Visitor
 from support.ejabberd import Account
 from support.muniment import DATABASE
 from support.sign_in_server import SigningIn
 
 from storage.open import open_storage
 from storage.rows import Direction, NewMessage
-
-Visit = Callable[..., Awaitable[Visitor]]
 
 COUNT = 100_000
 UNREAD = 60
