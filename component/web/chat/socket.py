@@ -14,9 +14,9 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from component.core.access.principals import User
-from component.core.chat.live import LiveReader
-from component.core.chat.place import Place
-from component.core.errors import BadRequest, CursorExpired, Forbidden, Refused
+from component.core.chat.following.live import LiveReader
+from component.core.chat.following.place import Place
+from component.core.errors import BadRequest, CursorExpired, Forbidden, Overloaded, Refused
 from component.web import keys
 from component.web.auth import bearer
 from component.web.chat import live_json
@@ -60,7 +60,11 @@ async def follow(request: web.Request) -> web.StreamResponse:
     streams = request.config_dict[keys.stream_limit]
     with streams.slot(owner):
         await socket.prepare(request)
-        sending = streams.run(_send(request, socket, live, owner, after))
+        try:
+            sending = streams.run(_send(request, socket, live, owner, after))
+        except Overloaded:
+            await socket.close(code=GOING_AWAY)
+            return socket
         on_disconnect(request, sending.cancel)
         listening = asyncio.create_task(_listen(socket))
         ended = asyncio.create_task(bearer.wait_ended(request, pause=heartbeat))
