@@ -5,7 +5,7 @@ All of them run in one event loop, because the browser belongs to it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NoReturn
@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
-from support.browser import SECONDS, Visitor, missing_parts, visitor
+from support.browser import SECONDS, Visit, Visitor, missing_parts, visitor
 from support.chat_server import chat_server
 from support.converse import chromium
 from support.releases import Unavailable, unpacked, versions
@@ -42,13 +42,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(240))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests that need an ejabberd with the newest one, which their ids have."""
+    if "newest_version" in metafunc.fixturenames:
+        metafunc.parametrize("newest_version", [versions()[-1]], scope="session")
+
+
 @pytest.fixture(scope="session")
 def signing_in(
-    tmp_path_factory: pytest.TempPathFactory, missing: Callable[[object], NoReturn]
+    newest_version: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    missing: Callable[[object], NoReturn],
 ) -> Iterator[SigningIn]:
     """The newest ejabberd, and Muniment with the chat page."""
     try:
-        release = unpacked(versions()[-1])
+        release = unpacked(newest_version)
     except Unavailable as error:
         missing(error)
     with chat_server(tmp_path_factory.mktemp("pages"), release) as running:
@@ -66,9 +74,6 @@ async def browser(missing: Callable[[object], NoReturn]) -> AsyncIterator[Browse
         missing(f"install {' and '.join(parts)}")
     async with chromium() as browser:
         yield browser
-
-
-Visit = Callable[..., Awaitable[Visitor]]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

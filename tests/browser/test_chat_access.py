@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import expect
-from support.browser import THEMES, WIDTHS, Visitor
+from support.browser import THEMES, WIDTHS, Visit
 from support.ejabberd import Account
 from support.sign_in_server import SigningIn
-
-Visit = Callable[..., Awaitable[Visitor]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Awaitable, Callable
 from secrets import token_hex
 
 from aiohttp import ClientSession
 from playwright.async_api import Route, expect
-from support.browser import Visitor
+from support.browser import Visit
 from support.ports import LOOPBACK
 from support.sign_in_server import SigningIn
 from yarl import URL
-
-Visit = Callable[..., Awaitable[Visitor]]
 
 #: A picture of one red pixel.
 PNG = b64decode(

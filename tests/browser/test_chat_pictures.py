@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
-from support.browser import Visitor
+from support.browser import Visit, Visitor
 from support.ejabberd import ROOT, Account
 from support.sign_in_server import SigningIn
-
-Visit = Callable[..., Awaitable[Visitor]]
 
 FOLDER = ROOT / "docs/pictures"
 

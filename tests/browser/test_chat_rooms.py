@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from playwright.async_api import expect
-from support.browser import Visitor
+from support.browser import Visit
 from support.sign_in_server import SigningIn
-
-Visit = Callable[..., Awaitable[Visitor]]
 
 
 async def test_room_is_made_joined_by_a_link_renamed_and_left(

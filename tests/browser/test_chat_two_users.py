@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
 
 import pytest_asyncio
 from playwright.async_api import expect
-from support.browser import Visitor
+from support.browser import Visit, Visitor
 from support.ejabberd import Account
 from support.sign_in_server import SigningIn
-
-Visit = Callable[..., Awaitable[Visitor]]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -38,7 +36,7 @@ async def test_message_appears_on_both_pages_at_once(
     await expect(ben.page.locator("li.row")).to_have_count(2)
     await expect(ben.message("Hello Ben").locator("article")).to_have_accessible_name(
         # The name of a contact is the local part of the address, without a better one.
-        __import__("re").compile("^ann-")
+        re.compile("^ann-")
     )
 
 

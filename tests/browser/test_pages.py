@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
-from support.browser import SECONDS, Visitor
+from support.browser import SECONDS, Visit
 
 
 async def test_violations_of_the_policy_and_errors_of_scripts_are_seen(
-    visit: Callable[..., Awaitable[Visitor]],
+    visit: Visit,
 ) -> None:
     ann = await visit()
     await ann.open()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from shutil import which
@@ -136,4 +136,5 @@ async def visitor(browser: Browser, url: str, **options: Any) -> AsyncIterator[V
         await context.close()
 
 
-Visit = Callable[..., Any]
+#: Lets a visitor come; the arguments are options of a context of Playwright.
+Visit = Callable[..., Awaitable[Visitor]]

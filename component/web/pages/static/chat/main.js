@@ -119,8 +119,23 @@ class App {
     document.body.dataset.pane = isChat ? "chat" : "list";
     this.sidebar.select(isChat ? jid : "");
     if (place === "join" && jid) await this._join(jid);
-    else if (isChat) await this.view.open(this.store.chat(jid), id || null);
+    else if (isChat) await this._open(jid, id || null);
     else this.view.close();
+  }
+
+  /**
+   * @param {string} jid
+   * @param {string | null} id of a message
+   */
+  async _open(jid, id) {
+    let chat = this.store.chat(jid);
+    if (!this.store.conversations.has(jid)) {
+      const { hash } = location;
+      // One that is not in the list may be an older one, or a room.
+      chat = await this.api.conversation(jid).catch(() => chat);
+      if (location.hash !== hash) return;
+    }
+    await this.view.open(chat, id);
   }
 
   /** @param {string} token */
@@ -199,24 +214,40 @@ function decoded(part) {
   }
 }
 
+const NOTICE = "muniment-notice";
+
 async function main() {
   applyTheme();
-  const options = { domain: setting("domain"), signUp: setting("sign-up") === "yes" };
+  const notice = sessionStorage.getItem(NOTICE) ?? "";
+  sessionStorage.removeItem(NOTICE);
+  const options = { domain: setting("domain"), signUp: setting("sign-up") === "yes", notice };
   const session = new Session(setting("api"));
-  let notice = "";
+  await signedIn(session, options);
+  const app = new App(session);
+  session.addEventListener("ended", () => {
+    app.stop();
+    // The next page has nothing of this user, in its memory or in its address.
+    sessionStorage.setItem(NOTICE, "You are signed out.");
+    history.replaceState(null, "", location.pathname);
+    location.reload();
+  });
+  await app.start();
+}
+
+/**
+ * Return when the user has signed in, or an earlier sign-in is valid still.
+ *
+ * @param {Session} session
+ * @param {{domain: string, signUp: boolean, notice: string}} options
+ */
+async function signedIn(session, options) {
   for (;;) {
-    const ended = new Promise((resolve) => session.addEventListener("ended", resolve, { once: true }));
     try {
-      if (!(await session.resume())) await signIn(session, { ...options, notice });
+      if (!(await session.resume())) await signIn(session, options);
+      return;
     } catch (error) {
       await unreachable(/** @type {Error} */ (error));
-      continue;
     }
-    const app = new App(session);
-    await Promise.race([app.start(), ended]);
-    await ended;
-    app.stop();
-    notice = "You have signed out.";
   }
 }
 

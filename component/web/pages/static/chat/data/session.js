@@ -192,7 +192,7 @@ export class Session extends EventTarget {
     const stored = load();
     if (!stored || stored.jid !== this.jid) {
       this.end();
-      throw new ApiError(401, "not-authorized", "You have signed out.");
+      throw new ApiError(401, "not-authorized", "You are signed out.");
     }
     try {
       const tokens = await this._post("tokens/refresh", { refresh_token: stored.refresh_token });

@@ -57,7 +57,7 @@ export class MessageActions {
         ...QUICK.map((emoji) => item(emoji, () => this.react(message, emoji), `React with ${emoji}`)),
         item("+", () => this._chooseEmoji(message), "Other reaction"),
       ),
-      isOwn && message.body && item("Edit", () => this._context.edit(message)),
+      isOwn && message.body && !message.file && item("Edit", () => this._context.edit(message)),
       isOwn && item("Retract", () => this._retract(message)),
       message.edited && item("History of edits", () => this.history(message)),
       message.body && item("Copy text", () => this._copy(message.body ?? "")),

@@ -102,9 +102,10 @@ export class Timeline extends EventTarget {
    * Show a conversation: at its first unread message, or at the message `around`.
    *
    * @param {Conversation} chat
-   * @param {{around?: string | null, marks?: RegExp | null}} [place]
+   * @param {{around?: string | null, atEnd?: boolean, marks?: RegExp | null}} [place] atEnd: at the
+   *   newest message, whether or not it is unread
    */
-  async open(chat, { around = null, marks = null } = {}) {
+  async open(chat, { around = null, atEnd = false, marks = null } = {}) {
     this._aborter.abort();
     const aborter = (this._aborter = new AbortController());
     const isOther = chat.jid !== this.chat?.jid;
@@ -112,6 +113,7 @@ export class Timeline extends EventTarget {
     this._marks = marks;
     this._newBelow = 0;
     this._loading = false;
+    this._list.ariaBusy = "false";
     if (isOther) {
       this.window = windows.EMPTY;
       this._firstUnread = null;
@@ -121,14 +123,15 @@ export class Timeline extends EventTarget {
     this._setState("loading");
     const slow = setTimeout(() => this._showNote("Loading messages…"), 200);
     try {
-      const page = await this._firstPage(chat, around, aborter.signal);
+      const unread = atEnd ? { ...chat, unread: 0 } : chat;
+      const page = await this._firstPage(unread, around, aborter.signal);
       if (aborter.signal.aborted) return;
-      this._show(chat, page, around);
+      this._show(unread, page, around, atEnd);
     } catch (error) {
       if (aborter.signal.aborted) return;
       this._showNote(
         /** @type {Error} */ (error).message,
-        button("Try again", () => this.open(chat, { around, marks })),
+        button("Try again", () => this.open(chat, { around, atEnd, marks })),
       );
       this._setState("failed");
     } finally {
@@ -140,7 +143,7 @@ export class Timeline extends EventTarget {
   async toEnd() {
     if (!this.chat) return;
     if (!this.window.atEnd) {
-      await this.open({ ...this.chat, unread: 0 });
+      await this.open(this.chat, { atEnd: true });
       return;
     }
     this._newBelow = 0;
@@ -175,7 +178,8 @@ export class Timeline extends EventTarget {
   /** Return the last message of the user, which an arrow brings back for a correction. */
   lastOwn() {
     return this.window.messages.findLast(
-      (message) => this.isOwn(message) && message.body && !message.retracted,
+      (message) =>
+        this.isOwn(message) && message.body && !message.file && !message.retracted,
     );
   }
 
@@ -203,13 +207,14 @@ export class Timeline extends EventTarget {
    * @param {Conversation} chat
    * @param {import("../data/api.js").Page} page
    * @param {string | null} around
+   * @param {boolean} atEnd
    */
-  _show(chat, page, around) {
+  _show(chat, page, around, atEnd) {
     this.window = page;
     const isOwn = (/** @type {Message} */ message) => this.isOwn(message);
     this._firstUnread ??= windows.firstUnread(page.messages, chat.unread, chat.displayed, isOwn);
     this._render();
-    const target = around ?? this._firstUnread;
+    const target = around ?? (atEnd ? null : this._firstUnread);
     const row = target && this._row(target);
     if (row) {
       this._scrollTo(topToShow(this._boxOf(row), this._view()));
@@ -229,8 +234,9 @@ export class Timeline extends EventTarget {
     if (isKnown) return;
     if (!isOwn) {
       announce(`${this._nameOf(message)}: ${(message.body ?? "").slice(0, 300)}`);
-      if (!this._follows || !document.hasFocus()) this._newBelow += 1;
-      if (this._newBelow === 1 && !document.hasFocus()) this._firstUnread = message.id;
+      if (!this._follows) this._newBelow += 1;
+      const isRead = !this._store.conversations.get(this.chat.jid)?.unread;
+      if (isRead && !document.hasFocus()) this._firstUnread = message.id;
     }
     this._change(() => {
       this.window = windows.withMessage(this.window, message);
