@@ -37,6 +37,7 @@ from component.core.sessions.servers import NONE, OpenedServers
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
+from component.web.drf.settings import BpoChatSettings, CondorChatSettings
 from storage.interface import Storage
 
 Network = IPv4Network | IPv6Network
@@ -101,6 +102,8 @@ class WebSettings(ListenerSettings):
     count_as_string: bool = False  #: for old callers of Remote Data that accept no number
     roster_details: bool = False  #: Remote Data shows groups and pending requests too
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    condor_chat: CondorChatSettings | None = None  #: None: condor_chat's API is not served
+    bpo_chat: BpoChatSettings | None = None  #: None: bpo-chat-api's API is not served
 
     def listener(self, listener: Listener) -> ListenerSettings:
         """Return the settings of a listener."""
