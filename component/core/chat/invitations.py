@@ -60,7 +60,8 @@ class RoomInvitations:
     async def issue(self, user: User, room: str, *, token: str | None = None) -> IssuedInvitation:
         """Return a new invitation to a room, of which the user has to be an owner or an admin.
 
-        `token` is one that an API has made otherwise, and that nobody can guess. Raises ItemNotFound, Forbidden, NotAuthorized, Overloaded.
+        `token` is one that an API has made otherwise, and that nobody can guess. Raises
+        ItemNotFound, Forbidden, NotAuthorized, Overloaded.
         """
         members = await self._memberships.of(user, room)
         if members.affiliations[user.jid] == "member":

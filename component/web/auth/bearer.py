@@ -90,7 +90,10 @@ async def check(request: web.Request) -> None:
 
 
 async def verified(request: web.Request) -> AccessToken:
-    """Return the claims of the access token in the header. Raises NotAuthorized, RateLimited, Overloaded."""
+    """Return the claims of the access token in the header.
+
+    Raises NotAuthorized, RateLimited, Overloaded.
+    """
     headers = request.headers.getall("Authorization", ())
     if len(headers) != 1:
         raise NotAuthorized(f"Show one access token, in a header {_HOW}.")
