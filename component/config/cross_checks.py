@@ -43,6 +43,7 @@ def contradictions(tables: Sequence[Table], valid: Mapping[str, Section]) -> Ite
         if isinstance(archive, Archive):
             yield from _room_services(archive, xmpp)
         yield from _user_name_hosts(valid, xmpp)
+    yield from _chat(valid)
     yield from _listeners(valid)
     yield from _other_servers(valid)
     yield from _operator_names(tables)
@@ -61,6 +62,7 @@ def _sign_in_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
         return
     yield from _gateway_warnings(valid, public, tokens)
     yield from _chat_api_warnings(valid, public, tokens)
+    yield from _sign_up_warnings(valid)
     if tokens.key_file is None:
         if public.enabled:
             yield "public_http.enabled: nobody can sign in there while tokens.key_file is not set"
@@ -82,6 +84,18 @@ def _sign_in_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
         yield (
             "tokens.key_file: nobody can sign in, because Muniment cannot check passwords: "
             "set accounts.api_url or accounts.login_address"
+        )
+
+
+def _sign_up_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
+    chat, accounts, handlers = (valid.get(name) for name in ("chat", "accounts", "handlers"))
+    if not (isinstance(chat, Chat) and chat.sign_up and isinstance(accounts, Accounts)):
+        return
+    checks_passwords = isinstance(handlers, Handlers) and handlers.module
+    if accounts.source == "ejabberd" and accounts.api_url is None and not checks_passwords:
+        yield (
+            "chat.sign_up has no effect, because Muniment cannot create accounts in ejabberd: set "
+            "accounts.api_url"
         )
 
 
@@ -152,6 +166,18 @@ def _room_services(archive: Archive, xmpp: Xmpp) -> Iterator[Problem]:
             yield Problem("archive.room_services", f"{service} is a virtual host (xmpp.hosts)")
         if service == xmpp.jid:
             yield Problem("archive.room_services", f"{service} is the component itself (xmpp.jid)")
+
+
+def _chat(valid: Mapping[str, Section]) -> Iterator[Problem]:
+    chat, archive = valid.get("chat"), valid.get("archive")
+    if not isinstance(chat, Chat):
+        return
+    service = chat.room_service
+    if isinstance(archive, Archive) and service and service not in archive.room_services:
+        text = unknown("room service", service, archive.room_services)
+        yield Problem("chat.room_service", f"{text} (see archive.room_services)")
+    if chat.password_min > chat.password_max:
+        yield Problem("chat.password_min", "greater than chat.password_max")
 
 
 def _other_servers(valid: Mapping[str, Section]) -> Iterator[Problem]:

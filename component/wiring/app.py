@@ -25,7 +25,7 @@ from component.wiring import account_sources, ejabberd_api, settings
 from component.wiring.chat import with_chat
 from component.wiring.compose import compose
 from component.wiring.gateway import with_gateway
-from component.wiring.live import NoRooms, with_live
+from component.wiring.live import with_live
 from component.wiring.push import open_push
 from component.wiring.queries import answer_queries, command_service, http_services
 from component.xmpp.commands.admin import operator_commands
@@ -172,8 +172,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
         )
         if services.chat is not None:
             stack.push_async_callback(services.chat.close)
-            rooms = services.chat.rooms or NoRooms()
-            services = with_live(services, web, sessions, rooms)
+            services = with_live(services, web, sessions)
     if config.gateway.enabled:
         services = with_gateway(services, web, sessions)
     for listener in settings.listeners(config):

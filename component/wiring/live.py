@@ -27,9 +27,15 @@ class NoRooms:
 
 
 def with_live(
-    services: Services, web: WebSettings, sessions: ClientSessions | None, rooms: MemberRooms
+    services: Services,
+    web: WebSettings,
+    sessions: ClientSessions | None,
+    rooms: MemberRooms | None = None,
 ) -> Services:
-    """Return services whose chat has live events, and with sessions typing, profiles, uploads."""
+    """Return services whose chat has live events, and with sessions typing, profiles, uploads.
+
+    `rooms` knows the rooms of users, None: those of chat do.
+    """
     if services.chat is None:
         return services
     live = LiveReader(
@@ -39,7 +45,7 @@ def with_live(
         pager_of(web, services),
         services.followers,
         services.signals,
-        rooms,
+        rooms or services.chat.rooms or NoRooms(),
     )
     presence = ChatPresence(services.storage.events, sessions)
     chat = replace(services.chat, live=live, presence=presence)

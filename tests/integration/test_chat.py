@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
+from support.displaying import NS_MDS, NS_PUBSUB, item, publication, stanza_id
 from support.ejabberd import Account
 from support.raw import Client
 from support.releases import Release
 from support.sign_in_server import SigningIn, sign_in_server
-from support.stanzas import body_of
+from support.stanzas import Refused, body_of
 
 pytestmark = pytest.mark.every_ejabberd
 
@@ -301,3 +302,55 @@ async def test_direct_chat_has_unread_messages_marks_and_pages(signing_in: Signi
             "message 1"
         ]
         assert body_of(marker) is None or body_of(marker) == ""
+
+
+async def test_marks_of_xmpp_clients_and_of_http_are_the_same(
+    signing_in: SigningIn, release: Release
+) -> None:
+    server = signing_in.server
+    accounts = server.accounts("alice", "bob")
+    async with (
+        chatting(signing_in, *accounts) as (alice, bob),
+        server.client(accounts[1]) as phone,
+    ):
+        await phone.be_available()
+        room = await alice.make_room(bob)
+        await phone.join(room, "bob")
+        sent = [await alice.say(room, f"message {number}") for number in range(3)]
+        received = await phone.wait_for_body("message 0")
+
+        # A marker of the phone moves the mark here.
+        given = received.find("{urn:xmpp:sid:0}stanza-id")
+        id = sent[0]["message_id"] if given is None else given.get("id")
+        phone.send(
+            f"<message to='{room}' type='groupchat' id='marker'>"
+            f"<displayed xmlns='urn:xmpp:chat-markers:0' id='{id}'/></message>"
+        )
+        await until(lambda: _is_read(bob, room, sent[0]["id"]))
+        assert (await bob.conversations())[room]["unread"] == 2
+
+        if release.has_synchronized_displaying:
+            # A mark here is published for the phone, and one of the phone counts here.
+            await bob.do("PUT", f"conversations/{room}/displayed", json={"id": sent[1]["id"]})
+            await until(lambda: _is_published(phone, room, sent[1]["id"]))
+            await phone.ask("set", publication(item(room, stanza_id(sent[2]["id"], by=room))))
+            await until(lambda: _is_read(bob, room, sent[2]["id"]))
+            assert (await bob.conversations())[room]["unread"] == 0
+
+
+async def _is_read(chat: Chat, conversation: str, id: str) -> bool:
+    return bool((await chat.conversations())[conversation]["displayed"] == id)
+
+
+async def _is_published(client: Client, conversation: str, id: str) -> bool:
+    query = f"<pubsub xmlns='{NS_PUBSUB}'><items node='{NS_MDS}'/></pubsub>"
+    try:
+        items = await client.ask("get", query)
+    except Refused:
+        # There is no such node yet.
+        return False
+    marks = {
+        item.get("id"): [element.get("id") for element in item.iter("{urn:xmpp:sid:0}stanza-id")]
+        for item in items.iter(f"{{{NS_PUBSUB}}}item")
+    }
+    return marks.get(conversation) == [id]

@@ -191,3 +191,36 @@ async def test_file_is_uploaded_and_shared(chatting: SigningIn) -> None:
         stanza = await bob.wait_for_body(slot["get"])
 
         assert stanza.findtext("{jabber:x:oob}x/{jabber:x:oob}url") == slot["get"]
+
+
+async def test_member_who_is_in_no_room_follows_it_live(chatting: SigningIn) -> None:
+    alice_account, bob_account = chatting.server.accounts("alice", "bob")
+    async with (
+        person(chatting, alice_account) as alice,
+        person(chatting, bob_account) as bob,
+    ):
+        fields = {"name": "Garden", "members": [bob_account.jid]}
+        room = (await alice.call("POST", "/rooms", json=fields))["jid"]
+        event = await bob.until("rooms")
+        assert [item["jid"] for item in event["rooms"]] == [room]
+
+        path = f"/conversations/{room}"
+        await alice.call("POST", f"{path}/typing", json={"state": "composing"})
+        event = await bob.until("typing")
+        assert (event["jid"], event["typing"]["author"]) == (room, alice_account.jid)
+
+        sent = await alice.call("POST", f"{path}/messages", json={"body": "hello"})
+        event = await bob.until("message")
+        assert (event["jid"], event["message"]["id"]) == (room, sent["id"])
+        assert event["message"]["author"] == alice_account.jid
+        assert event["conversation"]["unread"] == 1
+
+        reaction = {"reacts_to": sent["id"], "reactions": ["👍"]}
+        await bob.call("POST", f"{path}/messages", json=reaction)
+        while (event := await alice.until("message"))["about"] is None:
+            assert event["message"]["id"] == sent["id"]
+        assert event["about"] == sent["id"]
+        assert list(event["target"]["reactions"]) == ["👍"]
+
+        await alice.call("DELETE", f"/rooms/{room}/members/{bob_account.jid}")
+        assert (await bob.until("rooms"))["rooms"] == []

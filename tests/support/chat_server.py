@@ -11,8 +11,6 @@ from support.ejabberd import EXAMPLE
 from support.releases import Release
 from support.sign_in_server import SigningIn, sign_in_server
 
-SERVICE = "conference.one.test"
-
 #: The lines of the example that enable the upload service.
 _UPLOAD = re.compile(r"# mod_http_upload:\n(?:  #.*\n)*  #.*")
 _HANDLER = "# /upload: mod_http_upload"
@@ -29,6 +27,6 @@ def chat_server(folder: Path, release: Release) -> Iterator[SigningIn]:
         folder,
         release,
         more_changes={block[0]: lines, _HANDLER: _HANDLER.removeprefix("# ")},
-        more_options={"archive": {"room_services": [SERVICE]}},
+        has_rooms=True,
     ) as running:
         yield running

@@ -10,8 +10,8 @@ from component.core.archiving.writer import Writer
 from component.core.messages.fulltext import parse as parse_search
 from storage.interface import Archive
 from storage.open import open_storage
-from storage.rows import ArchivedMessage, Filter
-from support.builders import HOST, NOON, OTHER_HOST, everything, stanza
+from storage.rows import ArchivedMessage, Filter, RoomConversation
+from support.builders import HOST, NOON, OTHER_HOST, ROOM, everything, stanza
 from support.deliveries import DeliveryBench
 from support.writer import open_writer
 
@@ -62,6 +62,11 @@ class Intake:
         await self._writer.wait_durable()
         page = await self._archive.conversations(owner, limit=100)
         return {conversation.peer: conversation.unread for conversation in page.conversations}
+
+    async def rooms_of(self, jid: str) -> tuple[RoomConversation, ...]:
+        """Return the archives of the rooms of the builders, as a user sees them."""
+        await self._writer.wait_durable()
+        return await self._archive.room_conversations(jid, [ROOM])
 
     async def search(self, owner: str, words: str) -> tuple[ArchivedMessage, ...]:
         """Return the messages of an archive that match a search."""

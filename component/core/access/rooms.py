@@ -143,6 +143,7 @@ class Rooms:
         self._began = 0  # when the connection came up, microseconds
         #: rooms of this connection that were compared with their past: whether each is persistent
         self._settled: LRUCache[str, bool] = LRUCache(remembered_max)
+        self._made: LRUCache[str, None] = LRUCache(remembered_max)  # rooms that we have created
         self._unasked: dict[str, None] = {}  # rooms to ask whether they are persistent
         self._unwritten: OrderedDict[str, _Changes] = OrderedDict()
         self._unwritten_max = unwritten_max
@@ -210,6 +211,7 @@ class Rooms:
         """Note that the connection came up at a time (microseconds): rooms may be re-created."""
         self._began = at
         self._settled.clear()
+        self._made.clear()
 
     def note_changed(self, room: str) -> None:
         """Note that the configuration of a room has changed."""
@@ -257,8 +259,21 @@ class Rooms:
                     changes.occupants[jid] = replace(occupant, heard_at=self._began)
             self._tell(occupant.room, jid, NONE)
 
+    def note_made(self, room: str, at: int) -> None:
+        """Note that we have created a room at a time (microseconds)."""
+        self.note_created(room, at)
+        self._made[room] = None
+
+    def is_made(self, room: str) -> bool:
+        """Return whether a room is the one that we have created on this connection.
+
+        Its service tells the first occupant later that the room is new.
+        """
+        return room in self._made
+
     def note_created(self, room: str, at: int) -> None:
         """Note that a room was created at a time (microseconds); it will be written."""
+        self._made.pop(room, None)
         self._discard(room)
         with self._changing(room) as changes:
             changes.created_at = at

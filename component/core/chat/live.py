@@ -65,6 +65,13 @@ class LiveEvent:
     expired: str | None = None  #: a room of which earlier events are not known any more
     typing: Typing | None = None
 
+    @property
+    def conversation(self) -> str | None:
+        """The bare JID of the conversation that the event touches, None: it touches none."""
+        if self.event is None:
+            return None
+        return self.room or conversation_of(self.event)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LivePage:
@@ -345,28 +352,25 @@ class _Following:
 
     def shown(self, item: ReadableEvent) -> ReadableEvent | None:
         """Return an event of the journal, None if the archive of a room has it as well."""
-        stored, entry = item.event, item.event.entry
+        entry = item.event.entry
+        if conversation_of(item) not in self.followers:
+            return item
         is_displayed = entry is not None and entry.kind is EntryKind.DISPLAYED
-        if stored.message is not None:
-            peer = stored.message.peer
-        elif entry is not None and entry.kind is EntryKind.CHANGED:
-            peer = fields_of(entry)["peer"]
-        elif entry is not None and is_displayed:
-            peer = entry.subject
-        else:
-            return item
-        if peer not in self.followers:
-            return item
-        # The unread messages of a room are those of its archive.
+        # The account's own copies of messages of a room do not count.
         return replace(item, conversation=None) if is_displayed else None
+
+
+def conversation_of(item: ReadableEvent) -> str | None:
+    """Return the peer of the conversation that an event of the journal touches, if any."""
+    entry = item.event.entry
+    if item.message is not None:
+        return item.message.message.stored.peer
+    if entry is None or entry.kind not in (EntryKind.DISPLAYED, EntryKind.CHANGED):
+        return None
+    return entry.subject if entry.kind is EntryKind.DISPLAYED else fields_of(entry)["peer"]
 
 
 def conversations_of(events: Collection[LiveEvent]) -> Mapping[int, str]:
     """Return by the number of an event the conversation that no later event of a page touches."""
-    last: dict[str, int] = {}
-    for number, item in enumerate(events):
-        if item.room is not None:
-            last[item.room] = number
-        elif item.event is not None and item.event.conversation is not None:
-            last[item.event.conversation.peer] = number
-    return {number: jid for jid, number in last.items()}
+    last = {item.conversation: number for number, item in enumerate(events)}
+    return {number: jid for jid, number in last.items() if jid is not None}

@@ -39,6 +39,9 @@ REMEMBERED_MAX = 2000
 INVITED_MAX = 10_000
 INVITED_SECONDS = 24 * 3600.0
 
+#: Rooms that invited one user, and are asked at the next list: anybody may write an invitation.
+INVITED_ROOMS_MAX = 10
+
 #: Rooms that are looked at once to bring a list of memberships up to date, and seconds until a
 #: room is looked at again for that.
 REFRESHED_AT_ONCE = 10
@@ -151,7 +154,7 @@ class Memberships:
         known = [row for row in await self.known(user.jid) if self._hosts.is_room(row.room)]
         for room in self._invited.pop(user.jid, frozenset()) - {row.room for row in known}:
             try:
-                members = await self.ask(user, room)
+                members = await self.of(user, room)
             except ItemNotFound:
                 continue
             except Refused:
@@ -205,8 +208,10 @@ class Memberships:
 
     def invited(self, room: str, jid: str) -> None:
         """Ask a room when its invited user looks at rooms the next time."""
-        if self._hosts.is_room(room) and self._hosts.is_user(jid):
-            self._invited[jid] = self._invited.get(jid, frozenset()) | {room}
+        before = self._invited.get(jid, frozenset())
+        is_known = self._hosts.is_room(room) and self._hosts.is_user(jid)
+        if is_known and len(before) < INVITED_ROOMS_MAX:
+            self._invited[jid] = before | {room}
             self._signals.note_rooms([jid])
 
     async def _departed(self, room: str) -> frozenset[str]:

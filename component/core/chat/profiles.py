@@ -17,10 +17,11 @@ from uuid import uuid4
 from cachetools import TTLCache
 
 from component.core.access.principals import User
+from component.core.accounts.throttle import TokenBucket
 from component.core.chat import vcards
 from component.core.chat.avatars import Avatar, encoded, hash_of
 from component.core.chat.vcards import VCard
-from component.core.errors import BadRequest, Overloaded, Refused
+from component.core.errors import BadRequest, Overloaded, RateLimited, Refused
 from component.core.sessions.delivery import ClientSessions, Undelivered
 from component.core.sessions.outgoing import OwnPresence
 from component.core.sessions.queries import UserQueries
@@ -37,6 +38,10 @@ _PROFILE_BYTES = 500
 
 #: Images that are decoded at once: each takes a thread and up to 100 MB for a moment.
 DECODED_AT_ONCE = 2
+
+#: Avatars that a user may set at once, and seconds after which one more is accepted.
+BURST = 10
+REFILL_SECONDS = 60.0
 
 #: Characters of a name.
 NAME_MAX = 100
@@ -69,6 +74,7 @@ class Profiles:
         """`clock` returns seconds; the cache takes up to `cache_bytes`."""
         self._sessions = sessions
         self._queries = queries
+        self._limit = TokenBucket(BURST, REFILL_SECONDS, clock)
         self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
         self._cache: TTLCache[str, UserProfile] = TTLCache(
             cache_bytes, FRESH_SECONDS, timer=clock, getsizeof=_size
@@ -105,8 +111,14 @@ class Profiles:
     async def set_avatar(self, user: User, image: bytes) -> Avatar:
         """Set the avatar of a user, and return it as it is published.
 
-        Raises BadRequest for what is no image, TooLarge, Undelivered, NotAuthorized, Overloaded.
+        Raises BadRequest for what is no image, TooLarge, RateLimited, Undelivered, NotAuthorized,
+        Overloaded.
         """
+        if not self._limit.take(user.jid):
+            raise RateLimited(
+                "You change your avatar too often: try again later.",
+                retry_seconds=self._limit.seconds(user.jid),
+            )
         avatar = await self._encoded(image)
         await self._publish(user, avatar)
         return avatar

@@ -128,7 +128,7 @@ class ChatRooms:
         self._check_size(len(invited) + 1)
         room = f"{secrets.token_hex(_LOCAL_BYTES)}@{self.service(user)}"
         form, _ = await self._queries.get(user, muc.GET_CONFIGURATION, room)
-        self._rooms.note_created(room, now())
+        self._rooms.note_made(room, now())
         try:
             options = {**muc.PRIVATE_ROOM, muc.NAME: name, **muc.EJABBERD_OPTIONS}
             if len(muc.offered(form, muc.PRIVATE_ROOM)) < len(muc.PRIVATE_ROOM):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,8 @@ from aiohttp import web
 
 from component.core.access.principals import User
 from component.core.chat.conversations import ConversationView
+from component.core.chat.presence import Availability
+from component.core.chat.service import Chat
 from component.core.reading.views import ReadableMessage
 from component.core.xml.stanza import GROUPCHAT
 from component.web.archive.messages_json import message as archived_json
@@ -19,6 +22,7 @@ from component.web.chat.models import (
     ConversationMessagesParameters,
     DisplayedFields,
 )
+from component.web.chat.profiles import known_avatar
 from component.web.chat.requests import chat_of, jid_of
 from component.web.server import body
 from component.web.server.parameters import checked
@@ -45,7 +49,8 @@ async def listed(request: web.Request) -> web.Response:
     user, chat = await chat_of(request)
     parameters = checked(ConversationListParameters, body.parameters(request))
     page = await chat.conversations.page(user, parameters.before, parameters.limit)
-    conversations = [conversation_json(user, view) for view in page.conversations]
+    contacts = await _contacts(user, chat)
+    conversations = [listed_json(user, view, chat, contacts) for view in page.conversations]
     return body.page(request, {"conversations": conversations}, cursor="before", next=page.next)
 
 
@@ -54,7 +59,7 @@ async def shown(request: web.Request) -> web.Response:
     user, chat = await chat_of(request)
     checked(NoParameters, body.parameters(request))
     view = await chat.conversations.get(user, jid_of(request))
-    return body.json_response(conversation_json(user, view))
+    return body.json_response(listed_json(user, view, chat, await _contacts(user, chat)))
 
 
 async def messages(request: web.Request) -> web.Response:
@@ -92,16 +97,33 @@ async def mark(request: web.Request) -> web.Response:
     checked(NoParameters, body.parameters(request))
     fields, jid = checked(DisplayedFields, await body.fields(request)), jid_of(request)
     await chat.conversations.mark(user, jid, fields.id)
-    return body.json_response(conversation_json(user, await chat.conversations.get(user, jid)))
+    view = await chat.conversations.get(user, jid)
+    return body.json_response(listed_json(user, view, chat, await _contacts(user, chat)))
 
 
-def conversation_json(user: User, view: ConversationView) -> dict[str, Any]:
-    """Return a conversation of a user."""
+async def _contacts(user: User, chat: Chat) -> Mapping[str, Availability]:
+    """Return the contacts of a user that are on line."""
+    return {} if chat.presence is None else await chat.presence.of_contacts(user.jid)
+
+
+def listed_json(
+    user: User, view: ConversationView, chat: Chat, contacts: Mapping[str, Availability]
+) -> dict[str, Any]:
+    """Return a conversation of a user with the presence of the other side."""
+    presence = contacts.get(view.jid)
+    return {
+        **conversation_json(user, view, chat),
+        "presence": presence and {"show": presence.show, "status": presence.status},
+    }
+
+
+def conversation_json(user: User, view: ConversationView, chat: Chat) -> dict[str, Any]:
+    """Return a conversation of a user; `avatar` is known of users whose profile was read."""
     return {
         "jid": view.jid,
         "type": "room" if view.is_room else "direct",
         "name": view.name,
-        "avatar": None,
+        "avatar": None if view.is_room else known_avatar(chat, view.jid),
         "unread": view.unread,
         "displayed": view.displayed,
         "last": None if view.last is None else message_json(user, view.last),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 import orjson
 from aiohttp import web
 
+from component.core.access.principals import User
 from component.core.chat import place
 from component.core.chat.live import LivePage, LiveReader
 from component.core.chat.place import Place
@@ -61,7 +63,16 @@ async def events(request: web.Request) -> web.Response:
         async with time_limit(request):
             fields = await expired_fields(live, owner, expired)
         return body.json_response(fields, status=expired.status)
-    return body.json_response({**live_json.page(page, xml=parameters.xml), "max_wait": max_wait})
+    async with time_limit(request):
+        events_json = await live_json.events(User(owner), request.app[keys.chat], page)
+    return body.json_response(
+        {
+            "events": events_json,
+            "cursor": page.place.text(),
+            "complete": page.complete,
+            "max_wait": max_wait,
+        }
+    )
 
 
 async def follow(request: web.Request) -> web.StreamResponse:
@@ -78,7 +89,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
             async with time_limit(request):
                 fields = await expired_fields(live, owner, expired)
             return body.json_response(fields, status=expired.status)
-        texts = _texts(request, owner, begun, xml=parameters.xml)
+        texts = _texts(request, owner, begun)
         subject = f"chat of {owner}"
         return await event_stream.respond(request, texts, subject, end_level=logging.INFO)
 
@@ -142,25 +153,19 @@ async def expired_fields(
     }
 
 
-async def _texts(
-    request: web.Request, owner: str, after: Place, *, xml: bool
-) -> AsyncGenerator[str, None]:
+async def _texts(request: web.Request, owner: str, after: Place) -> AsyncGenerator[str, None]:
     """Yield events, and the place while there are none."""
     yield f"retry: {event_stream.RETRY_MILLISECONDS}\nid: {after.text()}\n\n"
     async with aclosing(pages(request, owner, after)) as following:
         async for page in following:
-            yield _text(page, xml=xml)
+            if page.events:
+                events = await live_json.events(User(owner), request.app[keys.chat], page)
+                yield "".join(map(_text, events))
+            else:
+                yield f": still here\nid: {page.place.text()}\n\n"
 
 
-def _text(page: LivePage, *, xml: bool) -> str:
-    """Return a page as events, a page without events as a comment and its place."""
-    if not page.events:
-        return f": still here\nid: {page.place.text()}\n\n"
-    lines = []
-    for item in page.events:
-        fields = live_json.event(item, xml=xml)
-        data = orjson.dumps(fields).decode()
-        # Without an id the client keeps the one of the event before.
-        id = "" if fields["cursor"] is None else f"id: {fields['cursor']}\n"
-        lines.append(f"{id}event: {fields['type']}\ndata: {data}\n\n")
-    return "".join(lines)
+def _text(fields: dict[str, Any]) -> str:
+    """Return an event; without an id the client keeps the one of the event before."""
+    id = "" if fields["cursor"] is None else f"id: {fields['cursor']}\n"
+    return f"{id}event: {fields['type']}\ndata: {orjson.dumps(fields).decode()}\n\n"

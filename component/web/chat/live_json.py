@@ -4,69 +4,70 @@ from __future__ import annotations
 
 from typing import Any
 
-from component.core.chat.live import LiveEvent, LivePage, MemberRoom
+from component.core.access.principals import User
+from component.core.chat.conversations import ConversationView
+from component.core.chat.live import LiveEvent, LivePage, MemberRoom, conversations_of
+from component.core.chat.service import Chat
 from component.core.chat.signals import EXPIRE_SECONDS, Typing
-from component.core.events.reader import ConversationState, ReadableEvent
-from component.core.events.values import fields_of
-from component.web.archive.messages_json import message
+from component.core.errors import ItemNotFound
+from component.core.events.reader import ReadableEvent
+from component.web.chat.conversations import conversation_json, message_json
 from component.web.events import events_json
-from storage.rows import EntryKind
 
 #: Keys of an event of the journal that a live event has as well.
 _SHARED = (
-    *("type", "time", "message", "contact", "presence", "displayed", "request", "failed"),
-    *("about", "target"),
+    *("type", "time", "contact", "presence", "displayed", "request", "failed", "about"),
+    *("message", "target"),
 )
 
 
-def event(item: LiveEvent, *, xml: bool) -> dict[str, Any]:
+async def events(user: User, chat: Chat, page: LivePage) -> list[dict[str, Any]]:
+    """Return the events of a page; the last one of a conversation has its present state.
+
+    Raises Overloaded.
+    """
+    views: dict[int, ConversationView] = {}
+    for number, jid in conversations_of(page.events).items():
+        try:
+            views[number] = await chat.conversations.get(user, jid)
+        except ItemNotFound:
+            # The user is not a member of the room any more.
+            continue
+    return [_event(user, chat, item, views.get(number)) for number, item in enumerate(page.events)]
+
+
+def _event(
+    user: User, chat: Chat, item: LiveEvent, view: ConversationView | None
+) -> dict[str, Any]:
     """Return one event; a signal has no cursor."""
     fields: dict[str, Any] = {
         "cursor": None if item.typing is not None else item.place.text(),
         **dict.fromkeys(("jid", *_SHARED, "conversation", "rooms", "typing")),
     }
     if item.event is not None:
-        stored = events_json.event(item.event, xml=xml)
-        fields.update({key: stored[key] for key in _SHARED})
-        fields["jid"] = item.room or _peer(item.event)
-        state = item.event.conversation
-        fields["conversation"] = None if state is None else conversation(state, xml=xml)
+        fields |= _of_journal(user, item.event)
+        fields["jid"] = item.conversation
+        fields["conversation"] = view and conversation_json(user, view, chat)
     elif item.rooms is not None:
-        fields.update({"type": "rooms", "rooms": list(map(_room, item.rooms))})
+        fields |= {"type": "rooms", "rooms": list(map(_room, item.rooms))}
     elif item.expired is not None:
-        fields.update({"type": "expired", "jid": item.expired})
+        fields |= {"type": "expired", "jid": item.expired}
     elif item.typing is not None:
-        fields.update({"type": "typing", "jid": item.typing.conversation})
+        fields |= {"type": "typing", "jid": item.typing.conversation}
         fields["typing"] = _typing(item.typing)
     return fields
 
 
-def page(live: LivePage, *, xml: bool) -> dict[str, Any]:
-    """Return a page of events."""
-    return {
-        "events": [event(item, xml=xml) for item in live.events],
-        "cursor": live.place.text(),
-        "complete": live.complete,
-    }
-
-
-def conversation(state: ConversationState, *, xml: bool) -> dict[str, Any]:
-    """Return the state of a conversation."""
-    return {
-        "jid": state.peer,
-        "unread": state.unread,
-        "last": state.last and message(state.last, xml=xml),
-    }
-
-
-def _peer(item: ReadableEvent) -> str | None:
-    """Return the conversation of an event of the journal, None if it has none."""
-    if item.message is not None:
-        return item.message.message.stored.peer
-    entry = item.event.entry
-    if entry is None or entry.kind not in (EntryKind.DISPLAYED, EntryKind.CHANGED):
-        return None
-    return entry.subject if entry.kind is EntryKind.DISPLAYED else fields_of(entry)["peer"]
+def _of_journal(user: User, item: ReadableEvent) -> dict[str, Any]:
+    """Return the keys that an event has in the events API too, with messages as chat has them."""
+    stored = events_json.event(item, xml=False)
+    fields = {key: stored[key] for key in _SHARED}
+    fields["message"] = item.message and message_json(user, item.message)
+    if item.target is not None:
+        fields["target"] = message_json(user, item.target)
+        # A message of a room has the id that the room gave it.
+        fields["about"] = item.target.message.stored.id
+    return fields
 
 
 def _room(room: MemberRoom) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from component.core.xml.characters import can_be_shown
 from component.web.archive.models import (
     TEXT_MAX,
     Address,
-    Flag,
     Id,
     Limit,
     Number,
@@ -144,7 +143,6 @@ class LiveParameters(Parameters):
     """GET {prefix}/v1/chat/events/stream, and /socket."""
 
     after: Annotated[str, Field(min_length=1)] | None = None
-    xml: Flag = False
 
 
 class PollParameters(LiveParameters):

@@ -104,6 +104,12 @@ def profile_json(profile: UserProfile) -> dict[str, Any]:
     }
 
 
+def known_avatar(chat: Chat, jid: str) -> str | None:
+    """Return the id of the avatar of a user, None if there is none or it was not read lately."""
+    profile = None if chat.profiles is None else chat.profiles.known(jid)
+    return None if profile is None or profile.avatar is None else profile.avatar.id
+
+
 async def _profiles(request: web.Request) -> tuple[User, Chat, Profiles]:
     """Return the user who asks, chat, and profiles. Raises NotImplementedHere, Overloaded."""
     user, chat = await chat_of(request)

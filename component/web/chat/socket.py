@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import orjson
 from aiohttp import WSMsgType, web
 
+from component.core.access.principals import User
 from component.core.chat.live import LiveReader
 from component.core.chat.place import Place
 from component.core.errors import BadRequest, CursorExpired, Forbidden, Refused
@@ -59,7 +60,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
     streams = request.config_dict[keys.stream_limit]
     with streams.slot(owner):
         await socket.prepare(request)
-        sending = streams.run(_send(request, socket, live, owner, after, xml=parameters.xml))
+        sending = streams.run(_send(request, socket, live, owner, after))
         on_disconnect(request, sending.cancel)
         listening = asyncio.create_task(_listen(socket))
         ended = asyncio.create_task(bearer.wait_ended(request, pause=heartbeat))
@@ -114,8 +115,6 @@ async def _send(
     live: LiveReader,
     owner: str,
     after: Place | None,
-    *,
-    xml: bool,
 ) -> int:
     """Send events until there can be no more; return the code to close with."""
     try:
@@ -124,8 +123,9 @@ async def _send(
         await _send_json(request, socket, {"type": "begun", "cursor": begun.text()})
         async with aclosing(pages(request, owner, begun)) as following:
             async for page in following:
-                for item in page.events:
-                    await _send_json(request, socket, live_json.event(item, xml=xml))
+                events = await live_json.events(User(owner), request.app[keys.chat], page)
+                for event in events:
+                    await _send_json(request, socket, event)
     except CursorExpired as expired:
         async with time_limit(request):
             fields = await expired_fields(live, owner, expired)

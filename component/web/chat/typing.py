@@ -28,5 +28,7 @@ async def send(request: web.Request) -> web.Response:
     await chat.conversations.check(user, jid)
     if chat.typing is None:
         raise NotImplementedHere("Nobody can send here (sessions.enabled is false).")
-    await chat.typing.send(user, jid, fields.state, is_room=request.app[keys.hosts].is_room(jid))
+    await chat.conversations.check(user, jid)
+    is_room = request.app[keys.hosts].is_room(jid)
+    await chat.typing.send(user, jid, fields.state, is_room=is_room)
     return web.Response(status=204)

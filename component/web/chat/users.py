@@ -6,8 +6,10 @@ from typing import Any
 
 from aiohttp import web
 
+from component.core.chat.service import Chat
 from component.core.xml.jids import local
 from component.web.chat.models import UsersParameters
+from component.web.chat.profiles import known_avatar
 from component.web.chat.requests import chat_of
 from component.web.server import body
 from component.web.server.parameters import checked
@@ -25,9 +27,13 @@ async def search(request: web.Request) -> web.Response:
     user, chat = await chat_of(request)
     parameters = checked(UsersParameters, body.parameters(request))
     profiles = await chat.directory.search(user.jid, parameters.search)
-    return body.json_response({"users": [user_json(profile) for profile in profiles]})
+    return body.json_response({"users": [user_json(profile, chat) for profile in profiles]})
 
 
-def user_json(profile: Profile) -> dict[str, Any]:
+def user_json(profile: Profile, chat: Chat) -> dict[str, Any]:
     """Return a user as others see it: never the e-mail address."""
-    return {"jid": profile.jid, "name": profile.name or local(profile.jid), "avatar": None}
+    return {
+        "jid": profile.jid,
+        "name": profile.name or local(profile.jid),
+        "avatar": known_avatar(chat, profile.jid),
+    }

@@ -91,7 +91,7 @@ class RoomEvents:
             # A user who is refused may never have been in the room: this can only remove rights.
             self._rooms.note_absent(occupant)
             return
-        if _CREATED in _codes(_reread(raw)):
+        if _CREATED in _codes(_reread(raw)) and not self._rooms.is_made(occupant.room):
             self._rooms.note_created(occupant.room, now())
         self._rooms.note(occupant)
 

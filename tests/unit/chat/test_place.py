@@ -13,7 +13,7 @@ ROOM, OTHER = "garden@rooms.one.test", "hall@rooms.one.test"
 
 
 @given(
-    journal=st.from_regex(r"[\w-]{22}", fullmatch=True).filter(lambda text: not text.isdigit()),
+    journal=st.text("abcXYZ019-_", min_size=1).filter(lambda text: not text.isdigit()),
     rooms=st.dictionaries(st.text(min_size=1), st.integers(0, 2**63 - 1), max_size=20),
 )
 def test_text_stands_for_its_place(journal: str, rooms: dict[str, int]) -> None:

@@ -15,7 +15,7 @@ from component.core.chat import profiles
 from component.core.chat.avatars import Avatar, hash_of
 from component.core.chat.profiles import Profiles
 from component.core.chat.vcards import NS_DATA, NS_METADATA, VCard, avatar_id_of
-from component.core.errors import BadRequest
+from component.core.errors import BadRequest, RateLimited
 from component.core.sessions.delivery import Undelivered
 from component.core.sessions.queries import UserQueries
 from component.core.xml.document_parser import parse
@@ -253,3 +253,16 @@ async def test_session_that_cannot_log_in_is_an_error(of: Profiles, server: Acco
         await of.of(ALICE, BOB)
     assert refused.value.status == 401
     assert of.known(BOB) is None
+
+
+async def test_avatars_that_are_set_too_often_are_refused(
+    of: Profiles, server: AccountServer, clock: Clock
+) -> None:
+    for _ in range(profiles.BURST):
+        await of.set_avatar(ALICE, image())
+
+    with pytest.raises(RateLimited):
+        await of.set_avatar(ALICE, image())
+    await of.set_avatar(User(BOB), image())
+    clock.now += profiles.REFILL_SECONDS
+    await of.set_avatar(ALICE, image())

@@ -192,3 +192,25 @@ async def test_own_groupchat_message_marks_the_room_as_read(
 
     assert await intake.unread(ALICE) == {ROOM: 1}
     assert await intake.unread(BOB) == {ROOM: 3}
+
+
+async def test_room_knows_which_of_our_users_wrote_a_message(
+    intake: Intake,
+) -> None:
+    intake.take(message(sender=A1, to=ROOM, type="groupchat", id="own"))
+    intake.take(from_room(B1, id="own", nick="al"), from_room(A1, id="own", nick="al"))
+    intake.take(from_room(B1, id="other", nick="al"))
+
+    assert [row.author for row in await intake.rows(ROOM)] == [ALICE, ""]
+    assert {row.author for row in await intake.rows(BOB)} == {""}
+    [room] = await intake.rooms_of(ALICE)
+    assert room.unread == 1
+
+
+async def test_message_whose_id_two_users_have_used_has_no_author(intake: Intake) -> None:
+    for sender in (A1, B1):
+        intake.take(message(sender=sender, to=ROOM, type="groupchat", id="1"))
+    intake.take(from_room(A1, id="1"))
+
+    [row] = await intake.rows(ROOM)
+    assert row.author == ""

@@ -17,7 +17,7 @@ from support.sign_in import BOTH
 from component.core.chat.avatars import INPUT_MAX_BYTES
 from component.web.app import make_app
 from component.web.server.settings import Listener, Services
-from component.wiring.live import NoRooms, with_live
+from component.wiring.live import with_live
 
 PROFILE, UPLOADS = "/api/v1/chat/profile", "/api/v1/chat/uploads"
 AVATAR = f"{PROFILE}/avatar"
@@ -38,7 +38,7 @@ def server(services: Services) -> AccountServer:
 @pytest.fixture
 async def chatting(services: Services, server: AccountServer) -> Services:
     with_chat = with_chat_for(await chat_services(services, ALICE, BOB))
-    return with_live(with_chat, BOTH, server, NoRooms())
+    return with_live(with_chat, BOTH, server)
 
 
 async def client_of(
@@ -203,7 +203,7 @@ async def test_routes_need_sessions(
     aiohttp_client: AiohttpClient, services: Services, method: str, path: str
 ) -> None:
     with_chat = with_chat_for(await chat_services(services, ALICE))
-    alice = await client_of(aiohttp_client, with_live(with_chat, BOTH, None, NoRooms()))
+    alice = await client_of(aiohttp_client, with_live(with_chat, BOTH, None))
 
     response = await alice.request(method, path, json={"name": "a", "size": 3})
 

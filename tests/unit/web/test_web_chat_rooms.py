@@ -165,6 +165,7 @@ async def test_conversations_have_unread_messages_and_marks(users: Users) -> Non
         "type": "room",
         "name": "Garden",
         "avatar": None,
+        "presence": None,
         "unread": 2,
         "displayed": None,
         "last": page["messages"][-1],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 from support.builders import ALICE, BOB, HOST, ROOM
 from support.probe import probe_of
@@ -13,6 +15,7 @@ from component.core.xml.stanza import read
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.copies.rooms import RoomEvents
 from storage.interface import Storage
+from storage.rows import Occupant
 
 MUC_USER = "http://jabber.org/protocol/muc#user"
 
@@ -27,9 +30,18 @@ class Silence:
         pass
 
 
-async def affiliations(storage: Storage, *stanzas: str) -> list[tuple[str, str, str]]:
-    """Return the affiliations stored after these presences and messages."""
+async def affiliations(
+    storage: Storage, *stanzas: str, members: Collection[str] = ()
+) -> list[tuple[str, str, str]]:
+    """Return the affiliations stored after these presences and messages.
+
+    With `members` we have made the room before, and they are its members.
+    """
     rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.rooms, Silence())
+    if members:
+        rooms.note_made(ROOM, 1)
+    for jid in members:
+        rooms.note(Occupant(room=ROOM, jid=jid, affiliation="member"))
     events = RoomEvents(rooms, Addresses(), Hosts([HOST]))
     for text in stanzas:
         raw = text.encode()
@@ -135,6 +147,28 @@ async def test_created_room_has_its_creator_as_only_member(storage: Storage) -> 
     assert list(await probe_of(storage).rooms_created()) == [ROOM]
 
 
+async def test_members_of_a_room_that_we_have_made_stay_when_its_first_occupant_enters(
+    storage: Storage,
+) -> None:
+    entered = presence("owner", 201, 110)
+
+    assert await affiliations(storage, entered, members=[BOB]) == [
+        (ROOM, ALICE, "owner"),
+        (ROOM, BOB, "member"),
+    ]
+
+
+async def test_room_that_follows_one_that_we_have_made_has_its_own_members(
+    storage: Storage,
+) -> None:
+    destroyed = presence("none", type="unavailable", extra="").replace("</x>", "<destroy/></x>", 1)
+    entered = presence("owner", 201, 110)
+
+    assert await affiliations(storage, destroyed, entered, members=[BOB]) == [
+        (ROOM, ALICE, "owner")
+    ]
+
+
 @pytest.mark.parametrize("code", [100, 170, 2010])
 async def test_presence_of_entering_does_not_create_a_room(storage: Storage, code: int) -> None:
     await affiliations(storage, presence("owner", code, 110))
@@ -228,3 +262,131 @@ async def test_message_with_another_payload_leaves_affiliations_unchanged(
     member = presence("member", 110)
 
     assert await affiliations(storage, member, stanza) == [(ROOM, ALICE, "member")]
+
+
+class Listener:
+    """Notes what it hears about affiliations that were granted, and about invitations."""
+
+    def __init__(self) -> None:
+        self.granted: list[tuple[str, str]] = []
+        self.invitations: list[tuple[str, str]] = []
+
+    def room_changed(self, room: str) -> None:
+        pass
+
+    def affiliation_changed(self, room: str, jid: str, affiliation: str) -> None:
+        pass
+
+    def affiliation_granted(self, room: str, jid: str, affiliation: str) -> None:
+        assert room == ROOM
+        self.granted.append((jid, affiliation))
+
+    def invited(self, room: str, jid: str) -> None:
+        self.invitations.append((room, jid))
+
+
+NS_ADMIN = "http://jabber.org/protocol/muc#admin"
+ADMIN = f"{ALICE}/a1"
+
+
+def request(*items: str, sender: str = ADMIN, to: str = ROOM, type: str = "set") -> str:
+    return (
+        f"<iq xmlns='jabber:client' type='{type}' id='i' from='{sender}' to='{to}'>"
+        f"<query xmlns='{NS_ADMIN}'>{''.join(items)}</query></iq>"
+    )
+
+
+def response(*, sender: str = ROOM, to: str = ADMIN, type: str = "result", id: str = "i") -> str:
+    return f"<iq xmlns='jabber:client' type='{type}' id='{id}' from='{sender}' to='{to}'/>"
+
+
+def granted_item(jid: str, affiliation: str = "member") -> str:
+    return f"<item affiliation='{affiliation}' jid='{jid}'/>"
+
+
+async def heard(storage: Storage, *stanzas: str, host: str = HOST) -> Listener:
+    """Return what a listener hears of these copies of IQs and messages."""
+    rooms, listener = (
+        Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.rooms, Silence()),
+        Listener(),
+    )
+    rooms.listen(listener)
+    events = RoomEvents(rooms, Addresses(), Hosts([HOST]))
+    for text in stanzas:
+        raw = text.encode()
+        element = parse(raw, keep_depth=1)
+        if element.name == "iq":
+            events.take_iq(host, element, raw)
+        else:
+            events.take_message(read(element, raw))
+    return listener
+
+
+async def test_affiliations_that_the_room_has_accepted_are_noted(storage: Storage) -> None:
+    items = (
+        granted_item(f"{BOB}/phone", "admin"),
+        granted_item(ALICE, "none"),
+        granted_item("x@elsewhere.example"),
+    )
+
+    listener = await heard(storage, request(*items), response())
+
+    assert listener.granted == [(BOB, "admin"), (ALICE, "none")]
+
+
+@pytest.mark.parametrize(
+    "stanzas",
+    [
+        (request(granted_item(BOB)),),
+        (request(granted_item(BOB)), response(type="error")),
+        (request(granted_item(BOB)), response(id="other")),
+        (request(granted_item(BOB)), response(sender=f"other@conference.{HOST}")),
+        (request(granted_item(BOB)), response(to=f"{ALICE}/a2")),
+        (request(granted_item(BOB), type="get"), response()),
+        (request(granted_item(BOB), to=f"x@{HOST}"), response(sender=f"x@{HOST}")),
+        (request(granted_item(BOB, "king")), response()),
+        (response(), request(granted_item(BOB))),
+    ],
+)
+async def test_request_that_no_room_has_accepted_grants_nothing(
+    storage: Storage, stanzas: tuple[str, ...]
+) -> None:
+    assert (await heard(storage, *stanzas)).granted == []
+
+
+async def test_copy_of_another_host_grants_nothing(storage: Storage) -> None:
+    listener = await heard(storage, request(granted_item(BOB)), response(), host="example.net")
+
+    assert listener.granted == []
+
+
+def invitation(inner: str, *, sender: str = ROOM, to: str = BOB) -> str:
+    return f"<message xmlns='jabber:client' from='{sender}' to='{to}'>{inner}</message>"
+
+
+@pytest.mark.parametrize(
+    ("text", "invitations"),
+    [
+        (
+            invitation(f"<x xmlns='{MUC_USER}'><invite from='{ALICE}'/></x>"),
+            [(ROOM, BOB)],
+        ),
+        (
+            invitation(
+                f"<x xmlns='{MUC_USER}'><invite to='{BOB}'/><invite to='{ALICE}'/></x>",
+                sender=ADMIN,
+                to=ROOM,
+            ),
+            [(ROOM, BOB), (ROOM, ALICE)],
+        ),
+        (
+            invitation(f"<x xmlns='jabber:x:conference' jid='{ROOM}'/>", sender=ADMIN),
+            [(ROOM, BOB)],
+        ),
+        (invitation("<body>come</body>"), []),
+    ],
+)
+async def test_invitations_are_noted(
+    storage: Storage, text: str, invitations: list[tuple[str, str]]
+) -> None:
+    assert (await heard(storage, text)).invitations == invitations
