@@ -31,7 +31,7 @@ WITH_APIS = replace(BOTH, condor_chat=CondorChatSettings(), bpo_chat=BpoChatSett
 class ApiClient:
     """Calls one of the APIs, as a program does."""
 
-    def __init__(self, http: TestClient, prefix: str, token: str = "") -> None:
+    def __init__(self, http: TestClient[Any, Any], prefix: str, token: str = "") -> None:
         self.http = http
         self.prefix = prefix
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}

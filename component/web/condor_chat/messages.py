@@ -55,6 +55,7 @@ async def listed(request: web.Request) -> web.Response:
     results = [
         {"id": item.message.stored.id, **message_json(request, user, item, authors)}
         for item in read.items
+        if text_of(item) is not None
     ]
     return page(request, place, read.count or 0, results)
 
