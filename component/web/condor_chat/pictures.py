@@ -1,7 +1,8 @@
 """Profile pictures: {condor_chat}/profiles/{user_id}/pic/ and {condor_chat}/media/avatar_files/.
 
 An <img> sends no token, so the address of a picture is signed for its viewer: it has the numbers
-of both, the last day on which it is valid, and a signature.
+of both, the last day on which it is valid, and a signature. The signature is in the query, which
+no log has.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from component.web.drf.paths import slashed
 from component.web.server import body
 
 _FILES = "/media/avatar_files"
+
+_SIGNATURE = "signature"
 
 _SECONDS_OF_DAY = 86_400
 
@@ -59,11 +62,11 @@ def open_routes(prefix: str) -> list[web.RouteDef]:
 
 
 def picture_path(request: web.Request, viewer: int, number: int) -> str:
-    """Return the path of the picture of a user, for a viewer; both by their numbers."""
+    """Return the path and query of the picture of a user, for a viewer; both by their numbers."""
     last_day = int(time.time()) // _SECONDS_OF_DAY + _DAYS
     named = f"{viewer}-{number}-{last_day}"
     prefix = settings(request).prefix.rstrip("/")
-    return f"{prefix}{_FILES}/{named}-{_signature(request, named)}.png"
+    return f"{prefix}{_FILES}/{named}.png?{_SIGNATURE}={_signature(request, named)}"
 
 
 async def change(request: web.Request) -> web.Response:
@@ -118,8 +121,12 @@ async def shown(request: web.Request) -> web.Response:
 
 
 def _numbers(request: web.Request) -> tuple[int, int]:
-    """Return the numbers of the viewer and of the user in a signed address. Raises."""
-    named, _, signature = request.match_info["picture"].removesuffix(".png").rpartition("-")
+    """Return the numbers of the viewer and of the user in a signed address.
+
+    Raises ContractRefusal, RateLimited.
+    """
+    named = request.match_info["picture"].removesuffix(".png")
+    signature = request.query.get(_SIGNATURE, "")
     expected = _signature(request, named)
     if not hmac.compare_digest(signature.encode(), expected.encode()):
         request.config_dict[keys.guess_limit].check(request[keys.party], None)

@@ -168,12 +168,12 @@ async def test_profile_picture_is_set_and_seen_at_its_address(condor: Condor) ->
     path = f"profiles/{condor.ids['fabra']}/pic/"
     answer = await condor.users["fabra"].do("PUT", path, None, 202, data=form)
 
-    assert re.fullmatch(r"/condor/api/v1/media/avatar_files/[\w.-]+", answer["avatar"])
+    assert re.fullmatch(r"/condor/api/v1/media/avatar_files/[\w.?=-]+", answer["avatar"])
     shown = await condor.public.http.get(answer["avatar"])
     assert (shown.status, shown.content_type) == (200, "image/png")
     assert Image.open(BytesIO(await shown.read())).size == (20, 20)
     seen = await condor.users["test"].get(f"profiles/{condor.ids['fabra']}/")
-    by_other = await condor.public.http.get(URL(seen["avatar_url"]).path)
+    by_other = await condor.public.http.get(URL(seen["avatar_url"]).path_qs)
     assert await by_other.read() == await shown.read()
 
 
@@ -499,7 +499,7 @@ async def test_address_of_a_picture_is_signed(condor: Condor) -> None:
     path = user["avatar_url"].partition(f"{CONDOR}/")[2]
 
     assert (await condor.public.call("GET", path))[0] == 200
-    for wrong in (path.replace("files/", "files/1"), path[:-5] + "x.png", "media/avatar_files/x"):
+    for wrong in (path.replace("files/", "files/1"), path[:-1], "media/avatar_files/x"):
         await condor.public.get(wrong, 404)
 
 
