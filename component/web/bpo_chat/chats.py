@@ -6,6 +6,7 @@ oneself is a new room, which others join by its uri while an invitation to a roo
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -53,14 +54,16 @@ async def listed(request: web.Request) -> web.Response:
     """GET {bpo_chat}/chats/: the chats of the user, the newest hundred by their ids."""
     user, chat = await chat_of(request)
     named = (await conversations.all_of(user, chat))[-_LISTED_MAX:]
-    return body.json_response({"message": [await _row(user, chat, item) for item in named]})
+    rows = await conversations.read_all(named, lambda item: _row(user, chat, item))
+    return body.json_response({"message": rows})
 
 
 async def shown(request: web.Request) -> web.Response:
     """GET {bpo_chat}/chats/{uri}/: one chat, in the form of the list."""
     user, chat = await chat_of(request)
     named = await conversations.with_uri(user, chat, request.match_info["uri"])
-    return body.json_response({"message": [await _row(user, chat, named)]})
+    last = (await chat.conversations.get(user, named.jid)).last
+    return body.json_response({"message": [await _row(user, chat, replace(named, last=last))]})
 
 
 async def create(request: web.Request) -> web.Response:
@@ -101,7 +104,7 @@ async def _new_room(user: User, chat: Chat, name: str) -> Named:
     if chat.rooms is None or chat.invitations is None:
         raise NotImplementedHere("There are no rooms here (sessions.enabled is false).")
     room = await chat.rooms.create(user, name, ())
-    named = await conversations.room(chat, room.room, name)
+    named = await conversations.room(user, chat, room.room)
     await chat.invitations.issue(user, room.room, token=named.identifier.uri)
     return named
 
@@ -118,7 +121,7 @@ async def _by_invitation(request: web.Request, user: User, chat: Chat, uri: str)
         raise not_found() from None
     except Conflict as error:
         raise ContractRefusal({"detail": error.message}, error.status) from None
-    return await conversations.room(chat, members.room, members.name)
+    return await conversations.room(user, chat, members.room)
 
 
 async def _exists(user: User, chat: Chat, jid: str) -> bool:
@@ -159,16 +162,12 @@ async def _members(user: User, chat: Chat, named: Named) -> list[str]:
 async def _row(user: User, chat: Chat, named: Named) -> dict[str, Any]:
     """Return a chat of a list, with the times of its first and its last message."""
     first = await chat.conversations.first(user, named.jid)
-    last = (await chat.conversations.get(user, named.jid)).last
-    owner, created_at = _owner(user, first), 0
+    owner = _owner(user, first)
     if named.is_room and chat.rooms is not None:
         members = await chat.rooms.get(user, named.jid)
         owner = next(iter(members.with_affiliation("owner")), owner)
-        for membership in await chat.rooms.memberships(user):
-            if membership.room == named.jid:
-                created_at = membership.created_at
-    created_at = created_at or (0 if first is None else first.message.stored.at)
-    updated_at = created_at if last is None else last.message.stored.at
+    created_at = named.created_at or (0 if first is None else first.message.stored.at)
+    updated_at = created_at if named.last is None else named.last.message.stored.at
     return {
         "id": named.identifier.number,
         "create_date": format_time(created_at),

@@ -28,14 +28,14 @@ from component.web.drf.paths import slashed
 from component.web.server import body
 
 _PATH = "/messages/"
-_ONE = f"{_PATH}{{message_id:[^/]+}}/"
+_MESSAGE = f"{_PATH}{{message_id:[^/]+}}/"
 
 _FORGED = "You send messages as yourself alone."
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    path, message = f"{prefix}{_PATH}", f"{prefix}{_ONE}"
+    path, message = f"{prefix}{_PATH}", f"{prefix}{_MESSAGE}"
     return [
         *slashed(web.get, path, listed),
         *slashed(web.post, path, create),

@@ -92,15 +92,11 @@ async def _described(
 ) -> tuple[str, int | None]:
     """Return the title of a room, and when it began, None if that is not known."""
     if room.is_room:
-        memberships = () if chat.rooms is None else await chat.rooms.memberships(user)
-        of_room = [membership for membership in memberships if membership.room == room.jid]
-        name = room.name or next((membership.name for membership in of_room), "")
-        created_at = next((membership.created_at for membership in of_room), 0)
-        if created_at:
-            return name or local(room.jid), created_at
-        title = name or local(room.jid)
+        title = room.name or local(room.jid)
     else:
         names = [name_of_jid(jid, host(request)) for jid in (user.jid, room.jid)]
         title = " - ".join(names)
+    if room.created_at:
+        return title, room.created_at
     first = await chat.conversations.first(user, room.jid)
     return title, None if first is None else first.message.stored.at

@@ -73,10 +73,7 @@ async def change(request: web.Request) -> web.Response:
     """PUT {condor_chat}/profiles/{user_id}/pic/: set the own picture; without a file nothing."""
     user, chat = await chat_of(request)
     number = number_in_path(request, "user_id") or 0
-    try:
-        jid = await user_with_number(user, chat, number)
-    except ContractRefusal:
-        raise not_found() from None
+    jid = await user_with_number(user, chat, number)
     if jid != user.jid:
         raise ContractRefusal({"error": "invalid user to update"})
     form = await form_of(request) if request.content_type == MULTIPART else {}

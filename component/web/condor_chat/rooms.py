@@ -5,15 +5,15 @@ A direct chat counts as a room here, with the user and one other.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from aiohttp import web
 
 from component.core.access.principals import User
 from component.core.chat.rooms import NAME_MAX, ChatRooms
 from component.core.chat.service import Chat
-from component.core.errors import NotImplementedHere, Refused
+from component.core.errors import NotImplementedHere
 from component.web.chat.models import MEMBERS_MAX, one_line
 from component.web.chat.requests import chat_of
 from component.web.condor_chat.objects_json import room_json
@@ -27,10 +27,7 @@ from component.web.drf.paths import slashed
 from component.web.server import body
 
 _PATH = "/rooms/"
-_ONE = f"{_PATH}{{room_id:[0-9]+}}/"
-
-#: Rooms of a list that are read at once.
-_AT_ONCE = 8
+_ROOM = f"{_PATH}{{room_id:[0-9]+}}/"
 
 _NO_PAYLOAD = "invalid payload to send messages"
 _SAME = "the sender and the receiver can not be the same for new messages"
@@ -41,7 +38,7 @@ _NO_ROOM = "the room you are trying to reaching does not exists or you are not  
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    path, room = f"{prefix}{_PATH}", f"{prefix}{_ONE}"
+    path, room = f"{prefix}{_PATH}", f"{prefix}{_ROOM}"
     return [
         *slashed(web.get, path, listed),
         *slashed(web.post, path, create),
@@ -58,13 +55,11 @@ async def listed(request: web.Request) -> web.Response:
     """GET {condor_chat}/rooms/: a page of the direct chats and rooms of the user."""
     user, chat = await chat_of(request)
     place, named = place_of(request), await conversations.all_of(user, chat)
-    limit = asyncio.Semaphore(_AT_ONCE)
 
-    async def read(room: Named) -> dict[str, object]:
-        async with limit:
-            return (await room_json(request, user, chat, room, paged=False))[0]
+    async def read(room: Named) -> dict[str, Any]:
+        return (await room_json(request, user, chat, room, paged=False))[0]
 
-    results = await asyncio.gather(*map(read, named[place.slice]))
+    results = await conversations.read_all(named[place.slice], read)
     return page(request, place, len(named), results)
 
 
@@ -76,7 +71,7 @@ async def create(request: web.Request) -> web.Response:
     members = await _participants(user, chat, fields)
     fields.check()
     room = await _rooms(chat).create(user, title, members)
-    return await _answer(request, user, chat, await conversations.room(chat, room.room, title))
+    return await _answer(request, user, chat, await conversations.room(user, chat, room.room))
 
 
 async def shown(request: web.Request) -> web.Response:
@@ -109,7 +104,7 @@ async def change(request: web.Request) -> web.Response:
             await rooms.set_affiliation(user, room.jid, jid, "member")
         for jid in sorted(affiliations.keys() - {*members, user.jid}):
             await rooms.remove(user, room.jid, jid)
-    named = await conversations.room(chat, room.jid, title)
+    named = await conversations.room(user, chat, room.jid)
     return await _answer(request, user, chat, named, status=200)
 
 
@@ -190,20 +185,13 @@ async def _participants(user: User, chat: Chat, fields: Fields) -> Sequence[str]
     members, wrong = [], []
     for number in dict.fromkeys(numbers):
         jid = jids.get(number)
-        if jid is None or not await _is_visible(user, chat, jid):
+        if jid is None or not await may_see(user, chat, jid):
             wrong.append(f'Invalid pk "{number}" - object does not exist.')
         else:
             members.append(jid)
     if wrong:
         fields.add_error("participants", *wrong)
     return members
-
-
-async def _is_visible(user: User, chat: Chat, jid: str) -> bool:
-    try:
-        return await may_see(user, chat, jid)
-    except Refused:
-        return False
 
 
 def _message(fields: Fields) -> str | None:

@@ -36,7 +36,7 @@ from component.web.server import body
 from storage.rows import Profile
 
 _PATH = "/profiles/"
-_ONE = f"{_PATH}{{user_id:[0-9]+}}/"
+_USER = f"{_PATH}{{user_id:[0-9]+}}/"
 
 #: Characters of a user name.
 USERNAME_MAX = 150
@@ -49,7 +49,7 @@ _FIXED_PASSWORD = "A password is not changed here."  # noqa: S105 - a sentence
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    path, user = f"{prefix}{_PATH}", f"{prefix}{_ONE}"
+    path, user = f"{prefix}{_PATH}", f"{prefix}{_USER}"
     return [
         *slashed(web.get, f"{path}get_available_users/", available),
         *slashed(web.get, path, listed),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from aiohttp import web
@@ -19,11 +22,14 @@ from component.core.xml.stanza import GROUPCHAT
 from component.web.archive.sending_models import message_id
 from component.web.drf.errors import detail, not_found
 from component.web.drf.fields import number_of
-from storage.rows import Direction, Identifier
+from storage.rows import Direction, Identifier, Membership
 
 #: Pages of conversations that a list reads, and conversations on each.
 _PAGES_MAX = 20
 _PAGE = 250
+
+#: Conversations of a list that are read at once.
+_AT_ONCE = 8
 
 #: A request with this header may be repeated: its message is sent once.
 KEY = "Idempotency-Key"
@@ -36,7 +42,9 @@ class Named:
     identifier: Identifier
     jid: str  #: of the peer or the room
     is_room: bool
-    name: str = ""  #: of the peer or the room; "": not looked up
+    name: str = ""  #: of the room; "" of a direct chat
+    created_at: int = 0  #: of the room, microseconds; 0: unknown, or a direct chat
+    last: ReadableMessage | None = None  #: in a list, the last message; None: there is none
 
 
 async def all_of(user: User, chat: Chat) -> list[Named]:
@@ -58,8 +66,36 @@ async def all_of(user: User, chat: Chat) -> list[Named]:
         **await chat.identifiers.of_rooms(rooms),
         **await chat.identifiers.of_chats_with(user.jid, peers),
     }
-    named = [Named(identifiers[view.jid], view.jid, view.is_room, view.name) for view in views]
+    memberships = await _memberships(user, chat)
+    named = [
+        Named(
+            identifiers[view.jid],
+            view.jid,
+            view.is_room,
+            name=view.name if view.is_room else "",
+            created_at=memberships[view.jid].created_at if view.jid in memberships else 0,
+            last=view.last,
+        )
+        for view in views
+    ]
     return sorted(named, key=lambda item: item.identifier.number)
+
+
+async def read_all(
+    named: Iterable[Named], read: Callable[[Named], Awaitable[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """Return what `read` returns for conversations, without rooms that have gone meanwhile."""
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def read_present(item: Named) -> dict[str, Any] | None:
+        async with limit:
+            try:
+                return await read(item)
+            except ItemNotFound:
+                return None
+
+    results = await asyncio.gather(*map(read_present, named))
+    return [result for result in results if result is not None]
 
 
 async def with_number(user: User, chat: Chat, number: int | None) -> Named:
@@ -78,9 +114,22 @@ async def direct(user: User, chat: Chat, peer: str) -> Named:
     return Named(await chat.identifiers.of_direct(DirectChat.of(user.jid, peer)), peer, False)
 
 
-async def room(chat: Chat, jid: str, name: str = "") -> Named:
+async def room(user: User, chat: Chat, jid: str) -> Named:
     """Return a room, of which the user is a member."""
-    return Named((await chat.identifiers.of_rooms([jid]))[jid], jid, True, name)
+    membership = (await _memberships(user, chat)).get(jid)
+    return Named(
+        (await chat.identifiers.of_rooms([jid]))[jid],
+        jid,
+        True,
+        name="" if membership is None else membership.name,
+        created_at=0 if membership is None else membership.created_at,
+    )
+
+
+async def _memberships(user: User, chat: Chat) -> Mapping[str, Membership]:
+    """Return the memberships of a user by room."""
+    rows = () if chat.rooms is None else await chat.rooms.memberships(user)
+    return {row.room: row for row in rows}
 
 
 async def _own(user: User, chat: Chat, found: str | DirectChat | None) -> Named:
@@ -95,7 +144,7 @@ async def _own(user: User, chat: Chat, found: str | DirectChat | None) -> Named:
         await chat.conversations.check(user, found)
     except ItemNotFound:
         raise not_found() from None
-    return await room(chat, found)
+    return await room(user, chat, found)
 
 
 async def newest(

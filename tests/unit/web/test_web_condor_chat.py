@@ -13,7 +13,7 @@ from aiohttp import FormData
 from PIL import Image
 from pytest_aiohttp import AiohttpClient
 from support.chat import PASSWORD, ChatWorld
-from support.drf import CONDOR, ApiClient, api_client, api_world, token_of
+from support.drf import CONDOR, ApiClient, WholeServer, api_client, api_world, token_of
 from support.http_services import HOST, OTHER_HOST
 from yarl import URL
 
@@ -616,3 +616,16 @@ async def test_paths_of_condor_chat_itself_stand_beside_those_of_muniment(
 
     assert own.status == 201
     assert shown == {"count": 0, "next": None, "previous": None, "results": []}
+
+
+async def test_room_that_is_gone_is_not_in_the_list(open_condor: Open) -> None:
+    condor = await open_condor(members_seconds=0.0)
+    await room_of(condor, "test", "carlos")
+    stays = await room_of(condor, "test", "andres")
+    assert isinstance(condor.world.server, WholeServer)
+    gone = next(iter(condor.world.server.rooms_kept))
+    del condor.world.server.rooms_kept[gone]
+
+    listed = await condor.users["test"].get("rooms/")
+
+    assert [room["id"] for room in listed["results"]] == [stays["id"]]
