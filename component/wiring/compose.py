@@ -25,7 +25,7 @@ from component.core.archiving.sessions import Sessions
 from component.core.archiving.spilling import SpillRecovery
 from component.core.archiving.writer import Writer
 from component.core.background import StartTask
-from component.core.chat.signals import Signals
+from component.core.chat.following.signals import Signals
 from component.core.errors import Refused
 from component.core.events.journal import EventJournal
 from component.core.events.reader import EventReader

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from component.core.chat.live import LiveReader, MemberRoom, MemberRooms
-from component.core.chat.presence import ChatPresence
-from component.core.chat.profiles import Profiles
-from component.core.chat.typing import TypingSender
+from component.core.chat.following.live import LiveReader, MemberRoom, MemberRooms
+from component.core.chat.following.presence import ChatPresence
+from component.core.chat.following.typing import TypingSender
+from component.core.chat.people.profiles import Profiles
 from component.core.chat.uploads import Uploads
 from component.core.sessions.delivery import ClientSessions
 from component.core.sessions.queries import UserQueries

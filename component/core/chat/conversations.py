@@ -305,18 +305,18 @@ class ChatConversations:
         self, user: User, cursor: _Cursor, size: int
     ) -> tuple[list[ConversationSummary], str | None]:
         """Return the next direct chats, and the id before which there are more; None: no more."""
-        found: list[ConversationSummary] = []
+        direct: list[ConversationSummary] = []
         before = cursor.direct
         if cursor.is_direct_done:
-            return found, None
+            return direct, None
         for _ in range(_PAGES_MAX):
             query = ConversationQuery(limit=size, before=before, folded=True)
             page = await self._reader.conversations(user, user.jid, query)
-            found += [item for item in page.conversations if self._is_direct(item)]
+            direct += [item for item in page.conversations if self._is_direct(item)]
             before = None if page.complete else page.conversations[-1].conversation.newest
-            if before is None or len(found) >= size:
+            if before is None or len(direct) >= size:
                 break
-        return found, before
+        return direct, before
 
     def _is_direct(self, item: ConversationSummary) -> bool:
         conversation = item.conversation

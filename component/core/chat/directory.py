@@ -117,8 +117,8 @@ class Directory:
     async def profiles(self, jids: Collection[str]) -> Mapping[str, Profile]:
         """Return the profiles of users by JID, with their e-mail addresses. Raises Overloaded."""
         with translated():
-            known = await self._profiles.get(jids)
-        return {jid: known.get(jid, Profile(jid=jid)) for jid in jids}
+            stored = await self._profiles.get(jids)
+        return {jid: stored.get(jid, Profile(jid=jid)) for jid in jids}
 
     async def with_email(self, email: str) -> Profile | None:
         """Return the user with an e-mail address, None: nobody has it. Raises Overloaded."""

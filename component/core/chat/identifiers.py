@@ -25,9 +25,9 @@ class DirectChat:
     second: str
 
     @classmethod
-    def of(cls, one: str, other: str) -> DirectChat:
+    def of(cls, user: str, peer: str) -> DirectChat:
         """Return the chat of two users, in whatever order they are given."""
-        return cls(*sorted((one, other)))
+        return cls(*sorted((user, peer)))
 
     def other(self, jid: str) -> str | None:
         """Return the other user, None if a user has no part in it."""
@@ -63,15 +63,15 @@ class Identifiers:
 
     async def users(self, numbers: Collection[int]) -> Mapping[int, str]:
         """Return the bare JIDs of the users with some numbers; unknown ones are not in it."""
-        found = await self._with_numbers(IdentifierKind.USER, numbers)
-        return {number: identifier.key for number, identifier in found.items()}
+        identifiers = await self._with_numbers(IdentifierKind.USER, numbers)
+        return {number: identifier.key for number, identifier in identifiers.items()}
 
     async def conversation(self, number: int) -> str | DirectChat | None:
         """Return the room or the direct chat with a number, None: there is none."""
         for kind in (IdentifierKind.ROOM, IdentifierKind.DIRECT):
-            found = await self._with_numbers(kind, [number])
-            if number in found:
-                return _conversation(found[number])
+            identifiers = await self._with_numbers(kind, [number])
+            if number in identifiers:
+                return _conversation(identifiers[number])
         return None
 
     async def with_uri(self, uri: str) -> str | DirectChat | None:

@@ -19,7 +19,7 @@ from cachetools import TTLCache
 from component.core.access.principals import User
 from component.core.access.rooms import NONE, RoomInfo, Rooms
 from component.core.chat import muc
-from component.core.chat.signals import Signals
+from component.core.chat.following.signals import Signals
 from component.core.errors import ItemNotFound, Refused, ServerUnreachable
 from component.core.hosts import Hosts
 from component.core.sessions.actions import SessionActions
@@ -121,12 +121,12 @@ class Memberships:
 
         Raises NotAuthorized if the user has no session.
         """
-        known = self._asked.get(room)
-        if known is None or user.jid not in known.affiliations:
-            known = await self.ask(user, room)
+        members = self._asked.get(room)
+        if members is None or user.jid not in members.affiliations:
+            members = await self.ask(user, room)
         if user.jid in await self._departed(room):
             raise ItemNotFound(NO_ROOM)
-        return known
+        return members
 
     async def ask(self, user: User, room: str) -> RoomMembers:
         """Return a room and its members as it says now. Raises as `of` does."""
@@ -151,8 +151,8 @@ class Memberships:
 
         Rooms that were not asked lately are asked meanwhile, and those that invited the user.
         """
-        known = [row for row in await self.known(user.jid) if self._hosts.is_room(row.room)]
-        for room in self._invited.pop(user.jid, frozenset()) - {row.room for row in known}:
+        memberships = [row for row in await self.stored(user.jid) if self._hosts.is_room(row.room)]
+        for room in self._invited.pop(user.jid, frozenset()) - {row.room for row in memberships}:
             try:
                 members = await self.of(user, room)
             except ItemNotFound:
@@ -162,13 +162,13 @@ class Memberships:
                 self.invited(room, user.jid)
                 continue
             affiliation = members.affiliations[user.jid]
-            known.append(
+            memberships.append(
                 Membership(room=room, jid=user.jid, affiliation=affiliation, name=members.name)
             )
-        self._refresh(user, [row.room for row in known])
-        return tuple(sorted(known, key=lambda row: row.room))
+        self._refresh(user, [row.room for row in memberships])
+        return tuple(sorted(memberships, key=lambda row: row.room))
 
-    async def known(self, jid: str) -> tuple[Membership, ...]:
+    async def stored(self, jid: str) -> tuple[Membership, ...]:
         """Return the memberships of a user as the store has them."""
         return await self._rooms.memberships(jid)
 
@@ -181,11 +181,11 @@ class Memberships:
 
     def room_changed(self, room: str) -> None:
         """Forget what a room has said, because it has changed."""
-        known = self._asked.pop(room, None)
+        members = self._asked.pop(room, None)
         for asking in self._asking.get(room, ()):
             asking.is_outdated = True
-        if known is not None:
-            self._signals.note_rooms(list(known.affiliations))
+        if members is not None:
+            self._signals.note_rooms(list(members.affiliations))
 
     async def close(self) -> None:
         """Stop to ask."""
@@ -195,8 +195,8 @@ class Memberships:
 
     def affiliation_changed(self, room: str, jid: str, affiliation: str) -> None:
         """Forget what a room has said, if it said something else about a user."""
-        known = self._asked.get(room)
-        is_other = known is None or known.affiliations.get(jid, NONE) != affiliation
+        members = self._asked.get(room)
+        is_other = members is None or members.affiliations.get(jid, NONE) != affiliation
         if is_other and not self._is_noting:
             self.room_changed(room)
             self._signals.note_rooms([jid])
@@ -209,8 +209,8 @@ class Memberships:
     def invited(self, room: str, jid: str) -> None:
         """Ask a room when its invited user looks at rooms the next time."""
         before = self._invited.get(jid, frozenset())
-        is_known = self._hosts.is_room(room) and self._hosts.is_user(jid)
-        if is_known and len(before) < INVITED_ROOMS_MAX:
+        is_ours = self._hosts.is_room(room) and self._hosts.is_user(jid)
+        if is_ours and len(before) < INVITED_ROOMS_MAX:
             self._invited[jid] = before | {room}
             self._signals.note_rooms([jid])
 
@@ -269,8 +269,10 @@ class Memberships:
         stored = await self._rooms.members(room)
         before = {row.jid: row.affiliation for row in stored}
         asked = {jid: affiliations[jid] for jid in affiliations if self._hosts.is_user(jid)}
-        gone = {jid: OUTCAST if jid in members.outcasts else NONE for jid in before.keys() - asked}
-        now = asked | gone
+        removed = {
+            jid: OUTCAST if jid in members.outcasts else NONE for jid in before.keys() - asked
+        }
+        now = asked | removed
         changed = {jid: now[jid] for jid in now if before.get(jid) != now[jid]}
         self._is_noting = True
         for jid, affiliation in changed.items():

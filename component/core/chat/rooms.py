@@ -18,7 +18,7 @@ from component.core.access.principals import User
 from component.core.access.rooms import NONE, Rooms
 from component.core.chat import muc
 from component.core.chat.directory import Directory
-from component.core.chat.live import MemberRoom
+from component.core.chat.following.live import MemberRoom
 from component.core.chat.memberships import Memberships, RoomMembers
 from component.core.chat.settings import ChatSettings
 from component.core.errors import (
@@ -103,13 +103,13 @@ class ChatRooms:
         """Return the rooms of which a user is a member, in the order of their JIDs."""
         return [
             MemberRoom(jid=row.room, name=row.name or local(row.room), affiliation=row.affiliation)
-            for row in await self._memberships.known(user)
+            for row in await self._memberships.stored(user)
             if self._hosts.is_room(row.room)
         ]
 
     async def is_member(self, user: str, room: str) -> bool:
         """Return whether a user counts as a member of a room, as far as the store knows."""
-        return any(row.room == room for row in await self._memberships.known(user))
+        return any(row.room == room for row in await self._memberships.stored(user))
 
     async def get(self, user: User, room: str) -> RoomMembers:
         """Return a room and its members."""
@@ -257,13 +257,13 @@ class ChatRooms:
         self._actions.leave(user, room)
         self._memberships.room_changed(room)
         # Only owners and admins may change affiliations, also when a member leaves.
-        others = [
+        admins = [
             User(jid)
             for jid in members.with_affiliation("owner", "admin")
             if self._hosts.is_user(jid)
         ]
-        others.sort(key=lambda other: other != user)
-        self._later(self._remove_departed(room, user.jid, others[:_TRIED_MAX]))
+        admins.sort(key=lambda admin: admin != user)
+        self._later(self._remove_departed(room, user.jid, admins[:_TRIED_MAX]))
 
     async def _finish_departures(self, admin: User, members: RoomMembers) -> None:
         """Have an admin, who is here, remove those who have left."""

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from component.core.chat.conversations import ChatConversations
 from component.core.chat.directory import Directory
+from component.core.chat.following.live import LiveReader
+from component.core.chat.following.presence import ChatPresence
+from component.core.chat.following.typing import TypingSender
 from component.core.chat.identifiers import Identifiers
 from component.core.chat.invitations import RoomInvitations
-from component.core.chat.live import LiveReader
-from component.core.chat.presence import ChatPresence
-from component.core.chat.profiles import Profiles
+from component.core.chat.people.profiles import Profiles
 from component.core.chat.read_marks import ReadMarks
 from component.core.chat.rooms import ChatRooms
 from component.core.chat.settings import ChatSettings
 from component.core.chat.sign_up import SignUp
-from component.core.chat.typing import TypingSender
 from component.core.chat.uploads import Uploads
 
 

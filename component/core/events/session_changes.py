@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from component.core.chat.signals import Signals
+from component.core.chat.following.signals import Signals
 from component.core.events.journal import EventJournal, OtherRosters
 from component.core.events.values import ContactPresence
 from component.core.rosters.contacts import REMOVE

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from component.core.access.principals import User
 from component.core.chat.conversations import ConversationView
-from component.core.chat.presence import Availability
+from component.core.chat.following.presence import Availability
 from component.core.chat.service import Chat
 from component.core.reading.views import ReadableMessage
 from component.core.xml.stanza import GROUPCHAT

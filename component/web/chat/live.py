@@ -11,9 +11,9 @@ import orjson
 from aiohttp import web
 
 from component.core.access.principals import User
-from component.core.chat import place
-from component.core.chat.live import LivePage, LiveReader
-from component.core.chat.place import Place
+from component.core.chat.following import place
+from component.core.chat.following.live import LivePage, LiveReader
+from component.core.chat.following.place import Place
 from component.core.errors import BadRequest, CursorExpired, NotImplementedHere
 from component.web import keys
 from component.web.auth import bearer

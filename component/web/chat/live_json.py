@@ -6,9 +6,9 @@ from typing import Any
 
 from component.core.access.principals import User
 from component.core.chat.conversations import ConversationView
-from component.core.chat.live import LiveEvent, LivePage, MemberRoom, conversations_of
+from component.core.chat.following.live import LiveEvent, LivePage, MemberRoom, conversations_of
+from component.core.chat.following.signals import EXPIRE_SECONDS, Typing
 from component.core.chat.service import Chat
-from component.core.chat.signals import EXPIRE_SECONDS, Typing
 from component.core.errors import ItemNotFound
 from component.core.events.reader import ReadableEvent
 from component.web.chat.conversations import conversation_json, message_json

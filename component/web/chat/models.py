@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from component.core.chat import rooms
 from component.core.chat.conversations import CURSOR_MAX, MessagesQuery
-from component.core.chat.profiles import NAME_MAX
+from component.core.chat.people.profiles import NAME_MAX
 from component.core.messages import fulltext
 from component.core.remote_data.posts import naming
 from component.core.sessions.outgoing import ChatState

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import ETag, web
 
 from component.core.access.principals import User
-from component.core.chat.profiles import Profiles, UserProfile
+from component.core.chat.people.profiles import Profiles, UserProfile
 from component.core.chat.service import Chat
 from component.core.errors import ItemNotFound, NotImplementedHere
 from component.web.archive.models import NoParameters

@@ -14,8 +14,8 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from component.core.access.principals import User
-from component.core.chat.live import LiveReader
-from component.core.chat.place import Place
+from component.core.chat.following.live import LiveReader
+from component.core.chat.following.place import Place
 from component.core.errors import BadRequest, CursorExpired, Forbidden, Refused
 from component.web import keys
 from component.web.auth import bearer

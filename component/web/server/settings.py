@@ -12,8 +12,8 @@ from component.core.access.rooms import RoomInfo, Rooms
 from component.core.accounts.protocol import AccountSource
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
+from component.core.chat.following.signals import Signals
 from component.core.chat.service import Chat
-from component.core.chat.signals import Signals
 from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.doctor.server import Grants

@@ -6,7 +6,7 @@ of the sender counts, also where the recipient blocks the sender.
 
 from __future__ import annotations
 
-from component.core.chat.signals import Signals
+from component.core.chat.following.signals import Signals
 from component.core.hosts import Hosts
 from component.core.sessions.outgoing import ChatState
 from component.core.xml import jids

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from component.core.chat.signals import Signals
+from component.core.chat.following.signals import Signals
 from component.core.xml import jids
 from component.core.xml.document_parser import parse
 from component.core.xml.stream_parser import Element, Malformed

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from component.core.chat import avatars
-from component.core.chat.avatars import encoded
+from component.core.chat.people import avatars
+from component.core.chat.people.avatars import encoded
 from component.core.errors import BadRequest, TooLarge
 
 SECRET = b"48.8584 N 2.2945 E"

@@ -11,8 +11,8 @@ import pytest
 from support.builders import ALICE, BOB, HOST, ROOM, entry
 from support.sign_in import BOTH
 
-from component.core.chat.live import LiveEvent, LiveReader, MemberRoom, conversations_of
-from component.core.chat.place import Place, parse
+from component.core.chat.following.live import LiveEvent, LiveReader, MemberRoom, conversations_of
+from component.core.chat.following.place import Place, parse
 from component.core.errors import CursorExpired
 from component.core.sessions.outgoing import ChatState
 from component.web.server.settings import Services, events_of, pager_of

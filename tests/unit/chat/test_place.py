@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from component.core.chat.place import ROOMS_MAX, TEXT_MAX, Place, digest, parse
+from component.core.chat.following.place import ROOMS_MAX, TEXT_MAX, Place, digest, parse
 from component.core.errors import BadRequest
 
 ROOM, OTHER = "garden@rooms.one.test", "hall@rooms.one.test"

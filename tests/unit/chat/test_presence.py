@@ -5,7 +5,7 @@ from __future__ import annotations
 from support.builders import ALICE, BOB
 from support.client_sessions import EchoServer
 
-from component.core.chat.presence import Availability, ChatPresence
+from component.core.chat.following.presence import Availability, ChatPresence
 from component.core.errors import Overloaded
 from component.core.events.values import ContactPresence
 from component.web.server.settings import Services

@@ -11,10 +11,10 @@ from support.account_server import AccountServer
 from support.clock import Clock
 
 from component.core.access.principals import User
-from component.core.chat import profiles
-from component.core.chat.avatars import Avatar, hash_of
-from component.core.chat.profiles import Profiles
-from component.core.chat.vcards import NS_DATA, NS_METADATA, VCard, avatar_id_of
+from component.core.chat.people import profiles
+from component.core.chat.people.avatars import Avatar, hash_of
+from component.core.chat.people.profiles import Profiles
+from component.core.chat.people.vcards import NS_DATA, NS_METADATA, VCard, avatar_id_of
 from component.core.errors import BadRequest, RateLimited
 from component.core.sessions.delivery import Undelivered
 from component.core.sessions.queries import UserQueries

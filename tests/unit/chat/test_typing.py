@@ -11,9 +11,9 @@ from support.client_sessions import EchoServer
 from support.clock import Clock
 
 from component.core.access.principals import User
-from component.core.chat import signals, typing
-from component.core.chat.signals import SignalFollower, Signals, Typing
-from component.core.chat.typing import TypingSender
+from component.core.chat.following import signals, typing
+from component.core.chat.following.signals import SignalFollower, Signals, Typing
+from component.core.chat.following.typing import TypingSender
 from component.core.errors import RateLimited
 from component.core.events.journal import EventJournal
 from component.core.events.session_changes import SessionChanges

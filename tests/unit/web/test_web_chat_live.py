@@ -18,8 +18,8 @@ from support.chat import PASSWORD, chat_services, with_chat_for
 from support.client_sessions import EchoServer
 from support.sign_in import BOTH
 
-from component.core.chat import typing
-from component.core.chat.live import MemberRoom
+from component.core.chat.following import typing
+from component.core.chat.following.live import MemberRoom
 from component.core.sessions.outgoing import ChatState
 from component.web.app import make_app
 from component.web.chat import socket as sockets

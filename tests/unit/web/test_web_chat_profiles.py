@@ -14,7 +14,7 @@ from support.builders import ALICE, BOB
 from support.chat import PASSWORD, chat_services, with_chat_for
 from support.sign_in import BOTH
 
-from component.core.chat.avatars import INPUT_MAX_BYTES
+from component.core.chat.people.avatars import INPUT_MAX_BYTES
 from component.web.app import make_app
 from component.web.server.settings import Listener, Services
 from component.wiring.live import with_live

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.wire import ALICE, BOB, BOB_PHONE, NS_CLIENT
 
-from component.core.chat.signals import Signals
+from component.core.chat.following.signals import Signals
 from component.core.xml.document_parser import parse
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.copies.photos import NS, PhotoCopies

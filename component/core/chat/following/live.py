@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from component.core.archiving.writer import Queue
-from component.core.chat.place import ROOMS_MAX, Place, digest
-from component.core.chat.signals import SignalFollower, Signals, Typing
+from component.core.chat.following.place import ROOMS_MAX, Place, digest
+from component.core.chat.following.signals import SignalFollower, Signals, Typing
 from component.core.errors import CursorExpired, ItemNotFound
 from component.core.events.reader import EventReader, ReadableEvent
 from component.core.events.values import fields_of

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from component.core.chat.avatars import INPUT_MAX_BYTES, Avatar
+from component.core.chat.people.avatars import INPUT_MAX_BYTES, Avatar
 from component.core.ejabberd_options import NS_PUBSUB
 from component.core.xml.stream_parser import Element
 

@@ -18,9 +18,9 @@ from cachetools import TTLCache
 
 from component.core.access.principals import User
 from component.core.accounts.throttle import TokenBucket
-from component.core.chat import vcards
-from component.core.chat.avatars import Avatar, encoded, hash_of
-from component.core.chat.vcards import VCard
+from component.core.chat.people import vcards
+from component.core.chat.people.avatars import Avatar, encoded, hash_of
+from component.core.chat.people.vcards import VCard
 from component.core.errors import BadRequest, Overloaded, RateLimited, Refused
 from component.core.sessions.delivery import ClientSessions, Undelivered
 from component.core.sessions.outgoing import OwnPresence

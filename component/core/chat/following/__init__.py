@@ -1,0 +1,1 @@
+"""Following chat live: places, readers, signals that nobody stores, typing and presence."""
