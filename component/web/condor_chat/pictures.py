@@ -14,7 +14,7 @@ import time
 from aiohttp import ETag, web
 
 from component.core.access.principals import User
-from component.core.chat.profiles import UserProfile
+from component.core.chat.people.profiles import UserProfile
 from component.core.errors import NotAuthorized, NotImplementedHere
 from component.web import keys
 from component.web.chat.requests import chat_of

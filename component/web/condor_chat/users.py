@@ -12,7 +12,7 @@ from aiohttp import web
 
 from component.core.access.principals import User
 from component.core.chat.directory import SEARCH_MIN
-from component.core.chat.profiles import NAME_MAX
+from component.core.chat.people.profiles import NAME_MAX
 from component.core.chat.service import Chat
 from component.core.chat.sign_up import EmailTaken
 from component.core.errors import BadRequest, Conflict
