@@ -629,3 +629,10 @@ async def test_room_that_is_gone_is_not_in_the_list(open_condor: Open) -> None:
     listed = await condor.users["test"].get("rooms/")
 
     assert [room["id"] for room in listed["results"]] == [stays["id"]]
+
+
+async def test_nobody_is_listed_or_found_where_nobody_may_search(open_condor: Open) -> None:
+    condor = await open_condor(search_fields=())
+
+    for query in ("", "?full_name=carlos", "?email=a@b.example"):
+        await condor.users["test"].get(f"profiles/get_available_users/{query}", 501)
