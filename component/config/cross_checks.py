@@ -173,8 +173,9 @@ def _chat(valid: Mapping[str, Section]) -> Iterator[Problem]:
     if not isinstance(chat, Chat):
         return
     service = chat.room_service
-    if isinstance(archive, Archive) and service and service not in archive.room_services:
-        text = unknown("room service", service, archive.room_services)
+    services = archive.room_services if isinstance(archive, Archive) else ()
+    if service and services and service not in services:
+        text = unknown("room service", service, services)
         yield Problem("chat.room_service", f"{text} (see archive.room_services)")
     if chat.password_min > chat.password_max:
         yield Problem("chat.password_min", "greater than chat.password_max")
