@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from component.config.types import Domain, Section
+from component.config.types import Domain, Prefix, Section, TimeZone
 
 
 class Chat(Section):
@@ -61,4 +61,61 @@ class Chat(Section):
     )
     password_max: Annotated[int, Field(ge=8, le=1024)] = Field(
         default=128, description="Maximum number of characters of the password of a new account."
+    )
+
+
+class CondorChat(Section):
+    """The API of condor_chat, for its clients, over chat."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Whether the public listener serves the API. It needs tokens.key_file and "
+        "chat.",
+    )
+    prefix: Prefix = Field(
+        default="/condor/api/v1",
+        description="Path prefix of its routes; /api/v1 for the paths of condor_chat itself.",
+    )
+    host: Domain | None = Field(
+        default=None,
+        description="Virtual host of the user names; without it the first of xmpp.hosts.",
+    )
+    refusal_status: Literal[401, 403] = Field(
+        default=401,
+        description="HTTP status of the answer to a request without a valid access token. Old "
+        "clients expect 403.",
+    )
+    time_zone: TimeZone = Field(
+        default="UTC",
+        description="Time zone of all times, such as America/Bogota, in which condor_chat has "
+        "them.",
+    )
+    list_users: bool = Field(
+        default=True,
+        description="Whether users may list all users of their domain. Otherwise they find others "
+        "by a search alone.",
+    )
+
+
+class BpoChat(Section):
+    """The API of bpo-chat-api, for its clients, over chat."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Whether the public listener serves the API. It needs tokens.key_file and "
+        "chat.",
+    )
+    prefix: Prefix = Field(
+        default="/bpo/api/v1",
+        description="Path prefix of its routes; /api/v1 for the paths of bpo-chat-api itself.",
+    )
+    host: Domain | None = Field(
+        default=None,
+        description="Virtual host of the user names; without it the first of xmpp.hosts.",
+    )
+    message_max: Annotated[int, Field(ge=1, le=16000)] = Field(
+        default=2000, description="Maximum number of characters of a message."
+    )
+    list_users: bool = Field(
+        default=True, description="Whether users may list the names of all users of their domain."
     )

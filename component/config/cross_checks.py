@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from component.config.chat import Chat
+from component.config.chat import BpoChat, Chat, CondorChat
 from component.config.messages import Problem, unknown
 from component.config.network import Http, PublicHttp, Xmpp
 from component.config.push import Push
@@ -44,6 +44,7 @@ def contradictions(tables: Sequence[Table], valid: Mapping[str, Section]) -> Ite
         yield from _processes(valid, xmpp)
         if isinstance(archive, Archive):
             yield from _room_services(archive, xmpp)
+        yield from _user_name_hosts(valid, xmpp)
     yield from _chat(valid)
     yield from _listeners(valid)
     yield from _other_servers(valid)
@@ -62,6 +63,7 @@ def _sign_in_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
     if not isinstance(public, PublicHttp) or not isinstance(tokens, Tokens):
         return
     yield from _gateway_warnings(valid, public, tokens)
+    yield from _chat_api_warnings(valid, public, tokens)
     yield from _sign_up_warnings(valid)
     if tokens.key_file is None:
         if public.enabled:
@@ -126,6 +128,31 @@ def _gateway_warnings(
         yield "gateway.enabled has no effect while tokens.key_file is not set"
     if isinstance(sessions, Sessions) and not sessions.enabled:
         yield "gateway.enabled has no effect while sessions.enabled is false"
+
+
+def _chat_api_warnings(
+    valid: Mapping[str, Section], public: PublicHttp, tokens: Tokens
+) -> Iterator[str]:
+    """Yield a sentence for each option without which there are no APIs over chat."""
+    chat = valid.get("chat")
+    for title in ("condor_chat", "bpo_chat"):
+        api = valid.get(title)
+        if not isinstance(api, CondorChat | BpoChat) or not api.enabled:
+            continue
+        if not public.enabled:
+            yield f"{title}.enabled has no effect while public_http.enabled is false"
+        if tokens.key_file is None:
+            yield f"{title}.enabled has no effect while tokens.key_file is not set"
+        if isinstance(chat, Chat) and not chat.enabled:
+            yield f"{title}.enabled has no effect while chat.enabled is false"
+
+
+def _user_name_hosts(valid: Mapping[str, Section], xmpp: Xmpp) -> Iterator[Problem]:
+    for title in ("condor_chat", "bpo_chat"):
+        api = valid.get(title)
+        if isinstance(api, CondorChat | BpoChat) and api.host not in (None, *xmpp.hosts):
+            text = unknown("virtual host", api.host or "", xmpp.hosts)
+            yield Problem(f"{title}.host", f"{text} (see xmpp.hosts)")
 
 
 def _hosts(tables: Sequence[Table], xmpp: Xmpp) -> Iterator[Problem]:

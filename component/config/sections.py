@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from component.config.chat import Chat
+from component.config.chat import BpoChat, Chat, CondorChat
 from component.config.network import Http, PublicHttp, Xmpp
 from component.config.pages import Pages
 from component.config.push import Push
@@ -537,6 +537,8 @@ class Config:
     push: Push = field(default_factory=Push)
     chat: Chat = field(default_factory=Chat)
     pages: Pages = field(default_factory=Pages)
+    condor_chat: CondorChat = field(default_factory=CondorChat)
+    bpo_chat: BpoChat = field(default_factory=BpoChat)
     gateway: Gateway = field(default_factory=Gateway)
     rosters: Rosters = field(default_factory=Rosters)
     ejabberd_api: EjabberdApi = field(default_factory=EjabberdApi)
@@ -595,6 +597,8 @@ SECTIONS: MappingProxyType[str, type[Section]] = MappingProxyType(
         "push": Push,
         "chat": Chat,
         "pages": Pages,
+        "condor_chat": CondorChat,
+        "bpo_chat": BpoChat,
         "gateway": Gateway,
         "rosters": Rosters,
         "http": Http,

@@ -13,6 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -170,6 +171,18 @@ def _prefix(value: object) -> str:
     if not isinstance(value, str) or not _PREFIX.fullmatch(value):
         raise ValueError(f"expected a path such as /api, or an empty string, given {shown(value)}")
     return value
+
+
+def _time_zone(value: object) -> str:
+    try:
+        if isinstance(value, str):
+            return ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        pass
+    raise ValueError(
+        f"expected a time zone that this machine knows, such as UTC or America/Bogota (tzdata has "
+        f"them), given {shown(value)}"
+    )
 
 
 def _http_url(value: object) -> str:
@@ -349,6 +362,7 @@ Address = Annotated[str, BeforeValidator(_address)]
 ListeningAddress = Annotated[str, BeforeValidator(_listening_address)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Prefix = Annotated[str, BeforeValidator(_prefix)]
+TimeZone = Annotated[str, BeforeValidator(_time_zone)]
 Origin = Annotated[str, BeforeValidator(_origin)]
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 Contact = Annotated[str, BeforeValidator(_contact)]

@@ -11,7 +11,9 @@ from component.web import keys
 from component.web.admin.family import ADMINISTRATION
 from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
+from component.web.bpo_chat.family import BPO_CHAT, BPO_CHAT_OPEN
 from component.web.chat.family import CHAT, CHAT_SIGN_UP
+from component.web.condor_chat.family import CONDOR_CHAT, CONDOR_CHAT_OPEN
 from component.web.ejabberd_api.family import EJABBERD_API, VERSIONED_EJABBERD_API
 from component.web.events.family import EVENTS
 from component.web.gateway.family import GATEWAY, GATEWAY_START, GATEWAY_STATUS
@@ -45,6 +47,11 @@ FAMILIES = (
     OWN_ARCHIVE,
     EVENTS,
     PUSH,
+    # Before ejabberd's API, whose paths with versions may look the same.
+    CONDOR_CHAT_OPEN,
+    CONDOR_CHAT,
+    BPO_CHAT_OPEN,
+    BPO_CHAT,
     EJABBERD_API,
     VERSIONED_EJABBERD_API,
     REMOTE_DATA,
@@ -80,7 +87,9 @@ def make_app(
     app[keys.poll_limit] = poll_limit
     app.on_shutdown.append(poll_limit.close)
     served = [
-        family for family in families if family.listener is listener and family.is_served(services)
+        family
+        for family in families
+        if family.listener is listener and family.is_served(settings, services)
     ]
     Families(served, settings, services).mount(app)
     return app

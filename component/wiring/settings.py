@@ -31,6 +31,7 @@ from component.handlers.functions import Handlers
 from component.handlers.loading import load
 from component.sessions.manager import SessionManager, SessionSettings
 from component.sessions.session import OnChange
+from component.web.drf.settings import BpoChatSettings, CondorChatSettings
 from component.web.server.settings import (
     EVERYBODY,
     Listener,
@@ -330,6 +331,12 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
         roster_details=config.rosters.details,
         gateway=GatewaySettings(**config.gateway.model_dump(exclude={"enabled"})),
         pages=PageSettings(**config.pages.model_dump()),
+        condor_chat=CondorChatSettings(**config.condor_chat.model_dump(exclude={"enabled"}))
+        if config.condor_chat.enabled
+        else None,
+        bpo_chat=BpoChatSettings(**config.bpo_chat.model_dump(exclude={"enabled"}))
+        if config.bpo_chat.enabled
+        else None,
     )
 
 

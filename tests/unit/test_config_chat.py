@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from support.configuration import REQUIRED, problems, read
 
 from component.wiring import settings
@@ -40,3 +41,38 @@ def test_sign_up_without_a_way_to_create_accounts_is_warned_of(tmp_path: Path) -
     assert any("chat.sign_up" in warning for warning in read(tmp_path, text).warnings)
     own = f'{text}[accounts]\nsource = "store"\n'
     assert not any("chat.sign_up" in warning for warning in read(tmp_path, own).warnings)
+
+
+@pytest.mark.parametrize("api", ["condor_chat", "bpo_chat"])
+def test_api_over_chat_is_off_until_it_is_enabled(tmp_path: Path, api: str) -> None:
+    off = settings.web(read(tmp_path), ())
+    on = settings.web(read(tmp_path, f'{REQUIRED}[{api}]\nenabled = true\nprefix = "/x"\n'), ())
+
+    assert getattr(off, api) is None
+    assert getattr(on, api).prefix == "/x"
+
+
+@pytest.mark.parametrize("api", ["condor_chat", "bpo_chat"])
+def test_api_without_chat_or_sign_in_is_warned_of(tmp_path: Path, api: str) -> None:
+    text = f"{REQUIRED}[{api}]\nenabled = true\n[chat]\nenabled = false\n"
+
+    warnings = [item for item in read(tmp_path, text).warnings if item.startswith(api)]
+
+    assert warnings == [
+        f"{api}.enabled has no effect while public_http.enabled is false",
+        f"{api}.enabled has no effect while tokens.key_file is not set",
+        f"{api}.enabled has no effect while chat.enabled is false",
+    ]
+
+
+def test_host_of_user_names_has_to_be_a_virtual_host(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, f'{REQUIRED}[condor_chat]\nhost = "elsewhere.example"\n')
+
+    assert problem.startswith("condor_chat.host: unknown virtual host")
+
+
+@pytest.mark.parametrize("zone", ["Bogota/America", "../etc/passwd", ""])
+def test_unknown_time_zone_is_refused(tmp_path: Path, zone: str) -> None:
+    [problem] = problems(tmp_path, f'{REQUIRED}[condor_chat]\ntime_zone = "{zone}"\n')
+
+    assert problem.startswith("condor_chat.time_zone: expected a time zone")

@@ -21,7 +21,7 @@ from component.core.errors import BadRequest, ItemNotFound, NotImplementedHere
 from component.core.hosts import Hosts
 from component.core.reading.conversations import ConversationQuery, ConversationSummary
 from component.core.reading.pages import PageQuery, Pager
-from component.core.reading.reader import ArchiveReader
+from component.core.reading.reader import ArchiveReader, ReadablePage
 from component.core.reading.views import FOLDED_KINDS, ReadableMessage, Views
 from component.core.sessions.outgoing import Outgoing, Payload
 from component.core.sessions.sending import Sender, Sent
@@ -33,6 +33,9 @@ from storage.rows import Filter, Membership, Phrase, RoomConversation
 
 #: Pages of the user's archive that one list of conversations reads, in which rooms are left out.
 _PAGES_MAX = 4
+
+#: The messages of direct chats.
+_DIRECT = Filter(groupchat=False, kinds=FOLDED_KINDS)
 
 #: How many characters a cursor may have.
 CURSOR_MAX = 1000
@@ -219,6 +222,26 @@ class ChatConversations:
         """Return one message of a conversation, folded. Raises ItemNotFound."""
         await self.check(user, jid)
         return await self._message(user, jid, id)
+
+    async def first(self, user: User, jid: str) -> ReadableMessage | None:
+        """Return the oldest message of a conversation, None: there is none."""
+        await self.check(user, jid)
+        page = PageQuery(filter=self._filter(jid), limit=1)
+        read = await self._reader.readable_page(user, self._owner(user, jid), page, folded=True)
+        return read.items[0] if read.items else None
+
+    async def direct_messages(self, user: User, *, skipped: int, limit: int) -> ReadablePage:
+        """Return messages of all direct chats, the oldest first, and how many there are."""
+        page = PageQuery(filter=_DIRECT, limit=limit, index=skipped, counted=True)
+        return await self._reader.readable_page(user, user.jid, page, folded=True)
+
+    async def direct_message(self, user: User, id: str) -> ReadableMessage:
+        """Return one message of a direct chat. Raises ItemNotFound."""
+        page = PageQuery(filter=replace(_DIRECT, ids=(id,)), limit=1)
+        read = await self._reader.readable_page(user, user.jid, page, folded=True)
+        if not read.items:
+            raise ItemNotFound("No message of a direct chat of yours has this id.")
+        return read.items[0]
 
     async def send(
         self, user: User, jid: str, id: str, payload: Payload, *, may_be_repeated: bool

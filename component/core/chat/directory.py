@@ -27,6 +27,9 @@ from storage.rows import Profile
 SEARCH_MIN = 3
 RESULTS_MAX = 50
 
+#: The greatest number of users in a list of all of them.
+LIST_MAX = 1000
+
 #: Seconds for which the list of the accounts of ejabberd is remembered, and its greatest length.
 LISTED_SECONDS = 60.0
 LISTED_MAX = 100_000
@@ -128,32 +131,79 @@ class Directory:
         The user is none of them. Raises BadRequest for a short text, RateLimited, Overloaded,
         NotImplementedHere if nobody may search.
         """
-        fields = self._settings.search_fields
-        if not fields:
-            raise NotImplementedHere("Nobody can search for users here (chat.search_fields).")
+        self._require_search()
         text = text.strip()
         if len(text) < SEARCH_MIN:
             raise BadRequest(f"search: expected {SEARCH_MIN} characters or more")
+        await self._note_search(user)
+        fields = self._settings.search_fields
+        part = text.lower() if "user" in fields else None
+        words = (fold(text) or None) if "name" in fields else None
+        return await self._matching(user, part, words, RESULTS_MAX)
+
+    async def everybody(self, user: str) -> tuple[Profile, ...]:
+        """Return the users of the domain of a user, by JID, and the user too; LIST_MAX at most.
+
+        It is for APIs whose clients show such a list; an operator may close it there. It counts as
+        a search. Raises NotImplementedHere if nobody may search, RateLimited, Overloaded.
+        """
+        self._require_search()
+        await self._note_search(user)
+        others = await self._matching(user, "", None, LIST_MAX - 1)
+        return tuple(sorted((*others, await self.profile(user)), key=lambda item: item.jid))
+
+    async def owner_of_email(self, user: str, email: str) -> Profile | None:
+        """Return the user with exactly this address in the domain of a user, None: there is none.
+
+        It counts as a search. Raises NotImplementedHere if nobody may search, RateLimited,
+        Overloaded.
+        """
+        self._require_search()
+        await self._note_search(user)
+        profile = await self.with_email(email)
+        return profile if profile is not None and domain(profile.jid) == domain(user) else None
+
+    async def set_email(self, user: str, email: str) -> bool:
+        """Note the e-mail address of a user; return whether it is free.
+
+        It counts as a search, because it tells which addresses are in use. Raises RateLimited,
+        Overloaded.
+        """
+        self._count_search(user)
+        return await self.set_profile(user, email=email)
+
+    def _require_search(self) -> None:
+        """Raise NotImplementedHere if nobody may search."""
+        if not self._settings.search_fields:
+            raise NotImplementedHere("Nobody can search for users here (chat.search_fields).")
+
+    async def _note_search(self, user: str) -> None:
+        """Count a search, and enter it in the audit log. Raises RateLimited, Overloaded."""
+        self._count_search(user)
+        if self._settings.audit_searches:
+            await self._audit.record(user, "search users", domain(user))
+
+    def _count_search(self, user: str) -> None:
+        """Raise RateLimited if a user searches too often."""
         if not self._bucket.take(user):
             raise RateLimited(
                 "You search too often: try again later.", retry_seconds=self._bucket.seconds(user)
             )
+
+    async def _matching(
+        self, user: str, part: str | None, words: str | None, limit: int
+    ) -> tuple[Profile, ...]:
+        """Return other users of the domain of a user whose local part or name has a text."""
         host = domain(user)
-        if self._settings.audit_searches:
-            await self._audit.record(user, "search users", host)
-        part = text.lower() if "user" in fields else None
-        words = (fold(text) or None) if "name" in fields else None
         with translated():
-            matching = await self._profiles.search(
-                host, local=part, words=words, limit=RESULTS_MAX + 1
-            )
+            matching = await self._profiles.search(host, local=part, words=words, limit=limit + 1)
         profiles = {profile.jid: profile for profile in matching}
         if part is not None and self._lists_accounts:
             for jid in await self._accounts_of(host):
                 if part in local(jid):
                     profiles.setdefault(jid, Profile(jid=jid))
         profiles.pop(user, None)
-        return tuple(profiles[jid] for jid in sorted(profiles)[:RESULTS_MAX])
+        return tuple(profiles[jid] for jid in sorted(profiles)[:limit])
 
     async def _accounts_of(self, host: str) -> tuple[str, ...]:
         """Return the accounts that their source lists, () if it lists none."""

@@ -55,6 +55,12 @@ class Identifiers:
         key = _key(chat)
         return (await self._of(IdentifierKind.DIRECT, [key]))[key]
 
+    async def of_chats_with(self, jid: str, peers: Collection[str]) -> Mapping[str, Identifier]:
+        """Return the identifiers of the direct chats of a user, by peer."""
+        keys = {peer: _key(DirectChat.of(jid, peer)) for peer in peers}
+        found = await self._of(IdentifierKind.DIRECT, list(keys.values()))
+        return {peer: found[key] for peer, key in keys.items()}
+
     async def users(self, numbers: Collection[int]) -> Mapping[int, str]:
         """Return the bare JIDs of the users with some numbers; unknown ones are not in it."""
         identifiers = await self._with_numbers(IdentifierKind.USER, numbers)

@@ -57,15 +57,16 @@ class RoomInvitations:
         self._hours = settings.invitation_hours
         self._clock = clock
 
-    async def issue(self, user: User, room: str) -> IssuedInvitation:
+    async def issue(self, user: User, room: str, *, token: str | None = None) -> IssuedInvitation:
         """Return a new invitation to a room, of which the user has to be an owner or an admin.
 
-        Raises ItemNotFound, Forbidden, NotAuthorized, Overloaded.
+        `token` is one that an API has made otherwise, and that nobody can guess. Raises
+        ItemNotFound, Forbidden, NotAuthorized, Overloaded.
         """
         members = await self._memberships.of(user, room)
         if members.affiliations[user.jid] == "member":
             raise Forbidden("Only owners and admins of a room invite to it.")
-        token, at = secrets.token_urlsafe(_TOKEN_BYTES), self._clock()
+        token, at = token or secrets.token_urlsafe(_TOKEN_BYTES), self._clock()
         expires_at = at + self._hours * _MICROSECONDS_OF_HOUR
         with translated():
             await self._store.invite(

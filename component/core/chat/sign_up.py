@@ -18,6 +18,10 @@ from component.core.xml.jids import local
 _SECONDS_OF_HOUR = 3600.0
 
 
+class EmailTaken(Conflict):
+    """There is an account with this e-mail address already."""
+
+
 class SignUp:
     """Creates accounts for strangers."""
 
@@ -55,8 +59,8 @@ class SignUp:
         """Create an account. `jid` is a prepared bare JID, `party` the network of the stranger.
 
         Raises NotImplementedHere where nobody may, BadRequest for a JID or a password that is
-        refused, Conflict if there is an account of this JID or with this e-mail address,
-        RateLimited, Overloaded.
+        refused, Conflict if there is an account of this JID, EmailTaken, RateLimited,
+        Overloaded.
         """
         if not self.is_allowed:
             raise NotImplementedHere("Nobody can sign up here (chat.sign_up is false).")
@@ -69,7 +73,7 @@ class SignUp:
                 retry_seconds=self._bucket.seconds(party),
             )
         if email and await self._directory.with_email(email) is not None:
-            raise Conflict("There is an account with this e-mail address already.")
+            raise EmailTaken
         await register_account(self._accounts, self._archives, jid, password)
         if not await self._directory.set_profile(jid, name=name, email=email):
             # Another sign-up took the address meanwhile: the account has none.

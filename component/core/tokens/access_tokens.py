@@ -136,6 +136,10 @@ class AccessTokens:
         """
         return hmac.digest(self._key.secret, f"gateway session {id}".encode(), "sha256").hex()[:32]
 
+    def signature(self, text: str) -> str:
+        """Return a signature of a text by the key: 128 bits in hexadecimal."""
+        return hmac.digest(self._key.secret, f"signed text {text}".encode(), "sha256").hex()[:32]
+
     def _claims(self, token: str, *, verify_exp: bool = True) -> dict[str, Any]:
         """Return the claims of a token. Raises jwt.InvalidTokenError, ValueError."""
         if len(token) > MAX_LENGTH:

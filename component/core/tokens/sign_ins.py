@@ -202,6 +202,27 @@ class SignIns:
             return await self._rotate(row, token)
         return await self._reused(row, token)
 
+    async def renew_access(self, text: str) -> str:
+        """Return a new access token for a refresh token, which stays the same.
+
+        It is for APIs whose clients keep one refresh token. Raises NotAuthorized, RateLimited,
+        Overloaded.
+        """
+        token = RefreshToken.parse(text)
+        if token is None:
+            raise NotAuthorized(_WRONG_TOKEN)
+        row = await self._live(token.sign_in)
+        if not hmac.compare_digest(token.hash, row.token_hash):
+            raise NotAuthorized(_WRONG_TOKEN)
+        self._check_grants(row.jid)
+        await self._require_account(row.jid)
+        self._grants.take(row.jid)
+        return self._access.issue(row.jid, row.id, self._clock() // MICROSECONDS)
+
+    def signature(self, text: str) -> str:
+        """Return what proves that this program has made a text, in hexadecimal."""
+        return self._access.signature(text)
+
     async def verify(self, access_token: str) -> AccessToken:
         """Return the claims of an access token whose sign-in is not revoked.
 
@@ -331,6 +352,12 @@ class SignIns:
         except NotAllowed:
             return True
 
+    async def _require_account(self, jid: str) -> None:
+        """Revoke the sign-ins of an account that is gone, and raise NotAuthorized."""
+        if not await self._may_stay(jid):
+            await self.revoke_all(jid)
+            raise NotAuthorized(_REVOKED)
+
     def _check_grants(self, jid: str) -> None:
         """Raise RateLimited if an account has got too many tokens.
 
@@ -345,9 +372,7 @@ class SignIns:
 
     async def _rotate(self, row: SignIn, token: RefreshToken) -> Tokens:
         self._check_grants(row.jid)
-        if not await self._may_stay(row.jid):
-            await self.revoke_all(row.jid)
-            raise NotAuthorized(_REVOKED)
+        await self._require_account(row.jid)
         salt, at = new_salt(), self._clock()
         following = token.next(salt)
         rotated = replace(

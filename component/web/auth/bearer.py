@@ -27,7 +27,7 @@ async def authenticate_user(request: web.Request, handler: Handler) -> web.Strea
     A live stream accepts a ticket instead of the token, because EventSource of browsers sends no
     header.
     """
-    token = await (_redeemed(request) if _has_ticket(request) else _verified(request))
+    token = await (_redeemed(request) if _has_ticket(request) else verified(request))
     request[keys.principal] = User(token.jid)
     request[keys.access_token] = token
     return await handler(request)
@@ -89,8 +89,11 @@ async def check(request: web.Request) -> None:
     await request.app[keys.sign_ins].check(access_token(request))
 
 
-async def _verified(request: web.Request) -> AccessToken:
-    """Return the claims of the access token. Raises NotAuthorized, RateLimited, Overloaded."""
+async def verified(request: web.Request) -> AccessToken:
+    """Return the claims of the access token in the header.
+
+    Raises NotAuthorized, RateLimited, Overloaded.
+    """
     headers = request.headers.getall("Authorization", ())
     if len(headers) != 1:
         raise NotAuthorized(f"Show one access token, in a header {_HOW}.")

@@ -38,7 +38,7 @@ _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def _line(value: str) -> str:
+def one_line(value: str) -> str:
     """Return a text of one line, without blanks around it. Raises ValueError."""
     text = value.strip()
     is_line = not any(unicodedata.category(c) in _NO_TEXT or c in _DIRECTIONS for c in text)
@@ -48,7 +48,7 @@ def _line(value: str) -> str:
 
 
 RoomName = Annotated[
-    str, Field(strict=True, min_length=1, max_length=rooms.NAME_MAX), AfterValidator(_line)
+    str, Field(strict=True, min_length=1, max_length=rooms.NAME_MAX), AfterValidator(one_line)
 ]
 
 
@@ -69,7 +69,7 @@ class SignUpFields(Parameters):
 
     jid: Address
     password: Annotated[str, Field(strict=True, repr=False)]
-    name: Annotated[str, Field(strict=True, max_length=NAME_MAX), AfterValidator(_line)] = ""
+    name: Annotated[str, Field(strict=True, max_length=NAME_MAX), AfterValidator(one_line)] = ""
 
 
 class RoomFields(Parameters):
@@ -161,14 +161,17 @@ class TypingFields(Parameters):
 class ProfileFields(Parameters):
     """PATCH {prefix}/v1/chat/profile."""
 
-    name: Annotated[str, Field(strict=True, max_length=NAME_MAX), AfterValidator(_line)]
+    name: Annotated[str, Field(strict=True, max_length=NAME_MAX), AfterValidator(one_line)]
 
 
 class UploadFields(Parameters):
     """POST {prefix}/v1/chat/uploads."""
 
     name: Annotated[
-        XmlText, Field(max_length=FILE_NAME_MAX), AfterValidator(_line), AfterValidator(_file_name)
+        XmlText,
+        Field(max_length=FILE_NAME_MAX),
+        AfterValidator(one_line),
+        AfterValidator(_file_name),
     ]
     size: Annotated[int, Field(strict=True, ge=1, lt=10**15)]
     type: Annotated[str, Field(strict=True), AfterValidator(media_type)] = (

@@ -16,6 +16,7 @@ from aiohttp.web_urldispatcher import MatchInfoError
 from yarl import URL
 
 from component.web import keys
+from component.web.drf.settings import BpoChatSettings, CondorChatSettings
 from component.web.server import errors
 from component.web.server.limits import enforce_deadline
 from component.web.server.settings import Listener, Services, WebSettings
@@ -32,7 +33,7 @@ class Family:
     name: str
     listener: Listener
     #: of all its paths; `{prefix}` in it stands for http.prefix, `{gateway}` for gateway.prefix,
-    #: `{ejabberd_api}` for ejabberd_api.prefix
+    #: `{ejabberd_api}` for ejabberd_api.prefix, `{condor_chat}` and `{bpo_chat}` for theirs
     prefix: str
     make_app: MakeApp
     authenticate: Middleware | None  #: None: no authentication
@@ -41,18 +42,22 @@ class Family:
     needs_gateway: bool = False  #: served only where there is a REST gateway
     needs_ejabberd_api: bool = False  #: served only where ejabberd's API is enabled
     needs_chat: bool = False  #: served only where chat is enabled
+    needs_condor_chat: bool = False  #: served only where condor_chat's API is enabled
+    needs_bpo_chat: bool = False  #: served only where bpo-chat-api's API is enabled
     streaming_handlers: frozenset[Handler] = frozenset()  #: have no deadline for the whole answer
     ticket_handlers: frozenset[Handler] = (
         frozenset()
     )  #: accept a ticket instead of an access token
 
-    def is_served(self, services: Services) -> bool:
+    def is_served(self, settings: WebSettings, services: Services) -> bool:
         """Return whether the program has the parts without which the family is not served."""
         needs = (
             (self.needs_sign_in, services.sign_ins),
             (self.needs_gateway, services.gateway),
             (self.needs_ejabberd_api, services.ejabberd_api),
             (self.needs_chat, services.chat),
+            (self.needs_condor_chat, settings.condor_chat),
+            (self.needs_bpo_chat, settings.bpo_chat),
         )
         return all(part is not None for is_needed, part in needs if is_needed)
 
@@ -62,6 +67,8 @@ class Family:
             prefix=settings.prefix.rstrip("/"),
             gateway=settings.gateway.prefix.rstrip("/"),
             ejabberd_api=settings.ejabberd_api_prefix.rstrip("/"),
+            condor_chat=(settings.condor_chat or CondorChatSettings()).prefix.rstrip("/"),
+            bpo_chat=(settings.bpo_chat or BpoChatSettings()).prefix.rstrip("/"),
         )
 
     def app(self, settings: WebSettings, services: Services) -> web.Application:

@@ -38,6 +38,7 @@ from component.core.sessions.servers import NONE, OpenedServers
 from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
+from component.web.drf.settings import BpoChatSettings, CondorChatSettings
 from storage.interface import Storage
 
 Network = IPv4Network | IPv6Network
@@ -111,6 +112,8 @@ class WebSettings(ListenerSettings):
     roster_details: bool = False  #: Remote Data shows groups and pending requests too
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     pages: PageSettings = field(default_factory=PageSettings)
+    condor_chat: CondorChatSettings | None = None  #: None: condor_chat's API is not served
+    bpo_chat: BpoChatSettings | None = None  #: None: bpo-chat-api's API is not served
 
     def listener(self, listener: Listener) -> ListenerSettings:
         """Return the settings of a listener."""

@@ -169,6 +169,21 @@ async def test_refresh_token_is_replaced_by_each_use(sign_ins: SignIns, clock: C
     assert third.refresh_token != second.refresh_token
 
 
+async def test_access_token_is_renewed_and_the_refresh_token_stays(sign_ins: SignIns) -> None:
+    first = await sign_ins.sign_in(ALICE, PASSWORD)
+
+    renewed = [await sign_ins.renew_access(first.refresh_token) for _ in range(3)]
+
+    for access_token in renewed:
+        assert (await sign_ins.verify(access_token)).sign_in == first.sign_in.id
+    second = await sign_ins.refresh(first.refresh_token)
+    with pytest.raises(NotAuthorized):
+        await sign_ins.renew_access(first.refresh_token)
+    await sign_ins.revoke(ALICE, second.sign_in.id)
+    with pytest.raises(NotAuthorized):
+        await sign_ins.renew_access(second.refresh_token)
+
+
 async def test_repeated_refresh_within_the_grace_gives_the_same_next_token(
     sign_ins: SignIns, clock: Clock
 ) -> None:

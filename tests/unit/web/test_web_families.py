@@ -20,6 +20,8 @@ from component.web import keys
 from component.web.app import FAMILIES, make_app
 from component.web.auth.authenticate import authenticate
 from component.web.auth.bearer import authenticate_user
+from component.web.bpo_chat.family import BPO_CHAT
+from component.web.condor_chat.family import CONDOR_CHAT
 from component.web.ejabberd_api.authentication import authenticate_caller
 from component.web.gateway.authenticate import authenticate_session
 from component.web.operators.sign_in import authenticate_operator
@@ -33,6 +35,8 @@ CALLERS = {
     authenticate_session: "sessions of the gateway",
     authenticate_caller: "accounts",
     authenticate_operator: "operators",
+    CONDOR_CHAT.authenticate: "users",
+    BPO_CHAT.authenticate: "users",
 }
 
 DOCS = Path(__file__).parents[3] / "docs/http-api.md"

@@ -12,13 +12,14 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, HOST, dedup_key
 from support.chat import SERVICE, with_rooms
+from support.drf import WITH_APIS
 from support.ejabberd_api import with_ejabberd_api
 from support.gateway import PASSWORD, OldClient, gateway_world
 from support.http_services import message
 from support.push import pushing
 from support.room_server import RoomServer
-from support.sign_in import BOTH
 
+from component.core.chat.identifiers import DirectChat
 from component.core.ejabberd_api.catalogue import BY_NAME
 from component.core.ejabberd_api.definitions import (
     VERSIONS,
@@ -30,7 +31,9 @@ from component.core.ejabberd_api.definitions import (
 from component.core.push.targets import parse_token
 from component.core.push.values import Content
 from component.web.app import FAMILIES, make_app
+from component.web.bpo_chat.family import BPO_CHAT
 from component.web.chat.family import CHAT
+from component.web.condor_chat.family import CONDOR_CHAT
 from component.web.ejabberd_api.family import EJABBERD_API, VERSIONED_EJABBERD_API
 from component.web.gateway.family import GATEWAY
 from component.web.server.family import Family
@@ -40,7 +43,15 @@ from storage.rows import Direction, NewMessage, Occupant, RoomChanges
 PUBLIC = [family for family in FAMILIES if family.listener is Listener.PUBLIC]
 
 #: Families that everybody may call. All others need credentials of a user.
-OPEN = {"liveness", "sign-in", "chat sign-up", "chat page", "gateway start"}
+OPEN = {
+    "liveness",
+    "sign-in",
+    "chat sign-up",
+    "chat page",
+    "gateway start",
+    "condor_chat open",
+    "bpo-chat open",
+}
 
 #: Families whose calls name accounts in arguments, and not in the path.
 BY_ARGUMENTS = (EJABBERD_API, VERSIONED_EJABBERD_API)
@@ -72,6 +83,15 @@ CHAT_BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("PUT", "members"): {"affiliation": "owner"},
 }
 
+#: The body of the requests to condor_chat and bpo-chat-api.
+API_BODY: dict[str, object] = {
+    "title": "of alice",
+    "participants": [],
+    "content": "hello",
+    "message": "hello",
+    "username": "nobody",
+}
+
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 
 
@@ -91,7 +111,7 @@ async def signing_in(services: Services) -> AsyncIterator[Services]:
 
 @pytest.fixture
 async def public(aiohttp_client: AiohttpClient, signing_in: Services) -> TestClient:
-    return await aiohttp_client(make_app(BOTH, signing_in, Listener.PUBLIC))
+    return await aiohttp_client(make_app(WITH_APIS, signing_in, Listener.PUBLIC))
 
 
 async def sign_in(public: TestClient, jid: str) -> dict[str, Any]:
@@ -121,6 +141,11 @@ async def of_bob(public: TestClient, services: Services) -> dict[str, Sequence[s
     subscribed = await services.push.subscribe(BOB, tokens["id"], target, content=Content.NOTHING)
     bob = OldClient(public)
     await bob.start(BOB)
+    assert services.chat is not None
+    identifiers = services.chat.identifiers
+    chat = await identifiers.of_direct(DirectChat.of(BOB, f"carol@{HOST}"))
+    room = (await identifiers.of_rooms([ROOM]))[ROOM]
+    number = (await identifiers.of_users([BOB]))[BOB].number
     return {
         "owner": (BOB, f"room@rooms.{HOST}", f"nobody@{HOST}", "x@elsewhere.example"),
         # of a message, a sign-in, or a push subscription
@@ -135,11 +160,19 @@ async def of_bob(public: TestClient, services: Services) -> dict[str, Sequence[s
         # of a file of a page
         "version": (TEXT,),
         "path": (BOB,),
+        # of condor_chat and bpo-chat-api
+        "user_id": (str(number), "999999"),
+        "room_id": (str(chat.number), str(room.number), "999999"),
+        "message_id": (snapshot[0].id,),
+        "uri": (chat.uri, room.uri),
+        "picture": (f"{number}-{number}-99999-{'0' * 32}.png",),
     }
 
 
 def body_of(family: Family, method: str, path: str) -> dict[str, object] | None:
     """Return the body of a request to a route, None: it has none."""
+    if family in (CONDOR_CHAT, BPO_CHAT):
+        return API_BODY
     if family is not CHAT:
         return BODIES.get(method)
     bodies = (body for key, body in CHAT_BODIES.items() if key[0] == method and key[1] in path)
@@ -156,7 +189,7 @@ async def credentials(public: TestClient, jid: str, family: Family) -> dict[str,
 
 def routes_of(family: Family, services: Services) -> list[tuple[str, str]]:
     """Return method and path of each route of a family."""
-    routes = family.app(BOTH, services).router.routes()
+    routes = family.app(WITH_APIS, services).router.routes()
     return [(r.method, _canonical(r)) for r in routes]
 
 
@@ -181,6 +214,9 @@ async def test_no_route_serves_a_foreign_account(
     values = await of_bob(public, signing_in)
     headers = await credentials(public, ALICE, family)
     refused: Collection[int] = (401, 429) if family is GATEWAY else (403, 404)
+    if family is CONDOR_CHAT:
+        # As its contract has it for the picture of another user.
+        refused = (400, 403, 404)
     before = await signing_in.storage.sign_ins.list(BOB)
 
     for method, path in routes_of(family, signing_in):
@@ -191,7 +227,9 @@ async def test_no_route_serves_a_foreign_account(
                     method, url, headers=headers, json=body_of(family, method, path)
                 )
                 # Everybody may see the profiles of other users.
-                is_profile = family is CHAT and "/users/" in path
+                is_profile = (family is CHAT and "/users/" in path) or (
+                    family is CONDOR_CHAT and method == "GET" and "/profiles/" in path
+                )
                 assert is_profile or response.status in refused, f"{method} {url}"
                 assert TEXT not in await response.text(), f"{method} {url}"
 
@@ -246,7 +284,7 @@ async def test_every_route_needs_a_token_except_those_of_open_families(
 async def test_all_public_families_have_routes_here(signing_in: Services) -> None:
     served = {
         (route.method, _canonical(route))
-        for route in make_app(BOTH, signing_in, Listener.PUBLIC).router.routes()
+        for route in make_app(WITH_APIS, signing_in, Listener.PUBLIC).router.routes()
     }
 
     assert served == {route for family in PUBLIC for route in routes_of(family, signing_in)}

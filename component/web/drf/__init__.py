@@ -1,0 +1,1 @@
+"""What the APIs in the form of Django REST framework share: errors, fields, pages, paths."""
