@@ -29,6 +29,7 @@ from component.core.background import StartTask
 from component.core.errors import Refused
 from component.core.events.journal import EventJournal
 from component.core.events.reader import EventReader
+from component.core.gaps import Gaps
 from component.core.hosts import Hosts
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
@@ -76,6 +77,7 @@ class Parts:
     queries_stream: Stream
     queries_privileges: Privileges
     coverage: Coverage
+    gaps: Gaps
     followers: Followers
     holds: Holds
     writer: Writer
@@ -116,10 +118,11 @@ class Parts:
         finally:
             await self.stop()
             await self._end(tasks)
+            await self.gaps.finish()
 
     async def load(self) -> None:
-        """Load preferences, holds and the open journals. Raises StorageError."""
-        for part in (self.preferences, self.holds, self.journal):
+        """Load preferences, holds, the open journals and gaps. Raises StorageError."""
+        for part in (self.preferences, self.holds, self.journal, self.gaps):
             await part.load()
 
     def works(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -130,6 +133,7 @@ class Parts:
             "deliveries": self.deliveries.run(),
             "displayed": self.displayed.run(),
             "journal": self.journal.run(),
+            "gaps": self.gaps.run(),
         }
 
     def resume(self) -> None:
@@ -153,6 +157,7 @@ class Parts:
         """Decide the open deliveries and forget the sessions: from now on copies are lost."""
         self.coverage.disconnected()
         self.deliveries.decide()
+        self.gaps.end()
         self.sessions.forget(now())
 
     async def stop(self) -> None:
@@ -167,6 +172,7 @@ class Parts:
         self.rooms.stop()
         self.displayed.stop()
         self.journal.stop()
+        self.gaps.stop()
 
     async def save(self) -> None:
         """Spill all messages that wait, even undecided ones, without writing them. Raises Lost."""
@@ -253,6 +259,17 @@ def compose(
         journal.roster_changed(owner)
         storage.processes.send(Topic.ROSTERS, [owner])
 
+    gaps = Gaps(
+        storage.gaps,
+        lambda: _received_until(stream, deliveries),
+        preference_filter.wait_durable,
+        is_shared=storage.processes.is_shared,
+    )
+
+    def note_unbroken(since: int) -> None:
+        rooms.note_connected(since)
+        gaps.begin(since)
+
     is_user = accounts.authenticator.exists if _knows_users(config, handlers) else anybody
     parts = Parts(
         hosts=hosts,
@@ -260,7 +277,8 @@ def compose(
         privileges=privileges,
         queries_stream=queries_stream,
         queries_privileges=queries_privileges,
-        coverage=Coverage(storage.processes, rooms.note_connected),
+        coverage=Coverage(storage.processes, note_unbroken),
+        gaps=gaps,
         followers=followers,
         holds=holds,
         writer=writer,
@@ -288,11 +306,23 @@ def compose(
             settings.needs(config, handlers),
             queries=queries_stream,
         ),
-        reader=ArchiveReader(authorizer, storage, preference_filter, pager, followers, displayed),
+        reader=ArchiveReader(
+            authorizer, storage, preference_filter, pager, followers, displayed, gaps
+        ),
         events=EventReader(storage, preference_filter, pager, journal, followers, displayed),
     )
     _listen(config, parts)
     return parts
+
+
+def _received_until(stream: Stream, deliveries: Deliveries) -> int:
+    """Return until when all copies have arrived and are decided, in microseconds.
+
+    A server that sends nothing may be away.
+    """
+    arrived = now() - int(stream.silence * 1_000_000)
+    undecided = deliveries.oldest_at
+    return arrived if undecided is None else min(arrived, undecided - 1)
 
 
 def _rosters(

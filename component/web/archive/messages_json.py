@@ -6,8 +6,8 @@ from typing import Any
 
 from component.core.reading.folding import Folded
 from component.core.reading.views import ReadableMessage
-from component.core.xml.times import format_time
-from storage.rows import ArchivedMessage
+from component.core.xml.times import format_if_known, format_time
+from storage.rows import ArchivedMessage, Gap
 
 
 def message(item: ReadableMessage, *, xml: bool) -> dict[str, Any]:
@@ -35,6 +35,15 @@ def message(item: ReadableMessage, *, xml: bool) -> dict[str, Any]:
 def place(row: ArchivedMessage) -> dict[str, Any]:
     """Return the id and the time of a message."""
     return {"id": row.id, "time": format_time(row.at)}
+
+
+def gap(spanned: Gap) -> dict[str, Any]:
+    """Return a gap that a page spans; `to` is None while it lasts."""
+    return {
+        "from": format_time(spanned.begins_at),
+        "to": format_if_known(spanned.ends_at),
+        "reason": spanned.reason,
+    }
 
 
 def _folded(folded: Folded, *, xml: bool) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.journal import EventJournal
 from component.core.events.reader import EventReader
+from component.core.gaps import Gaps
 from component.core.gateway.service import Gateway
 from component.core.gateway.settings import GatewaySettings
 from component.core.hosts import Hosts
@@ -133,6 +134,7 @@ class Services:
     followers: Followers  #: woken by the writer when there are new messages
     journal: EventJournal  #: of contacts and presences, for users who read events
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages
+    gaps: Gaps | None = None  #: of all archives
     limits: SharedLimits | None = None  #: on guesses; None: each listener has one of its own
     background: Background = field(default_factory=Background)  #: the tasks that have to run
     handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module
