@@ -149,7 +149,8 @@ class Parts:
 
     def connected(self, _: object) -> None:
         """Note the time of a new connection, because earlier stanzas were not copied."""
-        self.coverage.connected(now())
+        since = self.stream.continued_since
+        self.coverage.connected(now() if since is None else since)
         self.displayed.reconnected()
         self.journal.reconnected()
 
@@ -201,10 +202,13 @@ def compose(
     handlers: Handlers,
     accounts: AccountSource,
     spill: Spill | None = None,
+    *,
+    is_continued: bool = False,
 ) -> Parts:
     """Make the parts in the order in which they need each other, then connect the stream to them.
 
-    `spill` is the file beside the store, None without such a file.
+    `spill` is the file beside the store, None without such a file. `is_continued` says whether
+    another process has read the stream until now.
     """
     hosts = Hosts(config.xmpp.hosts, config.archive.room_services)
     addresses, followers = Addresses(), Followers()
@@ -311,7 +315,7 @@ def compose(
         ),
         events=EventReader(storage, preference_filter, pager, journal, followers, displayed),
     )
-    _listen(config, parts)
+    _listen(config, parts, is_shared=is_continued or bool(config.xmpp.processes))
     return parts
 
 
@@ -339,8 +343,11 @@ def _rosters(
     return known_rosters(handlers, fallback, Addresses())
 
 
-def _listen(config: Config, parts: Parts) -> None:
-    """Have the stream call the parts: for copies of stanzas, privileges and new connections."""
+def _listen(config: Config, parts: Parts, *, is_shared: bool) -> None:
+    """Have the stream call the parts: for copies of stanzas, privileges and new connections.
+
+    `is_shared` says whether another process gets, or got, copies of the same messages.
+    """
     addresses = Addresses()
     ingest = Ingest(
         parts.preference_filter,
@@ -348,7 +355,7 @@ def _listen(config: Config, parts: Parts) -> None:
         parts.hosts,
         sessions=parts.sessions,
         deliveries=parts.deliveries,
-        is_shared=bool(config.xmpp.processes),
+        is_shared=is_shared,
     )
     room_events = RoomEvents(parts.rooms, addresses)
     presences = Presences(parts.sessions, addresses, parts.hosts)

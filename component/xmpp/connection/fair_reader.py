@@ -74,6 +74,11 @@ class FairReader:
         if not self._is_scheduled:
             self._read_on()
 
+    @property
+    def unread(self) -> bytes:
+        """The bytes that were received and are not read."""
+        return self._unread
+
     def finish(self) -> None:
         """Read all received bytes at once, because the connection is lost."""
         while self._unread:
