@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench check lint format clean environment
+.PHONY: help setup run test bench torture check lint format clean environment
 
 BIN := .venv/bin
 
@@ -32,6 +32,10 @@ test: ## Install what is missing, then run every check and every test; nothing m
 bench: ## Install what is missing, then measure Muniment beside its peers: ARGS=--short, --publish
 	@scripts/install bench
 	PYTHONPATH=tests $(BIN)/python -m benchmarks run $(ARGS)
+
+torture: ## Kill and start three processes on one PostgreSQL for two minutes: ARGS="--ejabberd 23.01"
+	@scripts/install test
+	$(BIN)/python scripts/torture.py $(ARGS)
 
 check: lint ## Run the checks and the tests that need no ejabberd
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile \

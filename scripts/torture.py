@@ -16,9 +16,13 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from itertools import pairwise
+from math import inf
 from pathlib import Path
+from statistics import median
 
 import aiohttp
 
@@ -47,7 +51,8 @@ class Answers:
     """Measures for how long no archive query is answered."""
 
     def __init__(self) -> None:
-        self.refused = self.lost = 0  # a query is lost that was with a process which was killed
+        self.refused: Counter[str] = Counter()  # by the error
+        self.lost = 0  # queries that were with a process when it was killed
         self._answered: list[float] = []  # when each query was sent that was answered
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -64,9 +69,9 @@ class Answers:
             await client.ask("set", archive_query(max=1, before=""), seconds=EJABBERD_SECONDS)
         except Lost:
             return  # the client has logged out
-        except Refused:
+        except Refused as error:
             if time.monotonic() - sent_at < LOST_SECONDS:
-                self.refused += 1
+                self.refused[str(error)] += 1
             else:
                 self.lost += 1
         else:
@@ -77,11 +82,10 @@ class Answers:
         """The number of answers."""
         return len(self._answered)
 
-    @property
-    def longest(self) -> float:
-        """The longest time in seconds in which each query was refused, or lost."""
+    def delays(self, ends: Sequence[float]) -> list[float]:
+        """Return the seconds from the end of each process to the next query that was answered."""
         times = sorted(self._answered)
-        return max(later - earlier for earlier, later in pairwise(times))
+        return sorted(next((at for at in times if at > end), inf) - end for end in ends)
 
 
 class Follower:
@@ -129,18 +133,22 @@ async def load(sender: Client, to: Client, name: str, rate: float, sent: list[st
         await asyncio.sleep(0.01)
 
 
-async def disturb(muniments: tuple[Muniment, ...], seconds: float) -> tuple[int, int]:
-    """Kill, stop and start the processes in turn; return how many were killed and stopped."""
-    kills = stops = 0
+async def disturb(
+    muniments: tuple[Muniment, ...], seconds: float
+) -> tuple[list[float], list[float]]:
+    """Kill, stop and start the processes in turn; return when they were killed and stopped."""
+    kills: list[float] = []
+    stops: list[float] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        muniment = muniments[(kills + stops) % len(muniments)]
-        if (kills + stops) % STOP_EACH == STOP_EACH - 1:
+        count = len(kills) + len(stops)
+        muniment = muniments[count % len(muniments)]
+        if count % STOP_EACH == STOP_EACH - 1:
+            stops.append(time.monotonic())
             await asyncio.to_thread(muniment.stop)
-            stops += 1
         else:
+            kills.append(time.monotonic())
             await asyncio.to_thread(muniment.kill)
-            kills += 1
         await asyncio.sleep(0.5)
         await asyncio.to_thread(muniment.start)
         await asyncio.sleep(0.5)
@@ -193,11 +201,17 @@ async def torture(processes: Processes, seconds: float, rate: float) -> bool:
         for task in readers:
             task.cancel()
         print(
-            f"{len(processes.muniments)} processes, {seconds:g} s: {kills} killed, {stops} stopped"
+            f"{len(processes.muniments)} processes, {seconds:g} s:"
+            f" {len(kills)} killed, {len(stops)} stopped"
         )
         print(
-            f"queries: {answers.count} answered, {answers.refused} refused, {answers.lost} lost;"
-            f" longest time without an answer {answers.longest:.2f} s"
+            f"queries: {answers.count} answered, {answers.lost} with a process when it was killed,"
+            f" refused: {dict(answers.refused)}"
+        )
+        delays = answers.delays([*kills, *stops])
+        print(
+            "from the end of a process to the next query that was answered:"
+            f" median {median(delays):.2f} s, at most {delays[-1]:.2f} s"
         )
         is_right = True
         archives = {"alice's": a, "bob's": b}

@@ -242,7 +242,7 @@ def _query_turn(
     return QueryTurn(
         storage.processes,
         settings.connection(config, parts.queries_stream),
-        parts.grants.wait_delegated,
+        parts.grants,
         dispatcher.turns.idle,
     )
 

@@ -33,6 +33,7 @@ async def examine(url: str, options: PostgresOptions) -> str:
     """Return a few words about a database, as `storage.open.examine` says."""
     database = await PostgresDatabase.open(url, options)
     try:
+        await database.refuse_name_in_use()
         if not await database.has_tables():
             return f"{database.shown_url}: its tables will be created"
         lacking = await _pending(database)

@@ -36,7 +36,12 @@ class DeliveryBench:
         self.deliveries = Deliveries(queue, self.sessions, self.server, clock=lambda: self.now)
 
     def ingest(
-        self, policy: Policy, hosts: Collection[str], room_services: Collection[str] = ()
+        self,
+        policy: Policy,
+        hosts: Collection[str],
+        room_services: Collection[str] = (),
+        *,
+        is_shared: bool = False,
     ) -> Ingest:
         """Return an ingest pipeline over these parts."""
         return Ingest(
@@ -45,4 +50,5 @@ class DeliveryBench:
             Hosts(hosts, room_services),
             sessions=self.sessions,
             deliveries=self.deliveries,
+            is_shared=is_shared,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -388,3 +389,30 @@ def test_other_servers_need_time_to_refuse_a_sign_in(folder: Path) -> None:
 def test_other_servers_without_sign_in_are_warned_about(folder: Path) -> None:
     config = read(folder, f'{REQUIRED}[sessions]\nservers = ["*"]\n')
     assert config.warnings == ("sessions.servers has no effect while tokens.key_file is not set",)
+
+
+@pytest.mark.parametrize(
+    ("processes", "problem"),
+    [
+        (["a.example"], "muniment.example is missing, the domain of this process (xmpp.jid)"),
+        (["muniment.example", "muniment.example"], "a process is listed twice"),
+        (["muniment.example", "chat.example"], "chat.example is a virtual host (xmpp.hosts)"),
+    ],
+)
+def test_processes_that_cannot_be_told_apart_are_refused(
+    folder: Path, processes: list[str], problem: str
+) -> None:
+    options = REQUIRED.replace("[xmpp]", f"[xmpp]\nprocesses = {json.dumps(processes)}")
+
+    assert problems(folder, options) == [f"xmpp.processes: {problem}"]
+
+
+def test_several_processes_need_postgresql(folder: Path) -> None:
+    processes = '["muniment.example", "muniment-2.example"]'
+    options = REQUIRED.replace("[xmpp]", f"[xmpp]\nprocesses = {processes}")
+
+    assert problems(folder, options) == [
+        "xmpp.processes: several processes need PostgreSQL: set storage.url to postgresql://"
+    ]
+    config = read(folder, options + '[storage]\nurl = "postgresql://muniment@db.example/m"\n')
+    assert config.xmpp.queries_jid == "queries.muniment.example"

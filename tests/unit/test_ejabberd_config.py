@@ -272,3 +272,23 @@ def test_unknown_release_is_refused(
 
 def test_tested_releases_are_the_known_ones() -> None:
     assert (versions()[0], versions()[-1]) == (str(OLDEST), str(NEWEST))
+
+
+def test_several_processes_have_two_domains_each(capsys: pytest.CaptureFixture[str]) -> None:
+    several = TOML.replace('jid = "muniment.example"', 'jid = "a.example"').replace(
+        "[http]", 'processes = ["a.example", "b.example"]\n[http]'
+    )
+    several += '[storage]\nurl = "postgresql://muniment@db.example/muniment"\n'
+    printed = options(capsys, "26.07", toml=several)
+
+    queries = ["queries.a.example", "queries.b.example"]
+    domains = ["a.example", "b.example", *queries]
+    assert list(printed["listen"][0]["hosts"]) == domains
+    assert printed["acl"]["muniment"] == {"server": domains}
+    assert printed["acl"]["muniment_queries"] == {"server": queries}
+    assert printed["access_rules"]["muniment_queries"] == {"allow": "muniment_queries"}
+    modules = printed["modules"]
+    assert modules["mod_service_log"] == {"loggers": ["a.example", "b.example"]}
+    delegated = {"urn:xmpp:mam:2": {"access": "muniment_queries"}}
+    assert modules["mod_delegation"] == {"namespaces": delegated}
+    assert modules["mod_privilege"]["message"] == {"outgoing": "muniment"}

@@ -180,10 +180,15 @@ class Preferences:
         )
         # One change at a time, so that the cache holds the preferences that are stored.
         async with self._setting:
+            changes = self._changes
             with translated():
                 await self._store.set(row)
+            is_latest = changes == self._changes
             self.forget(owner)
             applied = self._remember(owner, row)
+            if not is_latest:
+                # Another process may have set them since.
+                self.changed_elsewhere(owner)
         return applied.visible_to(owner)
 
     def forget(self, owner: str) -> None:

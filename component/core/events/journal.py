@@ -119,7 +119,9 @@ class EventJournal:
 
     def opened_elsewhere(self, owners: Iterable[str]) -> None:
         """Enter the changes of accounts too whose journals another process has opened."""
-        self._open.update(owners)
+        for owner in set(owners) - self._open:
+            self._open.add(owner)
+            self._on_opened(owner)
 
     def on_opened(self, call: Callable[[str], None]) -> None:
         """Call `call` with the owner of each journal that is opened, to enter what is known."""

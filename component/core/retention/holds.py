@@ -20,10 +20,16 @@ class Holds:
         self._store = store
         self._limit = limit
         self._holds: dict[str, Hold] = {}
+        self._unstored: dict[str, Hold] = {}  # holds that the store did not take
+        self._changes = 0
 
     async def load(self) -> None:
         """Read the holds from the store. Raises StorageError."""
-        self._holds = {hold.subject: hold for hold in await self._store.list()}
+        changes = None
+        while changes != self._changes:
+            changes = self._changes
+            holds = {hold.subject: hold for hold in await self._store.list()}
+        self._holds = holds | self._unstored
 
     def all(self) -> tuple[Hold, ...]:
         """Return all holds, ordered by subject."""
@@ -55,16 +61,24 @@ class Holds:
                 f"There are {self._limit} legal holds already: set one on a whole host instead."
             )
         # Memory first: the store writes in order, so nothing is deleted after this method returns.
+        self._changes += 1
         self._holds[hold.subject] = hold
         try:
             with translated():
                 await self._store.set(hold)
         except Refused as refused:
+            self._unstored[hold.subject] = hold
             message = "The hold is in force, but not stored: set it again."
             raise type(refused)(message) from refused
+        self._unstored.pop(hold.subject, None)
+        # The holds may have been loaded meanwhile.
+        self._changes += 1
+        self._holds[hold.subject] = hold
 
     async def release(self, subject: str) -> None:
         """Release a hold if there is one. Raises BadRequest, Overloaded."""
         with translated():
             await self._store.remove(subject)
+        self._changes += 1
+        self._unstored.pop(subject, None)
         self._holds.pop(subject, None)

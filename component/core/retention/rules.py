@@ -22,12 +22,16 @@ class Rules:
         self._store = store
         self._limit = limit
         self._rules: defaultdict[str, dict[str, Rule]] = defaultdict(dict)
+        self._changes = 0
 
     async def load(self) -> None:
         """Read the rules from the store. Raises StorageError."""
-        rules: defaultdict[str, dict[str, Rule]] = defaultdict(dict)
-        for rule in await self._store.list():
-            rules[rule.owner][rule.peer] = rule
+        changes = None
+        while changes != self._changes:
+            changes = self._changes
+            rules: defaultdict[str, dict[str, Rule]] = defaultdict(dict)
+            for rule in await self._store.list():
+                rules[rule.owner][rule.peer] = rule
         self._rules = rules
 
     def of(self, owner: str) -> Mapping[str, Rule]:
@@ -44,16 +48,19 @@ class Rules:
             raise Conflict(f"There are {self._limit} retention rules already: remove some first.")
         with translated():
             await self._store.set(rule)
+        self._changes += 1
         self._rules[rule.owner][rule.peer] = rule
 
     async def remove(self, owner: str, peer: str = "") -> None:
         """Remove a rule, so that the defaults apply. Raises BadRequest, Overloaded."""
         with translated():
             await self._store.remove(owner, peer)
+        self._changes += 1
         self._rules[owner].pop(peer, None)
         if not self._rules[owner]:
             del self._rules[owner]
 
     def discard(self, owner: str) -> None:
         """Remove the rules of an owner from memory; the store has erased them."""
+        self._changes += 1
         self._rules.pop(owner, None)

@@ -23,7 +23,8 @@ from component.xmpp.queries.privilege import Privileges
 async def examined(config: Config, handlers: Handlers) -> tuple[Finding, ...]:
     """Connect as the component for some seconds, and return the findings.
 
-    Queries of users are refused meanwhile, and copies are dropped: nobody else would take them.
+    Queries of users are refused meanwhile, and copies are dropped: nobody else would take them. Of
+    several processes, this one asks for no queries, because another one may answer them.
     """
     hosts = Hosts(config.xmpp.hosts, config.archive.room_services)
     stream, addresses = settings.stream(config), Addresses()
@@ -35,6 +36,8 @@ async def examined(config: Config, handlers: Handlers) -> tuple[Finding, ...]:
         if host in hosts:
             grants.note_copy(host)
 
+    if config.xmpp.processes:
+        grants.expect_queries_elsewhere(lambda: True)
     stream.listen(note_copy, lambda *_: False)
     # ejabberd delegates only to a component that answers what it can do.
     disco.announce(stream, hosts, addresses, groupchat=config.archive.groupchat)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Protocol
 
 from component.xmpp.connection.connector import Connector
 from storage.processes import Lease, Processes
@@ -21,11 +21,23 @@ log = logging.getLogger(__name__)
 
 LEASE = "queries"
 
-#: Seconds until a connection without delegation is closed, and how often that happens in a row.
-DELEGATION_SECONDS, ATTEMPTS = 0.3, 20
+#: Seconds until a connection without delegation is closed, and how often it is made anew at once.
+DELEGATION_SECONDS, ATTEMPTS = 0.3, 5
 
 #: Seconds until a process that could not connect tries again: the shortest and the longest pause.
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.2, 10.0
+
+
+class Delegations(Protocol):
+    """Knows which virtual hosts delegate queries to the present connection."""
+
+    async def wait_delegated(self) -> None:
+        """Return when all of them do."""
+        ...
+
+    def is_any_delegated(self) -> bool:
+        """Return whether one of them does; ejabberd may not have all that are configured."""
+        ...
 
 
 class QueryTurn:
@@ -35,16 +47,13 @@ class QueryTurn:
         self,
         processes: Processes,
         connector: Connector,
-        wait_delegated: Callable[[], Awaitable[None]],
+        delegations: Delegations,
         idle: asyncio.Event,
     ) -> None:
-        """`wait_delegated` returns when all virtual hosts delegate queries to the connection.
-
-        `idle` is set while all queries that came are answered.
-        """
+        """`idle` is set while all queries that came are answered."""
         self._processes = processes
         self._connector = connector
-        self._wait_delegated = wait_delegated
+        self._delegations = delegations
         self._idle = idle
         self.has_turn = False  #: whether this process is the one that answers queries
 
@@ -79,17 +88,23 @@ class QueryTurn:
 
     async def _connect(self, lease: Lease) -> bool:
         """Connect until ejabberd delegates; return whether there is a connection."""
-        for _ in range(ATTEMPTS):
-            if lease.lost.is_set() or not await self._connector.connect():
-                return False
+        attempts, pause = 0, FIRST_PAUSE_SECONDS
+        while not lease.lost.is_set() and await self._connector.connect():
             with suppress(TimeoutError):
                 async with asyncio.timeout(DELEGATION_SECONDS):
-                    await self._wait_delegated()
+                    await self._delegations.wait_delegated()
                 return True
-            # Another connection still has it, as far as ejabberd knows.
+            attempts += 1
+            if attempts >= ATTEMPTS and self._delegations.is_any_delegated():
+                return True
+            # Another connection still has the namespace, as far as ejabberd knows.
             await self._connector.close()
-        log.warning("ejabberd delegates no queries to the connection for queries")
-        return await self._connector.connect()
+            if attempts == ATTEMPTS:
+                log.warning("ejabberd delegates no queries to the connection for queries")
+            if attempts >= ATTEMPTS:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LAST_PAUSE_SECONDS)
+        return False
 
     async def _leave(self) -> None:
         with suppress(TimeoutError):

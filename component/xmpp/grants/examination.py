@@ -99,6 +99,10 @@ class Examination:
             self._observations.delegated.clear()
             await self._observations.delegated.wait()
 
+    def is_any_delegated(self) -> bool:
+        """Return whether a virtual host delegates queries to the present connection."""
+        return any(map(self._observations.delegates, self._hosts))
+
     def watch(self, restart: Callable[[], None]) -> None:
         """Examine ejabberd after each connect from now on, and log the faults once.
 

@@ -14,7 +14,13 @@ from asyncpg.connect_utils import SessionAttribute
 
 from storage.errors import Busy, Locked, StorageError, TookTooLong, Unavailable
 from storage.postgres.engine.connection import Driver, PostgresConnection, translated
-from storage.postgres.engine.session import MIGRATION_LOCK, STORE_LOCK, WRITE_LOCK, Session
+from storage.postgres.engine.session import (
+    LOCK_NAME,
+    MIGRATION_LOCK,
+    STORE_LOCK,
+    WRITE_LOCK,
+    Session,
+)
 from storage.postgres.options import PostgresOptions
 from storage.processes import Alone, Processes
 from storage.sql.database import Connection, Job, Result
@@ -178,6 +184,15 @@ class PostgresDatabase:
                 f"other processes use {self.shown_url}, whose tables have to be changed: stop all"
                 " processes, then start them again"
             )
+
+    async def refuse_name_in_use(self) -> None:
+        """Raise Locked if another process runs with the name of this one."""
+        if self._options.process is not None and self._writer is not None:
+            [[is_free]] = await self._writer.fetch(LOCK_NAME, self._options.process)
+            if not is_free:
+                raise Locked(
+                    f"{self.shown_url} is used by another process as {self._options.process}"
+                )
 
     async def _connect_session(self) -> asyncpg.Connection[asyncpg.Record]:
         return await asyncpg.connect(**self._parameters)

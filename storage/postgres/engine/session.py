@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 #: Seconds between two attempts to get a lease, and between two signs of life of the connection.
 LEASE_SECONDS, BEAT_SECONDS = 0.2, 3.0
 
+#: Seconds that a statement of this connection may take; each of them is short.
+STATEMENT_SECONDS = 5.0
+
 #: Seconds between two notices that changes may be missed, while they cannot be heard.
 MISSED_SECONDS = 2.0
 
@@ -37,7 +40,7 @@ MIGRATION_LOCK, WRITE_LOCK, NAME_LOCK, LEASE_LOCK = range(STORE_LOCK + 1, STORE_
 
 #: The second key is that of a text, in a schema.
 _KEY = "hashtext(current_schema() || ' ' || CAST($1 AS text))"
-_LOCK_NAME = f"SELECT pg_try_advisory_lock({NAME_LOCK}, {_KEY})"
+LOCK_NAME = f"SELECT pg_try_advisory_lock({NAME_LOCK}, {_KEY})"
 _TRY_LEASE = f"SELECT pg_try_advisory_lock({LEASE_LOCK}, {_KEY})"
 _RELEASE = f"SELECT pg_advisory_unlock({LEASE_LOCK}, {_KEY})"
 
@@ -135,7 +138,7 @@ class Session:
             driver = await self._connect_driver()
         try:
             with translated():
-                if not await driver.fetchval(_LOCK_NAME, self._name):
+                if not await driver.fetchval(LOCK_NAME, self._name):
                     raise Locked(f"another process uses the database as {self._name}")
                 self.channel = await driver.fetchval(_CHANNEL)
                 await driver.add_listener(self.channel, self._hear)
@@ -169,8 +172,6 @@ class Session:
                     await self._fetch(NOTIFY, self.channel, payload)
         except Unavailable as error:
             log.warning("the other processes cannot be heard: %s", error)
-            if self._driver is not None:
-                self._driver.terminate()
             self._ended.set()
 
     async def _reconnect(self) -> None:
@@ -191,8 +192,13 @@ class Session:
             driver = self._driver
             if driver is None or driver.is_closed():
                 raise Unavailable("the store cannot be reached")
-            with translated():
-                return await driver.fetch(sql, *values)
+            try:
+                with translated():
+                    return await driver.fetch(sql, *values, timeout=STATEMENT_SECONDS)
+            except Unavailable:
+                # Whether the statement has taken a lease is not known.
+                driver.terminate()
+                raise
 
     async def _acquire(self, name: str) -> asyncio.Event:
         """Wait for a lease; return an event that is set when the lease is lost."""
@@ -227,7 +233,10 @@ class Session:
 
     def _tell(self, change: Change) -> None:
         for on_change in self._on_change:
-            on_change(change)
+            try:
+                on_change(change)
+            except Exception:
+                log.exception("a change of another process is not taken over: %s", change.topic)
 
 
 async def _first_of(*events: asyncio.Event) -> None:

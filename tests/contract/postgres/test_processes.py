@@ -22,11 +22,11 @@ from support.builders import (
 from support.postgres import Postgres
 
 from storage.errors import Held, Locked, Unavailable
-from storage.open import open_storage
+from storage.open import examine, open_storage
 from storage.postgres.engine.session import LEASE_LOCK
 from storage.postgres.options import PostgresOptions
 from storage.processes import Change, Topic
-from storage.rows import Cutoff, Hold, PreferencesRow, Removed
+from storage.rows import Cutoff, EntryKind, Hold, JournalEntry, PreferencesRow, Removed
 from storage.sql.store import SqlStorage
 
 HOLD = Hold(subject=ALICE, reason="a case", by="root", at=NOON)
@@ -79,6 +79,16 @@ async def test_second_process_of_one_name_is_refused(postgres_url: str) -> None:
         with pytest.raises(Locked, match=r"as one\.test"):
             async with process(postgres_url):
                 pass
+
+
+async def test_examination_beside_another_process_is_refused_for_its_name_alone(
+    postgres_url: str,
+) -> None:
+    async with process(postgres_url):
+        with pytest.raises(Locked, match=r"as one\.test"):
+            await examine(postgres_url, PostgresOptions(process="one.test"))
+        report = await examine(postgres_url, PostgresOptions(process="two.test"))
+        assert report.endswith("up to date")
 
 
 async def test_processes_that_start_at_once_create_the_tables_once(postgres: Postgres) -> None:
@@ -280,3 +290,22 @@ async def test_process_that_stops_within_a_transaction_frees_the_others(
             await stop_within_a_transaction()
         await one.archive.append([entry(2)])
         assert len((await everything(other.archive)).messages) == 2
+
+
+async def test_presence_that_another_process_has_entered_before_is_ignored(
+    postgres_url: str,
+) -> None:
+    def presence(show: str, at: int) -> JournalEntry:
+        return JournalEntry(
+            owner=ALICE, kind=EntryKind.PRESENCE, subject=f"{BOB}/phone", value=show, at=at
+        )
+
+    async with two(postgres_url) as (one, other):
+        await one.events.open(ALICE)
+        changes = [presence('{"show":"away"}', NOON), presence("", NOON + 1)]
+        for change in changes:
+            assert await one.events.put([change]) == {ALICE}
+        for change in changes:
+            assert await other.events.put([change]) == frozenset()
+        later = presence('{"show":"away"}', NOON + 2)
+        assert await other.events.put([later]) == {ALICE}

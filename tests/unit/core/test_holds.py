@@ -23,6 +23,7 @@ from support.builders import (
 )
 from support.deliveries import DeliveryBench
 from support.http_services import stamp
+from support.probe import probe_of
 
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
@@ -253,3 +254,29 @@ async def test_hold_applies_to_posted_retraction(store: Held) -> None:
     await run_task
 
     assert await store.alice() == [TO_ALICE, RETRACTION]
+
+
+async def test_holds_of_another_process_are_loaded(storage: SqlStorage) -> None:
+    one, other = Holds(storage.holds), Holds(storage.holds)
+    await one.set(hold(ALICE))
+    await other.load()
+    assert other.is_held(ALICE)
+
+    await one.release(ALICE)
+    await other.load()
+    assert not other.is_held(ALICE)
+
+
+async def test_hold_that_is_not_stored_stays_in_force_after_a_load(storage: SqlStorage) -> None:
+    holds = Holds(storage.holds)
+    await probe_of(storage).set_read_only(True)
+    with pytest.raises(Overloaded):
+        await holds.set(hold(ALICE))
+    await holds.load()
+    assert holds.is_held(ALICE)
+
+    await probe_of(storage).set_read_only(False)
+    await holds.set(hold(ALICE))
+    await holds.release(ALICE)
+    await holds.load()
+    assert not holds.is_held(ALICE)

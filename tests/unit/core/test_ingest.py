@@ -20,11 +20,13 @@ from support.builders import (
     ROOM,
     SECOND,
     delay,
+    everything,
     message,
     stanza,
 )
 from support.deliveries import DeliveryBench
 from support.ingest import Intake, open_intake
+from support.writer import open_writer
 
 from component.core.archiving.dedup import NEAR, SLOT
 from component.core.archiving.ingest import Ingest
@@ -901,3 +903,49 @@ async def test_undecided_deliveries_are_bounded(
 
     assert len(server.delivering.deliveries) == 10_000
     assert "decided early" in caplog.text
+
+
+# Several processes
+
+
+@pytest.mark.parametrize(
+    ("lag", "times"), [(500_000, (-13, -10, -4, -1, 3, 6)), (1_500_000, (-13, -10, -4, -1))]
+)
+async def test_messages_that_are_alike_are_stored_once_each_by_two_processes(
+    lag: int, times: tuple[int, ...]
+) -> None:
+    text = message(id="")
+    async with (
+        open_storage("sqlite::memory:") as storage,
+        open_writer(storage.archive) as writer,
+    ):
+        for late in (0, lag):
+            bench = DeliveryBench(writer)
+            ingest = bench.ingest(Policy(), [HOST], is_shared=True)
+            for seconds in times:
+                bench.now = NOON + seconds * SECOND + late
+                ingest.take(stanza(text), bench.now)
+                bench.deliveries.decide()
+        await writer.wait_durable()
+
+        for owner in (ALICE, BOB):
+            assert len((await everything(storage.archive, owner)).messages) == len(times)
+
+
+@pytest.mark.parametrize("lag", [-2_000, 2_000])
+async def test_message_that_two_processes_read_in_different_minutes_is_stored_once(
+    lag: int,
+) -> None:
+    async with (
+        open_storage("sqlite::memory:") as storage,
+        open_writer(storage.archive) as writer,
+    ):
+        for at in (NOON + lag // 2, NOON - lag // 2):
+            bench = DeliveryBench(writer)
+            bench.now = at
+            bench.ingest(Policy(), [HOST], is_shared=True).take(stanza(message()), at)
+            bench.deliveries.decide()
+        await writer.wait_durable()
+
+        for owner in (ALICE, BOB):
+            assert len((await everything(storage.archive, owner)).messages) == 1

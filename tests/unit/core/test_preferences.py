@@ -361,3 +361,31 @@ async def test_archives_of_other_owners_have_no_preferences(storage: Storage, ow
     rules = HostRules(default="never", never=frozenset({BOB}))
 
     assert await wants(service_in(storage, rules), owner, BOB, "x") is True
+
+
+# Several processes
+
+
+async def test_preferences_that_another_process_has_set_are_read_again(storage: Storage) -> None:
+    one, other = service_in(storage), service_in(storage)
+    for service in (one, other):
+        await service.load()
+    await one.set(ALICE, prefs("never"))
+    assert await wants(other, ALICE, BOB, "phone")
+
+    other.changed_elsewhere(ALICE)
+
+    assert other.remembered(ALICE) is None
+    assert not await wants(other, ALICE, BOB, "phone")
+    assert other.remembered(ALICE) is not None
+
+
+async def test_missed_changes_of_preferences_are_read_again(storage: Storage) -> None:
+    one, other = service_in(storage), service_in(storage)
+    await other.load()
+    await one.set(ALICE, prefs("never"))
+
+    other.missed()
+
+    assert not await wants(other, ALICE, BOB, "phone")
+    assert await wants(other, BOB, ALICE, "phone")

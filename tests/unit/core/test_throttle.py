@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from support.accounts import open_accounts
@@ -10,8 +11,10 @@ from support.builders import ALICE, BOB
 from support.clock import Clock
 
 from component.core.accounts.own import OwnAccounts
-from component.core.accounts.throttle import Throttled, TokenBucket
+from component.core.accounts.shared_limits import SharedLimits
+from component.core.accounts.throttle import BURST, Throttled, TokenBucket
 from component.core.errors import Overloaded
+from storage.processes import Alone, Topic
 
 
 @pytest.fixture
@@ -176,3 +179,25 @@ async def test_refusal_of_an_unknown_account_takes_as_long(
 
     # A login with the right password and a refusal by a slow source are not delayed.
     assert durations == [max(no_seconds, 0.03), no_seconds, 0.03]
+
+
+async def test_wrong_password_in_another_process_counts() -> None:
+    sent: list[tuple[str, ...]] = []
+
+    class Others(Alone):
+        def send(self, topic: Topic, keys: Sequence[str]) -> None:
+            sent.append((topic, *keys))
+
+    one, other = SharedLimits(Others()), SharedLimits(Alone())
+    async with open_accounts() as accounts:
+        await accounts.register(ALICE, "pencil")
+        throttled = Throttled(accounts, one.bucket("passwords"))
+        assert not await throttled.authenticate(ALICE, "wrong")
+        assert await throttled.authenticate(ALICE, "pencil")
+
+    assert sent == [(Topic.GUESSES, "passwords", ALICE)]
+    bucket = other.bucket("passwords")
+    for _ in range(BURST):
+        other.spend("passwords", ALICE)
+    assert (bucket.take(ALICE), bucket.take(BOB)) == (False, True)
+    other.spend("unknown", ALICE)
