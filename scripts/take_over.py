@@ -186,7 +186,8 @@ def main() -> int:
         pairs = asyncio.run(run(server, chosen.take_overs, chosen.rate, chosen.pairs))
         server.muniment.stop()
         database = sqlite3.connect(server.muniment.folder / DATABASE)
-        faults = [sum(counts) for counts in zip(*(pair.faults(database) for pair in pairs))]
+        counts = [pair.faults(database) for pair in pairs]
+        faults = [sum(kind) for kind in zip(*counts, strict=True)]
         gaps = database.execute("SELECT count(*) FROM gaps").fetchone()[0]
         database.close()
     missing, twice, disordered = faults

@@ -16,7 +16,7 @@ from component.wiring.take_over.handing import HandOver
 from component.wiring.take_over.taking import TakeOver
 from component.xmpp.connection.handed_stream import HandedStream
 
-HANDED = HandedStream(opening=b"<stream>\xff", unread=b"<mess", received_until=7)
+HANDED = HandedStream(end="me", opening=b"<stream>\xff", unread=b"<mess", received_until=7)
 MAX_BYTES = 1000
 
 
@@ -107,11 +107,17 @@ async def test_socket_of_a_killed_process_is_no_running_one(path: Path) -> None:
         pass
 
 
-async def test_running_process_that_ends_before_it_releases_the_store_fails_the_take_over(
-    path: Path,
-) -> None:
+async def test_process_goes_on_if_the_running_one_ends_before_it_hands_over(path: Path) -> None:
     running = stand_in(path, channel.ACCEPTED)
-    with pytest.raises(NotHandedOver, match="has ended"):
+    taking = TakeOver(path, max_bytes=MAX_BYTES)
+    await taking.take()
+    await running
+    assert await taking.stream() is None
+
+
+async def test_running_process_of_another_version_is_not_taken_over(path: Path) -> None:
+    running = stand_in(path, b"welcome!\n")
+    with pytest.raises(NotHandedOver, match="another version"):
         await TakeOver(path, max_bytes=MAX_BYTES).take()
     await running
 

@@ -86,6 +86,7 @@ def send_stream(
         stream_socket, stream = handed
         descriptors = [stream_socket.fileno()]
         fields = {
+            "end": stream.end,
             "opening": base64.b64encode(stream.opening).decode(),
             "unread": base64.b64encode(stream.unread).decode(),
             "received_until": stream.received_until,
@@ -112,6 +113,7 @@ def receive_stream(connection: socket.socket) -> tuple[socket.socket, HandedStre
         if fields is None or not sockets:
             return None
         return sockets.pop(), HandedStream(
+            end=str(fields["end"]),
             opening=base64.b64decode(fields["opening"]),
             unread=base64.b64decode(fields["unread"]),
             received_until=int(fields["received_until"]),

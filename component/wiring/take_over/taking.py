@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from component.wiring.take_over import channel
+from component.wiring.take_over.channel import NotHandedOver
 from component.wiring.take_over.service_manager import notify_main
 from component.xmpp.connection.handed_stream import HandedStream
 
@@ -42,15 +44,24 @@ class TakeOver:
             log.info("no other process uses the store, so there is nothing to take over")
             return
         with giver:
-            self._stream = await asyncio.to_thread(channel.receive_stream, giver)
-            if self._stream is not None:
-                log.info("received the connection to ejabberd, and wait for the store")
-                self._stream[0].setblocking(False)
-                self._reading = asyncio.create_task(self._read_on(self._stream[0]))
-            await asyncio.to_thread(channel.expect, giver, channel.RELEASED)
+            try:
+                await self._receive(giver)
+            except NotHandedOver as error:
+                # It has released the store nevertheless.
+                log.warning("the running process has failed, so this one goes on: %s", error)
             # If this process fails from here on, the service manager starts another one.
             notify_main()
-            await asyncio.to_thread(giver.sendall, channel.TAKEN)
+            with suppress(OSError):
+                await asyncio.to_thread(giver.sendall, channel.TAKEN)
+
+    async def _receive(self, giver: socket.socket) -> None:
+        """Return when the running process has released the store."""
+        self._stream = await asyncio.to_thread(channel.receive_stream, giver)
+        if self._stream is not None:
+            log.info("received the connection to ejabberd, and wait for the store")
+            self._stream[0].setblocking(False)
+            self._reading = asyncio.create_task(self._read_on(self._stream[0]))
+        await asyncio.to_thread(channel.expect, giver, channel.RELEASED)
 
     async def stream(self) -> tuple[socket.socket, HandedStream] | None:
         """Stop reading, and return the stream with what was read; None if there is none."""
@@ -69,7 +80,7 @@ class TakeOver:
             with channel.short(self._path) as address:
                 connection.connect(address)
             if not channel.is_of_own_user(connection):
-                raise channel.NotHandedOver(f"{self._path} belongs to another user")
+                raise NotHandedOver(f"{self._path} belongs to another user")
             connection.sendall(channel.ASK)
             channel.expect(connection, channel.ACCEPTED)
         except (FileNotFoundError, ConnectionRefusedError):

@@ -136,7 +136,14 @@ class Connector:
         return True
 
     async def _continue(self, connected: socket, handed: HandedStream) -> bool:
-        """Continue a stream of another process; return whether it is open."""
+        """Continue a stream of another process; return whether it is open.
+
+        If that process had another domain or server, connect instead.
+        """
+        if handed.end != self._end:
+            log.warning("the connection that was handed over is that of %s", handed.end)
+            connected.close()
+            return await self.connect()
         await self._stream.adopt(connected, handed)
         self._was_up = self._was_up or self._stream.is_up
         log.info("took the connection to %s:%d over", self._address, self._port)
@@ -144,7 +151,11 @@ class Connector:
 
     async def release(self, *, patience: float) -> tuple[socket, HandedStream] | None:
         """Return the stream for another process, None if it cannot be handed over."""
-        return await self._stream.release(patience=patience)
+        return await self._stream.release(self._end, patience=patience)
+
+    @property
+    def _end(self) -> str:
+        return f"{self._stream.boundjid} at {self._address}:{self._port}"
 
     def abandon(self) -> None:
         """Leave a stream to the process that has it now."""

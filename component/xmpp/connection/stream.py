@@ -132,16 +132,16 @@ class Stream(ComponentXMPP):
         path = MatchXPath(f"{{{NS_COMPONENT}}}message/{{{ns}}}{name}")
         self.register_handler(Callback(ns, path, handler))
 
-    async def release(self, *, patience: float) -> tuple[socket, HandedStream] | None:
+    async def release(self, end: str, *, patience: float) -> tuple[socket, HandedStream] | None:
         """Stop reading, and return the socket and what another process needs to continue.
 
-        The server does not notice. Return None, and read on, if that is not possible within
-        `patience` seconds. Afterwards `abandon` has to be called.
+        The server does not notice. `end` says whose stream it is. Return None, and read on, if
+        that is not possible within `patience` seconds. Afterwards `abandon` has to be called.
         """
         deadline = self.loop.time() + patience
         while self.is_up and self.loop.time() < deadline:
             self.hold(True)
-            handed = self._handed()
+            handed = self._handed(end)
             if handed is not None and self.transport is not None:
                 descriptor = self.transport.get_extra_info("socket").fileno()
                 return socket(fileno=os.dup(descriptor)), handed
@@ -150,7 +150,7 @@ class Stream(ComponentXMPP):
             await asyncio.sleep(RELEASE_SECONDS)
         return None
 
-    def _handed(self) -> HandedStream | None:
+    def _handed(self, end: str) -> HandedStream | None:
         gate, reader, transport = self._gate, self._reader, self.transport
         if gate is None or reader is None or transport is None or transport.is_closing():
             return None
@@ -158,6 +158,7 @@ class Stream(ComponentXMPP):
         if unfinished is None or transport.get_write_buffer_size() or self.misdirected:
             return None
         return HandedStream(
+            end=end,
             opening=gate.opening,
             unread=unfinished + reader.unread,
             received_until=time.time_ns() // 1000,
