@@ -73,6 +73,19 @@ def test_there_may_be_no_stream(pair: tuple[socket.socket, socket.socket]) -> No
     assert channel.receive_stream(right) is None
 
 
+def test_stream_that_cannot_be_read_is_refused(pair: tuple[socket.socket, socket.socket]) -> None:
+    left, right = pair
+    server, client = socket.socketpair()
+    with server, client:
+        socket.send_fds(left, [(2).to_bytes(8, "big")], [client.fileno()])
+        left.sendall(b"{}")
+        with pytest.raises(NotHandedOver, match="cannot read"):
+            channel.receive_stream(right)
+        client.close()
+        # Its socket is closed.
+        assert server.recv(1) == b""
+
+
 def test_end_of_the_other_process_is_noticed(pair: tuple[socket.socket, socket.socket]) -> None:
     left, right = pair
     left.close()

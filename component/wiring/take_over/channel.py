@@ -112,12 +112,15 @@ def receive_stream(connection: socket.socket) -> tuple[socket.socket, HandedStre
         fields = json.loads(receive(connection, length))
         if fields is None or not sockets:
             return None
-        return sockets.pop(), HandedStream(
+        handed = HandedStream(
             end=str(fields["end"]),
             opening=base64.b64decode(fields["opening"]),
             unread=base64.b64decode(fields["unread"]),
             received_until=int(fields["received_until"]),
         )
+        return sockets.pop(), handed
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotHandedOver("the running process hands over what this one cannot read") from error
     finally:
         for left in sockets:
             left.close()
