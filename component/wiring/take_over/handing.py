@@ -58,6 +58,7 @@ class HandOver:
         """
         if self._taker is None:
             return False
+        connector.pause()
         try:
             async with asyncio.timeout(QUERY_SECONDS):
                 await idle.wait()

@@ -149,6 +149,10 @@ class Connector:
         log.info("took the connection to %s:%d over", self._address, self._port)
         return self._stream.is_up
 
+    def pause(self) -> None:
+        """Read nothing more; answers can still be sent."""
+        self._stream.hold(True)
+
     async def release(self, *, patience: float) -> tuple[socket, HandedStream] | None:
         """Return the stream for another process, None if it cannot be handed over."""
         return await self._stream.release(self._end, patience=patience)

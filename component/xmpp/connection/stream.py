@@ -66,6 +66,7 @@ class Stream(ComponentXMPP):
         self._writable.set()
         self._sending = asyncio.Lock()
         self._adopted: HandedStream | None = None
+        self._is_released = False
         #: since when a stream that was handed over is not read by another process, microseconds
         self.continued_since: int | None = None
         self._expected: set[str] = set()
@@ -120,6 +121,7 @@ class Stream(ComponentXMPP):
 
         Bytes that are not read are lost, while the program keeps all messages that it has read.
         """
+        self._is_released = False
         self.hold(False)
         self._is_ending = True
 
@@ -143,6 +145,8 @@ class Stream(ComponentXMPP):
             self.hold(True)
             handed = self._handed(end)
             if handed is not None and self.transport is not None:
+                # Two processes must not write at once.
+                self._is_released = True
                 descriptor = self.transport.get_extra_info("socket").fileno()
                 return socket(fileno=os.dup(descriptor)), handed
             # A stanza that is too large is being skipped, or the server does not take our answers.
@@ -208,8 +212,8 @@ class Stream(ComponentXMPP):
 
     def send_raw(self, data: str | bytes) -> None:
         """Send bytes, or end the stream if too many wait for the server to accept them."""
-        if self._adopted is not None:
-            return  # The server has our header.
+        if self._adopted is not None or self._is_released:
+            return  # The server has our header; or another process writes.
         if self.transport and self.transport.get_write_buffer_size() > UNSENT_MAX_BYTES:
             self.trouble = "the server does not take our answers"
             self.abort()

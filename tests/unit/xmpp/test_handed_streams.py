@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-import pytest
-from support.wire import COMPONENT, HANDSHAKE, HEADER, HOST, chat, copy_of
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from socket import socket
 
+import pytest
+from support.wire import (
+    COMPONENT,
+    HANDSHAKE,
+    HEADER,
+    HOST,
+    PATIENCE,
+    SECRET,
+    Server,
+    chat,
+    copy_of,
+    until,
+)
+
+from component.core.xml.stream_parser import Element
+from component.xmpp.connection.connector import Connector
 from component.xmpp.connection.gate import Gate
+from component.xmpp.connection.handed_stream import HandedStream
+from component.xmpp.connection.stream import Stream
+
+Handed = tuple[socket, HandedStream] | None
 
 GRANT = (
     f"<message from='{HOST}' to='{COMPONENT}'><delegation xmlns='urn:xmpp:delegation:1'>"
@@ -75,3 +97,107 @@ def test_stream_in_a_stanza_that_is_too_large_is_handed_over_only_behind_it() ->
     assert reader.gate.unfinished is None
     reader.gate.feed(data[4500:])
     assert reader.gate.unfinished == b""
+
+
+# --- streams and connectors
+
+
+class End:
+    """A stream of one process, with its connector and the texts that it has archived."""
+
+    def __init__(self, port: int, jid: str = COMPONENT) -> None:
+        self.bodies: list[str] = []
+        self.stream = Stream(jid, SECRET, max_stanza_bytes=4000, max_stanza_depth=16)
+        self.stream.listen(self._take, lambda *_: False)
+        self.connector = Connector(self.stream, "127.0.0.1", port, HOST, PATIENCE)
+
+    def _take(self, _: str, stanza: Element, raw: bytes) -> None:
+        self.bodies.append(raw.decode().partition("<body>")[2].partition("</body>")[0])
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    await server.open()
+    yield server
+    await server.close()
+
+
+@asynccontextmanager
+async def running(end: End, handed: Handed = None) -> AsyncIterator[asyncio.Task[None]]:
+    """Keep the connector of an end running."""
+    task = asyncio.create_task(end.connector.run(handed))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        end.stream.abort()
+
+
+async def released(end: End, task: asyncio.Task[None]) -> Handed:
+    """Release the stream of an end."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return await end.connector.release(patience=30)
+
+
+async def test_server_does_not_notice_that_another_process_continues_the_stream(
+    server: Server,
+) -> None:
+    old, new = End(server.port), End(server.port)
+    async with running(old) as task:
+        peer = await server.accept()
+        await peer.welcome()
+        copies = copy_of(chat("one")) + copy_of(chat("two"))
+        peer.send(copies[:-20])
+        await until(lambda: old.bodies == ["one"])
+        handed = await released(old, task)
+        assert handed is not None
+        old.connector.abandon()
+        # Nothing that the old process still sends arrives.
+        old.stream.send_at_once("<message to='nobody'/>")
+        peer.send(copies[-20:])
+        async with running(new, handed):
+            peer.send(copy_of(chat("three")))
+            await until(lambda: new.bodies == ["two", "three"])
+            assert new.stream.is_up
+            assert new.stream.continued_since == handed[1].received_until
+            new.stream.send_at_once("<message to='somebody'/>")
+            assert (await peer.next()).get("to") == "somebody"
+    assert old.bodies == ["one"]
+    assert peer.received.count(b"<stream:stream") == 1
+    assert peer.received.count(b"handshake") == 2
+
+
+async def test_process_with_another_domain_does_not_continue_the_stream(server: Server) -> None:
+    old, new = End(server.port), End(server.port, "other.example.org")
+    async with running(old) as task:
+        peer = await server.accept()
+        await peer.welcome()
+        await until(lambda: old.stream.is_up)
+        handed = await released(old, task)
+        old.connector.abandon()
+        async with running(new, handed):
+            other = await server.accept()
+            await other.welcome()
+            await until(lambda: new.stream.is_up)
+            assert new.stream.continued_since is None
+            await peer.connection_closed()
+
+
+async def test_process_that_cannot_hand_over_continues_the_stream(server: Server) -> None:
+    old = End(server.port)
+    async with running(old) as task:
+        peer = await server.accept()
+        await peer.welcome()
+        await until(lambda: old.stream.is_up)
+        large = copy_of(LARGE)
+        peer.send(large[:4500])
+        await until(lambda: old.stream._gate is not None and old.stream._gate.unfinished is None)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        releasing = asyncio.create_task(old.connector.release(patience=0.2))
+        assert await releasing is None
+        peer.send(large[4500:] + copy_of(chat("behind it")))
+        await until(lambda: old.bodies == ["behind it"])
