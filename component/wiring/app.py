@@ -120,7 +120,7 @@ async def _run(
             options=settings.postgres(config),
         )
     )
-    stream = await taking.stream() if taking is not None else None
+    stream = taking.stream() if taking is not None else None
     limits = SharedLimits(storage.processes)
     passwords = await stack.enter_async_context(
         account_sources.accounts(config, storage, handlers, limits.bucket("passwords"))

@@ -108,14 +108,14 @@ def test_only_the_own_user_may_use_the_socket(path: Path) -> None:
 async def test_process_without_a_running_one_takes_nothing_over(path: Path) -> None:
     taking = TakeOver(path, max_bytes=MAX_BYTES)
     await taking.take()
-    assert await taking.stream() is None
+    assert taking.stream() is None
 
 
 async def test_socket_of_a_killed_process_is_no_running_one(path: Path) -> None:
     channel.listen(path).close()
     taking = TakeOver(path, max_bytes=MAX_BYTES)
     await taking.take()
-    assert await taking.stream() is None
+    assert taking.stream() is None
     with channel.listen(path):
         pass
 
@@ -125,7 +125,7 @@ async def test_process_goes_on_if_the_running_one_ends_before_it_hands_over(path
     taking = TakeOver(path, max_bytes=MAX_BYTES)
     await taking.take()
     await running
-    assert await taking.stream() is None
+    assert taking.stream() is None
 
 
 async def test_running_process_of_another_version_is_not_taken_over(path: Path) -> None:
@@ -159,7 +159,7 @@ async def test_requests_go_to_the_running_process_and_both_say_that_they_go_on(
             # What arrives before the store is open is kept.
             while not taking._read:  # noqa: ASYNC110 - no event shows it
                 await asyncio.sleep(0.001)
-        stream = await taking.stream()
+        stream = taking.stream()
         assert stream is not None
         stream[0].close()
         assert stream[1].unread == b"<message from='x'/>"

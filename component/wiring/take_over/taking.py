@@ -31,7 +31,6 @@ class TakeOver:
         self._path = path
         self._max_bytes = max_bytes
         self._stream: tuple[socket.socket, HandedStream] | None = None
-        self._reading: asyncio.Task[None] | None = None
         self._read = bytearray()
 
     async def take(self) -> None:
@@ -60,16 +59,16 @@ class TakeOver:
         if self._stream is not None:
             log.info("received the connection to ejabberd, and wait for the store")
             self._stream[0].setblocking(False)
-            self._reading = asyncio.create_task(self._read_on(self._stream[0]))
+            loop = asyncio.get_running_loop()
+            loop.add_reader(self._stream[0], self._read_on, self._stream[0])
         await asyncio.to_thread(channel.expect, giver, channel.RELEASED)
 
-    async def stream(self) -> tuple[socket.socket, HandedStream] | None:
+    def stream(self) -> tuple[socket.socket, HandedStream] | None:
         """Stop reading, and return the stream with what was read; None if there is none."""
-        if self._stream is None or self._reading is None:
+        if self._stream is None:
             return None
-        self._reading.cancel()
-        await asyncio.gather(self._reading, return_exceptions=True)
         connected, handed = self._stream
+        asyncio.get_running_loop().remove_reader(connected)
         return connected, replace(handed, unread=handed.unread + bytes(self._read))
 
     def _connect(self) -> socket.socket | None:
@@ -91,11 +90,15 @@ class TakeOver:
             raise
         return connection
 
-    async def _read_on(self, connected: socket.socket) -> None:
-        """Read, because ejabberd closes a connection that takes nothing for 15 seconds."""
-        loop = asyncio.get_running_loop()
-        while len(self._read) < self._max_bytes:
-            piece = await loop.sock_recv(connected, PIECE)
-            if not piece:
-                return
-            self._read += piece
+    def _read_on(self, connected: socket.socket) -> None:
+        """Read, because ejabberd closes a connection that takes nothing for 15 seconds.
+
+        No task reads: one that is cancelled could lose what it has just read.
+        """
+        piece = b""
+        with suppress(OSError):
+            piece = connected.recv(PIECE)
+        self._read += piece
+        if not piece or len(self._read) >= self._max_bytes:
+            # The process meets the end or the error again when it continues the stream.
+            asyncio.get_running_loop().remove_reader(connected)

@@ -109,7 +109,7 @@ class Stream(ComponentXMPP):
 
     def hold(self, on: bool) -> None:
         """Stop reading, or continue; a full queue slows the server down in this way."""
-        if self._is_ending:
+        if self._is_ending or (self._is_released and not on):
             return
         self._is_reading = not on
         self._received_at = self.loop.time()
