@@ -96,8 +96,12 @@ class TakeOver:
         No task reads: one that is cancelled could lose what it has just read.
         """
         piece = b""
-        with suppress(OSError):
+        try:
             piece = connected.recv(PIECE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            log.warning("the connection that was handed over fails: %s", error)
         self._read += piece
         if not piece or len(self._read) >= self._max_bytes:
             # The process meets the end or the error again when it continues the stream.
