@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from support.builders import (
@@ -21,6 +22,8 @@ from support.builders import (
 )
 from support.postgres import Postgres
 
+from component.cli import main
+from component.cli.exit_codes import UNREACHABLE
 from storage.errors import Held, Locked, Unavailable
 from storage.open import examine, open_storage
 from storage.postgres.engine.session import LEASE_LOCK
@@ -72,6 +75,27 @@ async def test_process_beside_one_that_is_alone_is_refused(postgres_url: str) ->
         with pytest.raises(Locked, match="another process"):
             async with open_storage(postgres_url):
                 pass
+
+
+async def test_commands_that_need_the_store_alone_are_refused_beside_another_process(
+    postgres_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, archive = tmp_path / "muniment.toml", tmp_path / "archive.jsonl"
+    archive.write_text("")
+    config.write_text(
+        "[xmpp]\njid = 'two.test'\nprocesses = ['one.test', 'two.test']\nhosts = ['example.org']\n"
+        f"secret = 'not-a-secret'\n[storage]\nurl = '{postgres_url}'\n"
+        "[http]\nsecret = 'another-secret'\n"
+    )
+
+    async with process(postgres_url):
+        for arguments in (
+            ["import", "--config", str(config), "json-lines", str(archive)],
+            ["copy-store", "--config", str(config), postgres_url, f"sqlite:{tmp_path}/x.db"],
+        ):
+            assert await asyncio.to_thread(main, arguments) == UNREACHABLE
+
+    assert capsys.readouterr().err.count("stop Muniment first") == 2
 
 
 async def test_second_process_of_one_name_is_refused(postgres_url: str) -> None:
