@@ -12,6 +12,7 @@ from support.builders import (
     ALICE,
     BOB,
     NOON,
+    ROOM,
     carry_out,
     entries,
     entry,
@@ -29,7 +30,18 @@ from storage.open import examine, open_storage
 from storage.postgres.engine.session import LEASE_LOCK
 from storage.postgres.options import PostgresOptions
 from storage.processes import Change, Topic
-from storage.rows import Cutoff, EntryKind, Hold, JournalEntry, PreferencesRow, Removed
+from storage.rows import (
+    Cutoff,
+    DisplayedMarker,
+    EntryKind,
+    Hold,
+    IdentifierKind,
+    JournalEntry,
+    Occupant,
+    PreferencesRow,
+    Removed,
+    RoomChanges,
+)
 from storage.sql.store import SqlStorage
 
 HOLD = Hold(subject=ALICE, reason="a case", by="root", at=NOON)
@@ -194,6 +206,54 @@ async def test_other_process_hears_of_changes(postgres_url: str) -> None:
         assert await heard.next() == Change(Topic.GUESSES, ("passwords", BOB))
         await other.archive.append([entry(2)])
         assert await own.next() == Change(Topic.ARCHIVES, (ALICE,))
+
+
+async def test_other_process_hears_of_departures_and_names_of_rooms(postgres_url: str) -> None:
+    async with two(postgres_url) as (one, other):
+        heard = Heard(other)
+        await one.rooms.change(
+            RoomChanges(room=ROOM, occupants=(Occupant(room=ROOM, jid=BOB, affiliation="member"),))
+        )
+        await one.rooms.change(RoomChanges(room=ROOM, name="Garden"))
+        await one.rooms.set_departed(ROOM, BOB, True)
+
+        assert await heard.next() == Change(Topic.ROOMS, (ROOM,))
+        # The keys have no order.
+        departure = await heard.next()
+        assert (departure.topic, {*departure.keys}) == (Topic.ROOMS, {ROOM, BOB})
+
+
+async def test_processes_that_name_users_and_rooms_at_once_give_the_same_numbers(
+    postgres_url: str,
+) -> None:
+    jids = [f"user{n}@example.org" for n in range(20)]
+    async with two(postgres_url) as (one, other):
+        named = await asyncio.gather(
+            *(s.identifiers.of(IdentifierKind.USER, jids) for s in (one, other, one, other)),
+            *(s.identifiers.of(IdentifierKind.ROOM, jids) for s in (one, other)),
+        )
+
+    assert named[0] == named[1] == named[2] == named[3]
+    assert named[4] == named[5]
+    numbers = {row.number for made in (named[0], named[4]) for row in made.values()}
+    assert numbers == set(range(1, 41))
+
+
+async def test_read_mark_moved_by_two_processes_at_once_is_the_later_one(
+    postgres_url: str,
+) -> None:
+    async with two(postgres_url) as (one, other):
+        await one.archive.append([entry(n) for n in range(20)])
+        ids = [message.id for message in (await everything(one.archive)).messages]
+
+        def mark(id: str) -> DisplayedMarker:
+            return DisplayedMarker(owner=ALICE, peer=BOB, id=id)
+
+        await asyncio.gather(
+            *((one, other)[n % 2].archive.note_displayed([mark(id)]) for n, id in enumerate(ids))
+        )
+        [conversation] = (await other.archive.conversations(ALICE, limit=5)).conversations
+        assert conversation.displayed == ids[-1]
 
 
 async def test_change_with_many_keys_is_heard_whole(postgres_url: str) -> None:
