@@ -68,11 +68,12 @@ SELECT
 FROM listed ORDER BY newest DESC
 """  # noqa: S608 - constant words
 
+# Imported messages count as read.
 _ROOMS = f"""
 WITH listed AS MATERIALIZED (
-    SELECT number, owners.jid AS room, coalesce(created_at, 0) AS since, coalesce((
+    SELECT number, owners.jid AS room, coalesce(created_at, 0) AS since, greatest(coalesce((
         SELECT sequence FROM read_marks WHERE read_marks.room = number AND read_marks.jid = $1
-    ), 0) AS seen
+    ), 0), last_imported) AS seen
     FROM owners LEFT JOIN rooms ON rooms.jid = owners.jid
     WHERE owners.jid = ANY($2)
 ), placed AS MATERIALIZED (

@@ -25,7 +25,7 @@ from component.importing.xep_0227 import PortableFile
 from component.xmpp.connection.addresses import Addresses
 from storage.interface import Storage
 from storage.open import open_storage
-from storage.rows import Direction, Filter, Kind, PreferencesRow
+from storage.rows import Direction, Filter, Kind, PreferencesRow, Room
 
 HOSTS = Hosts(["example.org"], ["conference.example.org"])
 ROOM = "room@conference.example.org"
@@ -88,6 +88,8 @@ async def test_own_export_is_imported_again(storage: Storage, tmp_path: Path) ->
     report = await imported(storage, source)
 
     assert (report.sum("added"), report.sum("missing"), report.sum("unreadable")) == (4, 0, 1)
+    # A persistent room of this name is the same one, so its members read its archive.
+    assert await storage.rooms.get(ROOM) == Room(is_persistent=True)
     [logged] = await storage.audit_log.entries(limit=5, subject=ALICE)
     assert (logged.action, logged.detail) == ("import", f"3 messages from {source.name}")
     page = await everything(storage.archive)
