@@ -232,6 +232,71 @@ async def test_endless_line_is_refused(
         await imported(storage, lines(tmp_path, line(0), "x" * 1001))
 
 
+async def test_record_with_an_id_that_is_no_text_or_from_the_future_is_named(
+    storage: Storage, tmp_path: Path
+) -> None:
+    source = lines(
+        tmp_path,
+        line(1, id="\ud800"),
+        line(2, id="\0"),
+        line(3, time="9999-12-31T00:00:00Z"),
+        line(4, time="1969-12-31T00:00:00Z"),
+        line(5),
+    )
+    report = await importer(storage).run(source, ImportOptions())
+
+    assert (report.sum("added"), report.sum("unreadable")) == (1, 4)
+
+
+async def test_page_of_large_lines_is_cut(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_lines, "LINE_MAX", 2 * len(line(1)))
+    source = lines(tmp_path, *(line(n) for n in range(7)))
+
+    pages = [page async for page in source.pages()]
+
+    assert [len(page.records) for page in pages] == [2, 2, 2, 1]
+
+
+async def test_blank_lines_do_not_end_a_file(storage: Storage, tmp_path: Path) -> None:
+    report = await imported(storage, lines(tmp_path, line(1), "\n" * 500, line(2)))
+
+    assert (report.sum("added"), report.sum("unreadable")) == (2, 0)
+
+
+async def test_endless_line_of_csv_is_refused(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_file, "_FIELD_MAX", 1000)
+    path = tmp_path / "archive.csv"
+    path.write_text("owner,time,peer,body\n" + "," * 2000)
+
+    with pytest.raises(BadSource, match="a line has more"):
+        await importer(storage).run(CsvFile(path, {}, HOSTS), ImportOptions())
+
+
+@pytest.mark.parametrize(
+    ("preferences", "words"),
+    [
+        ("<always><jid>" + "x" * 5000 + "</jid></always>", "too long"),
+        ("<always>" + "<jid>a@b</jid>" * 10_001 + "</always>", "more than 10000"),
+    ],
+)
+async def test_endless_preferences_are_refused(
+    storage: Storage, tmp_path: Path, preferences: str, words: str
+) -> None:
+    path = tmp_path / "archive.xml"
+    path.write_text(
+        "<server-data xmlns='urn:xmpp:pie:0'><host jid='example.org'><user name='alice'>"
+        f"<prefs xmlns='urn:xmpp:mam:2' default='always'>{preferences}</prefs>"
+        "</user></host></server-data>"
+    )
+
+    with pytest.raises(BadSource, match=words):
+        await importer(storage).run(PortableFile(path, HOSTS), ImportOptions())
+
+
 @pytest.mark.parametrize("kind", ["json", "xml", "csv"])
 async def test_interrupted_import_goes_on(
     kind: str, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
