@@ -23,6 +23,8 @@ class Topic(StrEnum):
     ERASED = "erased"  #: these archives were erased
     PREFERENCES = "preferences"  #: of these users
     ROSTERS = "rosters"  #: of these users
+    ROOMS = "rooms"  #: the names or members of these rooms, or the rooms of these users
+    MADE = "made"  #: a process has created these rooms for a user
     HOLDS = "holds"  #: no keys
     RULES = "rules"  #: no keys
     SIGN_INS = "sign_ins"  #: of these users

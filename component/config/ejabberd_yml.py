@@ -15,10 +15,18 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from component.config.network import Xmpp, queries_domain
+from component.config.network import Xmpp
 from component.config.sections import Config
 from component.config.types import PLACEHOLDER
-from component.core.ejabberd_options import NAME, NS_DISCO_INFO, NS_MAM, NS_PUBSUB, lines
+from component.core.ejabberd_options import (
+    NAME,
+    NS_DISCO_INFO,
+    NS_MAM,
+    NS_PUBSUB,
+    QUERIES,
+    lines,
+    queries_domain,
+)
 
 #: The commands of ejabberd that check and change accounts.
 ACCOUNT_COMMANDS = (
@@ -29,9 +37,6 @@ ACCOUNT_COMMANDS = (
     "change_password",
     "unregister",
 )
-
-#: The acl and the access rule of the connections for queries, if there are several processes.
-QUERIES = f"{NAME}_queries"
 
 _VERSION = re.compile(r"(\d\d)\.(\d\d)(?:[-.+~].*)?")
 _WIDTH = 99

@@ -21,6 +21,7 @@ from component.config.types import (
     Secret,
     Section,
 )
+from component.core.ejabberd_options import queries_domain
 
 #: The checks of `muniment doctor` about ejabberd (`core.doctor.checks.SERVER`).
 ServerCheck = Literal[
@@ -132,11 +133,6 @@ class Xmpp(Section):
     def queries_jid(self) -> str:
         """The domain of the connection that gets the delegated queries."""
         return queries_domain(self.jid) if self.processes else self.jid
-
-
-def queries_domain(process: str) -> str:
-    """Return the domain of the connection on which one of several processes gets queries."""
-    return f"queries.{process}"
 
 
 #: Limits of each HTTP listener.

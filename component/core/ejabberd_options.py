@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 #: The name of the component's acl in ejabberd.yml, and of the access rules that allow this acl.
 NAME = "muniment"
+
+#: The acl and the access rule of the connections for queries, if there are several processes.
+QUERIES = f"{NAME}_queries"
 
 NS_MAM = "urn:xmpp:mam:2"
 NS_DISCO_INFO = "http://jabber.org/protocol/disco#info"
@@ -20,12 +23,36 @@ _PLAIN = re.compile(r"(?!(?:true|false|yes|no|on|off|null|y|n)$)[a-z_][a-z0-9_.]
 Options = Mapping[str, Any]
 
 
-def for_component(component: str, modules: Options) -> Options:
-    """Return modules with the acl and the access rule that name the component."""
+def queries_domain(process: str) -> str:
+    """Return the domain of the connection on which one of several processes gets queries."""
+    return f"queries.{process}"
+
+
+def for_component(component: str, processes: Sequence[str], modules: Options) -> Options:
+    """Return modules with the acl and the access rule that name the component.
+
+    `processes` are the domains of several processes, which have domains for queries too.
+    """
+    queries = list(map(queries_domain, processes))
     return {
-        "acl": {NAME: {"server": component}},
+        "acl": {NAME: {"server": [*processes, *queries] if processes else component}},
         "access_rules": {NAME: {"allow": NAME}},
         "modules": modules,
+    }
+
+
+def for_queries(component: str, processes: Sequence[str], namespace: str) -> Options:
+    """Return the options that delegate a namespace to the connections for queries."""
+    access = QUERIES if processes else NAME
+    modules = {"mod_delegation": {"namespaces": {namespace: {"access": access}}}}
+    options = for_component(component, processes, modules)
+    if not processes:
+        return options
+    servers = list(map(queries_domain, processes))
+    return {
+        "acl": {**options["acl"], QUERIES: {"server": servers}},
+        "access_rules": {**options["access_rules"], QUERIES: {"allow": QUERIES}},
+        "modules": options["modules"],
     }
 
 

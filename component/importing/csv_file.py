@@ -6,6 +6,7 @@ import csv
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 from xml.sax.saxutils import escape, quoteattr
 
 from component.core.errors import BadRequest
@@ -48,7 +49,7 @@ class CsvFile:
         csv.field_size_limit(_FIELD_MAX)
         try:
             with self._path.open(encoding="utf-8-sig", newline="") as file:
-                rows = csv.DictReader(file, delimiter=self._delimiter, strict=True)
+                rows = csv.DictReader(_lines(file), delimiter=self._delimiter, strict=True)
                 self._check(rows.fieldnames or [])
                 first = int(after or 0)
                 numbered = islice(enumerate(rows, 1), first, None)
@@ -76,16 +77,19 @@ class CsvFile:
     def _page(self, rows: Iterator[tuple[int, dict[str, str]]]) -> SourcePage | None:
         records: list[ImportRecord] = []
         unreadable: list[UnreadableRecord] = []
-        number = 0
+        number = size = 0
         for number, row in islice(rows, PAGE):
             fields = {name: row.get(column) or "" for name, column in self._columns.items()}
             try:
                 records.append(self._record(fields))
+                size += len(records[-1].xml)
             except (ValueError, BadRequest) as error:
                 reason = error.message if isinstance(error, BadRequest) else str(error)
                 unreadable.append(
                     UnreadableRecord(owner=fields["owner"], where=f"row {number}", reason=reason)
                 )
+            if size > _FIELD_MAX:
+                break
         if not number:
             return None
         return SourcePage(records=tuple(records), unreadable=tuple(unreadable), place=str(number))
@@ -116,6 +120,14 @@ class CsvFile:
             nick=fields["nick"],
             is_of_room=is_of_room,
         )
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file. Raises csv.Error for a line without end."""
+    while line := file.readline(_FIELD_MAX):
+        if len(line) == _FIELD_MAX:
+            raise csv.Error("a line has more than 16 million characters")
+        yield line
 
 
 def _time(text: str) -> int:

@@ -100,7 +100,8 @@ class JsonLines:
 
 def _lines(file: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the places and the texts of the lines of the next page."""
-    for _ in range(PAGE):
+    count = size = 0
+    while count < PAGE and size < LINE_MAX:
         place = file.tell()
         line = file.readline(LINE_MAX + 1)
         if not line:
@@ -108,4 +109,6 @@ def _lines(file: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
         if len(line) > LINE_MAX:
             raise BadSource(f"{path}: the line at byte {place} is longer than 16 MiB")
         if line.strip():
+            count += 1
+            size += len(line)
             yield place, line

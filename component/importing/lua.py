@@ -21,7 +21,8 @@ _ITEM_MAX = 16 * 1024 * 1024
 _SPACE = re.compile(rb"[\s;]*")
 _BLANK = re.compile(rb"\s*")
 _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_STRING = re.compile(rb'"((?:[^"\\\n]|\\(?:\d{1,3}|[abfnrtv\\"\'\n]))*)"')
+# Possessive, because the matcher would remember each character otherwise.
+_STRING = re.compile(rb'"((?:[^"\\\n]++|\\(?:\d{1,3}+|[abfnrtv\\"\'\n]))*+)"')
 _NAME = re.compile(rb"([A-Za-z_]\w*)\s*=(?!=)")
 _WORDS = {b"true": True, b"false": False, b"nil": None}
 _WORD = re.compile(rb"true|false|nil")
@@ -97,7 +98,7 @@ class _Reader:
             raise self._error("the value is too large or nested too deep")
         if self.take(b"{"):
             return self._table(depth)
-        if match := _STRING.match(self._text, self.place):
+        if match := _STRING.match(self._text, self.place, self._end):
             self.place = match.end()
             return _unescaped(match[1]).decode(errors="surrogateescape")
         if match := _NUMBER.match(self._text, self.place):

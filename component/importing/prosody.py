@@ -38,6 +38,9 @@ _COLUMNS = frozenset({"sort_id", "host", "user", "store", "key", "when", "with",
 #: The names of the files, as Prosody encodes them: %40 for @.
 _ENCODED = re.compile(r"(?:[A-Za-z0-9_]|%[0-9a-f]{2})+")
 
+#: A page with more bytes of stanzas is full.
+_PAGE_BYTES = 16 * 1024 * 1024
+
 #: The largest file of preferences.
 _PREFERENCES_MAX = 1024 * 1024
 
@@ -188,20 +191,21 @@ def _pages_of(
         return
     records: list[ImportRecord] = []
     unreadable: list[UnreadableRecord] = []
-    place = start
+    place, size = start, 0
     # The file is mapped, so that its size does not matter.
     with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as text:
         try:
             for item, place in items(text, start):
                 try:
                     records.append(_record(item, owner, is_of_room))
+                    size += len(records[-1].xml)
                 except (NoStanza, ValueError, OverflowError) as error:
                     unreadable.append(
                         UnreadableRecord(owner=owner, where=f"byte {place}", reason=str(error))
                     )
-                if len(records) + len(unreadable) == PAGE:
+                if len(records) + len(unreadable) == PAGE or size > _PAGE_BYTES:
                     yield _page(records, unreadable, relative, place)
-                    records, unreadable = [], []
+                    records, unreadable, size = [], [], 0
         except NotLua as error:
             raise BadSource(f"{file}: this is no archive of Prosody: {error}") from error
     yield _page(records, unreadable, relative, place)

@@ -40,6 +40,9 @@ STANZA_MAX = 16 * 1024 * 1024
 
 _DEPTH_MAX = 600
 
+#: The largest text of an address, and the longest list of them, in preferences.
+_JID_MAX, _LISTED_MAX = 4000, 10_000
+
 
 @dataclass(slots=True)
 class _Result:
@@ -107,6 +110,7 @@ class _Reader:
         self._list: list[str] | None = None
         self._text: str | None = None
         self._done: list[ImportRecord | UnreadableRecord | PreferencesRow] = []
+        self._size = 0  # bytes of the stanzas on the page
         self._buffer, self._base = bytearray(), 0
         parser = self._parser = expat.ParserCreate(namespace_separator=SEPARATOR)
         parser.buffer_text = True
@@ -117,7 +121,8 @@ class _Reader:
 
     def read_page(self, file: BinaryIO) -> bool:
         """Read until a page is full; return whether the file is at its end."""
-        while len(self._done) < PAGE:
+        self._size = 0
+        while len(self._done) < PAGE and self._size < STANZA_MAX:
             piece = file.read(_PIECE)
             self._buffer += piece
             self._parser.Parse(piece, not piece)
@@ -218,6 +223,8 @@ class _Reader:
             return
         if path[1] == "jid" and self._list is not None and self._text is not None:
             self._list.append(self._text.strip())
+            if len(self._list) > _LISTED_MAX:
+                raise _Refused(f"preferences have more than {_LISTED_MAX} addresses")
             self._text = None
         elif path[1] in ("always", "never"):
             self._list = None
@@ -237,6 +244,8 @@ class _Reader:
         self._close_stanza()
         if self._text is not None:
             self._text += text
+            if len(self._text) > _JID_MAX:
+                raise _Refused("an address in preferences is too long")
 
     def _close_stanza(self) -> None:
         """Cut the stanza whose end tag came just before this event out of the buffer."""
@@ -258,6 +267,7 @@ class _Reader:
             self._done.append(UnreadableRecord(owner=result.owner, where=where, reason=reason))
             return
         is_of_room = self._hosts.is_room(result.owner)
+        self._size += len(result.xml)
         self._done.append(
             ImportRecord(
                 owner=result.owner,

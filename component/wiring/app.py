@@ -162,6 +162,7 @@ async def _run(
                 parts.rooms.forget,
                 parts.displayed.forget,
                 parts.journal.forget,
+                parts.signals.note_erased,
             ],
             wait_for_spill=parts.spill_recovery.wait_removed,
             start=background.start,

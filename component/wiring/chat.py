@@ -44,6 +44,7 @@ def with_chat(
         settings,
         lists_accounts=not has_accounts,
     )
+    services.signals.listen_erased(directory.forget)
     queries = None if sessions is None else UserQueries(sessions)
     memberships = rooms = invitations = None
     actions, storage, hosts = services.session_actions, services.storage, services.hosts
@@ -58,6 +59,7 @@ def with_chat(
             services.signals,
             fresh_seconds=settings.members_seconds,
         )
+        services.signals.listen_erased(memberships.forget)
         rooms = ChatRooms(
             services.rooms,
             memberships,

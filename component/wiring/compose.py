@@ -231,7 +231,13 @@ def compose(
         is_held=holds.is_held,
     )
     room_queries = RoomQueries(stream, privileges)
-    rooms = Rooms(hosts, storage.rooms, room_queries, on_replaced=followers.end)
+    rooms = Rooms(
+        hosts,
+        storage.rooms,
+        room_queries,
+        on_replaced=followers.end,
+        on_made=lambda room: storage.processes.send(Topic.MADE, [room]),
+    )
 
     rosters = _rosters(config, storage, handlers, stream, privileges)
     roster_cache = RosterCache(rosters)

@@ -53,6 +53,7 @@ def with_live(
         queries = UserQueries(sessions)
         profiles = Profiles(sessions, queries)
         services.signals.listen_photos(profiles.note_photo)
+        services.signals.listen_erased(profiles.forget)
         chat = replace(
             chat,
             typing=TypingSender(sessions),

@@ -94,6 +94,10 @@ class _Listener:
             return (parts.preferences.changed_elsewhere,)
         if topic is Topic.ROSTERS:
             return (parts.roster_cache.changed, parts.journal.roster_changed)
+        if topic is Topic.ROOMS:
+            return (parts.rooms.changed_elsewhere, parts.signals.note_room)
+        if topic is Topic.MADE:
+            return (parts.rooms.made_elsewhere,)
         if topic is Topic.SIGN_INS and self._sign_ins is not None:
             return (self._sign_ins.note_change,)
         return ()
@@ -106,6 +110,7 @@ class _Listener:
             parts.rooms.forget(owner)
             parts.displayed.forget(owner)
             parts.journal.forget(owner)
+            parts.signals.note_erased(owner)
             self._archives.rules.discard(owner)
 
     def _miss(self) -> None:

@@ -123,8 +123,11 @@ def spill(config: Config) -> Spill | None:
     return Spill(Path(f"{path}-spill"), reserve=config.archive.queue_bytes)
 
 
-def postgres(config: Config) -> PostgresOptions:
-    """Return the options of a store in PostgreSQL."""
+def postgres(config: Config, *, alone: bool = False) -> PostgresOptions:
+    """Return the options of a store in PostgreSQL.
+
+    `alone` is for commands that need the store alone, also where several processes share it.
+    """
     storage = config.storage
     return PostgresOptions(
         password=storage.password.get_secret_value() if storage.password else None,
@@ -133,7 +136,7 @@ def postgres(config: Config) -> PostgresOptions:
         statement=storage.statement_seconds,
         statement_cache=storage.statement_cache,
         partitions=storage.partitions,
-        process=config.xmpp.jid if config.xmpp.processes else None,
+        process=config.xmpp.jid if config.xmpp.processes and not alone else None,
         is_synchronous=storage.synchronous == "full",
     )
 
@@ -179,6 +182,7 @@ def needs(config: Config, handlers: Handlers) -> Needs:
         roster_default=any(
             config.archive_of(host).default == "roster" for host in config.xmpp.hosts
         ),
+        processes=config.xmpp.processes,
         ignored=frozenset(config.xmpp.ignored_checks),
     )
 

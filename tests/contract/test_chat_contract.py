@@ -14,6 +14,7 @@ from storage.rows import (
     DisplayedMarker,
     Identifier,
     IdentifierKind,
+    ImportedMessage,
     Kind,
     Membership,
     NewMessage,
@@ -188,6 +189,46 @@ async def test_room_has_unread_messages_for_each_member(storage: Storage) -> Non
     assert alice.last is not None
     assert alice.last.id == ids[2]
     assert await storage.archive.room_conversations(ALICE, []) == ()
+
+
+async def test_imported_messages_of_a_room_count_as_read(storage: Storage) -> None:
+    rows = [ImportedMessage(posted(n, stanza_id=f"old-{n}"), f"old-{n}") for n in (1, 2)]
+    await storage.imports.add(rows)
+    bob = await seen_by(storage, BOB)
+    assert (bob.unread, bob.displayed) == (0, "old-2")
+
+    await storage.archive.append([posted(3), posted(4)])
+    await storage.imports.add([ImportedMessage(posted(5))])
+    assert (await seen_by(storage, BOB)).unread == 2
+    await storage.archive.note_displayed(
+        [DisplayedMarker(owner=BOB, peer=ROOM, id=(await ids_of(storage))[3], is_room=True)]
+    )
+    assert (await seen_by(storage, BOB)).unread == 1
+
+
+async def test_messages_that_are_imported_behind_those_of_a_room_count_as_read(
+    storage: Storage,
+) -> None:
+    await storage.archive.append([posted(1)])
+    await storage.imports.add([ImportedMessage(posted(2))], behind=True)
+    assert (await seen_by(storage, BOB)).unread == 0
+
+    await storage.archive.append([posted(3)])
+    assert (await seen_by(storage, BOB)).unread == 1
+
+
+async def test_marker_may_name_an_imported_message_by_its_old_id(storage: Storage) -> None:
+    rows = [posted(n)._replace(owner=ALICE, peer=BOB, type="chat") for n in (1, 2)]
+    await storage.imports.add([ImportedMessage(rows[0], "1700000000000001")])
+    await storage.archive.append(rows[1:])
+    first, _ = (await storage.archive.page(ALICE, ANY, limit=9)).messages
+    marker = DisplayedMarker(owner=ALICE, peer=BOB, id="1700000000000001")
+
+    assert await storage.archive.note_displayed([marker]) == {ALICE}
+    assert await storage.archive.note_displayed([marker]) == frozenset()
+
+    [conversation] = (await storage.archive.conversations(ALICE, limit=5)).conversations
+    assert (conversation.displayed, conversation.unread) == (first.id, 1)
 
 
 async def test_marker_moves_the_read_mark_of_a_room_forward_only(storage: Storage) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import ALICE, carry_out, correction, entries, entry, everything, retraction
-from support.whole_store import keep_people, keep_records, move_in, read_and_write
+from support.whole_store import chat, keep_people, keep_records, move_in, read_and_write
 
 from storage.errors import StorageError
 from storage.interface import Storage
@@ -36,6 +36,7 @@ async def fill(storage: Storage) -> None:
         owner = f"user{n}@host{n}.example"
         await keep_people(storage, owner, n)
         await keep_records(storage, owner, f"peer{n}@example.net", f"room{n}@rooms.example", n)
+        await chat(storage, owner, f"room{n}@rooms.example", n)
 
 
 async def copy(source: str, target: str) -> bool:

@@ -17,6 +17,7 @@ from storage.rows import (
     Filter,
     Hold,
     HostRetention,
+    IdentifierKind,
     ImportedMessage,
     JournalEntry,
     Kind,
@@ -24,10 +25,12 @@ from storage.rows import (
     OfflineStanza,
     Phrase,
     PreferencesRow,
+    Profile,
     PushKind,
     PushProgress,
     PushSubscription,
     RoomChanges,
+    RoomInvitation,
     Rule,
     SignIn,
     UsageOrder,
@@ -58,6 +61,7 @@ async def read_and_write(storage: Storage, n: int) -> None:
     await read(storage, owner, peer, n)
     await keep_records(storage, owner, peer, room, n)
     await keep_people(storage, owner, n)
+    await chat(storage, owner, room, n)
     await follow(storage, owner, peer, n)
     await move_in(storage, n)
     await storage.retention.usage_of(owner)
@@ -77,7 +81,8 @@ async def read_and_write(storage: Storage, n: int) -> None:
     await storage.retention.delete_oldest(
         owner, Cutoff(since=n, messages=15, bytes=10**6 + n), limit=n
     )
-    await storage.retention.erase(owner, limit=100 + n)
+    for archive in (room, owner):
+        await storage.retention.erase(archive, limit=100 + n)
 
 
 async def move_in(storage: Storage, n: int) -> None:
@@ -254,3 +259,44 @@ async def keep_people(storage: Storage, owner: str, n: int) -> None:
     await storage.offline.count(owner)
     await storage.offline.pop(owner)
     await storage.accounts.remove(owner)
+
+
+async def chat(storage: Storage, owner: str, room: str, n: int) -> None:
+    """Use what chat keeps; all of it stays."""
+    profile = Profile(jid=owner, name=f"N{n}", email=f"e{n}@mail.example", folded_name=f"n{n}")
+    await storage.profiles.add(owner)
+    await storage.profiles.put(profile)
+    await storage.profiles.get([owner])
+    await storage.profiles.with_email(profile.email)
+    for local, words in ((f"u{n}", f"n{n}"), (None, f"n{n}"), (f"u{n}", None)):
+        await storage.profiles.search(f"host{n}.example", local=local, words=words, limit=n)
+    for kind, key in (
+        (IdentifierKind.USER, owner),
+        (IdentifierKind.ROOM, room),
+        (IdentifierKind.DIRECT, f"{owner} {ROMEO}"),
+    ):
+        identifier = (await storage.identifiers.of(kind, [key]))[key]
+        await storage.identifiers.with_numbers(kind, [identifier.number])
+        await storage.identifiers.with_uri(identifier.uri)
+    members = tuple(
+        Occupant(room=room, jid=jid, affiliation="member", heard_at=n) for jid in (owner, ROMEO)
+    )
+    await storage.rooms.change(RoomChanges(room=room, name=f"room {n}", occupants=members))
+    await storage.rooms.memberships(owner)
+    await storage.rooms.members(room)
+    for has_left in (False, True):
+        await storage.rooms.set_departed(room, owner, has_left)
+    await storage.rooms.departed(room)
+    invitation = RoomInvitation(
+        token_hash=n.to_bytes(32), room=room, inviter=owner, expires_at=10**17 + n
+    )
+    await storage.rooms.invite(invitation, at=n)
+    await storage.rooms.invitation(invitation.token_hash)
+    rows = entries(5, owner=room, peer=room, type="groupchat", text=f"posted{n}")
+    await storage.archive.append([row._replace(author=owner) for row in rows])
+    await storage.archive.append([entry(f"more{n}", owner=room, peer=room, type="groupchat")])
+    await storage.archive.read_rooms(room, [ROMEO])
+    await storage.archive.room_conversations(owner, [room])
+    page = await storage.archive.page(room, Filter(), limit=100 + n)
+    marker = DisplayedMarker(owner=owner, peer=room, id=page.messages[-1].id, is_room=True)
+    await storage.archive.note_displayed([marker])

@@ -90,5 +90,5 @@ def _postgres(config: Config) -> PostgresOptions:
 
     from component.wiring import settings
 
-    options = settings.postgres(config)
+    options = settings.postgres(config, alone=True)
     return replace(options, password=os.environ.get(PASSWORD) or options.password)

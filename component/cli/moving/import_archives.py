@@ -102,7 +102,7 @@ async def _import(config: Config, options: argparse.Namespace) -> ImportReport:
         open_storage(
             config.storage.url,
             synchronous=config.storage.synchronous,
-            options=settings.postgres(config),
+            options=settings.postgres(config, alone=True),
         ) as storage,
     ):
         importer = Importer(storage, hosts, Addresses())

@@ -128,10 +128,13 @@ class Rooms:
         info: RoomInfo,
         *,
         on_replaced: Callable[[str], None] = lambda _: None,
+        on_made: Callable[[str], None] = lambda _: None,
         remembered_max: int = REMEMBERED_MAX,
         unwritten_max: int = UNWRITTEN_MAX,
     ) -> None:
         """`on_replaced` is called with each room that is not its predecessor of the same name.
+
+        `on_made` is called with each room that we have created.
 
         `remembered_max` bounds the rooms in memory, `unwritten_max` the changes that wait.
         """
@@ -139,6 +142,7 @@ class Rooms:
         self._store = store
         self._info = info
         self._on_replaced = on_replaced
+        self._on_made = on_made
         self._listeners: list[RoomListener] = []
         self._began = 0  # when the connection came up, microseconds
         #: rooms of this connection that were compared with their past: whether each is persistent
@@ -263,6 +267,19 @@ class Rooms:
         """Note that we have created a room at a time (microseconds)."""
         self.note_created(room, at)
         self._made[room] = None
+        self._on_made(room)
+
+    def made_elsewhere(self, room: str) -> None:
+        """Note that another process has created a room: it writes that the room is new."""
+        self._made[room] = None
+        self._settled[room] = False
+        self._info.forget(room)
+
+    def changed_elsewhere(self, room: str) -> None:
+        """Note that another process has written that a room has changed."""
+        self._info.forget(room)
+        for listener in self._listeners:
+            listener.room_changed(room)
 
     def is_made(self, room: str) -> bool:
         """Return whether a room is the one that we have created on this connection.

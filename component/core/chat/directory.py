@@ -74,6 +74,10 @@ class Directory:
                 await self._profiles.add(jid)
             self._added[jid] = None
 
+    def forget(self, jid: str) -> None:
+        """Forget that the directory has a user: the profile was erased."""
+        self._added.pop(jid, None)
+
     async def exists(self, jid: str) -> bool:
         """Return whether there is such a user. Raises NotAllowed, Overloaded."""
         return await self._accounts.authenticator.exists(jid)

@@ -187,6 +187,11 @@ class Memberships:
         if members is not None:
             self._signals.note_rooms(list(members.affiliations))
 
+    def forget(self, owner: str) -> None:
+        """Forget what is in memory about a user or a room that was erased."""
+        self._invited.pop(owner, None)
+        self.room_changed(owner)
+
     async def close(self) -> None:
         """Stop to ask."""
         for task in self._tasks:

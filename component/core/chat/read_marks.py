@@ -78,7 +78,8 @@ class ReadMarks:
         row = item.message.stored
         if row.peer != jid or (row.type == GROUPCHAT) != is_room:
             raise ItemNotFound("This message is of another conversation.")
-        marker = DisplayedMarker(owner=user.jid, peer=jid, id=id, is_room=is_room)
+        # The message may have been named by the id that it had before it was imported.
+        marker = DisplayedMarker(owner=user.jid, peer=jid, id=row.id, is_room=is_room)
         with translated():
             changed = await self._archive.note_displayed([marker])
         if not changed:

@@ -18,7 +18,13 @@ def check(facts: ServerFacts) -> Finding:
             others=[host for host in facts.served if host.has_copies],
             seen="messages are not copied to Muniment, so nothing is archived",
             change="mod_service_log of ejabberd.yml has to name the component",
-            options={"modules": {"mod_service_log": {"loggers": [facts.component]}}},
+            options={
+                "modules": {
+                    "mod_service_log": {
+                        "loggers": list(facts.needs.processes or (facts.component,))
+                    }
+                }
+            },
         )
     unknown = [host for host in facts.served if host.has_copies is None]
     if not unknown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from component.core.doctor.facts import ServerFacts
 from component.core.doctor.finding import Finding, fault, named, ok
-from component.core.ejabberd_options import NAME, NS_MAM, for_component
+from component.core.ejabberd_options import NS_MAM, for_queries
 
 ID = "delegation"
 
@@ -14,12 +14,11 @@ def check(facts: ServerFacts) -> Finding:
     missing = [host for host in facts.served if not host.delegates]
     if not missing:
         return ok(ID, f"{named(facts.served)}: {NS_MAM} is delegated to Muniment")
-    modules = {"mod_delegation": {"namespaces": {NS_MAM: {"access": NAME}}}}
     return fault(
         ID,
         missing,
         others=[host for host in facts.served if host.delegates],
         seen=f"{NS_MAM} is not delegated to Muniment, so no client can read an archive",
         change="mod_delegation of ejabberd.yml has to delegate it to the component",
-        options=for_component(facts.component, modules),
+        options=for_queries(facts.component, facts.needs.processes, NS_MAM),
     )

@@ -34,6 +34,7 @@ class Needs:
 
     rosters: bool = True  #: whether rosters are read by privilege
     roster_default: bool = False  #: whether a roster decides what is archived by default
+    processes: tuple[str, ...] = ()  #: the domains of several processes; (): this is the only one
     ignored: frozenset[str] = frozenset()  #: the ids of checks that the operator ignores
 
 

@@ -22,5 +22,9 @@ def check(facts: ServerFacts) -> Finding:
         others=[host for host in facts.served if host.sends_messages],
         seen=f"{reason} Muniment send messages as users, so archive queries have no results",
         change="mod_privilege of ejabberd.yml has to let the component send messages",
-        options=for_component(facts.component, {"mod_privilege": {"message": {"outgoing": NAME}}}),
+        options=for_component(
+            facts.component,
+            facts.needs.processes,
+            {"mod_privilege": {"message": {"outgoing": NAME}}},
+        ),
     )

@@ -22,7 +22,9 @@ def check(facts: ServerFacts) -> Finding:
             seen="Muniment cannot ask rooms who may read their archives, so those are refused to "
             "everybody",
             change="mod_privilege of ejabberd.yml (24.10 and newer) has to grant these IQs",
-            options=for_component(facts.component, {"mod_privilege": {"iq": iq}}),
+            options=for_component(
+                facts.component, facts.needs.processes, {"mod_privilege": {"iq": iq}}
+            ),
         )
     wrong = [service.service for service in services if not service.is_for_rooms]
     if not wrong:

@@ -26,5 +26,7 @@ def check(facts: ServerFacts) -> Finding:
         severity=Severity.ERROR if facts.needs.roster_default else Severity.WARNING,
         seen=f"{named(missing)}: Muniment may not read rosters, {consequence}",
         change="mod_privilege of ejabberd.yml has to let the component read rosters",
-        options=for_component(facts.component, {"mod_privilege": {"roster": {"get": NAME}}}),
+        options=for_component(
+            facts.component, facts.needs.processes, {"mod_privilege": {"roster": {"get": NAME}}}
+        ),
     )

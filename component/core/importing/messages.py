@@ -15,6 +15,7 @@ from component.core.xml.jids import Jids, bare, domain, local, resource
 from component.core.xml.namespaces import in_client_namespace
 from component.core.xml.preparation import prepared
 from component.core.xml.stanza import GROUPCHAT, NS_MUC_USER, Stanza, digest_of, parse
+from component.core.xml.times import now
 from storage.rows import Direction, ImportedMessage, Kind, NewMessage
 
 #: An old id that can be an id in archives of rooms, because it stands in stanzas of the room too.
@@ -23,14 +24,17 @@ _ROOM_ID = re.compile(r"[A-Za-z0-9._~-]{8,128}")
 #: A longer id is none that a client could have seen.
 _OLD_ID_MAX = 1024
 
+#: NUL and halves of characters, which stores refuse.
+_NO_TEXT = frozenset(map(chr, (0, *range(0xD800, 0xE000))))
+
 _MUC_USER = (NS_MUC_USER, "x")
 
 _NAME = re.compile(r"<[^\s/>]+")
 _FROM = re.compile(r"\s+from\s*=\s*(?:'[^']*'|\"[^\"]*\")")
 _ATTRIBUTE = re.compile(r"\s+[^\s=/>]+\s*=\s*(?:'[^']*'|\"[^\"]*\")")
 
-#: Times of the years 1970 to 9999.
-_LATEST = 253_402_300_800_000_000
+#: How far another clock may be ahead. Beside a message of the far future all others were late.
+_AHEAD_MAX = 24 * 3600 * 1_000_000
 
 
 class NotServed(BadRequest):
@@ -40,10 +44,10 @@ class NotServed(BadRequest):
 def imported_message(record: ImportRecord, hosts: Hosts, jids: Jids) -> ImportedMessage:
     """Return the row for a record. Raises BadRequest, and NotServed among them."""
     owner = _owner(record, hosts, jids)
-    if not 0 <= record.at < _LATEST:
-        raise BadRequest("its time is not between 1970 and 9999")
-    if len(record.old_id) > _OLD_ID_MAX or "\0" in record.old_id:
-        raise BadRequest("its id is too long, or has a NUL")
+    if not 0 <= record.at < now() + _AHEAD_MAX:
+        raise BadRequest("its time is before 1970, or in the future")
+    if len(record.old_id) > _OLD_ID_MAX or not _NO_TEXT.isdisjoint(record.old_id):
+        raise BadRequest("its id is too long, or has characters that no text has")
     xml = in_client_namespace(record.xml.strip())
     if record.is_of_room and record.nick:
         xml = _with_sender(xml, f"{owner}/{record.nick}")

@@ -18,7 +18,15 @@ from component.core.wording import count_of
 from component.core.xml.jids import Jids
 from component.core.xml.times import now
 from storage.interface import Storage
-from storage.rows import AuditEntry, Filter, ImportedMessage, ImportOutcome, PreferencesRow
+from storage.rows import (
+    AuditEntry,
+    Filter,
+    ImportedMessage,
+    ImportOutcome,
+    PreferencesRow,
+    Room,
+    RoomChanges,
+)
 
 #: Who imports, and what that is, in the audit log.
 ACTOR, ACTION = "command line", "import"
@@ -116,6 +124,7 @@ class Importer:
         name = _name(source, options)
         place = None if options.is_dry_run else await imports.place(name)
         report.is_resumed = place is not None
+        rooms: set[str] = set()
         async for page in source.pages(place):
             messages = self._messages(page, options, report)
             batches = [messages[n : n + BATCH] for n in range(0, len(messages), BATCH)] or [[]]
@@ -123,6 +132,7 @@ class Importer:
                 if options.is_dry_run:
                     outcomes = await imports.outcomes(batch, behind=options.behind)
                 else:
+                    await self._note_rooms(batch, rooms)
                     is_last = batch is batches[-1]
                     outcomes = await imports.add(
                         batch,
@@ -137,6 +147,16 @@ class Importer:
             await self._log(source, report)
             await imports.forget(name)
         return report
+
+    async def _note_rooms(self, batch: Sequence[ImportedMessage], noted: set[str]) -> None:
+        """Note that rooms whose archives are imported were persistent.
+
+        So one that is persistent at the start is the same room, and its members read its archive.
+        """
+        for owner in {imported.message.owner for imported in batch} - noted:
+            noted.add(owner)
+            if self._hosts.is_room(owner) and await self._storage.rooms.get(owner) == Room():
+                await self._storage.rooms.change(RoomChanges(room=owner, is_persistent=True))
 
     async def _log(self, source: Source, report: ImportReport) -> None:
         """Enter each archive to which messages were added into the audit log."""

@@ -10,7 +10,7 @@ from storage.rows import UNREAD_MAX, DisplayedMarker
 from storage.sql.database import Bound, Connection, Row
 from storage.sql.messages.counts import total_sql
 from storage.sql.messages.ids import Ids
-from storage.sql.messages.selection import sequences
+from storage.sql.messages.selection import find_sequences, sequences
 from storage.sql.messages.statements import COLUMNS
 
 _NOTE = """
@@ -68,11 +68,12 @@ SELECT
 FROM listed ORDER BY newest DESC
 """  # noqa: S608 - constant words
 
+# Imported messages count as read.
 _ROOMS = f"""
 WITH listed AS MATERIALIZED (
-    SELECT number, owners.jid AS room, coalesce(created_at, 0) AS since, coalesce((
+    SELECT number, owners.jid AS room, coalesce(created_at, 0) AS since, greatest(coalesce((
         SELECT sequence FROM read_marks WHERE read_marks.room = number AND read_marks.jid = $1
-    ), 0) AS seen
+    ), 0), last_imported) AS seen
     FROM owners LEFT JOIN rooms ON rooms.jid = owners.jid
     WHERE owners.jid = ANY($2)
 ), placed AS MATERIALIZED (
@@ -223,6 +224,9 @@ async def note_displayed(
     changes = []
     for number, marker in markers:
         sequence = None if marker.id is None else ids.decode(number, marker.id)
+        if sequence is None and marker.id is not None and not marker.is_room:
+            # It may be the id that an imported message had before.
+            sequence = (await find_sequences(connection, ids, number, [marker.id])).get(marker.id)
         if sequence is None and marker.name_hash is not None:
             target = named.get((number, marker.name_hash))
             sequence = None if target is None else target.sequence

@@ -86,6 +86,7 @@ class _Owner:
         """Return the sequence of the next imported message."""
         if not self.has_room:
             self.last_sequence += 1
+            self.last_imported = self.last_sequence
             return self.last_sequence
         self.last_sequence = max(self.last_sequence, IMPORT_ROOM)
         self.last_imported += 1

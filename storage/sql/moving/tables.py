@@ -11,8 +11,8 @@ from storage.sql.database import Connection, Row
 #: Keys by which both engines sort, where their primary keys differ.
 KEYS = {"offline": ("owner", "digest"), "unfinished_retractions": ("owner", "sequence")}
 
-#: Tables that no copy has: they tell of a database, and not of its content.
-OWN = frozenset({"migrations", "imports"})
+#: Tables that no copy has: they tell of a database and its processes, and not of its content.
+OWN = frozenset({"migrations", "imports", "processes", "erasures"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

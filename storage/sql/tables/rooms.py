@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage.processes import Topic
 from storage.rows import Membership, Occupant, Room, RoomChanges, RoomInvitation
 from storage.sql.database import Database, Row
 
@@ -128,6 +129,9 @@ class SqlRooms:
                 await connection.execute(_SET_NAME, room, changes.name)
             await connection.executemany(_SET_OCCUPANT, map(_occupant, changes.occupants))
             await connection.executemany(_REMOVE, map(_occupant, changes.removed))
+            if created_at is not None or changes.name is not None:
+                # The other processes see affiliations themselves.
+                await connection.notify(Topic.ROOMS, [room])
 
     async def memberships(self, jid: str) -> tuple[Membership, ...]:
         return await self._memberships(_MEMBERSHIPS, jid)
@@ -142,6 +146,7 @@ class SqlRooms:
     async def set_departed(self, room: str, jid: str, has_left: bool) -> None:
         async with self._database.write() as connection:
             await connection.execute(_DEPART if has_left else _RETURN, room, jid)
+            await connection.notify(Topic.ROOMS, [room, jid])
 
     async def invite(self, invitation: RoomInvitation, *, at: int) -> None:
         async with self._database.write() as connection:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from support.builders import (
     ALICE,
     BOB,
     NOON,
+    ROOM,
     carry_out,
     entries,
     entry,
@@ -21,12 +23,25 @@ from support.builders import (
 )
 from support.postgres import Postgres
 
+from component.cli import main
+from component.cli.exit_codes import UNREACHABLE
 from storage.errors import Held, Locked, Unavailable
 from storage.open import examine, open_storage
 from storage.postgres.engine.session import LEASE_LOCK
 from storage.postgres.options import PostgresOptions
 from storage.processes import Change, Topic
-from storage.rows import Cutoff, EntryKind, Hold, JournalEntry, PreferencesRow, Removed
+from storage.rows import (
+    Cutoff,
+    DisplayedMarker,
+    EntryKind,
+    Hold,
+    IdentifierKind,
+    JournalEntry,
+    Occupant,
+    PreferencesRow,
+    Removed,
+    RoomChanges,
+)
 from storage.sql.store import SqlStorage
 
 HOLD = Hold(subject=ALICE, reason="a case", by="root", at=NOON)
@@ -72,6 +87,27 @@ async def test_process_beside_one_that_is_alone_is_refused(postgres_url: str) ->
         with pytest.raises(Locked, match="another process"):
             async with open_storage(postgres_url):
                 pass
+
+
+async def test_commands_that_need_the_store_alone_are_refused_beside_another_process(
+    postgres_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, archive = tmp_path / "muniment.toml", tmp_path / "archive.jsonl"
+    archive.write_text("")
+    config.write_text(
+        "[xmpp]\njid = 'two.test'\nprocesses = ['one.test', 'two.test']\nhosts = ['example.org']\n"
+        f"secret = 'not-a-secret'\n[storage]\nurl = '{postgres_url}'\n"
+        "[http]\nsecret = 'another-secret'\n"
+    )
+
+    async with process(postgres_url):
+        for arguments in (
+            ["import", "--config", str(config), "json-lines", str(archive)],
+            ["copy-store", "--config", str(config), postgres_url, f"sqlite:{tmp_path}/x.db"],
+        ):
+            assert await asyncio.to_thread(main, arguments) == UNREACHABLE
+
+    assert capsys.readouterr().err.count("stop Muniment first") == 2
 
 
 async def test_second_process_of_one_name_is_refused(postgres_url: str) -> None:
@@ -170,6 +206,54 @@ async def test_other_process_hears_of_changes(postgres_url: str) -> None:
         assert await heard.next() == Change(Topic.GUESSES, ("passwords", BOB))
         await other.archive.append([entry(2)])
         assert await own.next() == Change(Topic.ARCHIVES, (ALICE,))
+
+
+async def test_other_process_hears_of_departures_and_names_of_rooms(postgres_url: str) -> None:
+    async with two(postgres_url) as (one, other):
+        heard = Heard(other)
+        await one.rooms.change(
+            RoomChanges(room=ROOM, occupants=(Occupant(room=ROOM, jid=BOB, affiliation="member"),))
+        )
+        await one.rooms.change(RoomChanges(room=ROOM, name="Garden"))
+        await one.rooms.set_departed(ROOM, BOB, True)
+
+        assert await heard.next() == Change(Topic.ROOMS, (ROOM,))
+        # The keys have no order.
+        departure = await heard.next()
+        assert (departure.topic, {*departure.keys}) == (Topic.ROOMS, {ROOM, BOB})
+
+
+async def test_processes_that_name_users_and_rooms_at_once_give_the_same_numbers(
+    postgres_url: str,
+) -> None:
+    jids = [f"user{n}@example.org" for n in range(20)]
+    async with two(postgres_url) as (one, other):
+        named = await asyncio.gather(
+            *(s.identifiers.of(IdentifierKind.USER, jids) for s in (one, other, one, other)),
+            *(s.identifiers.of(IdentifierKind.ROOM, jids) for s in (one, other)),
+        )
+
+    assert named[0] == named[1] == named[2] == named[3]
+    assert named[4] == named[5]
+    numbers = {row.number for made in (named[0], named[4]) for row in made.values()}
+    assert numbers == set(range(1, 41))
+
+
+async def test_read_mark_moved_by_two_processes_at_once_is_the_later_one(
+    postgres_url: str,
+) -> None:
+    async with two(postgres_url) as (one, other):
+        await one.archive.append([entry(n) for n in range(20)])
+        ids = [message.id for message in (await everything(one.archive)).messages]
+
+        def mark(id: str) -> DisplayedMarker:
+            return DisplayedMarker(owner=ALICE, peer=BOB, id=id)
+
+        await asyncio.gather(
+            *((one, other)[n % 2].archive.note_displayed([mark(id)]) for n, id in enumerate(ids))
+        )
+        [conversation] = (await other.archive.conversations(ALICE, limit=5)).conversations
+        assert conversation.displayed == ids[-1]
 
 
 async def test_change_with_many_keys_is_heard_whole(postgres_url: str) -> None:

@@ -376,3 +376,33 @@ async def test_invitation_opens_nothing_to_the_banned_and_after_the_inviter_has_
     kept.affiliations = {ALICE.jid: "none", BOB.jid: "owner"}
     with pytest.raises(ItemNotFound):
         await invitations.join(CAROL, issued.token)
+
+
+async def test_erased_user_is_in_the_directory_again_with_the_next_use(world: ChatWorld) -> None:
+    directory, profiles = world.chat.directory, world.services.storage.profiles
+    await directory.add(BOB.jid)
+    await world.services.storage.retention.erase(BOB.jid, limit=10)
+    assert await profiles.get([BOB.jid]) == {}
+
+    world.services.signals.note_erased(BOB.jid)
+    await directory.add(BOB.jid)
+
+    assert BOB.jid in await profiles.get([BOB.jid])
+
+
+async def test_answer_of_a_room_does_not_count_once_another_process_has_changed_it(
+    world: ChatWorld,
+) -> None:
+    made = await rooms_of(world).create(ALICE, "Garden", [BOB.jid])
+    await rooms_of(world).get(ALICE, made.room)
+    # The owner has renamed it through another process.
+    world.server.rooms_kept[made.room].options["muc#roomconfig_roomname"] = "Orchard"
+    changed = asyncio.Event()
+
+    with world.services.signals.follow(BOB.jid, changed) as follower:
+        world.services.signals.follow_rooms(follower, [made.room])
+        world.services.rooms.changed_elsewhere(made.room)
+        world.services.signals.note_room(made.room)
+        assert follower.has_new_rooms
+
+    assert (await rooms_of(world).get(ALICE, made.room)).name == "Orchard"

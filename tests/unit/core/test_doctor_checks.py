@@ -221,3 +221,27 @@ def test_options_are_yaml_in_lines_and_on_one_line() -> None:
     assert in_one_line(options).endswith(
         'modules: {mod_delegation: {namespaces: {"urn:xmpp:mam:2": {access: muniment}}}}'
     )
+
+
+def test_options_name_the_domains_of_all_processes() -> None:
+    names = ("one.archive.test", "two.archive.test")
+    queries = ["queries.one.archive.test", "queries.two.archive.test"]
+    facts = replace(
+        everywhere(delegates=False, has_copies=False, reads_rosters=False),
+        needs=Needs(processes=names),
+    )
+
+    delegation, copies, roster = (
+        finding(id, facts).options for id in ("delegation", "copies", "roster")
+    )
+
+    assert delegation["acl"] == {
+        "muniment": {"server": [*names, *queries]},
+        "muniment_queries": {"server": queries},
+    }
+    assert delegation["access_rules"]["muniment_queries"] == {"allow": "muniment_queries"}
+    assert delegation["modules"] == {
+        "mod_delegation": {"namespaces": {"urn:xmpp:mam:2": {"access": "muniment_queries"}}}
+    }
+    assert copies["modules"] == {"mod_service_log": {"loggers": list(names)}}
+    assert roster["acl"] == {"muniment": {"server": [*names, *queries]}}

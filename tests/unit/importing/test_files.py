@@ -25,7 +25,7 @@ from component.importing.xep_0227 import PortableFile
 from component.xmpp.connection.addresses import Addresses
 from storage.interface import Storage
 from storage.open import open_storage
-from storage.rows import Direction, Filter, Kind, PreferencesRow
+from storage.rows import Direction, Filter, Kind, PreferencesRow, Room
 
 HOSTS = Hosts(["example.org"], ["conference.example.org"])
 ROOM = "room@conference.example.org"
@@ -88,6 +88,8 @@ async def test_own_export_is_imported_again(storage: Storage, tmp_path: Path) ->
     report = await imported(storage, source)
 
     assert (report.sum("added"), report.sum("missing"), report.sum("unreadable")) == (4, 0, 1)
+    # A persistent room of this name is the same one, so its members read its archive.
+    assert await storage.rooms.get(ROOM) == Room(is_persistent=True)
     [logged] = await storage.audit_log.entries(limit=5, subject=ALICE)
     assert (logged.action, logged.detail) == ("import", f"3 messages from {source.name}")
     page = await everything(storage.archive)
@@ -228,6 +230,71 @@ async def test_endless_line_is_refused(
     monkeypatch.setattr(json_lines, "LINE_MAX", 1000)
     with pytest.raises(BadSource, match="longer than"):
         await imported(storage, lines(tmp_path, line(0), "x" * 1001))
+
+
+async def test_record_with_an_id_that_is_no_text_or_from_the_future_is_named(
+    storage: Storage, tmp_path: Path
+) -> None:
+    source = lines(
+        tmp_path,
+        line(1, id="\ud800"),
+        line(2, id="\0"),
+        line(3, time="9999-12-31T00:00:00Z"),
+        line(4, time="1969-12-31T00:00:00Z"),
+        line(5),
+    )
+    report = await importer(storage).run(source, ImportOptions())
+
+    assert (report.sum("added"), report.sum("unreadable")) == (1, 4)
+
+
+async def test_page_of_large_lines_is_cut(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_lines, "LINE_MAX", 2 * len(line(1)))
+    source = lines(tmp_path, *(line(n) for n in range(7)))
+
+    pages = [page async for page in source.pages()]
+
+    assert [len(page.records) for page in pages] == [2, 2, 2, 1]
+
+
+async def test_blank_lines_do_not_end_a_file(storage: Storage, tmp_path: Path) -> None:
+    report = await imported(storage, lines(tmp_path, line(1), "\n" * 500, line(2)))
+
+    assert (report.sum("added"), report.sum("unreadable")) == (2, 0)
+
+
+async def test_endless_line_of_csv_is_refused(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_file, "_FIELD_MAX", 1000)
+    path = tmp_path / "archive.csv"
+    path.write_text("owner,time,peer,body\n" + "," * 2000)
+
+    with pytest.raises(BadSource, match="a line has more"):
+        await importer(storage).run(CsvFile(path, {}, HOSTS), ImportOptions())
+
+
+@pytest.mark.parametrize(
+    ("preferences", "words"),
+    [
+        ("<always><jid>" + "x" * 5000 + "</jid></always>", "too long"),
+        ("<always>" + "<jid>a@b</jid>" * 10_001 + "</always>", "more than 10000"),
+    ],
+)
+async def test_endless_preferences_are_refused(
+    storage: Storage, tmp_path: Path, preferences: str, words: str
+) -> None:
+    path = tmp_path / "archive.xml"
+    path.write_text(
+        "<server-data xmlns='urn:xmpp:pie:0'><host jid='example.org'><user name='alice'>"
+        f"<prefs xmlns='urn:xmpp:mam:2' default='always'>{preferences}</prefs>"
+        "</user></host></server-data>"
+    )
+
+    with pytest.raises(BadSource, match=words):
+        await importer(storage).run(PortableFile(path, HOSTS), ImportOptions())
 
 
 @pytest.mark.parametrize("kind", ["json", "xml", "csv"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -95,3 +96,16 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 def test_table_that_is_no_stanza_is_refused(item: dict[object, object]) -> None:
     with pytest.raises(NoStanza):
         stanza_xml(item)
+
+
+def test_long_text_takes_no_more_memory_than_a_few_copies() -> None:
+    text = b'item({ a = "' + b"x" * 4_000_000 + b"\\n" * 1000 + b'"; });'
+    tracemalloc.start()
+    try:
+        [(item, _)] = items(text)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert item == {"a": "x" * 4_000_000 + "\n" * 1000}
+    assert peak < 40_000_000

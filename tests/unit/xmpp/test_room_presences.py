@@ -31,14 +31,17 @@ class Silence:
 
 
 async def affiliations(
-    storage: Storage, *stanzas: str, members: Collection[str] = ()
+    storage: Storage, *stanzas: str, members: Collection[str] = (), is_elsewhere: bool = False
 ) -> list[tuple[str, str, str]]:
     """Return the affiliations stored after these presences and messages.
 
-    With `members` we have made the room before, and they are its members.
+    With `members` we have made the room before, and they are its members; with `is_elsewhere`
+    another process has made it.
     """
     rooms = Rooms(Hosts([HOST], [f"conference.{HOST}"]), storage.rooms, Silence())
-    if members:
+    if is_elsewhere:
+        rooms.made_elsewhere(ROOM)
+    elif members:
         rooms.note_made(ROOM, 1)
     for jid in members:
         rooms.note(Occupant(room=ROOM, jid=jid, affiliation="member"))
@@ -153,6 +156,17 @@ async def test_members_of_a_room_that_we_have_made_stay_when_its_first_occupant_
     entered = presence("owner", 201, 110)
 
     assert await affiliations(storage, entered, members=[BOB]) == [
+        (ROOM, ALICE, "owner"),
+        (ROOM, BOB, "member"),
+    ]
+
+
+async def test_room_that_another_process_has_made_keeps_its_members_as_the_first_user_enters(
+    storage: Storage,
+) -> None:
+    entered = presence("owner", 201, 110)
+
+    assert await affiliations(storage, entered, members=[BOB], is_elsewhere=True) == [
         (ROOM, ALICE, "owner"),
         (ROOM, BOB, "member"),
     ]

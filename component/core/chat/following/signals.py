@@ -74,6 +74,7 @@ class Signals:
         self._clock = clock
         self._followers: defaultdict[str, set[SignalFollower]] = defaultdict(set)
         self._on_photo: list[Callable[[str, str], None]] = []
+        self._on_erased: list[Callable[[str], None]] = []
         self._by_room: defaultdict[str, set[SignalFollower]] = defaultdict(set)
 
     @contextmanager
@@ -103,6 +104,21 @@ class Signals:
         """Note which image a user, a bare JID, shows in a presence (XEP-0153)."""
         for on_photo in self._on_photo:
             on_photo(user, photo_hash)
+
+    def listen_erased(self, on_erased: Callable[[str], None]) -> None:
+        """Call a function with the owner of each erased archive: a user or a room."""
+        self._on_erased.append(on_erased)
+
+    def note_erased(self, owner: str) -> None:
+        """Note that everything about a user or a room was erased."""
+        for on_erased in self._on_erased:
+            on_erased(owner)
+
+    def note_room(self, jid: str) -> None:
+        """Note that a room has changed, or the rooms of a user."""
+        for followers in (self._by_room, self._followers):
+            for follower in followers.get(jid, ()):
+                follower.note_rooms()
 
     def note_rooms(self, users: Collection[str]) -> None:
         """Note that the rooms of these users, or the names of these rooms, have changed."""

@@ -84,6 +84,10 @@ class Profiles:
         """Return the profile of a user if it is in memory."""
         return self._cache.get(jid)
 
+    def forget(self, jid: str) -> None:
+        """Forget the profile of a user that was erased."""
+        self._cache.pop(jid, None)
+
     def note_photo(self, jid: str, photo_hash: str) -> None:
         """Note which image a user has, "": none, from a presence (XEP-0153)."""
         profile = self._cache.get(jid)
