@@ -184,6 +184,7 @@ class Memberships:
         members = self._asked.pop(room, None)
         for asking in self._asking.get(room, ()):
             asking.is_outdated = True
+        self._signals.note_room(room)
         if members is not None:
             self._signals.note_rooms(list(members.affiliations))
 
@@ -230,6 +231,7 @@ class Memberships:
             )
         except Undelivered as refusal:
             if refusal.by and refusal.condition in _NO_ROOM:
+                await self._note_lost(user, room)
                 raise ItemNotFound(NO_ROOM) from refusal
             if refusal.by and refusal.condition in _REFUSALS:
                 return await self._as_occupant(user, room)
@@ -250,6 +252,7 @@ class Memberships:
         if features is None:
             raise ServerUnreachable
         if "muc_nonanonymous" in features:
+            await self._note_lost(user, room)
             raise ItemNotFound(NO_ROOM)
         try:
             await self._actions.enter(user, room)
@@ -282,6 +285,11 @@ class Memberships:
             self._rooms.note_name(room, members.name)
             changed = asked
         self._signals.note_rooms(list(changed))
+
+    async def _note_lost(self, user: User, room: str) -> None:
+        """Write down that a room does not know a user, who was a member when it was asked last."""
+        if any(row.jid == user.jid for row in await self._rooms.members(room)):
+            self._rooms.note(Occupant(room=room, jid=user.jid, affiliation=NONE))
 
     def _refresh(self, user: User, rooms: Iterable[str]) -> None:
         """Ask rooms in the background that were not asked lately."""
