@@ -116,7 +116,7 @@ async def test_pages_of_the_list_have_each_conversation_once(
     "cursor",
     [
         *("x", "é", "bnVsbA", "WzEsMiwzXQ", "W251bGwsZmFsc2UsWzFdXQ"),
-        # [null,false,[1e999,"x"]]
+        # The time of its room is 1e999.
         "W251bGwsZmFsc2UsWzFlOTk5LCJ4Il1d",
     ],
 )
