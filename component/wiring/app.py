@@ -255,7 +255,7 @@ def _with_user_apis(
         services = with_chat(
             services,
             web,
-            settings.chat(config),
+            settings.chat(config, services.jids),
             parts.audit,
             sessions,
             has_accounts=config.accounts.source == "store",

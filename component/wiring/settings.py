@@ -353,9 +353,18 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
     )
 
 
-def chat(config: Config) -> ChatSettings:
+def chat(config: Config, addresses: Jids) -> ChatSettings:
     """Return the settings of chat."""
-    return ChatSettings(**config.chat.model_dump(exclude={"enabled"}))
+    with_rights = (
+        *(operator.jid for operator in config.operators.values()),
+        *config.ejabberd_api.admins,
+        *config.ejabberd_api.services,
+        config.accounts.api_user,
+    )
+    return ChatSettings(
+        **config.chat.model_dump(exclude={"enabled"}),
+        reserved=frozenset(addresses.prepare(jid) for jid in with_rights if jid),
+    )
 
 
 def _listener(http: Http | PublicHttp) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from support.configuration import REQUIRED, problems, read
 
 from component.wiring import settings
+from component.xmpp.connection.addresses import Addresses
 
 ROOMS = f'{REQUIRED}[archive]\nroom_services = ["rooms.example.org"]\n'
 TOKENS = '[tokens]\nkey_file = "key.json"\n[public_http]\nenabled = true\n'
@@ -16,10 +17,19 @@ TOKENS = '[tokens]\nkey_file = "key.json"\n[public_http]\nenabled = true\n'
 def test_values_reach_the_settings_of_chat(tmp_path: Path) -> None:
     config = read(tmp_path, f'{ROOMS}[chat]\nroom_service = "rooms.example.org"\nsign_up = true\n')
 
-    chat = settings.chat(config)
+    chat = settings.chat(config, Addresses())
 
     assert (chat.room_service, chat.sign_up) == ("rooms.example.org", True)
-    assert settings.chat(read(tmp_path)).search_fields == ("user", "name")
+    assert settings.chat(read(tmp_path), Addresses()).search_fields == ("user", "name")
+
+
+def test_nobody_signs_up_as_an_account_with_rights(tmp_path: Path) -> None:
+    operator = '[operators.ann]\njid = "ann@example.org"\nrole = "reader"\n'
+    api = '[ejabberd_api]\nadmins = ["root@example.org"]\nservices = ["bot@example.org"]\n'
+
+    chat = settings.chat(read(tmp_path, f"{REQUIRED}{operator}{api}"), Addresses())
+
+    assert chat.reserved == {f"{name}@example.org" for name in ("ann", "root", "bot")}
 
 
 def test_room_service_without_archives_is_refused(tmp_path: Path) -> None:

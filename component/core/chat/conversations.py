@@ -409,7 +409,7 @@ def _parsed(text: str) -> _Cursor:
         direct, is_direct_done, room = values
         is_right = isinstance(direct, str | None) and isinstance(is_direct_done, bool)
         place = None if room is None else (int(room[0]), str(room[1]))
-    except (ValueError, TypeError, IndexError, KeyError, binascii.Error) as error:
+    except (ValueError, TypeError, LookupError, OverflowError, binascii.Error) as error:
         raise BadRequest(_WRONG_CURSOR) from error
     if not is_right:
         raise BadRequest(_WRONG_CURSOR)

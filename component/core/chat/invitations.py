@@ -81,19 +81,23 @@ class RoomInvitations:
         """Make a user a member of a room, and return the room.
 
         Raises ItemNotFound for a wrong token, Forbidden for a user who is banned from the room,
-        Conflict if nobody is here who may add members, Undelivered, NotAuthorized, Overloaded.
+        Conflict if nobody is here who may add members, or the room is full, Undelivered,
+        NotAuthorized, Overloaded.
         """
         with translated():
             invitation = await self._store.invitation(_hash(token))
         if invitation is None or invitation.expires_at <= self._clock():
             raise ItemNotFound(_WRONG_TOKEN)
         room = invitation.room
+        with translated():
+            departed = await self._store.departed(room)
+        if invitation.inviter in departed:
+            raise ItemNotFound(_WRONG_TOKEN)
         admin, members = await self._admin(User(invitation.inviter), room)
         if user.jid in members.outcasts:
             raise Forbidden("You are banned from this room.")
-        with translated():
-            has_left = user.jid in await self._store.departed(room)
-        if user.jid not in members.affiliations or has_left:
+        if user.jid not in members.affiliations or user.jid in departed:
+            self._rooms.check_size(len(members.affiliations.keys() | {user.jid}))
             await self._rooms.admit(admin, room, user.jid, "member")
         return await self._rooms.get(user, room)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,18 +114,24 @@ class Memberships:
         self._is_noting = False  # whether what is noted is the answer of a room
         self._asking: dict[str, list[_Asking]] = {}  # by room
         self._tasks: set[asyncio.Task[None]] = set()
+        self._on_admin: list[Callable[[User, RoomMembers], Awaitable[None]]] = []
         rooms.listen(self)
+
+    def listen_admins(self, on_admin: Callable[[User, RoomMembers], Awaitable[None]]) -> None:
+        """Call a function with each room that has named its members to an owner or an admin."""
+        self._on_admin.append(on_admin)
 
     async def of(self, user: User, room: str) -> RoomMembers:
         """Return a room and its members. Raises ItemNotFound if the user is not a member.
 
         Raises NotAuthorized if the user has no session.
         """
+        # Before the question: the departure ends as soon as the room has removed the user.
+        if user.jid in await self._departed(room):
+            raise ItemNotFound(NO_ROOM)
         members = self._asked.get(room)
         if members is None or user.jid not in members.affiliations:
             members = await self.ask(user, room)
-        if user.jid in await self._departed(room):
-            raise ItemNotFound(NO_ROOM)
         return members
 
     async def ask(self, user: User, room: str) -> RoomMembers:
@@ -144,6 +150,9 @@ class Memberships:
             raise ItemNotFound(NO_ROOM)
         if members.is_complete and not asking.is_outdated:
             self._asked[room] = members
+        if members.affiliations[user.jid] in ("owner", "admin"):
+            for on_admin in self._on_admin:
+                await on_admin(user, members)
         return members
 
     async def of_user(self, user: User) -> tuple[Membership, ...]:
@@ -184,6 +193,7 @@ class Memberships:
         members = self._asked.pop(room, None)
         for asking in self._asking.get(room, ()):
             asking.is_outdated = True
+        self._signals.note_room(room)
         if members is not None:
             self._signals.note_rooms(list(members.affiliations))
 
@@ -235,6 +245,7 @@ class Memberships:
             )
         except Undelivered as refusal:
             if refusal.by and refusal.condition in _NO_ROOM:
+                await self._note_lost(user, room)
                 raise ItemNotFound(NO_ROOM) from refusal
             if refusal.by and refusal.condition in _REFUSALS:
                 return await self._as_occupant(user, room)
@@ -255,6 +266,7 @@ class Memberships:
         if features is None:
             raise ServerUnreachable
         if "muc_nonanonymous" in features:
+            await self._note_lost(user, room)
             raise ItemNotFound(NO_ROOM)
         try:
             await self._actions.enter(user, room)
@@ -287,6 +299,15 @@ class Memberships:
             self._rooms.note_name(room, members.name)
             changed = asked
         self._signals.note_rooms(list(changed))
+        for jid in await self._departed(room) - affiliations.keys():
+            # An owner has removed the user. A later membership is a new one.
+            with translated():
+                await self._store.set_departed(room, jid, False)
+
+    async def _note_lost(self, user: User, room: str) -> None:
+        """Write down that a room does not know a user, who was a member when it was asked last."""
+        if any(row.jid == user.jid for row in await self._rooms.members(room)):
+            self._rooms.note(Occupant(room=room, jid=user.jid, affiliation=NONE))
 
     def _refresh(self, user: User, rooms: Iterable[str]) -> None:
         """Ask rooms in the background that were not asked lately."""

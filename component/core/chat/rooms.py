@@ -90,6 +90,7 @@ class ChatRooms:
         self._hosts = hosts
         self._settings = settings
         self._tasks: set[asyncio.Task[None]] = set()
+        memberships.listen_admins(self._finish_departures)
 
     def is_room(self, jid: str) -> bool:
         """Return whether a bare JID is that of a room with an archive here, existing or not."""
@@ -125,7 +126,7 @@ class ChatRooms:
         check_name(name)
         invited = sorted(set(members) - {user.jid})
         await self._check_new(invited)
-        self._check_size(len(invited) + 1)
+        self.check_size(len(invited) + 1)
         room = f"{secrets.token_hex(_LOCAL_BYTES)}@{self.service(user)}"
         form, _ = await self._queries.get(user, muc.GET_CONFIGURATION, room)
         self._rooms.note_made(room, now())
@@ -179,7 +180,7 @@ class ChatRooms:
         is_new = jid not in members.affiliations or jid in await self._departed(room)
         if is_new:
             await self._check_new([jid])
-            self._check_size(len(members.affiliations.keys() | {jid}))
+            self.check_size(len(members.affiliations.keys() | {jid}))
         await self.admit(user, room, jid, affiliation)
         if is_new:
             await self._subscribe(user, room, [jid])
@@ -232,6 +233,11 @@ class ChatRooms:
         own = [service for service in services if service.endswith(f".{domain(user.jid)}")]
         return next(iter(own), services[0])
 
+    def check_size(self, members: int) -> None:
+        """Raise Conflict if a room may not have so many members."""
+        if members > self._settings.room_members_max:
+            raise Conflict(f"A room has {self._settings.room_members_max} members at most.")
+
     async def _present(self, members: RoomMembers) -> RoomMembers:
         """Return a room without the members who have left it."""
         departed = await self._departed(members.room)
@@ -254,6 +260,12 @@ class ChatRooms:
             return
         with translated():
             await self._store.set_departed(room, user.jid, True)
+        owners = set(members.with_affiliation("owner"))
+        if owners and owners <= await self._departed(room):
+            # The other owners have left at the same moment.
+            with translated():
+                await self._store.set_departed(room, user.jid, False)
+            raise Conflict("All owners leave at once: make another member an owner first.")
         self._actions.leave(user, room)
         self._memberships.room_changed(room)
         # Only owners and admins may change affiliations, also when a member leaves.
@@ -274,6 +286,9 @@ class ChatRooms:
     async def _remove_departed(self, room: str, jid: str, admins: Collection[User]) -> None:
         """Remove a user who has left, through the session of one of some admins."""
         for admin in admins:
+            if jid not in await self._departed(room):
+                # Somebody has removed the user meanwhile, or the user has come back.
+                return
             try:
                 await self._queries.set(admin, muc.set_affiliations([jid], NONE), room)
             except Refused as refused:
@@ -299,10 +314,6 @@ class ChatRooms:
                 raise BadRequest(f"{jid} is not the bare JID of a user")
             if self._hosts.is_user(jid) and not await self._directory.may_exist(jid):
                 raise BadRequest(f"there is no user {jid}")
-
-    def _check_size(self, members: int) -> None:
-        if members > self._settings.room_members_max:
-            raise Conflict(f"A room has {self._settings.room_members_max} members at most.")
 
     async def _subscribe(self, user: User, room: str, jids: Collection[str]) -> None:
         """Subscribe members to the messages of a room, where that is configured (MUC/Sub)."""

@@ -18,6 +18,7 @@ class ChatSettings:
     searches_per_minute: int = 30  #: of one user
     audit_searches: bool = False
     sign_up: bool = False  #: whether everybody may create an account
+    reserved: frozenset[str] = frozenset()  #: bare JIDs with rights, as which nobody signs up
     sign_ups_per_hour: int = 5  #: from one address
     password_min: int = 8  #: characters of the password of a new account
     password_max: int = 128

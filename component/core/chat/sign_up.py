@@ -59,8 +59,8 @@ class SignUp:
         """Create an account. `jid` is a prepared bare JID, `party` the network of the stranger.
 
         Raises NotImplementedHere where nobody may, BadRequest for a JID or a password that is
-        refused, Conflict if there is an account of this JID, EmailTaken, RateLimited,
-        Overloaded.
+        refused, Conflict if there is an account of this JID or it is reserved, EmailTaken,
+        RateLimited, Overloaded.
         """
         if not self.is_allowed:
             raise NotImplementedHere("Nobody can sign up here (chat.sign_up is false).")
@@ -72,6 +72,9 @@ class SignUp:
                 "Too many accounts were created from your address: try again later.",
                 retry_seconds=self._bucket.seconds(party),
             )
+        if jid in self._settings.reserved:
+            # An operator whose account does not exist yet.
+            raise Conflict("This account cannot be created here.")
         if email and await self._directory.with_email(email) is not None:
             raise EmailTaken
         await register_account(self._accounts, self._archives, jid, password)

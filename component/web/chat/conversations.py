@@ -123,7 +123,7 @@ def conversation_json(user: User, view: ConversationView, chat: Chat) -> dict[st
         "jid": view.jid,
         "type": "room" if view.is_room else "direct",
         "name": view.name,
-        "avatar": None if view.is_room else known_avatar(chat, view.jid),
+        "avatar": None if view.is_room else known_avatar(user, chat, view.jid),
         "unread": view.unread,
         "displayed": view.displayed,
         "last": None if view.last is None else message_json(user, view.last),

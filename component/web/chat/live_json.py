@@ -24,16 +24,20 @@ _SHARED = (
 async def events(user: User, chat: Chat, page: LivePage) -> list[dict[str, Any]]:
     """Return the events of a page; the last one of a conversation has its present state.
 
-    Raises Overloaded.
+    Those of a room of which the user is not a member any more are left out. Raises Overloaded.
     """
     views: dict[int, ConversationView] = {}
+    left: set[str] = set()
     for number, jid in conversations_of(page.events).items():
         try:
             views[number] = await chat.conversations.get(user, jid)
         except ItemNotFound:
-            # The user is not a member of the room any more.
-            continue
-    return [_event(user, chat, item, views.get(number)) for number, item in enumerate(page.events)]
+            left.add(jid)
+    return [
+        _event(user, chat, item, views.get(number))
+        for number, item in enumerate(page.events)
+        if item.room not in left
+    ]
 
 
 def _event(

@@ -104,9 +104,9 @@ def profile_json(profile: UserProfile) -> dict[str, Any]:
     }
 
 
-def known_avatar(chat: Chat, jid: str) -> str | None:
+def known_avatar(viewer: User, chat: Chat, jid: str) -> str | None:
     """Return the id of the avatar of a user, None if there is none or it was not read lately."""
-    profile = None if chat.profiles is None else chat.profiles.known(jid)
+    profile = None if chat.profiles is None else chat.profiles.known(viewer, jid)
     return None if profile is None or profile.avatar is None else profile.avatar.id
 
 

@@ -98,7 +98,11 @@ def _check_origin(request: web.Request) -> None:
     origin = request.headers.get("Origin")
     if origin is None or origin in request.app[keys.limits].cors_origins:
         return
-    if urlsplit(origin).netloc.lower() != request.host.lower():
+    try:
+        is_own = urlsplit(origin).netloc.lower() == request.host.lower()
+    except ValueError:
+        is_own = False
+    if not is_own:
         raise Forbidden(
             "Origin: pages of this origin may not connect. Name it in public_http.cors_origins;"
             " behind a reverse proxy, have the proxy pass on the header Host."

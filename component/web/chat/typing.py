@@ -25,7 +25,6 @@ async def send(request: web.Request) -> web.Response:
     checked(NoParameters, body.parameters(request))
     jid = jid_of(request)
     fields = checked(TypingFields, await body.fields(request))
-    await chat.conversations.check(user, jid)
     if chat.typing is None:
         raise NotImplementedHere("Nobody can send here (sessions.enabled is false).")
     await chat.conversations.check(user, jid)

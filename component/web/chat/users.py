@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from component.core.access.principals import User
 from component.core.chat.service import Chat
 from component.core.xml.jids import local
 from component.web.chat.models import UsersParameters
@@ -27,13 +28,13 @@ async def search(request: web.Request) -> web.Response:
     user, chat = await chat_of(request)
     parameters = checked(UsersParameters, body.parameters(request))
     profiles = await chat.directory.search(user.jid, parameters.search)
-    return body.json_response({"users": [user_json(profile, chat) for profile in profiles]})
+    return body.json_response({"users": [user_json(user, profile, chat) for profile in profiles]})
 
 
-def user_json(profile: Profile, chat: Chat) -> dict[str, Any]:
+def user_json(viewer: User, profile: Profile, chat: Chat) -> dict[str, Any]:
     """Return a user as others see it: never the e-mail address."""
     return {
         "jid": profile.jid,
         "name": profile.name or local(profile.jid),
-        "avatar": known_avatar(chat, profile.jid),
+        "avatar": known_avatar(viewer, chat, profile.jid),
     }

@@ -44,6 +44,15 @@ def test_each_format_becomes_an_image_of_bounded_size(format: str) -> None:
     assert len(avatar.id) == 40
 
 
+def test_jpeg_whose_scans_take_minutes_is_refused() -> None:
+    file = image("JPEG", progressive=True)
+    scan, end = file.rindex(b"\xff\xda"), file.rindex(b"\xff\xd9")
+
+    with pytest.raises(TooLarge, match="scans"):
+        encoded(file[:scan] + file[scan:end] * avatars.SCANS_MAX + file[end:])
+    assert encoded(file).width == avatars.SIDE_MAX
+
+
 def test_small_image_stays_a_png_of_its_size() -> None:
     avatar = encoded(image(size=(20, 30)))
 

@@ -112,7 +112,14 @@ async def test_pages_of_the_list_have_each_conversation_once(
     assert len(set(whole)) == 8
 
 
-@pytest.mark.parametrize("cursor", ["x", "é", "bnVsbA", "WzEsMiwzXQ", "W251bGwsZmFsc2UsWzFdXQ"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        *("x", "é", "bnVsbA", "WzEsMiwzXQ", "W251bGwsZmFsc2UsWzFdXQ"),
+        # The time of its room is 1e999.
+        "W251bGwsZmFsc2UsWzFlOTk5LCJ4Il1d",
+    ],
+)
 async def test_text_that_is_no_cursor_is_refused(
     conversations: ChatConversations, cursor: str
 ) -> None:

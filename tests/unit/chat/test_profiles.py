@@ -39,6 +39,17 @@ def read(xml: str) -> VCard:
     return VCard.of(parse(xml.encode()), xml.encode())
 
 
+def publish(server: AccountServer, jid: str, data: bytes) -> None:
+    """Have an avatar in PEP alone."""
+    id = hash_of(data)
+    value = f"<data xmlns='{NS_DATA}'>{b64encode(data).decode()}</data>"
+    metadata = f"<metadata xmlns='{NS_METADATA}'><info id='{id}' bytes='1'/></metadata>"
+    server.items[jid] = {
+        NS_DATA: f"<item id='{id}'>{value}</item>",
+        NS_METADATA: f"<item id='{id}'>{metadata}</item>",
+    }
+
+
 @pytest.fixture
 def server() -> AccountServer:
     return AccountServer(queue=None)  # type: ignore[arg-type]  # no message is sent
@@ -84,18 +95,32 @@ async def test_account_without_a_vcard_has_its_local_part(of: Profiles) -> None:
 async def test_avatar_in_pep_counts_if_the_vcard_has_none(
     of: Profiles, server: AccountServer
 ) -> None:
-    id = hash_of(image())
-    data = f"<data xmlns='{NS_DATA}'>{b64encode(image()).decode()}</data>"
-    metadata = f"<metadata xmlns='{NS_METADATA}'><info id='{id}' bytes='1'/></metadata>"
-    server.items[BOB] = {
-        NS_DATA: f"<item id='{id}'>{data}</item>",
-        NS_METADATA: f"<item id='{id}'>{metadata}</item>",
-    }
+    publish(server, BOB, image())
 
     profile = await of.of(ALICE, BOB)
 
     assert profile.avatar is not None
-    assert profile.photo_hash == id
+    assert profile.photo_hash == hash_of(image())
+    of.note_photo(BOB, hash_of(image()))
+    assert of.known(ALICE, BOB) == profile
+    of.note_photo(BOB, hash_of(image("blue")))
+    assert of.known(ALICE, BOB) is None
+
+
+async def test_avatar_in_pep_is_kept_for_those_alone_who_may_see_it(
+    of: Profiles, server: AccountServer
+) -> None:
+    publish(server, BOB, image())
+    friend, stranger = ALICE, User("carol@one.test")
+    seen = await of.of(friend, BOB)
+    items, server.items[BOB] = server.items[BOB], {}
+
+    assert (await of.of(stranger, BOB)).avatar is None
+    assert of.known(stranger, BOB) is not None
+
+    server.items[BOB] = items
+    assert await of.of(friend, BOB) == seen
+    assert seen.avatar is not None
 
 
 @pytest.mark.parametrize("photo", [b"no image", b"<svg/>"])
@@ -135,19 +160,19 @@ async def test_presence_with_another_photo_ends_the_kept_profile(
     server.vcards[BOB] = card(photo=image())
     before = await of.of(ALICE, BOB)
     of.note_photo(BOB, hash_of(image()))
-    assert of.known(BOB) is before
+    assert of.known(ALICE, BOB) == before
 
     of.note_photo(BOB, hash_of(image("blue")))
 
-    assert of.known(BOB) is None
+    assert of.known(ALICE, BOB) is None
 
 
 async def test_kept_profiles_are_bounded(server: AccountServer) -> None:
-    of = Profiles(server, UserQueries(server), cache_bytes=1200)
+    of = Profiles(server, UserQueries(server), cache_bytes=2400)
     for number in range(10):
         await of.of(ALICE, f"{number}@one.test")
 
-    assert [bool(of.known(f"{number}@one.test")) for number in range(10)] == [False] * 8 + [
+    assert [bool(of.known(ALICE, f"{number}@one.test")) for number in range(10)] == [False] * 8 + [
         True,
         True,
     ]
@@ -252,7 +277,7 @@ async def test_session_that_cannot_log_in_is_an_error(of: Profiles, server: Acco
     with pytest.raises(Undelivered) as refused:
         await of.of(ALICE, BOB)
     assert refused.value.status == 401
-    assert of.known(BOB) is None
+    assert of.known(ALICE, BOB) is None
 
 
 async def test_avatars_that_are_set_too_often_are_refused(

@@ -10,6 +10,7 @@ from support.chat import SERVICE, ChatWorld, chat_world
 from support.http_services import HOST
 
 from component.core.access.principals import User
+from component.core.chat.memberships import RoomMembers
 from component.core.chat.rooms import ChatRooms
 from component.core.errors import (
     BadRequest,
@@ -312,6 +313,52 @@ async def test_member_who_leaves_while_no_owner_is_here_is_removed_later(world: 
             await asyncio.sleep(0.01)
 
 
+async def test_any_question_of_an_owner_removes_the_member_who_has_left(world: ChatWorld) -> None:
+    rooms = rooms_of(world)
+    made = await rooms.create(ALICE, "Garden", [BOB.jid])
+    world.server.signed_out.add(ALICE.jid)
+    await rooms.remove(BOB, made.room, BOB.jid)
+    world.server.signed_out.clear()
+
+    await world.chat.conversations.check(ALICE, made.room)
+
+    kept = world.server.rooms_kept[made.room]
+    await until(lambda: kept.affiliations[BOB.jid] == "none")
+
+
+async def test_departure_ends_when_an_owner_has_removed_the_member(world: ChatWorld) -> None:
+    rooms, storage = rooms_of(world), world.services.storage.rooms
+    made = await rooms.create(ALICE, "Garden", [BOB.jid])
+    kept = world.server.rooms_kept[made.room]
+    world.server.signed_out.add(ALICE.jid)
+    await rooms.remove(BOB, made.room, BOB.jid)
+    kept.affiliations[BOB.jid] = "none"
+    world.server.signed_out.clear()
+
+    await rooms.get(ALICE, made.room)
+    assert not await storage.departed(made.room)
+
+    kept.affiliations[BOB.jid] = "member"
+    world.services.rooms.note_changed(made.room)
+    assert BOB.jid in (await rooms.get(ALICE, made.room)).affiliations
+    assert (await rooms.get(BOB, made.room)).affiliations[BOB.jid] == "member"
+
+
+async def test_owners_who_leave_at_once_do_not_leave_a_room_without_an_owner(
+    world: ChatWorld,
+) -> None:
+    rooms, storage = rooms_of(world), world.services.storage.rooms
+    made = await rooms.create(ALICE, "Garden", [BOB.jid, CAROL.jid])
+    await rooms.set_affiliation(ALICE, made.room, BOB.jid, "owner")
+    await storage.set_departed(made.room, BOB.jid, True)
+    owners = {ALICE.jid: "owner", BOB.jid: "owner"}
+
+    with pytest.raises(Conflict, match="All owners"):
+        await rooms._leave(ALICE, RoomMembers(made.room, "Garden", owners))
+
+    assert await storage.departed(made.room) == {BOB.jid}
+
+
 async def test_member_who_has_left_returns_if_an_owner_adds_the_user(world: ChatWorld) -> None:
     rooms = rooms_of(world)
     made = await rooms.create(ALICE, "Garden", [BOB.jid])
@@ -356,6 +403,25 @@ async def test_invitation_makes_members_until_it_expires(world: ChatWorld) -> No
     invitations._clock = lambda: issued.expires_at
     with pytest.raises(ItemNotFound, match="expired"):
         await invitations.join(CAROL, issued.token)
+
+
+async def test_invitation_opens_no_full_room_and_none_whose_inviter_has_left(
+    open_world: Open,
+) -> None:
+    world = await open_world(room_members_max=2)
+    rooms, invitations = rooms_of(world), world.chat.invitations
+    assert invitations is not None
+    made = await rooms.create(ALICE, "Garden", [])
+    await rooms.set_affiliation(ALICE, made.room, BOB.jid, "admin")
+    issued = await invitations.issue(BOB, made.room)
+
+    with pytest.raises(Conflict, match="2 members"):
+        await invitations.join(CAROL, issued.token)
+    await world.services.storage.rooms.set_departed(made.room, BOB.jid, True)
+    with pytest.raises(ItemNotFound, match="invitation"):
+        await invitations.join(CAROL, issued.token)
+
+    assert CAROL.jid not in world.server.rooms_kept[made.room].affiliations
 
 
 async def test_invitation_opens_nothing_to_the_banned_and_after_the_inviter_has_gone(

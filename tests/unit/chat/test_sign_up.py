@@ -87,6 +87,15 @@ async def test_second_account_of_a_jid_or_an_email_is_a_conflict(services: Servi
     assert not await services.accounts.authenticator.exists(BOB)
 
 
+async def test_nobody_signs_up_as_an_operator_without_an_account(services: Services) -> None:
+    chat = await chat_of(services, sign_up=True, reserved=frozenset({ALICE}))
+
+    with pytest.raises(Conflict):
+        await chat.sign_up.sign_up(PARTY, ALICE, PASSWORD)
+
+    assert not await services.accounts.authenticator.exists(ALICE)
+
+
 async def test_sign_ups_are_limited_by_address(services: Services) -> None:
     chat = await chat_of(services, sign_up=True, sign_ups_per_hour=1)
     await chat.sign_up.sign_up(PARTY, ALICE, PASSWORD)

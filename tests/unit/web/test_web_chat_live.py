@@ -330,6 +330,7 @@ async def test_ticket_opens_one_socket(alice: TestClient) -> None:
     [
         ("https://elsewhere.example", 403),
         ("null", 403),
+        ("http://[", 403),
         ("http://{host}:1", 403),
         ("https://chat.example", 101),
         ("http://{host}:{port}", 101),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from support.builders import ALICE, BOB
+from support.builders import ALICE, BOB, entry
 from support.chat import ChatWorld, chat_world, signed_in
 from support.sign_in import BOTH
 
@@ -106,6 +106,24 @@ async def test_removed_member_gets_the_new_list_and_no_more_messages(
     await alice.call("POST", path, json={"body": "secret"})
 
     events = await bob.events()
+
+    assert [(item["type"], item["rooms"]) for item in events] == [("rooms", [])]
+
+
+async def test_member_whose_removal_nobody_saw_gets_no_more_messages(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    world = await chat_world(services, ALICE, BOB, members_seconds=0.0)
+    world.services = with_live(world.services, BOTH, world.server)
+    clients = await signed_in(aiohttp_client, world.app(), ALICE, BOB)
+    alice, bob = map(Page, clients)
+    room = await alice.call("POST", "/rooms", json={"name": "Garden", "members": [BOB]})
+    await bob.events()
+    del world.server.rooms_kept[room["jid"]].affiliations[BOB]
+    secret = entry("secret", owner=room["jid"], peer=room["jid"], type="groupchat")
+    await world.services.writer.store([secret])
+
+    events = [*await bob.events(), *await bob.events()]
 
     assert [(item["type"], item["rooms"]) for item in events] == [("rooms", [])]
 

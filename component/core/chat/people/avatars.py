@@ -18,6 +18,10 @@ INPUT_MAX_BYTES = 1024 * 1024
 #: Pixels of an image that is decoded: each takes up to 4 bytes of memory.
 PIXELS_MAX = 16_000_000
 
+#: Scans of a progressive JPEG: the decoder looks at all pixels in each, and one takes some bytes.
+SCANS_MAX = 32
+_SCAN = b"\xff\xda"
+
 #: Width and height of an avatar (XEP-0084 section 6.2 and XEP-0153 section 4.2 advise less).
 SIDE_MAX = 192
 
@@ -80,6 +84,8 @@ def _decoded(data: bytes) -> Image:
             width, height = image.size
             if width * height > PIXELS_MAX:
                 raise TooLarge(f"The image has too many pixels: {PIXELS_MAX} at most.")
+            if image.format == "JPEG" and data.count(_SCAN) > SCANS_MAX:
+                raise TooLarge(f"The JPEG has too many scans: {SCANS_MAX} at most.")
             # A JPEG is decoded at a fraction of its size.
             image.draft("RGB", (2 * SIDE_MAX, 2 * SIDE_MAX))
             upright = ImageOps.exif_transpose(image)

@@ -2,7 +2,8 @@
 
 A user sets the own ones through the own session, as any client of the user would, and reads those
 of others through it too: the server decides what the user may see. What was read is kept for some
-minutes, in a bounded amount of memory.
+minutes, in a bounded amount of memory: vCards for all viewers, because servers show them to
+everybody, and user avatars for the one who may see them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import uuid4
 
 from cachetools import TTLCache
@@ -28,6 +30,9 @@ from component.core.sessions.queries import UserQueries
 from component.core.xml.jids import local
 
 log = logging.getLogger(__name__)
+
+_Key = TypeVar("_Key", str, tuple[str, str])
+_Kept = TypeVar("_Kept", "_Card", "_Seen")
 
 #: Seconds for which a profile is kept, and bytes of all of them.
 FRESH_SECONDS = 600.0
@@ -60,6 +65,24 @@ class UserProfile:
     photo_hash: str = ""  #: SHA-1 of the image as its owner has published it (XEP-0153)
 
 
+@dataclass(slots=True, eq=False)
+class _Card:
+    """The vCard of a user, as it is kept."""
+
+    name: str
+    has_photo: bool  #: whether it has an image, shown or not
+    avatar: Avatar | None
+    photo_hash: str  #: of the image there, or else of the one in PEP that somebody has seen
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """The image in PEP of a user whose vCard has none, as one viewer sees it."""
+
+    card: _Card  #: when it was read; with another one it does not count
+    avatar: Avatar | None
+
+
 class Profiles:
     """Reads and sets names and avatars."""
 
@@ -76,13 +99,23 @@ class Profiles:
         self._queries = queries
         self._limit = TokenBucket(BURST, REFILL_SECONDS, clock)
         self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
-        self._cache: TTLCache[str, UserProfile] = TTLCache(
-            cache_bytes, FRESH_SECONDS, timer=clock, getsizeof=_size
+        self._cards: TTLCache[str, _Card] = TTLCache(
+            cache_bytes // 2, FRESH_SECONDS, timer=clock, getsizeof=_size
+        )
+        #: by viewer and user
+        self._seen: TTLCache[tuple[str, str], _Seen] = TTLCache(
+            cache_bytes // 2, FRESH_SECONDS, timer=clock, getsizeof=_size
         )
 
-    def known(self, jid: str) -> UserProfile | None:
-        """Return the profile of a user if it is in memory."""
-        return self._cache.get(jid)
+    def known(self, viewer: User, jid: str) -> UserProfile | None:
+        """Return the profile of a user as a viewer may see it, if it is in memory."""
+        card = self._cards.get(jid)
+        if card is None:
+            return None
+        if card.has_photo:
+            return _profile(jid, card, card.avatar)
+        seen = self._seen.get((viewer.jid, jid))
+        return None if seen is None or seen.card is not card else _profile(jid, card, seen.avatar)
 
     def forget(self, jid: str) -> None:
         """Forget the profile of a user that was erased."""
@@ -90,9 +123,9 @@ class Profiles:
 
     def note_photo(self, jid: str, photo_hash: str) -> None:
         """Note which image a user has, "": none, from a presence (XEP-0153)."""
-        profile = self._cache.get(jid)
-        if profile is not None and profile.photo_hash != photo_hash:
-            del self._cache[jid]
+        card = self._cards.get(jid)
+        if card is not None and card.photo_hash != photo_hash:
+            del self._cards[jid]
 
     async def of(self, viewer: User, jid: str) -> UserProfile:
         """Return the profile of a user, a bare JID, as a viewer may see it.
@@ -100,17 +133,13 @@ class Profiles:
         An account that does not exist has a profile without an avatar, whose name is the local
         part. Raises NotAuthorized, Overloaded.
         """
-        profile = self._cache.get(jid)
-        if profile is None:
-            profile = await self._read(viewer, jid)
-            self._keep(profile)
-        return profile
+        return self.known(viewer, jid) or await self._read(viewer, jid)
 
     async def set_name(self, user: User, name: str) -> None:
         """Set the name of a user, "": none. Raises Undelivered, NotAuthorized, Overloaded."""
         card = await self._own_card(user)
         await self._queries.set(user, card.with_name(name))
-        self._cache.pop(user.jid, None)
+        self._cards.pop(user.jid, None)
 
     async def set_avatar(self, user: User, image: bytes) -> Avatar:
         """Set the avatar of a user, and return it as it is published.
@@ -141,7 +170,7 @@ class Profiles:
         except Undelivered as refused:
             # The server has no PEP, or converts avatars between vCards and PEP by itself.
             log.info("the avatar of %s is only in the vCard: %s", user.jid, refused.message)
-        self._cache.pop(user.jid, None)
+        self._cards.pop(user.jid, None)
         await self._announce(user, "" if avatar is None else avatar.id)
 
     async def _announce(self, user: User, photo_hash: str) -> None:
@@ -177,23 +206,44 @@ class Profiles:
         return VCard.of(element, raw)
 
     async def _read(self, viewer: User, jid: str) -> UserProfile:
+        """Read a profile, and keep it."""
+        card, avatar = self._cards.get(jid), None
+        if card is None:
+            card = await self._read_card(viewer, jid)
+            _keep(self._cards, jid, card)
+        if card.has_photo:
+            return _profile(jid, card, card.avatar)
+        image = await self._published(viewer, jid)
+        if image is not None:
+            avatar = await self._shown(jid, image)
+            card.photo_hash = hash_of(image)
+        _keep(self._seen, (viewer.jid, jid), _Seen(card, avatar))
+        return _profile(jid, card, avatar)
+
+    async def _read_card(self, viewer: User, jid: str) -> _Card:
         try:
             card = await self._card(viewer, jid)
-            image = card.photo or await self._published(viewer, jid)
         except Undelivered as refused:
             if not refused.by:
                 raise
-            card, image = VCard(), None
-        avatar = None
-        if image is not None:
-            try:
-                avatar = await self._encoded(image)
-            except Overloaded:
-                raise
-            except Refused as refused:
-                log.debug("the avatar of %s is not shown: %s", jid, refused.message)
-        photo_hash = "" if image is None else hash_of(image)
-        return UserProfile(jid, card.name[:NAME_MAX] or local(jid), avatar, photo_hash)
+            card = VCard()
+        image = card.photo
+        return _Card(
+            name=card.name[:NAME_MAX],
+            has_photo=image is not None,
+            avatar=None if image is None else await self._shown(jid, image),
+            photo_hash="" if image is None else hash_of(image),
+        )
+
+    async def _shown(self, jid: str, image: bytes) -> Avatar | None:
+        """Return the avatar of a user, None if its image cannot be shown. Raises Overloaded."""
+        try:
+            return await self._encoded(image)
+        except Overloaded:
+            raise
+        except Refused as refused:
+            log.debug("the avatar of %s is not shown: %s", jid, refused.message)
+            return None
 
     async def _published(self, viewer: User, jid: str) -> bytes | None:
         """Return the image in PEP, None if there is none or the viewer may not see it."""
@@ -216,10 +266,15 @@ class Profiles:
         async with self._decoding:
             return await asyncio.to_thread(encoded, image)
 
-    def _keep(self, profile: UserProfile) -> None:
-        if _size(profile) <= self._cache.maxsize:
-            self._cache[profile.jid] = profile
+
+def _profile(jid: str, card: _Card, avatar: Avatar | None) -> UserProfile:
+    return UserProfile(jid, card.name or local(jid), avatar, card.photo_hash)
 
 
-def _size(profile: UserProfile) -> int:
-    return _PROFILE_BYTES + (0 if profile.avatar is None else len(profile.avatar.data))
+def _keep(cache: TTLCache[_Key, _Kept], key: _Key, kept: _Kept) -> None:
+    if _size(kept) <= cache.maxsize:
+        cache[key] = kept
+
+
+def _size(kept: _Card | _Seen) -> int:
+    return _PROFILE_BYTES + (0 if kept.avatar is None else len(kept.avatar.data))
