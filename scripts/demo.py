@@ -61,6 +61,9 @@ CONVERSATION = (
 #: A header of curl, as a shell reads it.
 JSON = "'Content-Type: application/json'"
 
+#: The prefixes of the APIs of other chat systems, by their sections of the configuration.
+CHAT_APIS = {"condor_chat": "/condor/api/v1", "bpo_chat": "/bpo/api/v1"}
+
 #: What alice sends over HTTP, and how long a step over HTTP may take.
 OVER_HTTP = "I have asked it, by curl, and here they are."
 HTTP_SECONDS = 30
@@ -117,6 +120,7 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
         "operators.demo": {"role": "admin", "secret": "file:operator-secret"},
         # Rooms of the chat page.
         "archive": {"room_services": [f"conference.{HOSTS[0]}"]},
+        **{name: {"enabled": True, "prefix": prefix} for name, prefix in CHAT_APIS.items()},
     }
     secret("operator-secret")
     muniment = stack.enter_context(
@@ -324,6 +328,11 @@ def show_addresses(
     print(f"  chat      {page} in a browser, for each of these accounts")
     print(f"  operators {muniment.url}/operators in a browser,", end=" ")
     print(f"secret in {short(RUN / 'operator-secret')}")
+    condor, bpo = (page.rstrip("/") + prefix for prefix in CHAT_APIS.values())
+    password = quote(short(RUN / f"{accounts[0].user}-password"))
+    form = f'"username={accounts[0].user}&password=$(cat {password})"'
+    print(f"  condor    {condor}/, sign-in: curl -s -d {form} {condor}/access_token/")
+    print(f"  bpo       {bpo}/, without a sign-in: curl -s {bpo}/users/hello/")
     print(f"  HTTP      {command}")
     print(f"  archive   {short(RUN / 'muniment.db')}")
     for program in (ejabberd, muniment):

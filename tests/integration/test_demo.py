@@ -69,6 +69,7 @@ def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
         with demo:
             output = demo.log
             poll = repeated_poll(output, tmp_path)
+            condor, bpo = (chat_api(name, output, tmp_path) for name in ("condor", "bpo"))
             os.kill(demo.pid, number)
             outcomes.append((demo.wait(), demo.log.splitlines()[-1]))
 
@@ -81,6 +82,9 @@ def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
         "The server reads her archive over HTTP",
     ]
     assert [event["message"]["body"] for event in poll["events"]] == [SENT]
+    assert condor.keys() == {"access", "refresh"}
+    assert bpo == {"message": "Hello, World!"}
+    assert re.search(r"^  chat      http://\S+/ in a browser", output, re.M)
     assert re.search(
         r"^  operators http://\S+/operators in a browser, secret in \S+$", output, re.M
     )
@@ -124,6 +128,13 @@ def sections_with(output: str, text: str) -> list[str]:
 def repeated_poll(output: str, folder: Path) -> dict[str, Any]:
     """Run the command of the poll again, as a reader who copies it."""
     [command] = re.findall(r"^  \$ (curl .*/events\?.*)$", output, re.M)
+    answer = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, check=True)
+    return json.loads(answer.stdout)  # type: ignore[no-any-return]
+
+
+def chat_api(name: str, output: str, folder: Path) -> dict[str, Any]:
+    """Run the command that the demo prints for an API of another chat system."""
+    [command] = re.findall(rf"^  {name} .*(curl .*)$", output, re.M)
     answer = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, check=True)
     return json.loads(answer.stdout)  # type: ignore[no-any-return]
 
