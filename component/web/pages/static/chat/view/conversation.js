@@ -141,7 +141,6 @@ export class ConversationView {
     this.chat = chat;
     this.element.dataset.jid = chat.jid;
     if (isOther) {
-      this.composer.switchTo(chat.jid);
       const { timeline, composer, search } = this;
       fill(
         this.element,
@@ -152,6 +151,8 @@ export class ConversationView {
         composer.element,
       );
       search.element.hidden = true;
+      // The field has a height only in the document.
+      composer.switchTo(chat.jid);
     }
     this._showHeader();
     this._showTyping();

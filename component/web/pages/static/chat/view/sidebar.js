@@ -80,7 +80,7 @@ export class Sidebar {
 
   _render() {
     const chats = this._store.sorted();
-    const text = this._store.isLoaded ? "No conversations yet. Start one with Ctrl+K." : "Loading…";
+    const text = this._store.isLoaded ? "No conversations yet. Start one with + above, or with Ctrl+K." : "Loading…";
     fill(this._note, !chats.length && element("p", {}, text));
     reconcile(
       this._list,
