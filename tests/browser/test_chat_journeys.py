@@ -186,6 +186,18 @@ async def test_picture_of_a_person_is_shown_to_others(visit: Visit, signing_in: 
     await other.say("Nice picture")
     await expect(other.page.get_by_role("link", name="Ann Archer")).to_be_visible()
 
+    # The conversation has the avatar now, so nobody asks for the profile again.
+    asked: list[str] = []
+    other.page.on("request", lambda request: asked.append(request.url))
+    await other.page.reload()
+    await expect(other.page.locator(".conversation .avatar img")).to_be_visible()
+    await expect(other.page.get_by_role("link", name="Ann Archer")).to_be_visible()
+    people = [
+        url.rpartition("/users/")[2] for url in asked if ann.user in url and "/users/" in url
+    ]
+    assert people
+    assert all(path.endswith("/avatar") for path in people)
+
 
 async def test_file_goes_to_the_upload_service_and_its_link_to_the_contact(
     visit: Visit, signing_in: SigningIn
