@@ -135,6 +135,34 @@ async def test_page_says_at_once_that_the_browser_is_off_line(
     await expect(visitor.message("sent off line").locator(".mark")).to_be_visible()
 
 
+async def test_page_says_what_it_waits_for_and_what_has_failed(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    (ann,) = signing_in.server.accounts("ann")
+    visitor = await visit()
+    page = visitor.page
+    answers = asyncio.Event()
+
+    async def wait_then_fail(route: Route) -> None:
+        await answers.wait()
+        await route.fulfill(status=502, content_type="text/html", body="<h1>Bad gateway</h1>")
+
+    visitor.expect_problem("502")
+    await page.route("**/chat/conversations*", wait_then_fail)
+    await visitor.sign_in(ann)
+    navigation = page.get_by_role("navigation", name="Conversations")
+    await expect(navigation).to_contain_text("Loading…")
+    await expect(page.get_by_text("Choose a conversation")).to_be_hidden()
+    answers.set()
+
+    await expect(navigation.get_by_role("alert")).to_have_text(
+        "The server is not ready (error 502). Try again in a moment."
+    )
+    await page.unroute("**/chat/conversations*")
+    await navigation.get_by_role("button", name="Try again").click()
+    await expect(page.get_by_text("Choose a conversation")).to_be_visible()
+
+
 async def test_new_page_says_how_to_begin(visit: Visit, signing_in: SigningIn) -> None:
     (ann,) = signing_in.server.accounts("ann")
     visitor = await visit()

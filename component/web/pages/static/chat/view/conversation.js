@@ -49,7 +49,6 @@ export class ConversationView {
       element("p", {}, "Choose a conversation, or find somebody with Ctrl+K."),
     );
     this.element = element("section", { id: "conversation", "aria-label": "Conversation" });
-    this._showNothing();
     this.timeline.addEventListener("state", (event) => {
       this.element.dataset.state = /** @type {any} */ (event).detail;
     });

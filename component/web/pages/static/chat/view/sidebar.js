@@ -40,6 +40,7 @@ export class Sidebar {
     store.addEventListener("conversations", () => this._schedule());
     store.addEventListener("presence", () => this._schedule());
     this._isScheduled = false;
+    this._render();
   }
 
   /** @param {string} jid of the conversation that is shown */
