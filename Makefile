@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench torture check lint format clean environment linters tests
+.PHONY: help setup run test bench torture take-over check lint format clean environment linters tests
 
 BIN := .venv/bin
 
@@ -39,6 +39,10 @@ bench: ## Install what is missing, then measure Muniment beside its peers: ARGS=
 torture: ## Kill and start three processes on one PostgreSQL for two minutes: ARGS="--ejabberd 23.01"
 	@scripts/install test
 	$(BIN)/python scripts/torture.py $(ARGS)
+
+take-over: ## Have Muniment take over from itself ten times under load: ARGS="--ejabberd 23.01 --rate 500"
+	@scripts/install test
+	$(BIN)/python scripts/take_over.py $(ARGS)
 
 check: lint ## Run the checks and the tests that need no ejabberd
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile \

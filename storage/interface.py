@@ -20,6 +20,7 @@ from storage.rows import (
     EventPage,
     ExaminedPage,
     Filter,
+    Gap,
     GatewayTotals,
     Hold,
     HostRetention,
@@ -418,6 +419,33 @@ class HoldsStore(Protocol):
 
     async def remove(self, subject: str) -> None:
         """Remove a hold, if there is one."""
+        ...
+
+
+class GapsStore(Protocol):
+    """Gaps of all archives, and until when copies of stanzas were received."""
+
+    async def received_until(self) -> int:
+        """Return the time until which all copies are in the store, microseconds; 0: unknown."""
+        ...
+
+    async def note_received(self, until: int) -> None:
+        """Note that all copies until a time are in the store; the time never decreases."""
+        ...
+
+    async def list(self) -> tuple[Gap, ...]:
+        """Return all gaps in the order of their times."""
+        ...
+
+    async def add(self, gap: Gap, *, limit: int) -> None:
+        """Store a gap, and note its end as received.
+
+        Over the `limit` the two oldest gaps become one, which spans both.
+        """
+        ...
+
+    async def fill(self, number: int, *, at: int) -> bool:
+        """Note that a gap was filled at a time; return whether there is such a gap."""
         ...
 
 
@@ -830,6 +858,9 @@ class Storage(Protocol):
 
     @property
     def holds(self) -> HoldsStore: ...
+
+    @property
+    def gaps(self) -> GapsStore: ...
 
     @property
     def audit_log(self) -> AuditLog: ...

@@ -390,6 +390,24 @@ class Hold:
     at: int  #: microseconds since the epoch
 
 
+#: The reason of a gap that was made of gaps with different reasons.
+SEVERAL = "several"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A time in which no copies of stanzas arrived, so that all archives may lack messages.
+
+    Times are in microseconds since the epoch.
+    """
+
+    number: int = 0  #: rises; the store assigns it
+    begins_at: int
+    ends_at: int | None  #: None: it lasts still; the store has no such gap
+    reason: str
+    filled_at: int = 0  #: when the missing messages were fetched from elsewhere; 0: they were not
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """An entry of the audit log."""

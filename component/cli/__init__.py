@@ -96,7 +96,7 @@ def _run_configured(options: argparse.Namespace, path: Path | None, config: Conf
             return push_key.run(config)
     if options.command in MOVING:
         return MOVING[options.command](config, options)
-    return _serve(config)
+    return _serve(config, take_over=options.take_over)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,7 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--config", type=Path, metavar="PATH", help="the configuration file")
-    parsers.add_parser("serve", parents=[common], help="run until stopped by a signal")
+    serving = parsers.add_parser("serve", parents=[common], help="run until stopped by a signal")
+    serving.add_argument(
+        "--take-over",
+        action="store_true",
+        help="take over from the process that runs on the same store, without losing a message",
+    )
     parsers.add_parser(
         "extauth",
         parents=[common],
@@ -217,7 +222,7 @@ def _command(options: argparse.Namespace, path: Path | None) -> int:
     return commands.run(options, http)
 
 
-def _serve(config: Config) -> int:
+def _serve(config: Config, *, take_over: bool) -> int:
     # Modules are never freed, and collecting garbage among them takes a seventh of the start time.
     gc.disable()
     # Imported here, so that neither --help nor the report of a wrong configuration waits for it.
@@ -237,7 +242,7 @@ def _serve(config: Config) -> int:
         log.error("%s", "; ".join(conflicts))
         return FAILED
     try:
-        return uvloop.run(serve(config))
+        return uvloop.run(serve(config, take_over=take_over))
     except Exception:
         log.exception("stopped by an unexpected error")
         return FAILED

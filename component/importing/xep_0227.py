@@ -1,4 +1,4 @@
-"""XEP-0227: Portable Import/Export Format, version 1.1, with archives and their preferences.
+"""Read archives and their preferences from files of XEP-0227 (Portable Import/Export Format, 1.1).
 
 The file is read as a stream, and no more than one stanza is kept. DTDs are refused.
 """

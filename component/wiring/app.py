@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from socket import socket
 
 from component.config import Config
 from component.core.accounts.shared_limits import SharedLimits
@@ -32,9 +33,14 @@ from component.wiring.live import with_live
 from component.wiring.processes import listen
 from component.wiring.push import open_push
 from component.wiring.queries import answer_queries, command_service, http_services
+from component.wiring.take_over.channel import NotHandedOver
+from component.wiring.take_over.handing import HandOver
+from component.wiring.take_over.service_manager import notify_ready, start_successor
+from component.wiring.take_over.taking import TakeOver
 from component.xmpp.commands.admin import operator_commands
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.connector import Connector, ServerRefused
+from component.xmpp.connection.handed_stream import HandedStream
 from component.xmpp.connection.query_turn import QueryTurn
 from component.xmpp.queries.dispatch import QueryDispatcher
 from storage.errors import StorageError
@@ -49,25 +55,49 @@ OK, FAILED, REFUSED = 0, 1, 78
 #: seconds of these it spills the messages that wait for the store.
 END_SECONDS, SAVE_SECONDS = 50.0, 5.0
 
+#: Why no process can take over from another one.
+NO_TAKE_OVER = (
+    "a take-over needs a store in a file (storage.url = sqlite:PATH): on PostgreSQL run several "
+    "processes instead"
+)
 
-async def serve(config: Config) -> int:
-    """Run until a signal to stop, then write all received messages. Return an exit code."""
+
+async def serve(config: Config, *, take_over: bool = False) -> int:
+    """Run until a signal to stop, then write all received messages. Return an exit code.
+
+    With `take_over`, continue what the running process on the same store does, and end it. On
+    SIGHUP start a process that takes over from this one.
+    """
     loop = asyncio.get_running_loop()
     limit = Limit(loop)
     background = Background(on_end=limit.begin)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, background.end)
+    handing, place = HandOver(background.end), settings.take_over_socket(config)
+    if place is None:
+        loop.add_signal_handler(signal.SIGHUP, log.warning, NO_TAKE_OVER)
+        if take_over:
+            log.error("%s", NO_TAKE_OVER)
+            return REFUSED
+    else:
+        loop.add_signal_handler(signal.SIGHUP, start_successor)
+    taking = None
     try:
+        if take_over and place is not None:
+            taking = TakeOver(place, max_bytes=config.archive.queue_bytes)
+            await taking.take()
         async with AsyncExitStack() as stack:
             try:
-                code = await _run(config, stack, background, limit)
+                code = await _run(config, stack, background, limit, handing, taking)
             finally:
                 background.end()
+        if not await handing.finish():
+            return FAILED
     except HandlersError as error:
         for problem in error.problems:
             log.error("handlers.module: %s", problem)
         return REFUSED
-    except (StorageError, OSError) as error:
+    except (StorageError, OSError, NotHandedOver) as error:
         log.error("cannot start: %s", error)
         return FAILED
     except Lost as error:
@@ -76,7 +106,14 @@ async def serve(config: Config) -> int:
     return FAILED if background.failed else code
 
 
-async def _run(config: Config, stack: AsyncExitStack, background: Background, limit: Limit) -> int:
+async def _run(
+    config: Config,
+    stack: AsyncExitStack,
+    background: Background,
+    limit: Limit,
+    handing: HandOver,
+    taking: TakeOver | None,
+) -> int:
     # In a thread: some libraries refuse to be imported, or to use a database, in the event loop.
     handlers = await asyncio.to_thread(settings.handlers, config)
     stack.callback(handlers.close)
@@ -87,6 +124,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
             options=settings.postgres(config),
         )
     )
+    stream = taking.stream() if taking is not None else None
     limits = SharedLimits(storage.processes)
     passwords = await stack.enter_async_context(
         account_sources.accounts(config, storage, handlers, limits.bucket("passwords"))
@@ -99,7 +137,14 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     sign_ins = settings.sign_ins(config, storage, passwords, credentials, others)
     accounts = with_tokens(passwords, sign_ins) if sign_ins else passwords
     await stack.enter_async_context(background)
-    parts = compose(config, storage, handlers, accounts, settings.spill(config))
+    parts = compose(
+        config,
+        storage,
+        handlers,
+        accounts,
+        settings.spill(config),
+        is_continued=stream is not None,
+    )
     stack.enter_context(limit.saving(parts.save))
     await stack.enter_async_context(parts.running(background.start))
     administration = await stack.enter_async_context(
@@ -143,7 +188,7 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     )
     dispatcher = answer_queries(config, parts, operator_commands(commands, parts.operators))
     parts.grants.watch(connection.restart)
-    link = Link(connection, background)
+    link = Link(connection, background, handing, dispatcher.turns.idle, stream)
     stack.push_async_callback(link.end)
     turn = _query_turn(config, storage, parts, dispatcher)
     if turn is not None:
@@ -185,6 +230,9 @@ async def _run(config: Config, stack: AsyncExitStack, background: Background, li
     # Last, because a program that cannot serve must not replace the connection of one that can.
     if not background.ending.is_set():
         link.start()
+        handing.listen(settings.take_over_socket(config))
+        stack.push_async_callback(handing.stop_listening)
+        notify_ready()
         if turn is not None:
             queries = background.start("queries", turn.run())
             stack.push_async_callback(_end_turn, queries)
@@ -242,7 +290,21 @@ async def _end_turn(queries: asyncio.Task[None]) -> None:
 class Link:
     """Keeps the connection to the server up; if the server refuses it, the program ends."""
 
-    def __init__(self, connection: Connector, background: Background) -> None:
+    def __init__(
+        self,
+        connection: Connector,
+        background: Background,
+        handing: HandOver,
+        idle: asyncio.Event,
+        handed: tuple[socket, HandedStream] | None = None,
+    ) -> None:
+        """`idle` is set while no query is being answered.
+
+        `handed` is a stream of another process, to be continued.
+        """
+        self._handing = handing
+        self._idle = idle
+        self._handed = handed
         self._connection = connection
         self._background = background
         self._task: asyncio.Task[None] | None = None
@@ -253,13 +315,19 @@ class Link:
         self._task = self._background.start("link", self._run())
 
     async def end(self) -> None:
-        """Read all that the server still sends, and stop connecting."""
-        if self._task is not None:
-            await end(self._task, self._connection)
+        """Hand the stream over, or read all that the server still sends; stop connecting."""
+        if self._task is None:
+            return
+        if self._handing.is_requested:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            if await self._handing.hand_over(self._connection, self._idle):
+                return
+        await end(self._task, self._connection)
 
     async def _run(self) -> None:
         try:
-            await self._connection.run()
+            await self._connection.run(self._handed)
         except ServerRefused as error:
             log.error("%s", error)
             self.is_refused = True

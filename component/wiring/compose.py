@@ -30,6 +30,7 @@ from component.core.chat.following.signals import Signals
 from component.core.errors import Refused
 from component.core.events.journal import EventJournal
 from component.core.events.reader import EventReader
+from component.core.gaps import Gaps
 from component.core.hosts import Hosts
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
@@ -79,6 +80,7 @@ class Parts:
     queries_stream: Stream
     queries_privileges: Privileges
     coverage: Coverage
+    gaps: Gaps
     followers: Followers
     holds: Holds
     writer: Writer
@@ -120,10 +122,11 @@ class Parts:
         finally:
             await self.stop()
             await self._end(tasks)
+            await self.gaps.finish()
 
     async def load(self) -> None:
-        """Load preferences, holds and the open journals. Raises StorageError."""
-        for part in (self.preferences, self.holds, self.journal):
+        """Load preferences, holds, the open journals and gaps. Raises StorageError."""
+        for part in (self.preferences, self.holds, self.journal, self.gaps):
             await part.load()
 
     def works(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -134,6 +137,7 @@ class Parts:
             "deliveries": self.deliveries.run(),
             "displayed": self.displayed.run(),
             "journal": self.journal.run(),
+            "gaps": self.gaps.run(),
         }
 
     def resume(self) -> None:
@@ -149,7 +153,8 @@ class Parts:
 
     def connected(self, _: object) -> None:
         """Note the time of a new connection, because earlier stanzas were not copied."""
-        self.coverage.connected(now())
+        since = self.stream.continued_since
+        self.coverage.connected(now() if since is None else since)
         self.displayed.reconnected()
         self.journal.reconnected()
 
@@ -157,6 +162,7 @@ class Parts:
         """Decide the open deliveries and forget the sessions: from now on copies are lost."""
         self.coverage.disconnected()
         self.deliveries.decide()
+        self.gaps.end()
         self.sessions.forget(now())
 
     async def stop(self) -> None:
@@ -171,6 +177,7 @@ class Parts:
         self.rooms.stop()
         self.displayed.stop()
         self.journal.stop()
+        self.gaps.stop()
 
     async def save(self) -> None:
         """Spill all messages that wait, even undecided ones, without writing them. Raises Lost."""
@@ -199,10 +206,13 @@ def compose(
     handlers: Handlers,
     accounts: AccountSource,
     spill: Spill | None = None,
+    *,
+    is_continued: bool = False,
 ) -> Parts:
     """Make the parts in the order in which they need each other, then connect the stream to them.
 
-    `spill` is the file beside the store, None without such a file.
+    `spill` is the file beside the store, None without such a file. `is_continued` says whether
+    another process has read the stream until now.
     """
     hosts = Hosts(config.xmpp.hosts, config.archive.room_services)
     addresses, followers = Addresses(), Followers()
@@ -257,6 +267,17 @@ def compose(
         journal.roster_changed(owner)
         storage.processes.send(Topic.ROSTERS, [owner])
 
+    gaps = Gaps(
+        storage.gaps,
+        lambda: _received_until(stream, deliveries),
+        preference_filter.wait_durable,
+        is_shared=storage.processes.is_shared,
+    )
+
+    def note_unbroken(since: int) -> None:
+        rooms.note_connected(since)
+        gaps.begin(since)
+
     is_user = accounts.authenticator.exists if _knows_users(config, handlers) else anybody
     parts = Parts(
         hosts=hosts,
@@ -264,7 +285,8 @@ def compose(
         privileges=privileges,
         queries_stream=queries_stream,
         queries_privileges=queries_privileges,
-        coverage=Coverage(storage.processes, rooms.note_connected),
+        coverage=Coverage(storage.processes, note_unbroken),
+        gaps=gaps,
         followers=followers,
         holds=holds,
         writer=writer,
@@ -293,11 +315,23 @@ def compose(
             settings.needs(config, handlers),
             queries=queries_stream,
         ),
-        reader=ArchiveReader(authorizer, storage, preference_filter, pager, followers, displayed),
+        reader=ArchiveReader(
+            authorizer, storage, preference_filter, pager, followers, displayed, gaps
+        ),
         events=EventReader(storage, preference_filter, pager, journal, followers, displayed),
     )
-    _listen(config, parts)
+    _listen(config, parts, is_shared=is_continued or bool(config.xmpp.processes))
     return parts
+
+
+def _received_until(stream: Stream, deliveries: Deliveries) -> int:
+    """Return until when all copies have arrived and are decided, in microseconds.
+
+    A server that sends nothing may be away.
+    """
+    arrived = now() - int(stream.silence * 1_000_000)
+    undecided = deliveries.oldest_at
+    return arrived if undecided is None else min(arrived, undecided - 1)
 
 
 def _rosters(
@@ -314,8 +348,11 @@ def _rosters(
     return known_rosters(handlers, fallback, Addresses())
 
 
-def _listen(config: Config, parts: Parts) -> None:
-    """Have the stream call the parts: for copies of stanzas, privileges and new connections."""
+def _listen(config: Config, parts: Parts, *, is_shared: bool) -> None:
+    """Have the stream call the parts: for copies of stanzas, privileges and new connections.
+
+    `is_shared` says whether another process gets, or got, copies of the same messages.
+    """
     addresses = Addresses()
     ingest = Ingest(
         parts.preference_filter,
@@ -323,7 +360,7 @@ def _listen(config: Config, parts: Parts) -> None:
         parts.hosts,
         sessions=parts.sessions,
         deliveries=parts.deliveries,
-        is_shared=bool(config.xmpp.processes),
+        is_shared=is_shared,
     )
     room_events = RoomEvents(parts.rooms, addresses, parts.hosts)
     presences = Presences(parts.sessions, addresses, parts.hosts)

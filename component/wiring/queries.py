@@ -75,6 +75,7 @@ def command_service(
         queue=parts.preference_filter,
         writer=parts.writer,
         connection=connection,
+        gaps=parts.gaps,
         own_commands=own,
         timeout=timeout,
     )
@@ -185,6 +186,7 @@ def http_services(
         session_actions=actions,
         followers=parts.followers,
         displayed=parts.displayed,
+        gaps=parts.gaps,
         journal=parts.journal,
         limits=limits,
         signals=parts.signals,

@@ -40,6 +40,7 @@ from component.web.server.settings import (
     WebSettings,
 )
 from component.wiring import token_key
+from component.wiring.take_over.channel import socket_path
 from component.xmpp.connection.connector import Connector, Timeouts
 from component.xmpp.connection.stream import Stream
 from storage.interface import Storage
@@ -102,6 +103,14 @@ def handlers(config: Config) -> Handlers:
         threads=config.handlers.threads,
         several_hosts=len(config.xmpp.hosts) > 1,
     )
+
+
+def take_over_socket(config: Config) -> Path | None:
+    """Return the socket by which another process takes over, None if the store is no file."""
+    path = config.storage.url.removeprefix(SQLITE)
+    if config.storage.is_postgresql or path == MEMORY:
+        return None
+    return socket_path(Path(path).resolve())
 
 
 def spill(config: Config) -> Spill | None:

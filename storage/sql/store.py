@@ -16,6 +16,7 @@ from storage.sql.retention.store import SqlRetention
 from storage.sql.tables.accounts import SqlAccounts
 from storage.sql.tables.audit_log import SqlAuditLog
 from storage.sql.tables.contacts import SqlContacts
+from storage.sql.tables.gaps import SqlGaps
 from storage.sql.tables.holds import SqlHolds
 from storage.sql.tables.identifiers import SqlIdentifiers
 from storage.sql.tables.offline import SqlOffline
@@ -38,6 +39,7 @@ class SqlStorage:
         self.preferences = SqlPreferences(database)
         self.rules = SqlRules(database)
         self.holds = SqlHolds(database)
+        self.gaps = SqlGaps(database)
         self.audit_log = SqlAuditLog(database)
         self.rooms = SqlRooms(database)
         self.accounts = SqlAccounts(database)

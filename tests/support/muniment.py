@@ -19,6 +19,9 @@ Options = Mapping[str, Mapping[str, Any]]
 
 DATABASE = "muniment.db"
 
+#: The longest take-over on a loaded machine.
+TAKE_OVER_SECONDS = 60.0
+
 #: Accounts are in Muniment's database.
 ACCOUNTS: Options = {"accounts": {"source": "store"}}
 
@@ -67,10 +70,21 @@ class Muniment(Program):
         self.begin()
         self.wait_until(self.is_ready, "is ready")
 
-    def begin(self) -> None:
-        """Start without waiting for anything."""
+    def begin(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start with further arguments of `serve`, without waiting for anything."""
         self.write_config()
-        self.launch_muniment("serve", "--config", str(self.config_path))
+        self.launch_muniment(
+            "serve", "--config", str(self.config_path), *arguments, environment=environment
+        )
+
+    def take_over(self) -> None:
+        """Have a new process take over from the present one. Raises Failed."""
+        old, self._process = self._running(), None
+        self.begin("--take-over")
+        code = old.wait(TAKE_OVER_SECONDS)
+        if code != 0:
+            raise self.failed(f"ended with {code} when another process took over")
+        self.wait_until(self.is_ready, "is ready", TAKE_OVER_SECONDS)
 
     def set_option(self, section: str, key: str, value: object) -> None:
         """Change an option for the next start."""

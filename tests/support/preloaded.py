@@ -87,4 +87,6 @@ def _become_command(files: list[int], environment: dict[str, str]) -> None:
 gc.freeze()
 arguments = wait_for_request(int(sys.argv[1]))
 sys.argv = ["muniment", *arguments]
+# The command with which the program starts itself again.
+sys.orig_argv = [sys.executable, "-m", "component", *arguments]
 raise SystemExit(main())

@@ -146,10 +146,18 @@ class Program:
                 start_new_session=True,
             )
 
-    def launch_muniment(self, *arguments: str) -> None:
-        """Start our command."""
+    def launch_muniment(
+        self, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start our command, with variables beside those of this process."""
         with self.log_path.open("ab") as log, Path(os.devnull).open("rb") as nothing:
-            self._process = start_command(arguments, stdin=nothing, stdout=log, stderr=log)
+            self._process = start_command(
+                arguments,
+                stdin=nothing,
+                stdout=log,
+                stderr=log,
+                environment={**os.environ, **(environment or {})},
+            )
 
     @property
     def stdin(self) -> IO[bytes]:

@@ -34,7 +34,7 @@ APART = 50_000  # microseconds
 SLOT = 60_000_000  # microseconds
 
 #: Another process may get a copy so much earlier or later, and count it in another slot.
-EDGE = 5_000_000  # microseconds
+EDGE = 15_000_000  # microseconds
 
 #: The maximum number of messages in each cache.
 REMEMBERED = 32_768
@@ -52,7 +52,8 @@ class RecentMessage:
     number: int  #: counts the messages of this key in one slot
     is_named_by_room: bool = False  #: the room gave it an id, so the key alone identifies it
     is_delayed: bool = False  #: whether its first copy came out of an offline store
-    is_at_edge: bool = False  #: whether another process may count it in another slot
+    #: the slot in which another process may count it, and its number there
+    elsewhere: tuple[int, int] | None = None
     delivery: Delivery | None = None  #: to a recipient whose own copy will prove the delivery
 
     @property
@@ -63,7 +64,7 @@ class RecentMessage:
     @property
     def dedup_key(self) -> bytes:
         """The key of the message in the store."""
-        return self.key if self.is_named_by_room else self._key_in(self.slot)
+        return self.key if self.is_named_by_room else self._key_in(self.slot, self.number)
 
     @property
     def alternative_keys(self) -> tuple[bytes, bytes] | None:
@@ -71,12 +72,15 @@ class RecentMessage:
 
         A delayed copy has a time of the server's clock, so the neighbouring slots count too.
         """
-        if not (self.is_delayed or self.is_at_edge):
+        if self.elsewhere is not None:
+            key = self._key_in(*self.elsewhere)
+            return key, key
+        if not self.is_delayed:
             return None
-        return self._key_in(self.slot - 1), self._key_in(self.slot + 1)
+        return self._key_in(self.slot - 1, self.number), self._key_in(self.slot + 1, self.number)
 
-    def _key_in(self, slot: int) -> bytes:
-        return _key_in_slot(self.key, slot, self.number)
+    def _key_in(self, slot: int, number: int) -> bytes:
+        return _key_in_slot(self.key, slot, number)
 
 
 def keys_near(key: bytes, at: int) -> tuple[bytes, ...]:
@@ -172,8 +176,10 @@ class Deduplicator:
         message = self._live.get(key)
         if message is not None and self._is_copy(message, host, at, stanza.recipient):
             return message, False
-        is_at_edge = self._is_shared and not EDGE <= at % SLOT < SLOT - EDGE
-        return _add(self._live, message, key, stanza, at, at, is_at_edge=is_at_edge), True
+        new = _add(self._live, message, key, stanza, at, at)
+        if self._is_shared:
+            new.elsewhere = _elsewhere(new, message)
+        return new, True
 
     def _identify_delayed(
         self, stanza: Stanza, candidate: Candidate, key: bytes, since: int, at: int, host: str
@@ -233,7 +239,6 @@ def _add(
     *,
     is_named_by_room: bool = False,
     is_delayed: bool = False,
-    is_at_edge: bool = False,
 ) -> RecentMessage:
     """Remember and return a new message, sent at `since`. Its first copy was made at `at`.
 
@@ -251,9 +256,22 @@ def _add(
         number,
         is_named_by_room,
         is_delayed,
-        is_at_edge,
     )
     return message
+
+
+def _elsewhere(message: RecentMessage, previous: RecentMessage | None) -> tuple[int, int] | None:
+    """Return the slot in which another process may count a message, and its number there.
+
+    `previous` is the last message that is alike: it is another one, in each process.
+    """
+    place = message.first % SLOT
+    if place >= SLOT - EDGE:
+        return message.slot + 1, 0
+    if place >= EDGE or message.number:
+        return None
+    is_counted = previous is not None and previous.slot == message.slot - 1
+    return message.slot - 1, previous.number + 1 if previous is not None and is_counted else 0
 
 
 def _taken_at(stanza: Stanza, at: int) -> int:

@@ -101,6 +101,11 @@ class Deliveries:
         """Return whether a delivery is undecided."""
         return delivery in self._open
 
+    @property
+    def oldest_at(self) -> int | None:
+        """The time of the oldest undecided delivery, in microseconds; None without any."""
+        return next((delivery.at for delivery in self._open), None)
+
     def open(self, delivery: Delivery) -> None:
         """Hold a delivery until it is decided."""
         self._open[delivery] = None

@@ -10,6 +10,7 @@ from component.core.accounts.protocol import AccountSource
 from component.core.archiving.writer import Queue, Writer
 from component.core.commands.link import Link
 from component.core.ejabberd_api.own.request import OwnRunner
+from component.core.gaps import Gaps
 from component.core.hosts import Hosts
 from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
@@ -49,6 +50,7 @@ class CommandContext:
     queue: Queue  #: messages on their way to the writer; a command that reads waits for them
     writer: Writer
     connection: Connection
+    gaps: Gaps  #: of all archives
     #: the commands that Muniment adds to ejabberd's API, by name
     own_commands: Mapping[str, OwnRunner] = field(default_factory=dict)
     timeout: float  #: seconds that the operator waits for the answer to a command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from component.core.access.authorize import Action, Authorizer
 from component.core.access.principals import Principal
 from component.core.archiving.writer import Queue
 from component.core.errors import Forbidden, ItemNotFound
+from component.core.gaps import Gaps
 from component.core.reading.conversations import (
     ConversationPage,
     ConversationQuery,
@@ -18,11 +20,13 @@ from component.core.reading.conversations import (
 )
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import ArchiveStream, ArchiveStreams, Followers
+from component.core.reading.page_gaps import spanned
 from component.core.reading.pages import PageQuery, Pager
 from component.core.reading.views import ReadableMessage, Views
 from component.core.store_errors import translated
+from storage.errors import NotFound
 from storage.interface import Storage
-from storage.rows import ArchivedMessage, Filter, Page
+from storage.rows import ArchivedMessage, Filter, Gap, Page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ class ReadablePage:
     complete: bool  #: there are no further messages in that order
     index: int | None  #: number of matches before the oldest message; None: not asked or costly
     count: int | None  #: number of all matches
+    gaps: tuple[Gap, ...] = ()  #: that the page spans, the oldest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +65,14 @@ class ArchiveReader:
         pager: Pager,
         followers: Followers,
         displayed: DisplayedMarkers | None = None,
+        gaps: Gaps | None = None,
     ) -> None:
         """`queue` has the messages of users on their way to the writer: reads wait for them.
 
         `displayed` has the messages that users have displayed, beside those that they answered.
+        Pages name those of the `gaps` that they span.
         """
+        self._gaps = gaps
         self._authorizer = authorizer
         self._archive = storage.archive
         self._retention = storage.retention
@@ -98,7 +106,25 @@ class ArchiveReader:
             complete=page.complete,
             index=page.index,
             count=page.count,
+            gaps=await self._spanned(owner, page, query),
         )
+
+    async def _spanned(self, owner: str, page: Page, query: PageQuery) -> tuple[Gap, ...]:
+        """Return the gaps of a page that are not filled."""
+        gaps = () if self._gaps is None else self._gaps.unfilled()
+        if not gaps:
+            return ()
+        after, before = [await self._time_of(owner, id) for id in (query.after, query.before)]
+        return spanned(gaps, page, query, after=after, before=before)
+
+    async def _time_of(self, owner: str, id: str | None) -> int | None:
+        """Return the time of a message, None without an id, or if the message was deleted."""
+        if id is None:
+            return None
+        with suppress(NotFound):
+            page = await self._archive.page(owner, Filter(ids=(id,)), limit=1)
+            return next((message.at for message in page.messages), None)
+        return None
 
     async def message(
         self, principal: Principal, owner: str, id: str, *, folded: bool

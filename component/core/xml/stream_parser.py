@@ -137,6 +137,11 @@ class Parser:
         is_below_root = self.root is not None and self._depth == self._level
         return is_below_root and not self._open and not self._buffer
 
+    @property
+    def unfinished(self) -> bytes | None:
+        """The bytes behind the last child of the root that has ended, None if some are dropped."""
+        return None if self._is_skipping else bytes(self._buffer)
+
     def _make_expat(self) -> expat.XMLParserType:
         parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True

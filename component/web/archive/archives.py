@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from component.web import keys
-from component.web.archive.messages_json import message, place
+from component.web.archive.messages_json import gap, message, place
 from component.web.archive.models import MessageParameters, MessagesParameters, NoParameters
 from component.web.auth import authenticate
 from component.web.server import body
@@ -54,6 +54,7 @@ async def messages(request: web.Request) -> web.Response:
             "messages": [message(item, xml=parameters.xml) for item in page.items],
             "count": page.count,
             "index": page.index,
+            "gaps": [gap(spanned) for spanned in page.gaps],
         },
         cursor="before" if query.backwards else "after",
         next=None if page.complete else ids[-1],

@@ -48,6 +48,7 @@ def _make_app(
         pager_of(settings, services),
         services.followers,
         services.displayed,
+        services.gaps,
     )
     return app
 

@@ -7,8 +7,8 @@ from typing import Any
 from component.core.messages.files import File
 from component.core.reading.folding import Folded
 from component.core.reading.views import ReadableMessage
-from component.core.xml.times import format_time
-from storage.rows import ArchivedMessage
+from component.core.xml.times import format_if_known, format_time
+from storage.rows import ArchivedMessage, Gap
 
 
 def message(item: ReadableMessage, *, xml: bool) -> dict[str, Any]:
@@ -41,6 +41,15 @@ def place(row: ArchivedMessage) -> dict[str, Any]:
 
 def _file(file: File) -> dict[str, Any]:
     return {"url": file.url, "name": file.name, "type": file.type, "size": file.size}
+
+
+def gap(spanned: Gap) -> dict[str, Any]:
+    """Return a gap that a page spans; `to` is None while it lasts."""
+    return {
+        "from": format_time(spanned.begins_at),
+        "to": format_if_known(spanned.ends_at),
+        "reason": spanned.reason,
+    }
 
 
 def _folded(folded: Folded, *, xml: bool) -> dict[str, Any]:

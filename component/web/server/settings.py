@@ -23,6 +23,7 @@ from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.journal import EventJournal
 from component.core.events.reader import EventReader
+from component.core.gaps import Gaps
 from component.core.gateway.service import Gateway
 from component.core.gateway.settings import GatewaySettings
 from component.core.hosts import Hosts
@@ -152,6 +153,7 @@ class Services:
     journal: EventJournal  #: of contacts and presences, for users who read events
     signals: Signals  #: chat states, for those who follow
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages
+    gaps: Gaps | None = None  #: of all archives
     limits: SharedLimits | None = None  #: on guesses; None: each listener has one of its own
     background: Background = field(default_factory=Background)  #: the tasks that have to run
     handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module

@@ -12,8 +12,10 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from socket import socket
 
 from component.xmpp.connection.addresses import of_host_for_iq
+from component.xmpp.connection.handed_stream import HandedStream
 from component.xmpp.connection.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -60,8 +62,8 @@ class Connector:
         """Whether the handshake is done and the stream is open."""
         return self._stream.is_up
 
-    async def run(self) -> None:
-        """Stay connected for ever.
+    async def run(self, handed: tuple[socket, HandedStream] | None = None) -> None:
+        """Stay connected for ever, first on a stream that another process has handed over.
 
         Raises ServerRefused if no attempt has succeeded yet and the server's error is FINAL.
         """
@@ -70,7 +72,9 @@ class Connector:
         first = pause = min(self._timeouts.first_pause, pause_max)
         while True:
             started = loop.time()
-            if await self.connect():
+            is_up = await (self.connect() if handed is None else self._continue(*handed))
+            handed = None
+            if is_up:
                 await self.wait_lost()
                 # The pause also grows if the server accepts the connection and soon closes it.
                 # It does not grow if an operator restarts the connection.
@@ -130,6 +134,36 @@ class Connector:
         self._was_up = True
         log.info("connected to %s:%d as %s", self._address, self._port, self._stream.boundjid)
         return True
+
+    async def _continue(self, connected: socket, handed: HandedStream) -> bool:
+        """Continue a stream of another process; return whether it is open.
+
+        If that process had another domain or server, connect instead.
+        """
+        if handed.end != self._end:
+            log.warning("the connection that was handed over is that of %s", handed.end)
+            connected.close()
+            return await self.connect()
+        await self._stream.adopt(connected, handed)
+        self._was_up = self._was_up or self._stream.is_up
+        log.info("took the connection to %s:%d over", self._address, self._port)
+        return self._stream.is_up
+
+    def pause(self) -> None:
+        """Read nothing more; answers can still be sent."""
+        self._stream.hold(True)
+
+    async def release(self, *, patience: float) -> tuple[socket, HandedStream] | None:
+        """Return the stream for another process, None if it cannot be handed over."""
+        return await self._stream.release(self._end, patience=patience)
+
+    @property
+    def _end(self) -> str:
+        return f"{self._stream.boundjid} at {self._address}:{self._port}"
+
+    def abandon(self) -> None:
+        """Leave a stream to the process that has it now."""
+        self._stream.abandon()
 
     async def _opened(self) -> None:
         """Return when the handshake is done or the connection is lost."""

@@ -42,7 +42,7 @@ class FairReader:
         self._transport = transport
         self._feed = feed
         self._loop = asyncio.get_running_loop()
-        self._unread = b""
+        self._unread = bytearray()
         self._is_held = False
         self._is_scheduled = False  # `_read_on` is going to be called by the loop
         self._sent = self._returned = 0  # results in all
@@ -74,6 +74,11 @@ class FairReader:
         if not self._is_scheduled:
             self._read_on()
 
+    @property
+    def unread(self) -> bytes:
+        """The bytes that were received and are not read."""
+        return bytes(self._unread)
+
     def finish(self) -> None:
         """Read all received bytes at once, because the connection is lost."""
         while self._unread:
@@ -93,7 +98,9 @@ class FairReader:
 
     def _read(self) -> float:
         """Read one slice. Return the number of seconds to let more bytes gather."""
-        data, self._unread = self._unread[:SLICE], self._unread[SLICE:]
+        data = bytes(self._unread[:SLICE])
+        # Unlike a slice of the rest, this copies nothing.
+        del self._unread[:SLICE]
         self._feed(data)
         returned = data.count(_MARK)
         self._returned += returned

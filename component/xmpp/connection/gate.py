@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
@@ -42,6 +43,11 @@ _ABOVE = 3
 #: The payload of copies that are not archived: each result of ours comes back to us as a copy.
 RESULT = ("urn:xmpp:mam:2", "result")
 UNWANTED = frozenset({RESULT})
+
+
+#: The payloads of messages by which ejabberd grants something, and how many of them are kept.
+GRANTS = frozenset({"delegation", "privilege"})
+GRANTS_MAX = 4096
 
 
 class Gate:
@@ -84,6 +90,9 @@ class Gate:
         )
         self._has_header = False
         self._is_open = False
+        self._header = b""
+        #: the handshake, and the messages about grants
+        self._grants: deque[bytes] = deque(maxlen=GRANTS_MAX)
         self._oversized = 0  # stanzas that were too large or too deep
         self._logged_at = -LOG_INTERVAL_SECONDS
 
@@ -92,6 +101,16 @@ class Gate:
         for piece in copy_scanner.pieces(data):
             if not (self._is_between_stanzas and self._handle_whole_copy(piece)):
                 self._parse(piece)
+
+    @property
+    def opening(self) -> bytes:
+        """What another gate has to read before it can continue this stream."""
+        return b"".join((self._header, *self._grants))
+
+    @property
+    def unfinished(self) -> bytes | None:
+        """The bytes of a stanza that has not ended, None if the gate does not keep them."""
+        return self._parser.unfinished if self._is_open else None
 
     @property
     def _is_between_stanzas(self) -> bool:
@@ -138,7 +157,8 @@ class Gate:
         if (root.ns, root.name) != (NS_STREAM, "stream"):
             raise Malformed("the server does not speak XMPP")
         attributes = "".join(f" {name}={quoteattr(v)}" for name, v in root.attributes.items())
-        self._deliver(f"<stream:stream{attributes}>".encode())
+        self._header = f"<stream:stream{attributes}>".encode()
+        self._deliver(self._header)
 
     def _handle(self, element: Element, raw: bytes) -> None:
         """Handle one child of the stream's root."""
@@ -148,6 +168,7 @@ class Gate:
             self._deliver(raw)
         elif (element.ns, element.name) == (NS_COMPONENT, "handshake"):
             self._is_open = True
+            self._grants.append(raw)
             self._deliver(raw)
         elif not self._is_open:
             log.warning(
@@ -178,6 +199,8 @@ class Gate:
             log.warning("left out %s: %s", _described(element, element.get("from")), error)
             self._refuse(element, BadRequest("this stanza, or an address of it, is malformed"))
         else:
+            if element.name == "message" and any(c.name in GRANTS for c in element.elements):
+                self._grants.append(raw)
             self._deliver(document)
 
     def _refuse_oversized(self, element: Element) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import time
 from asyncio import BaseTransport, Transport
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from socket import socket
 from typing import Literal, cast
 from xml.etree import ElementTree
 
 from slixmpp import ComponentXMPP
+from slixmpp.basexmpp import BaseXMPP
 from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
@@ -22,6 +26,7 @@ from component.core.xml.stream_parser import Element, Malformed
 from component.xmpp.connection.admission import is_needed
 from component.xmpp.connection.fair_reader import FairReader
 from component.xmpp.connection.gate import NS_COMPONENT, Gate
+from component.xmpp.connection.handed_stream import HandedStream
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +35,9 @@ NS_PING = "urn:xmpp:ping"
 #: The maximum number of bytes, beside one answer, that wait for the server to accept them. If a
 #: server continues to ask but accepts less, the stream ends.
 UNSENT_MAX_BYTES = 16 * 1024 * 1024
+
+#: Seconds between two attempts to hand a stream over.
+RELEASE_SECONDS = 0.02
 
 
 class Stream(ComponentXMPP):
@@ -57,6 +65,10 @@ class Stream(ComponentXMPP):
         # Without a connection no text waits.
         self._writable.set()
         self._sending = asyncio.Lock()
+        self._adopted: HandedStream | None = None
+        self._is_released = False
+        #: since when a stream that was handed over is not read by another process, microseconds
+        self.continued_since: int | None = None
         self._expected: set[str] = set()
         self._payloads: set[tuple[str, str]] = set()
         #: set while the stream is open
@@ -97,7 +109,7 @@ class Stream(ComponentXMPP):
 
     def hold(self, on: bool) -> None:
         """Stop reading, or continue; a full queue slows the server down in this way."""
-        if self._is_ending:
+        if self._is_ending or (self._is_released and not on):
             return
         self._is_reading = not on
         self._received_at = self.loop.time()
@@ -109,6 +121,7 @@ class Stream(ComponentXMPP):
 
         Bytes that are not read are lost, while the program keeps all messages that it has read.
         """
+        self._is_released = False
         self.hold(False)
         self._is_ending = True
 
@@ -120,6 +133,63 @@ class Stream(ComponentXMPP):
         self._payloads.add((ns, name))
         path = MatchXPath(f"{{{NS_COMPONENT}}}message/{{{ns}}}{name}")
         self.register_handler(Callback(ns, path, handler))
+
+    async def release(self, end: str, *, patience: float) -> tuple[socket, HandedStream] | None:
+        """Stop reading, and return the socket and what another process needs to continue.
+
+        The server does not notice. `end` says whose stream it is. Return None, and read on, if
+        that is not possible within `patience` seconds. Afterwards `abandon` has to be called.
+        """
+        deadline = self.loop.time() + patience
+        while self.is_up and self.loop.time() < deadline:
+            self.hold(True)
+            handed = self._handed(end)
+            if handed is not None and self.transport is not None:
+                # Two processes must not write at once.
+                self._is_released = True
+                descriptor = self.transport.get_extra_info("socket").fileno()
+                return socket(fileno=os.dup(descriptor)), handed
+            # A stanza that is too large is being skipped, or the server does not take our answers.
+            self.hold(False)
+            await asyncio.sleep(RELEASE_SECONDS)
+        return None
+
+    def _handed(self, end: str) -> HandedStream | None:
+        gate, reader, transport = self._gate, self._reader, self.transport
+        if gate is None or reader is None or transport is None or transport.is_closing():
+            return None
+        unfinished = gate.unfinished
+        if unfinished is None or transport.get_write_buffer_size() or self.misdirected:
+            return None
+        return HandedStream(
+            end=end,
+            opening=gate.opening,
+            unread=unfinished + reader.unread,
+            received_until=time.time_ns() // 1000,
+        )
+
+    def abandon(self) -> None:
+        """Close our descriptor of a socket that another process has, and read nothing more."""
+        self._gate = self._reader = None
+        self.abort()
+
+    async def adopt(self, connected: socket, handed: HandedStream) -> None:
+        """Continue a stream that another process has handed over."""
+        self._adopted = handed
+        self.init_plugins()
+        self.disconnect_reason = None
+        self._run_out_filters = asyncio.ensure_future(self.run_filters())
+        try:
+            await self.loop.create_connection(lambda: self, sock=connected)
+        finally:
+            self._adopted = None
+
+    def start_stream_handler(self, xml: ElementTree.Element) -> None:
+        """Answer the header of the server by the handshake, unless it is answered already."""
+        if self._adopted is None:
+            super().start_stream_handler(xml)
+        else:
+            BaseXMPP.start_stream_handler(self, xml)
 
     async def send_text(self, text: str) -> None:
         """Send stanzas as written, and return when the server has accepted them.
@@ -142,6 +212,8 @@ class Stream(ComponentXMPP):
 
     def send_raw(self, data: str | bytes) -> None:
         """Send bytes, or end the stream if too many wait for the server to accept them."""
+        if self._adopted is not None or self._is_released:
+            return  # The server has our header; or another process writes.
         if self.transport and self.transport.get_write_buffer_size() > UNSENT_MAX_BYTES:
             self.trouble = "the server does not take our answers"
             self.abort()
@@ -213,6 +285,15 @@ class Stream(ComponentXMPP):
         super().connection_made(transport, send_event)
         self._reader = FairReader(cast(Transport, transport), self._read)
         self.hold(not self._is_reading)
+        adopted = self._adopted
+        self.continued_since = None
+        if adopted is not None:
+            self.continued_since = adopted.received_until
+            self._received_at = self.loop.time()
+            self._gate.feed(adopted.opening)
+            # From here on we answer again.
+            self._adopted = None
+            self._reader.take(adopted.unread)
 
     def data_received(self, data: bytes | str) -> None:
         """Pass received bytes to the reader."""

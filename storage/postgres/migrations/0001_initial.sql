@@ -389,3 +389,18 @@ CREATE TABLE erasures (
     owner text COLLATE "C" PRIMARY KEY,
     at    bigint NOT NULL
 );
+
+-- Times in which no copies of stanzas arrived. They are microseconds since the epoch.
+CREATE TABLE gaps (
+    number    bigint PRIMARY KEY,
+    begins_at bigint NOT NULL,
+    ends_at   bigint NOT NULL,
+    reason    text NOT NULL,
+    filled_at bigint NOT NULL -- 0: it is not filled
+);
+
+-- One row: all copies that arrived until this time are stored.
+CREATE TABLE received (
+    name     text COLLATE "C" PRIMARY KEY,
+    until_at bigint NOT NULL
+);

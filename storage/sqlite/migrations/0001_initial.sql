@@ -346,3 +346,18 @@ CREATE TABLE dead_letters (
     is_waiting   INTEGER NOT NULL, -- whether it is to be sent once more
     PRIMARY KEY (subscription, event_id)
 ) WITHOUT ROWID;
+
+-- Times in which no copies of stanzas arrived. They are microseconds since the epoch.
+CREATE TABLE gaps (
+    number    INTEGER PRIMARY KEY,
+    begins_at INTEGER NOT NULL,
+    ends_at   INTEGER NOT NULL,
+    reason    TEXT NOT NULL,
+    filled_at INTEGER NOT NULL -- 0: it is not filled
+);
+
+-- One row: all copies that arrived until this time are stored.
+CREATE TABLE received (
+    name     TEXT PRIMARY KEY,
+    until_at INTEGER NOT NULL
+) WITHOUT ROWID;

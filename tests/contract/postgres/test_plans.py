@@ -75,6 +75,7 @@ ABOUT_ALL_ROWS = {
     "confirmed_retention": ("confirmed_retention",),
     "rules": ("FROM rules ORDER BY owner, peer",),
     "holds": ("FROM holds ORDER BY subject",),
+    "gaps": ("FROM gaps",),
     # Journals are open for accounts with sign-ins.
     "journals": ("is_open",),
     "push_subscriptions": (

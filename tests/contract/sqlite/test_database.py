@@ -599,6 +599,7 @@ class InterruptedDatabase:
         self._database = database
         self.name = database.name
         self.is_only_writer = database.is_only_writer
+        self.is_shared = database.is_shared
         self.close = database.close
         self.before_query: dict[int, Callable[[], Awaitable[None]]] = {}
         self.before_rows: Callable[[], Awaitable[None]] | None = None
@@ -636,6 +637,8 @@ class InterruptedConnection:
         self.execute = connection.execute
         self.change = connection.change
         self.executemany = connection.executemany
+        self.notify = connection.notify
+        self.fetch_replanned = connection.fetch_replanned
 
     async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
         if not self._is_writer:

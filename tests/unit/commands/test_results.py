@@ -238,10 +238,18 @@ ON_THE_SERVICE = [
             "connected": ["true"],
             "writable": ["true"],
             "backlog": ["0"],
+            "gaps": ["0"],
             "holds": ["1"],
             "purging": ["false"],
             "unconfirmed": ["false"],
         },
+    ),
+    Case(name="gaps", message="There are no gaps."),
+    Case(
+        name="fill-gap",
+        arguments={"number": "7"},
+        message="There is no gap with this number: muniment gaps lists them.",
+        is_refused=True,
     ),
     Case(name="reconnect", message="The connection to ejabberd will be closed and opened again."),
 ]

@@ -908,6 +908,30 @@ async def test_undecided_deliveries_are_bounded(
 # Several processes
 
 
+@pytest.mark.parametrize(
+    ("lag", "times"), [(500_000, (-13, -10, -4, -1, 3, 6)), (1_500_000, (-13, -10, -4, -1))]
+)
+async def test_messages_that_are_alike_are_stored_once_each_by_two_processes(
+    lag: int, times: tuple[int, ...]
+) -> None:
+    text = message(id="")
+    async with (
+        open_storage("sqlite::memory:") as storage,
+        open_writer(storage.archive) as writer,
+    ):
+        for late in (0, lag):
+            bench = DeliveryBench(writer)
+            ingest = bench.ingest(Policy(), [HOST], is_shared=True)
+            for seconds in times:
+                bench.now = NOON + seconds * SECOND + late
+                ingest.take(stanza(text), bench.now)
+                bench.deliveries.decide()
+        await writer.wait_durable()
+
+        for owner in (ALICE, BOB):
+            assert len((await everything(storage.archive, owner)).messages) == len(times)
+
+
 @pytest.mark.parametrize("lag", [-2_000, 2_000])
 async def test_message_that_two_processes_read_in_different_minutes_is_stored_once(
     lag: int,

@@ -90,6 +90,7 @@ async def test_archive_of_an_unknown_user_is_empty(api: TestClient) -> None:
         "messages": [],
         "count": 0,
         "index": None,
+        "gaps": [],
         "next": None,
         "complete": True,
     }

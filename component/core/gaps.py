@@ -1,0 +1,168 @@
+"""Gaps: times in which no copies of stanzas arrived, so that archives may lack messages.
+
+The store has the time until which all copies are stored. If copies arrive again only later, there
+is a gap between. The time is noted every few seconds, so a gap may begin too early: after a kill
+by up to NOTE_SECONDS, and by the time for which ejabberd had sent nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from component.core.errors import Refused
+from component.core.store_errors import translated
+from component.core.xml.times import format_time, now
+from storage.errors import StorageError
+from storage.interface import GapsStore
+from storage.rows import Gap
+
+log = logging.getLogger(__name__)
+
+#: Reasons of gaps.
+STOPPED, DISCONNECTED = "stopped", "disconnected"
+
+#: How often the time of the newest stored copy is noted.
+NOTE_SECONDS = 10.0
+
+#: Maximum number of gaps; over it the oldest are joined.
+GAPS_MAX = 1000
+
+#: Maximum number of breaks that wait for a store that fails; over it the last ones are joined.
+BREAKS_MAX = 100
+
+
+class Gaps:
+    """Notes until when copies were received, and stores a gap when they arrive again."""
+
+    def __init__(
+        self,
+        store: GapsStore,
+        received_until: Callable[[], int],
+        wait_durable: Callable[[], Awaitable[None]],
+        *,
+        is_shared: bool = False,
+    ) -> None:
+        """`received_until` returns until when all copies have arrived, in microseconds.
+
+        `wait_durable` returns when all messages that have arrived are stored. `is_shared` says
+        whether other processes receive the same copies.
+        """
+        self._store = store
+        self._received_until = received_until
+        self._wait_durable = wait_durable
+        self._is_shared = is_shared
+        self._gaps: tuple[Gap, ...] = ()
+        self._until = 0  #: the time of the last copy, as far as is known
+        self._is_up = False
+        self._was_up = False
+        self._breaks: list[Gap] = []  #: not stored yet
+        self._changed = asyncio.Event()
+        self._stopping = False
+
+    async def load(self) -> None:
+        """Read the gaps, and until when copies were received. Raises StorageError."""
+        self._gaps = await self._store.list()
+        self._until = max(self._until, await self._store.received_until())
+
+    def all(self) -> tuple[Gap, ...]:
+        """Return all gaps, the oldest first; one without an end lasts still."""
+        current: tuple[Gap, ...] = ()
+        if not (self._is_up or self._is_shared) and self._until:
+            current = (Gap(begins_at=self._until, ends_at=None, reason=self._reason),)
+        return (*self._gaps, *self._breaks, *current)
+
+    def unfilled(self) -> tuple[Gap, ...]:
+        """Return the gaps that are not filled."""
+        return tuple(gap for gap in self.all() if not gap.filled_at)
+
+    async def fill(self, number: int) -> bool:
+        """Note that a gap is filled; return whether there is such a gap. Raises Overloaded."""
+        with translated():
+            is_known = await self._store.fill(number, at=now())
+            self._gaps = await self._store.list()
+        return is_known
+
+    def begin(self, since: int) -> None:
+        """Note that copies have arrived without a break since a time, in microseconds."""
+        if self._until and since > self._until:
+            gap = Gap(begins_at=self._until, ends_at=since, reason=self._reason)
+            if len(self._breaks) >= BREAKS_MAX:
+                gap = Gap(begins_at=self._breaks.pop().begins_at, ends_at=since, reason=gap.reason)
+            self._breaks.append(gap)
+        self._is_up = self._was_up = True
+        self._changed.set()
+
+    def end(self) -> None:
+        """Note that no copies arrive any more."""
+        if self._is_up:
+            self._until = max(self._until, self._received_until())
+            self._is_up = False
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Store gaps, and until when copies were received, until `stop` is called."""
+        while not self._stopping:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(NOTE_SECONDS):
+                    await self._changed.wait()
+            self._changed.clear()
+            if self._stopping:
+                return
+            try:
+                await self._store_breaks()
+                await self._note()
+            except (StorageError, Refused) as error:
+                log.warning("gaps cannot be noted now: %s", error)
+
+    def stop(self) -> None:
+        """Let `run` return."""
+        self._stopping = True
+        self._changed.set()
+
+    async def finish(self) -> None:
+        """Note until when copies were received, after all of them were stored.
+
+        If the store fails, the gap begins at the time that was noted last.
+        """
+        try:
+            await self._store_breaks()
+            if self._was_up:
+                await self._store.note_received(self._until)
+        except StorageError as error:
+            log.warning("the end of the copies cannot be noted: %s", error)
+
+    @property
+    def _reason(self) -> str:
+        return DISCONNECTED if self._was_up else STOPPED
+
+    async def _store_breaks(self) -> None:
+        while self._breaks:
+            gap = self._breaks[0]
+            # Another process may have received copies meanwhile.
+            begins_at = max(gap.begins_at, await self._store.received_until())
+            if gap.ends_at is not None and begins_at < gap.ends_at:
+                gap = Gap(begins_at=begins_at, ends_at=gap.ends_at, reason=gap.reason)
+                await self._store.add(gap, limit=GAPS_MAX)
+                _report(gap)
+            self._gaps = await self._store.list()
+            del self._breaks[0]
+
+    async def _note(self) -> None:
+        until = self._received_until() if self._is_up else self._until
+        if self._was_up and until:
+            await self._wait_durable()
+            await self._store.note_received(until)
+        if self._is_shared:
+            self._gaps = await self._store.list()
+
+
+def _report(gap: Gap) -> None:
+    log.warning(
+        "a gap in all archives: messages from %s to %s may be missing, because Muniment %s",
+        format_time(gap.begins_at),
+        "now" if gap.ends_at is None else format_time(gap.ends_at),
+        "did not run" if gap.reason == STOPPED else "was not connected to ejabberd",
+    )
