@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import fcntl
 import json
+import re
 import secrets
 import signal
 import sys
@@ -26,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from slixmpp import JID, ClientXMPP, Message  # noqa: E402
-from support.ejabberd import Account, Ejabberd, Ports  # noqa: E402
+from support.ejabberd import EXAMPLE, Account, Ejabberd, Ports  # noqa: E402
 from support.muniment import Muniment  # noqa: E402
 from support.ports import LOOPBACK, free_port  # noqa: E402
 from support.program import Failed  # noqa: E402
@@ -60,6 +61,13 @@ CONVERSATION = (
 
 #: A header of curl, as a shell reads it.
 JSON = "'Content-Type: application/json'"
+
+#: The prefixes of the APIs of other chat systems, by their sections of the configuration.
+CHAT_APIS = {"condor_chat": "/condor/api/v1", "bpo_chat": "/bpo/api/v1"}
+
+#: The lines of the example that enable the upload service.
+UPLOADS = re.compile(r"# mod_http_upload:\n(?:  #.*\n)*  #.*")
+UPLOAD_HANDLER = "# /upload: mod_http_upload"
 
 #: What alice sends over HTTP, and how long a step over HTTP may take.
 OVER_HTTP = "I have asked it, by curl, and here they are."
@@ -95,6 +103,9 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
     RUN.mkdir(mode=0o700, exist_ok=True)
     claim(stack)
     alice, bob = (Account(name, HOSTS[0], secret(f"{name}-password")) for name in ("alice", "bob"))
+    ports = Ports.free(c2s=5222, component=5275, http=5280)
+    public_port = free_port(5282)
+    public_url, ejabberd_url = (f"http://{LOOPBACK}:{port}" for port in (public_port, ports.http))
     say(f"Starting ejabberd {release.version}, configured by ejabberd.yml.example")
     ejabberd = stack.enter_context(
         Ejabberd(
@@ -102,13 +113,13 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
             release,
             hosts=HOSTS,
             component=COMPONENT,
-            ports=Ports.free(c2s=5222, component=5275, http=5280),
+            ports=ports,
             secret=secret("xmpp-secret"),
+            changes=with_uploads(ejabberd_url, public_url),
         )
     )
     ejabberd.register(alice, bob)
     say("Starting Muniment: muniment serve")
-    public_port = free_port(5282)
     options = {section: {"secret": f"file:{section}-secret"} for section in ("xmpp", "http")} | {
         # Users sign in over HTTP with the passwords that ejabberd checks.
         "tokens": {"key_file": "token-key.json"},
@@ -117,17 +128,19 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
         "operators.demo": {"role": "admin", "secret": "file:operator-secret"},
         # Rooms of the chat page.
         "archive": {"room_services": [f"conference.{HOSTS[0]}"]},
+        "pages": {"upload_origins": [ejabberd_url]},
+        **{name: {"enabled": True, "prefix": prefix} for name, prefix in CHAT_APIS.items()},
     }
     secret("operator-secret")
     muniment = stack.enter_context(
         Muniment(RUN, ejabberd, http_port=5281, secret=secret("http-secret"), options=options)
     )
-    api = f"http://{LOOPBACK}:{public_port}/api/v1"
+    api = f"{public_url}/api/v1"
     asyncio.run(talk(ejabberd, User(alice, api), User(bob, api)))
     command = curl(muniment, alice)
     say("The server reads her archive over HTTP")
     asyncio.run(show(command))
-    show_addresses(ejabberd, muniment, (alice, bob), command, f"http://{LOOPBACK}:{public_port}/")
+    show_addresses(ejabberd, muniment, (alice, bob), command, f"{public_url}/")
     # One Ctrl-C is enough, and a second one must not interrupt the orderly stop.
     stack.callback(ignore_signals)
     while True:
@@ -135,6 +148,21 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
         for program in (ejabberd, muniment):
             if not program.is_running:
                 raise program.failed("has ended")
+
+
+def with_uploads(ejabberd_url: str, page_origin: str) -> dict[str, str]:
+    """Return the changes of the example by which the chat page sends files to ejabberd."""
+    block = UPLOADS.search(EXAMPLE.read_text())
+    if block is None:
+        raise LookupError(f"{short(EXAMPLE)} has no lines of mod_http_upload")
+    lines = re.sub(r"^(  )?# ", lambda match: match[1] or "", block[0], flags=re.MULTILINE)
+    for example, own in (
+        ("/var/lib/ejabberd/upload", str(RUN / "upload")),
+        ("https://@HOST@/upload", f"{ejabberd_url}/upload/@HOST@"),
+        ("https://chat.example", page_origin),
+    ):
+        lines = lines.replace(example, own)
+    return {block[0]: lines, UPLOAD_HANDLER: UPLOAD_HANDLER.removeprefix("# ")}
 
 
 def claim(stack: ExitStack) -> None:
@@ -324,6 +352,11 @@ def show_addresses(
     print(f"  chat      {page} in a browser, for each of these accounts")
     print(f"  operators {muniment.url}/operators in a browser,", end=" ")
     print(f"secret in {short(RUN / 'operator-secret')}")
+    condor, bpo = (page.rstrip("/") + prefix for prefix in CHAT_APIS.values())
+    password = quote(short(RUN / f"{accounts[0].user}-password"))
+    form = f'"username={accounts[0].user}&password=$(cat {password})"'
+    print(f"  condor    {condor}/, sign-in: curl -s -d {form} {condor}/access_token/")
+    print(f"  bpo       {bpo}/, without a sign-in: curl -s {bpo}/users/hello/")
     print(f"  HTTP      {command}")
     print(f"  archive   {short(RUN / 'muniment.db')}")
     for program in (ejabberd, muniment):

@@ -57,7 +57,7 @@ async def test_no_state_of_the_page_violates_a_rule_of_accessibility(
     await visitor.by_label("Address").fill(ann.jid)
     await visitor.by_label("Password").fill("wrong")
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("alert")).not_to_be_empty()
+    await expect(page.get_by_role("alert")).to_have_text("The address or the password is wrong.")
     await check("refused sign-in")
 
     await visitor.sign_in(ann)

@@ -117,6 +117,85 @@ async def test_page_catches_up_after_muniment_was_away(
     await expect(visitor.message("before")).to_have_count(1)
 
 
+async def test_page_says_at_once_that_the_browser_is_off_line(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    ann, ben = signing_in.server.accounts("ann", "ben")
+    visitor = await visit()
+    await visitor.sign_in(ann)
+    await visitor.chat(ben.jid)
+    visitor.expect_problem("ERR_|Failed to load")
+    await visitor.page.context.set_offline(True)
+    await expect(visitor.page.get_by_text("Reconnecting…")).to_be_visible()
+    await visitor.say("sent off line")
+    await expect(visitor.message("sent off line")).to_contain_text("Sending")
+    await visitor.page.context.set_offline(False)
+
+    await expect(visitor.page.get_by_text("Reconnecting…")).to_be_hidden()
+    await expect(visitor.message("sent off line").locator(".mark")).to_be_visible()
+
+
+async def test_page_says_what_it_waits_for_and_what_has_failed(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    (ann,) = signing_in.server.accounts("ann")
+    visitor = await visit()
+    page = visitor.page
+    answers = asyncio.Event()
+
+    async def wait_then_fail(route: Route) -> None:
+        await answers.wait()
+        await route.fulfill(status=502, content_type="text/html", body="<h1>Bad gateway</h1>")
+
+    visitor.expect_problem("502")
+    await page.route("**/chat/conversations*", wait_then_fail)
+    await visitor.sign_in(ann)
+    navigation = page.get_by_role("navigation", name="Conversations")
+    await expect(navigation).to_contain_text("Loading…")
+    await expect(page.get_by_text("Choose a conversation")).to_be_hidden()
+    answers.set()
+
+    await expect(navigation.get_by_role("alert")).to_have_text(
+        "The server is not ready (error 502). Try again in a moment."
+    )
+    await page.unroute("**/chat/conversations*")
+    await navigation.get_by_role("button", name="Try again").click()
+    await expect(page.get_by_text("Choose a conversation")).to_be_visible()
+
+
+async def test_new_page_says_how_to_begin(visit: Visit, signing_in: SigningIn) -> None:
+    (ann,) = signing_in.server.accounts("ann")
+    visitor = await visit()
+    await visitor.sign_in(ann)
+    await expect(visitor.page.get_by_role("navigation")).to_contain_text("No conversations yet")
+    await visitor.page.get_by_role("button", name="New chat").click()
+    status = visitor.page.get_by_role("dialog").get_by_role("status")
+    await expect(status).to_have_text("No conversations yet. Write a name or an address.")
+    await visitor.by_label("Name or address").fill("zz")
+    await expect(status).to_have_text("Write 3 letters or more to find people.")
+    await visitor.by_label("Name or address").fill("zzz")
+    await expect(status).to_contain_text("Nobody found")
+
+
+async def test_field_to_write_in_is_as_high_as_its_text(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    ann, ben, cid = signing_in.server.accounts("ann", "ben", "cid")
+    visitor = await visit()
+    await visitor.sign_in(ann)
+    field = visitor.by_label("Message")
+    hidden = "field => field.scrollHeight - field.clientHeight"
+    await visitor.chat(ben.jid)
+    assert await field.evaluate(hidden) == 0
+    await field.fill("one\ntwo\nthree")
+    assert await field.evaluate(hidden) == 0
+    await visitor.chat(cid.jid)
+    assert await field.evaluate(hidden) == 0
+    await visitor.chat(ben.jid)
+    assert await field.evaluate(hidden) == 0
+    await expect(field).to_have_value("one\ntwo\nthree")
+
+
 async def test_picture_of_a_person_is_shown_to_others(visit: Visit, signing_in: SigningIn) -> None:
     ann, ben = signing_in.server.accounts("ann", "ben")
     visitor, other = await visit(), await visit()
@@ -134,6 +213,18 @@ async def test_picture_of_a_person_is_shown_to_others(visit: Visit, signing_in: 
     await expect(other.page.locator("#conversation .avatar img").first).to_be_visible()
     await other.say("Nice picture")
     await expect(other.page.get_by_role("link", name="Ann Archer")).to_be_visible()
+
+    # The conversation has the avatar now, so nobody asks for the profile again.
+    asked: list[str] = []
+    other.page.on("request", lambda request: asked.append(request.url))
+    await other.page.reload()
+    await expect(other.page.locator(".conversation .avatar img")).to_be_visible()
+    await expect(other.page.get_by_role("link", name="Ann Archer")).to_be_visible()
+    people = [
+        url.rpartition("/users/")[2] for url in asked if ann.user in url and "/users/" in url
+    ]
+    assert people
+    assert all(path.endswith("/avatar") for path in people)
 
 
 async def test_file_goes_to_the_upload_service_and_its_link_to_the_contact(

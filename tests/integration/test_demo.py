@@ -10,10 +10,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 from shutil import copy
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from support.ejabberd import ROOT
@@ -69,6 +72,8 @@ def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
         with demo:
             output = demo.log
             poll = repeated_poll(output, tmp_path)
+            condor, bpo = (chat_api(name, output, tmp_path) for name in ("condor", "bpo"))
+            origins = send_file(output, tmp_path)
             os.kill(demo.pid, number)
             outcomes.append((demo.wait(), demo.log.splitlines()[-1]))
 
@@ -81,6 +86,10 @@ def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
         "The server reads her archive over HTTP",
     ]
     assert [event["message"]["body"] for event in poll["events"]] == [SENT]
+    assert condor.keys() == {"access", "refresh"}
+    assert bpo == {"message": "Hello, World!"}
+    assert origins[0] == origins[1]
+    assert re.search(r"^  chat      http://\S+/ in a browser", output, re.M)
     assert re.search(
         r"^  operators http://\S+/operators in a browser, secret in \S+$", output, re.M
     )
@@ -126,6 +135,40 @@ def repeated_poll(output: str, folder: Path) -> dict[str, Any]:
     [command] = re.findall(r"^  \$ (curl .*/events\?.*)$", output, re.M)
     answer = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, check=True)
     return json.loads(answer.stdout)  # type: ignore[no-any-return]
+
+
+def chat_api(name: str, output: str, folder: Path) -> dict[str, Any]:
+    """Run the command that the demo prints for an API of another chat system."""
+    [command] = re.findall(rf"^  {name} .*(curl .*)$", output, re.M)
+    answer = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, check=True)
+    return json.loads(answer.stdout)  # type: ignore[no-any-return]
+
+
+def send_file(output: str, folder: Path) -> tuple[str, str | None]:
+    """Send a file as the chat page does; return the page's origin, and the one that may send."""
+    [origin] = re.findall(r"^  chat      (http://\S+)/ in a browser", output, re.M)
+    name, _, value = (folder / "run/alice-token").read_text().strip().partition(": ")
+    headers = {name: value, "Content-Type": "application/json"}
+    fields = json.dumps({"name": "plan.txt", "size": 4, "type": "text/plain"}).encode()
+    _, content = request("POST", f"{origin}/api/v1/chat/uploads", headers, fields)
+    slot = json.loads(content)
+    headers = {"Content-Type": "text/plain", "Origin": origin, **slot["headers"]}
+    answered, _ = request("PUT", slot["put"], headers, b"plan")
+    assert request("GET", slot["get"])[1] == b"plan"
+    return origin, answered["Access-Control-Allow-Origin"]
+
+
+def request(
+    method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+) -> tuple[HTTPMessage, bytes]:
+    """Return the headers and the content of an answer."""
+    address = urlsplit(url)
+    with closing(HTTPConnection(address.netloc, timeout=30)) as connection:
+        connection.request(method, address.path, body, headers or {})
+        answer = connection.getresponse()
+        content = answer.read()
+        assert answer.status in (200, 201), content
+        return answer.headers, content
 
 
 def processes_of(folder: Path) -> list[str]:

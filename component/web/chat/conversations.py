@@ -86,6 +86,8 @@ async def send(request: web.Request) -> web.Response:
     sent = await chat.conversations.send(
         user, jid_of(request), id, fields.payload(), may_be_repeated=fields.id is not None
     )
+    if chat.typing is not None:
+        chat.typing.forget(user, jid_of(request))
     if sent.item is None:
         return body.json_response({"id": None, "message_id": id}, status=202)
     return body.json_response(message_json(user, sent.item), status=201 if sent.is_new else 200)

@@ -228,6 +228,15 @@ async def test_state_is_sent_once_until_it_changes_or_some_seconds_are_over(
     assert {(message.to, message.type) for message in server.messages} == {(BOB, "chat")}
 
 
+async def test_state_behind_a_message_is_sent_at_once(server: EchoServer, clock: Clock) -> None:
+    sender = TypingSender(server, clock=clock)
+    await sender.send(User(ALICE), BOB, COMPOSING, is_room=False)
+    sender.forget(User(ALICE), BOB)
+    await sender.send(User(ALICE), BOB, COMPOSING, is_room=False)
+
+    assert [message.payload for message in server.messages] == [COMPOSING, COMPOSING]
+
+
 async def test_state_for_a_room_is_of_type_groupchat(server: EchoServer) -> None:
     await TypingSender(server).send(User(ALICE), ROOM, COMPOSING, is_room=True)
 

@@ -20,10 +20,12 @@ from support.sign_in import BOTH
 
 from component.core.chat.following import typing
 from component.core.chat.following.live import MemberRoom
+from component.core.reading.reader import ArchiveReader
 from component.core.sessions.outgoing import ChatState
+from component.core.sessions.sending import Sender
 from component.web.app import make_app
 from component.web.chat import socket as sockets
-from component.web.server.settings import Listener, Services, WebSettings
+from component.web.server.settings import Listener, Services, WebSettings, pager_of
 from component.wiring.live import with_live
 from storage.rows import Contact
 
@@ -426,6 +428,31 @@ async def test_chat_state_is_sent_to_a_user_or_a_room(
         (BOB, "chat", ChatState.COMPOSING),
         (ROOM, "groupchat", ChatState.COMPOSING),
     ]
+
+
+async def test_chat_state_behind_a_message_is_sent_at_once(
+    aiohttp_client: AiohttpClient, services: Services, server: EchoServer
+) -> None:
+    signing_in = await chat_services(services, ALICE, BOB)
+    reader = ArchiveReader(
+        services.authorizer,
+        services.storage,
+        services.queue,
+        pager_of(BOTH, services),
+        services.followers,
+    )
+    sender = Sender(server, reader, taken_seconds=SOON, archived_seconds=SOON)
+    sending = with_chat_for(replace(signing_in, sender=sender), server)
+    alice = await client_of(aiohttp_client, with_live(sending, SETTINGS, server))
+    for _ in range(2):
+        await alice.post(TYPING.format(BOB), json={"state": "composing"})
+    path = f"/api/v1/chat/conversations/{BOB}/messages"
+    response = await alice.post(path, json={"body": "first"})
+    assert response.status in (201, 202), await response.text()
+    await alice.post(TYPING.format(BOB), json={"state": "composing"})
+
+    states = [item for item in server.messages if item.payload is ChatState.COMPOSING]
+    assert len(states) == 2
 
 
 async def test_too_many_chat_states_are_429(alice: TestClient) -> None:

@@ -174,6 +174,7 @@ async def test_unknown_owner_has_an_empty_archive(auditor: OperatorBrowser) -> N
         ("/calendar", "There are no messages"),
         (f"/days/{DAY}", "There are no messages of this day"),
         ("/search?search=x", "No message matches"),
+        ("/search?search=x", "No hits"),
         ("/files", "No link to a file"),
         ("/figures", "There are no messages"),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -95,6 +96,20 @@ async def test_rule_that_deletes_much_has_to_be_confirmed(
 
     assert (await chief.post(f"{ARCHIVE}/retention", messages="5", confirm="true")).status == 200
     assert services.administration.rules.of(OWNER)[""].messages == 5
+
+
+async def test_limits_and_sizes_are_shown_as_people_write_them(
+    services: Services, chief: OperatorBrowser
+) -> None:
+    await services.storage.archive.append(entries(20))
+
+    assert (
+        "By default an archive keeps all messages."
+        in (await chief.get(f"{ARCHIVE}/retention")).text
+    )
+    page = await chief.get(f"{ARCHIVE}/erase")
+    assert re.search(r"Size [\d.]+ kB Oldest 2026-\d\d-\d\d \d\d:\d\d:\d\d UTC", page.text)
+    assert "Limits are confirmed yes" in (await chief.post("purges/preview", owner=OWNER)).text
 
 
 async def test_hold_is_placed_shown_and_released(

@@ -51,6 +51,10 @@ class TypingSender:
             SENT_MAX, REPEAT_SECONDS, timer=clock
         )
 
+    def forget(self, user: User, to: str) -> None:
+        """Send the next state in any case: a message has ended the last one (XEP-0085)."""
+        self._sent.pop((user.jid, bare(to)), None)
+
     async def send(self, user: User, to: str, state: ChatState, *, is_room: bool) -> None:
         """Send a chat state to a user or a room, a bare JID; a repeated one is not sent again.
 

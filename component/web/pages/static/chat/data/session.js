@@ -257,6 +257,11 @@ async function refusal(answer) {
     const { error, message } = await answer.json();
     return new ApiError(answer.status, error, message);
   } catch {
-    return new ApiError(answer.status, "internal-server-error", `The server answers ${answer.status}.`);
+    const { status } = answer;
+    const text =
+      status >= 500
+        ? `The server is not ready (error ${status}). Try again in a moment.`
+        : `The server refuses this (error ${status}).`;
+    return new ApiError(status, "internal-server-error", text);
   }
 }

@@ -26,6 +26,8 @@ export class Stream extends EventTarget {
     this._source = null;
     this._timer = 0;
     this._retry = () => this._now();
+    // A browser that is off line keeps a silent connection for minutes.
+    this._drop = () => this._source && this._lose(this._source);
   }
 
   /** @param {string} cursor the place behind which events are new */
@@ -33,12 +35,14 @@ export class Stream extends EventTarget {
     this._cursor = cursor;
     this._isStopped = false;
     addEventListener("online", this._retry);
+    addEventListener("offline", this._drop);
     this._open();
   }
 
   stop() {
     this._isStopped = true;
     removeEventListener("online", this._retry);
+    removeEventListener("offline", this._drop);
     clearTimeout(this._timer);
     this._source?.close();
     this._source = null;

@@ -69,9 +69,13 @@ export class Avatars {
     this._running += 1;
     try {
       if (this._isOff) return null;
-      const { name, avatar } = await this._api.user(jid);
-      this._store.learn(jid, name);
-      return avatar ? URL.createObjectURL(await this._api.avatar(jid)) : null;
+      // A conversation has the avatar of a profile that was read lately: one request less.
+      if (!this._store.conversations.get(jid)?.avatar) {
+        const { name, avatar } = await this._api.user(jid);
+        this._store.learn(jid, name);
+        if (!avatar) return null;
+      }
+      return URL.createObjectURL(await this._api.avatar(jid));
     } catch (error) {
       this._isOff = error instanceof ApiError && error.status === 501;
       return null;

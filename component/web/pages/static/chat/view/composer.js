@@ -182,7 +182,9 @@ export class Composer {
   }
 
   _grow() {
-    this._field.style.height = "auto";
-    this._field.style.height = `${Math.min(this._field.scrollHeight, 200)}px`;
+    const field = this._field;
+    field.style.height = "auto";
+    const borders = field.offsetHeight - field.clientHeight;
+    field.style.height = `${Math.min(field.scrollHeight + borders, 200)}px`;
   }
 }

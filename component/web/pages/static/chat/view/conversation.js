@@ -49,7 +49,6 @@ export class ConversationView {
       element("p", {}, "Choose a conversation, or find somebody with Ctrl+K."),
     );
     this.element = element("section", { id: "conversation", "aria-label": "Conversation" });
-    this._showNothing();
     this.timeline.addEventListener("state", (event) => {
       this.element.dataset.state = /** @type {any} */ (event).detail;
     });
@@ -141,7 +140,6 @@ export class ConversationView {
     this.chat = chat;
     this.element.dataset.jid = chat.jid;
     if (isOther) {
-      this.composer.switchTo(chat.jid);
       const { timeline, composer, search } = this;
       fill(
         this.element,
@@ -152,6 +150,8 @@ export class ConversationView {
         composer.element,
       );
       search.element.hidden = true;
+      // The field has a height only in the document.
+      composer.switchTo(chat.jid);
     }
     this._showHeader();
     this._showTyping();

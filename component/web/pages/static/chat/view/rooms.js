@@ -17,11 +17,11 @@ export function newRoom(api, store, go) {
     [
       element("label", {}, "Name", element("input", { name: "name", required: true, maxlength: 100, dir: "auto" })),
       element("label", {}, "Members", members),
-      element("p", { class: "hint" }, "Addresses, separated by blanks or lines. You can invite others later."),
+      element("p", { class: "hint" }, "Addresses, separated by spaces or on lines of their own. You can invite others later."),
     ],
     "Create the room",
     async (data) => {
-      const room = await api.createRoom(String(data.get("name")), addresses(String(data.get("members"))));
+      const room = await api.createRoom(String(data.get("name")), addresses(String(data.get("members")), store));
       store.put({ jid: room.jid, type: "room", name: room.name, unread: 0, last: null });
       go(room.jid);
     },
@@ -111,7 +111,7 @@ export function showRoom(api, store, chat, left) {
     const submit = (/** @type {Event} */ event) => {
       event.preventDefault();
       run(async () => {
-        for (const jid of addresses(field.value)) await api.addMember(chat.jid, jid);
+        for (const jid of addresses(field.value, store)) await api.addMember(chat.jid, jid);
       });
     };
     return element(
@@ -145,7 +145,14 @@ export function showRoom(api, store, chat, left) {
   run(async () => {});
 }
 
-/** @param {string} text */
-function addresses(text) {
-  return [...new Set(text.split(/[\s,;]+/).filter(Boolean))];
+/**
+ * Return the addresses in a text; one without a domain has that of the user, as at sign-in.
+ *
+ * @param {string} text
+ * @param {import("../data/store.js").Store} store
+ */
+function addresses(text, store) {
+  const domain = store.me.slice(store.me.indexOf("@"));
+  const parts = text.split(/[\s,;]+/).filter(Boolean);
+  return [...new Set(parts.map((part) => (part.includes("@") ? part : part + domain)))];
 }

@@ -40,6 +40,7 @@ export class Sidebar {
     store.addEventListener("conversations", () => this._schedule());
     store.addEventListener("presence", () => this._schedule());
     this._isScheduled = false;
+    this._render();
   }
 
   /** @param {string} jid of the conversation that is shown */
@@ -80,7 +81,7 @@ export class Sidebar {
 
   _render() {
     const chats = this._store.sorted();
-    const text = this._store.isLoaded ? "No conversations yet. Start one with Ctrl+K." : "Loading…";
+    const text = this._store.isLoaded ? "No conversations yet. Start one with + above, or with Ctrl+K." : "Loading…";
     fill(this._note, !chats.length && element("p", {}, text));
     reconcile(
       this._list,

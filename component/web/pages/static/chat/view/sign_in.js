@@ -1,6 +1,7 @@
 // Sign-in, and where everybody may, sign-up.
 
 import { button, element, fill } from "../../shared/dom.js";
+import { ApiError } from "../data/session.js";
 
 /**
  * Show the form, and return when somebody has signed in.
@@ -52,7 +53,11 @@ function show(session, options, isNew, done) {
       else await session.signIn(address, password.value, stays.checked);
       done();
     } catch (failure) {
-      error.textContent = /** @type {Error} */ (failure).message;
+      // The API says "JID"; the form calls it an address.
+      const isRefused = failure instanceof ApiError && failure.status === 401;
+      error.textContent = isRefused
+        ? "The address or the password is wrong."
+        : /** @type {Error} */ (failure).message;
       password.select();
     } finally {
       send.disabled = false;

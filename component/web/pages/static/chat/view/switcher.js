@@ -73,7 +73,7 @@ export function choose(store, api, avatars) {
       const text = field.value.trim();
       active = 0;
       choices = known(store, text);
-      status.textContent = choices.length || text ? "" : "No conversations yet: write an address.";
+      status.textContent = choices.length ? "" : hint(text);
       show();
       if (text.length < LEAST) return;
       try {
@@ -117,6 +117,16 @@ export function choose(store, api, avatars) {
     search();
     field.focus();
   });
+}
+
+/**
+ * Return what to write where nothing is found, and the directory is not searched.
+ *
+ * @param {string} text
+ */
+function hint(text) {
+  if (!text) return "No conversations yet. Write a name or an address.";
+  return text.length < LEAST ? `Write ${LEAST} letters or more to find people.` : "";
 }
 
 const NEW = "Begin a conversation";
