@@ -44,9 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marks that choose the versions of ejabberd of a test."""
-    config.addinivalue_line("markers", f"{matrix.EVERY}: runs on every version of ejabberd")
-    config.addinivalue_line("markers", f"{matrix.NEWEST}: runs on the newest version only")
+    """Declare the mark of tests that run on every version of ejabberd."""
+    config.addinivalue_line("markers", f"{matrix.MARK}: runs on every version of ejabberd")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

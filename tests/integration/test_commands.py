@@ -15,8 +15,6 @@ from support.raw import Client
 from support.releases import Release
 from support.server import Server
 
-#: Once is enough: Muniment itself runs the commands.
-pytestmark = pytest.mark.newest_ejabberd
 
 
 @pytest.fixture(scope="module")

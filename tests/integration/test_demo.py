@@ -63,6 +63,7 @@ class Demo(Program):
         )
 
 
+@pytest.mark.every_ejabberd
 def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
     tmp_path: Path, release: Release
 ) -> None:
@@ -103,7 +104,6 @@ def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
     assert processes_of(tmp_path) == []
 
 
-@pytest.mark.newest_ejabberd
 def test_demo_fails_on_an_empty_archive(tmp_path: Path, release: Release) -> None:
     """The demo of a checkout whose ejabberd copies no messages."""
     checkout = tmp_path / "checkout"

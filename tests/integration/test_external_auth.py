@@ -20,6 +20,9 @@ from support.server import Server
 from support.slixmpp_client import logs_in
 from support.stanzas import Refused, local_name
 
+#: External authentication differs between releases of ejabberd.
+pytestmark = pytest.mark.every_ejabberd
+
 SASL = "{urn:ietf:params:xml:ns:xmpp-sasl}"
 REGISTER = "jabber:iq:register"
 

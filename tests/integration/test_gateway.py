@@ -18,9 +18,6 @@ from support.raw import Client
 from support.releases import Release
 from support.sign_in_server import SigningIn, sign_in_server
 
-#: Once is enough: programs see Muniment; other tests cover its sessions on other releases.
-pytestmark = pytest.mark.newest_ejabberd
-
 ROSTER = "jabber:iq:roster"
 RECEIVED = "{urn:xmpp:receipts}received"
 ASKS = "<request xmlns='urn:xmpp:receipts'/>"

@@ -14,9 +14,6 @@ from support.ports import LOOPBACK
 from support.remote_data import path, session
 from support.server import Server
 
-#: Once is enough: programs read the archive over HTTP, without ejabberd.
-pytestmark = pytest.mark.newest_ejabberd
-
 OPERATOR = {"operators.auditor": {"role": "reader", "secret": "auditing-is-reading"}}
 
 #: Errors at the end of a stream, after a shutdown and after SIGKILL.

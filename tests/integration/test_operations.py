@@ -29,9 +29,6 @@ from support.releases import Release
 from support.shell_blocks import OPERATIONS, ROOT, shell_blocks
 from support.slixmpp_client import slixmpp_client
 
-#: Once is enough: the commands of the page are those of Muniment.
-pytestmark = pytest.mark.newest_ejabberd
-
 #: The names of the examples.
 HOSTS, COMPONENT = ("chat.example", "team.example"), "muniment.example"
 ALICE, BOB = (Account(name, HOSTS[0], "pencil") for name in ("alice", "bob"))

@@ -13,8 +13,6 @@ from support.remote_data import read_all, session
 from support.server import Server
 from support.stores import StoreServer
 
-#: Once is enough: ejabberd does not see where the archive is.
-pytestmark = pytest.mark.newest_ejabberd
 
 
 @pytest.fixture

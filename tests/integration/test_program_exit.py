@@ -19,9 +19,6 @@ from support.releases import Release
 from support.remote_data import session
 from support.server import Server
 
-#: Once is enough: Muniment ends alike beside every release of ejabberd.
-pytestmark = pytest.mark.newest_ejabberd
-
 #: A program whose store fails ends within this time, as docs/operations.md promises.
 END_SECONDS = 50.0
 

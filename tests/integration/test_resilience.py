@@ -134,7 +134,6 @@ async def test_wrong_secret_ends_the_program(server: Server, tmp_path: Path) -> 
     assert "Traceback" not in muniment.log
 
 
-@pytest.mark.newest_ejabberd
 async def test_second_process_on_the_same_archive_exits(server: Server, tmp_path: Path) -> None:
     database = server.muniment.folder / "muniment.db"
     second = Muniment(

@@ -17,9 +17,6 @@ from support.program import POLL_SECONDS
 from support.remote_data import path, session
 from support.server import Server
 
-#: Once is enough: Muniment itself deletes messages.
-pytestmark = pytest.mark.newest_ejabberd
-
 MESSAGES = [f"message {n}" for n in range(5)]
 
 with_bounds = pytest.mark.parametrize(
@@ -95,8 +92,7 @@ class Administration:
 
     def readable(self) -> bytes:
         """Return every byte of the store."""
-        files = self.server.muniment.folder.glob("muniment.db*")
-        return b"".join(file.read_bytes() for file in files)
+        return self.server.muniment.stored_bytes()
 
 
 @with_bounds

@@ -15,9 +15,8 @@ from xdist.scheduler import LoadFileScheduling
 
 from support.releases import versions
 
-#: A test runs on the oldest and the newest release, with one of these marks on every release or
-#: only on the newest.
-EVERY, NEWEST = "every_ejabberd", "newest_ejabberd"
+#: A test with this mark runs on every release; another one on the oldest and the newest.
+MARK = "every_ejabberd"
 
 OPTION = "--ejabberd"
 
@@ -44,10 +43,8 @@ def parametrize(metafunc: pytest.Metafunc, *, is_everything_required: bool) -> N
         chosen = option.split(",")
     elif not is_everything_required:
         chosen = [versions()[-1]]
-    elif metafunc.definition.get_closest_marker(EVERY):
+    elif metafunc.definition.get_closest_marker(MARK):
         chosen = list(versions())
-    elif metafunc.definition.get_closest_marker(NEWEST):
-        chosen = [versions()[-1]]
     else:
         chosen = [versions()[0], versions()[-1]]
     metafunc.parametrize("release_version", chosen, scope="session")

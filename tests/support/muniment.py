@@ -86,6 +86,11 @@ class Muniment(Program):
             raise self.failed(f"ended with {code} when another process took over")
         self.wait_until(self.is_ready, "is ready", TAKE_OVER_SECONDS)
 
+    def stored_bytes(self) -> bytes:
+        """Return all bytes of the files of an embedded store."""
+        files = self.folder.glob(f"{DATABASE}*")
+        return b"".join(path.read_bytes() for path in files if path.is_file())
+
     def set_option(self, section: str, key: str, value: object) -> None:
         """Change an option for the next start."""
         self._options = _merged(self._options, {section: {key: value}})

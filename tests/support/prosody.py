@@ -24,7 +24,6 @@ modules_disabled = {{ "s2s", "tls" }}
 c2s_require_encryption = false
 allow_unencrypted_plain_auth = true
 authentication = "internal_plain"
-storage = "internal"
 {storage}
 archive_expires_after = "never"
 default_archive_policy = true
@@ -33,6 +32,9 @@ Component "conference.{host}" "muc"
     modules_enabled = {{ "muc_mam" }}
     muc_room_locking = false
 """
+
+#: Keeps all in files.
+IN_FILES = 'storage = "internal"'
 
 #: Keeps the archives in SQLite.
 IN_SQL = """\
@@ -54,7 +56,7 @@ class Prosody(Program):
         self.folder = folder
         self.data = folder / "data"
         self.database = folder / "prosody.sqlite"
-        storage = IN_SQL.format(folder=folder) if in_sql else ""
+        storage = IN_SQL.format(folder=folder) if in_sql else IN_FILES
         self._config = CONFIG.format(
             folder=folder, address=LOOPBACK, port=port, host=host, storage=storage
         )

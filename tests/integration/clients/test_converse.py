@@ -15,8 +15,7 @@ from support.raw import Client
 from support.server import Server
 
 #: Starting a browser takes a while on a loaded machine.
-#: Once is enough: other tests compare the answers of Muniment on each release.
-pytestmark = [pytest.mark.newest_ejabberd, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 #: More than the page of 50 that Converse.js asks for. It shows 100 messages at most.
 COUNT = 70

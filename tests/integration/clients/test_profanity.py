@@ -15,9 +15,6 @@ from support.raw import Client
 from support.server import Server
 from support.traffic import say_in_turn
 
-#: Once is enough: other tests compare the answers of Muniment on each release.
-pytestmark = pytest.mark.newest_ejabberd
-
 #: More than the page of 50 that Profanity asks for, fewer than the two that release 0.13 reads.
 COUNT = 70
 
