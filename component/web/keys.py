@@ -17,6 +17,7 @@ from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.service import EjabberdApiService
 from component.core.events.reader import EventReader
 from component.core.figures import Figures
+from component.core.gaps import Gaps
 from component.core.gateway.service import Gateway
 from component.core.gateway.sessions import GatewaySession
 from component.core.hosts import Hosts
@@ -76,6 +77,7 @@ session_actions = web.AppKey("session_actions", SessionActions)
 
 browser = web.AppKey("browser", ArchiveBrowser)
 figures = web.AppKey("figures", Figures)
+gaps = web.AppKey("gaps", Gaps)
 operator_sessions = web.AppKey("operator_sessions", OperatorSessions)
 
 #: In the application of a family: the limits of its listener.

@@ -80,6 +80,7 @@ def with_chat(
         pager,
         services.followers,
         services.displayed,
+        services.gaps,
     )
     marks = ReadMarks(storage.archive, reader, services.sender, queries, hosts, services.followers)
     conversations = ChatConversations(

@@ -13,6 +13,7 @@ from component.core.accounts.passwords import Passwords
 from component.core.accounts.protocol import AccountSource
 from component.core.background import Background
 from component.core.doctor.finding import Finding
+from component.core.gaps import GAPS_MAX, STOPPED
 from component.core.hosts import Hosts
 from component.core.retention.admin import open_archive_admin
 from component.core.retention.janitor import Timing
@@ -23,6 +24,7 @@ from component.web.server.settings import Services, WebSettings
 from component.wiring.compose import compose
 from component.wiring.queries import command_service, http_services
 from storage.open import open_storage
+from storage.rows import Gap
 from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts
 from support.accounts import source_of
 
@@ -128,3 +130,12 @@ def post(second: int = 1, **fields: Any) -> dict[str, Any]:
         "timestamp": stamp(second),
         "xml": message(f"bob@{HOST}/phone", f"alice@{HOST}", f"message {second}"),
     } | fields
+
+
+async def note_gap(services: Services, begins_at: int, ends_at: int) -> None:
+    """Store a gap behind which copies of stanzas arrive again."""
+    assert services.gaps is not None
+    gap = Gap(begins_at=begins_at, ends_at=ends_at, reason=STOPPED)
+    await services.storage.gaps.add(gap, limit=GAPS_MAX)
+    await services.gaps.load()
+    services.gaps.begin(ends_at)

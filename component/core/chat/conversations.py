@@ -29,7 +29,7 @@ from component.core.store_errors import translated
 from component.core.xml.jids import local
 from component.core.xml.stanza import GROUPCHAT
 from storage.interface import Storage
-from storage.rows import Filter, Membership, Phrase, RoomConversation
+from storage.rows import Filter, Gap, Membership, Phrase, RoomConversation
 
 #: Pages of the user's archive that one list of conversations reads, in which rooms are left out.
 _PAGES_MAX = 4
@@ -82,6 +82,7 @@ class MessagesView:
     messages: tuple[ReadableMessage, ...]
     previous: str | None  #: the id before which older ones are, None: there are none
     next: str | None  #: the id behind which newer ones are, None: there are none
+    gaps: tuple[Gap, ...] = ()  #: that the messages span, the oldest first
 
     @property
     def complete(self) -> bool:
@@ -216,6 +217,7 @@ class ChatConversations:
             messages=items,
             previous=(first or query.after) if has_older else None,
             next=(last or query.before) if has_newer else None,
+            gaps=read.gaps,
         )
 
     async def message(self, user: User, jid: str, id: str) -> ReadableMessage:
@@ -299,6 +301,8 @@ class ChatConversations:
             messages=(*older.messages, middle, *newer.messages),
             previous=older.previous,
             next=newer.next,
+            # A gap that the time of the message is in belongs to both.
+            gaps=tuple(dict.fromkeys((*older.gaps, *newer.gaps))),
         )
 
     async def _direct(

@@ -7,6 +7,7 @@ belong to one request of the operator, so the audit log has one entry for them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,6 +16,7 @@ from component.core.access.authorize import Action, Authorizer
 from component.core.access.principals import Principal
 from component.core.archiving.writer import Queue
 from component.core.errors import Forbidden, ItemNotFound, TakesTooLong
+from component.core.gaps import Gaps
 from component.core.messages.authorship import may_annotate
 from component.core.messages.links import (
     ENCRYPTION_NAMESPACES,
@@ -29,6 +31,7 @@ from component.core.reading.conversations import (
     Conversations,
 )
 from component.core.reading.displayed import DisplayedMarkers
+from component.core.reading.page_gaps import gaps_before
 from component.core.reading.pages import PageQuery, Pager
 from component.core.reading.views import (
     ABOUT_MESSAGE_MAX,
@@ -44,6 +47,7 @@ from storage.rows import (
     ArchivedMessage,
     DayCount,
     Filter,
+    Gap,
     Kind,
     Page,
     References,
@@ -97,6 +101,7 @@ class Day:
     complete: bool  #: whether the day has no later messages
     previous: int | None  #: time of the last message of an earlier day; None: there is none
     next: int | None  #: time of the first message of a later day
+    gaps: tuple[tuple[Gap, ...], ...]  #: for each message those right before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +114,8 @@ class Annotated:
     left_out: int  #: number of older messages about it that were not read
     before: tuple[ReadableMessage, ...]
     after: tuple[ReadableMessage, ...]
+    #: right before each of the messages, of those around it too
+    gaps: tuple[tuple[Gap, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +178,13 @@ class ArchiveBrowser:
         queue: Queue,
         pager: Pager,
         displayed: DisplayedMarkers | None = None,
+        gaps: Gaps | None = None,
     ) -> None:
-        """`queue` has the messages on their way to the writer: reads wait for them."""
+        """`queue` has the messages on their way to the writer: reads wait for them.
+
+        Days and messages name those of the `gaps` that are not filled.
+        """
+        self._gaps = gaps
         self._authorizer = authorizer
         self._archive = storage.archive
         self._retention = storage.retention
@@ -220,11 +232,14 @@ class ArchiveBrowser:
         await self._authorize(principal, owner, query.action, query.described())
         page = await self._pager.read(owner, query)
         everything = replace(filter, since=None, until=None)
+        previous = await self._edge(owner, replace(everything, until=start - 1), newest=True)
+        behind = previous if after is None else await self._time_of(owner, after)
         return Day(
             messages=await self._folded(owner, page.messages),
             complete=page.complete,
-            previous=await self._edge(owner, replace(everything, until=start - 1), newest=True),
+            previous=previous,
             next=await self._edge(owner, replace(everything, since=end + 1), newest=False),
+            gaps=self._gaps_before(page.messages, behind),
         )
 
     async def annotated(self, principal: Principal, owner: str, id: str) -> Annotated:
@@ -249,6 +264,7 @@ class ArchiveBrowser:
             left_out=references.left_out,
             before=views[: len(before)],
             after=views[len(before) + 1 :],
+            gaps=self._gaps_before((*before, row, *after), None),
         )
 
     async def search(self, principal: Principal, owner: str, query: PageQuery) -> SearchPage:
@@ -335,6 +351,20 @@ class ArchiveBrowser:
                 return await self._archive.days(owner, filter)
         except TakesTooLong:
             return None
+
+    def _gaps_before(
+        self, rows: Sequence[ArchivedMessage], previous: int | None
+    ) -> tuple[tuple[Gap, ...], ...]:
+        """Return the gaps before each message; `previous` is the time of the one before them."""
+        gaps = () if self._gaps is None else self._gaps.unfilled()
+        return tuple(gaps_before(gaps, (row.at for row in rows), previous))
+
+    async def _time_of(self, owner: str, id: str) -> int | None:
+        """Return the time of a message, None if it was deleted."""
+        with suppress(ItemNotFound), translated():
+            page = await self._archive.page(owner, Filter(ids=(id,)), limit=1)
+            return page.messages[0].at if page.messages else None
+        return None
 
     async def _edge(self, owner: str, filter: Filter, *, newest: bool) -> int | None:
         """Return the earliest, or the latest, time of a message of a filter."""

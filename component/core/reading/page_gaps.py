@@ -1,8 +1,8 @@
-"""The gaps that a page of an archive spans."""
+"""The gaps that a page of an archive spans, and where they lie between its messages."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 
 from component.core.reading.pages import PageQuery
 from storage.rows import Gap, Page
@@ -42,3 +42,20 @@ def spanned(
         if (until is None or gap.begins_at < until)
         and (since is None or gap.ends_at is None or gap.ends_at > since)
     )
+
+
+def gaps_before(
+    gaps: Collection[Gap], times: Iterable[int], previous: int | None
+) -> Iterator[tuple[Gap, ...]]:
+    """Yield for each message of a list the gaps between it and the messages before it.
+
+    `times` are those of the messages, and `previous` is the time of the message before the list,
+    None if there is none. A gap lies before the first message that is not older than its end.
+    """
+    for time in times:
+        yield tuple(
+            gap
+            for gap in gaps
+            if previous is not None and gap.ends_at is not None and previous < gap.ends_at <= time
+        )
+        previous = time if previous is None else max(previous, time)

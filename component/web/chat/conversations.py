@@ -14,6 +14,7 @@ from component.core.chat.following.presence import Availability
 from component.core.chat.service import Chat
 from component.core.reading.views import ReadableMessage
 from component.core.xml.stanza import GROUPCHAT
+from component.web.archive.messages_json import gap
 from component.web.archive.messages_json import message as archived_json
 from component.web.archive.models import NoParameters
 from component.web.archive.sending_models import MessageFields
@@ -73,6 +74,7 @@ async def messages(request: web.Request) -> web.Response:
             "complete": page.complete,
             "previous": page.previous,
             "next": page.next,
+            "gaps": [gap(spanned) for spanned in page.gaps],
         }
     )
 

@@ -24,6 +24,7 @@ from component.web.operators.views import (
     export,
     figures,
     files,
+    gaps,
     holds,
     purges,
     retention,
@@ -38,7 +39,7 @@ from component.web.server.settings import Listener, Services, WebSettings, pager
 _VIEWS = (
     *(archives, days, search, files, figures),
     *(retention, holds, purges, erasure, export),
-    *(audit, doctor, store_figures),
+    *(audit, doctor, gaps, store_figures),
 )
 
 
@@ -60,6 +61,7 @@ def _pages(prefix: str, settings: WebSettings, services: Services) -> web.Applic
     app[keys.orders] = ArchiveOrders(archives=services.administration, audit=audit_log)
     app[keys.authorizer] = services.authorizer
     app[keys.commands] = services.commands
+    app[keys.gaps] = services.commands.context.gaps
     app[keys.grants] = services.grants
     app[keys.hosts] = services.hosts
     app[keys.jids] = services.jids
@@ -72,6 +74,7 @@ def _pages(prefix: str, settings: WebSettings, services: Services) -> web.Applic
         services.queue,
         pager_of(settings, services),
         services.displayed,
+        services.commands.context.gaps,
     )
     return app
 

@@ -14,7 +14,7 @@ from component.core.reading.browsing import DAY_MICROS
 from component.core.reading.folding import Receipt, Retraction, author_of
 from component.core.reading.views import ReadableMessage
 from component.web.operators.rendering import show_day
-from storage.rows import Direction, Kind, Phrase
+from storage.rows import Direction, Gap, Kind, Phrase
 
 #: The greatest number of characters of a message that a list of hits shows.
 EXCERPT_MAX = 1000
@@ -56,6 +56,7 @@ class ShownMessage:
     retracted: Retraction | None
     reactions: tuple[tuple[str, tuple[str, ...]], ...]  #: an emoji, and its senders
     receipts: tuple[Receipt, ...]
+    gaps_before: tuple[Gap, ...]  #: between it and the message before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +84,12 @@ def shown(
     phrases: Sequence[Phrase] = (),
     *,
     limit: int | None = None,
+    gaps: tuple[Gap, ...] = (),
 ) -> ShownMessage:
-    """Return one message, with marks where a search matches, and at most `limit` characters."""
+    """Return one message, with marks where a search matches, and at most `limit` characters.
+
+    `gaps` are those right before it.
+    """
     row, payloads, folded = item.message.stored, item.message.payloads, item.folded
     retracted = folded.retracted if folded else None
     body = (folded.body if folded else payloads.body) or ""
@@ -105,16 +110,22 @@ def shown(
         retracted=retracted,
         reactions=tuple(folded.reactions.items()) if folded else (),
         receipts=folded.receipts if folded else (),
+        gaps_before=gaps,
     )
 
 
-def by_day(owner: str, items: Iterable[ReadableMessage]) -> tuple[DayOfMessages, ...]:
+def in_order(
+    owner: str, items: Iterable[ReadableMessage], gaps: Iterable[tuple[Gap, ...]]
+) -> Iterator[ShownMessage]:
+    """Yield messages with the gaps right before each."""
+    for item, before in zip(items, gaps, strict=True):
+        yield shown(owner, item, gaps=before)
+
+
+def by_day(messages: Iterable[ShownMessage]) -> tuple[DayOfMessages, ...]:
     """Return messages in their order, with the days (UTC) that they are from."""
-    days = groupby(items, lambda item: item.message.stored.at // DAY_MICROS)
-    return tuple(
-        DayOfMessages(show_day(day), tuple(shown(owner, item) for item in on_day))
-        for day, on_day in days
-    )
+    days = groupby(messages, lambda message: message.at // DAY_MICROS)
+    return tuple(DayOfMessages(show_day(day), tuple(on_day)) for day, on_day in days)
 
 
 def events(owner: str, annotations: Iterable[Message]) -> Iterator[Event]:

@@ -29,6 +29,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_SECONDS_OF = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
+
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -110,7 +112,12 @@ def environment() -> Environment:
         auto_reload=False,
     )
     templates.filters.update(
-        time=show_time, size=show_size, number=show_number, day=show_day, count=count_of_number
+        time=show_time,
+        duration=show_duration,
+        size=show_size,
+        number=show_number,
+        day=show_day,
+        count=count_of_number,
     )
     templates.globals.update(url=url, assets=f"{PREFIX}/{packaged().path}")
     return templates
@@ -124,6 +131,19 @@ def show_time(at: int | None) -> Markup | str:
     return Markup('<time datetime="{}">{} UTC</time>').format(
         moment, moment[:19].replace("T", " ")
     )
+
+
+def show_duration(micros: int) -> str:
+    """Return a number of microseconds in its two greatest units, like 2 hours 5 minutes."""
+    seconds = round(micros / 1_000_000)
+    if not seconds:
+        return "less than 1 second"
+    parts: list[tuple[int, str]] = []
+    for name, size in _SECONDS_OF.items():
+        number, seconds = divmod(seconds, size)
+        if number or parts:
+            parts.append((number, name))
+    return " ".join(count_of_number(number, name) for number, name in parts[:2] if number)
 
 
 def show_day(day: int | date) -> str:

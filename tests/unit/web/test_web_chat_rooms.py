@@ -9,9 +9,10 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.chat import SERVICE, ChatWorld, chat_services, chat_world, signed_in, with_chat_for
-from support.http_services import HOST
+from support.http_services import HOST, note_gap
 from support.sign_in import BOTH
 
+from component.core.xml.times import format_time, now
 from component.web.app import make_app
 from component.web.server.settings import Listener, Services
 
@@ -143,6 +144,25 @@ async def test_path_that_is_no_jid_is_not_found(users: Users, path: str) -> None
     assert (await users[0].get(f"{PREFIX}/{path}")).status == 404
 
 
+@pytest.mark.parametrize("place", ["limit=10", "around={}", "after={}", "before={}"])
+async def test_page_of_messages_names_the_gap_that_it_spans(
+    users: Users, services: Services, place: str
+) -> None:
+    alice, _, _ = users
+    path = f"conversations/{await make_room(alice)}/messages"
+    first = await do(alice, "POST", path, body="first")
+    at = now()
+    await note_gap(services, at, at + 1)
+    second = await do(alice, "POST", path, body="second")
+
+    edge = second if place.startswith("before") else first
+    page = await do(alice, "GET", f"{path}?{place.format(edge['id'])}")
+
+    assert page["gaps"] == [
+        {"from": format_time(at), "to": format_time(at + 1), "reason": "stopped"}
+    ]
+
+
 async def test_conversations_have_unread_messages_and_marks(users: Users) -> None:
     alice, bob, _ = users
     room = await make_room(alice, BOB)
@@ -154,7 +174,7 @@ async def test_conversations_have_unread_messages_and_marks(users: Users) -> Non
     assert response.status == 200
     assert (first["author"], first["message_id"], "xml" in first) == (ALICE, "m-1", False)
     page = await do(bob, "GET", f"{path}/messages")
-    assert page.keys() == {"messages", "complete", "previous", "next"}
+    assert page.keys() == {"messages", "complete", "previous", "next", "gaps"}
     assert [message["body"] for message in page["messages"]] == ["first", "second"]
     assert [message["author"] for message in page["messages"]] == [ALICE, ALICE]
     listed = await do(bob, "GET", "conversations")

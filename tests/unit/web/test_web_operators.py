@@ -43,6 +43,7 @@ FOR_READERS = {
     "GET /operators/archives/{owner}/figures",
     "GET /operators/archives/{owner}/export",
     "POST /operators/archives/{owner}/export",
+    "GET /operators/gaps",
     "POST /operators/sign-out",
 }
 

@@ -19,8 +19,8 @@ from support.archives import (
     to_alice,
     to_bob,
 )
-from support.builders import NOON, entry
-from support.http_services import HOST, open_services
+from support.builders import NOON, SECOND, entry
+from support.http_services import HOST, note_gap, open_services
 from support.operators import AUDITOR, CHIEF, PREFIX, OperatorBrowser, Page, operator_browser
 
 from component.core.reading.browsing import DAY_MICROS
@@ -605,3 +605,28 @@ async def test_hostile_text_stays_text_on_every_page(
             assert not any(key.startswith("on") for key in attributes), (path, name)
         start = " ".join(text.split())[:100].strip()
         assert start in page.text, path
+
+
+async def test_gap_is_shown_between_two_messages(
+    services: Services, auditor: OperatorBrowser
+) -> None:
+    times = [NOON, NOON + 20 * SECOND, NOON + DAY_MICROS]
+    await services.storage.archive.append(
+        [entry(f"text {number}", owner=OWNER, at=at) for number, at in enumerate(times)]
+    )
+    for begin in (-9, 5, 25):
+        await note_gap(services, NOON + begin * SECOND, NOON + (begin + 5) * SECOND)
+    line = "Messages from 2026-01-01 {} UTC to 2026-01-01 {} UTC may be missing"
+    first, second = line.format("12:00:05", "12:00:10"), line.format("12:00:25", "12:00:30")
+    shown = await ids(services)
+
+    day = await auditor.get(f"{ARCHIVE}/days/{DAY}")
+    rest = await auditor.get(f"{ARCHIVE}/days/{DAY}", after=shown[0])
+    next_day = await auditor.get(f"{ARCHIVE}/days/2026-01-02")
+    message = await auditor.get(f"{ARCHIVE}/messages/{shown[1]}")
+
+    assert order_of(day, "text 0", first, "text 1")
+    assert day.text.count("may be missing") == 1
+    assert order_of(rest, first, "text 1")
+    assert order_of(next_day, second, "text 2")
+    assert order_of(message, "text 0", first, second, "text 2")

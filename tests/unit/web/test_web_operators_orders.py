@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from support.archives import Talk, to_alice, to_bob
 from support.builders import NOON, SECOND, entries
-from support.http_services import HOST, FakeGrants
+from support.http_services import HOST, FakeGrants, note_gap
 from support.operators import AUDITOR, CHIEF, OperatorBrowser, operator_browser
 
 from component.core.doctor.finding import Finding, Severity
@@ -336,3 +336,28 @@ def test_plots_have_some_of_many_samples_and_the_newest_one(count: int) -> None:
     assert len(arrived.bars) == len(messages.bars) - 1
     assert messages.bars[-1].value == size.bars[-1].value == count - 1
     assert sum(bar.value for bar in arrived.bars) == count - 1 - messages.bars[0].value
+
+
+async def test_gap_is_listed_and_noted_as_filled_by_admins_alone(
+    services: Services, chief: OperatorBrowser
+) -> None:
+    await note_gap(services, NOON, NOON + 125 * SECOND)
+    await note_gap(services, NOON + 500 * SECOND, NOON + 501 * SECOND)
+
+    page = await chief.get("gaps")
+    assert "2 minutes 5 seconds Muniment did not run open" in page.text
+    assert page.text.index("12:08:20") < page.text.index("12:00:00")
+    assert (await chief.post("gaps/fill", number="2")).status == 400
+    assert (
+        "There is no gap with this number"
+        in (await chief.post("gaps/fill", number="77", confirm="true")).text
+    )
+    page = await chief.post("gaps/fill", number="2", confirm="true")
+
+    assert (page.path, "filled, " in page.text) == ("/operators/gaps", True)
+    assert page.text.index("12:00:00") < page.text.index("12:08:20")
+    assert services.commands.context.gaps.unfilled()[0].number == 1
+    assert ("fill-gap", "*", "number 2") in await actions(services)
+    async with operator_browser(services, AUDITOR) as auditor:
+        page = await auditor.get("gaps")
+        assert ("2 minutes 5 seconds" in page.text, "Note as filled" in page.text) == (True, False)

@@ -13,7 +13,7 @@ from component.core.reading.browsing import DAY_MICROS
 from component.web import keys
 from component.web.auth import authenticate
 from component.web.operators import calendars
-from component.web.operators.messages import by_day, events, shown
+from component.web.operators.messages import by_day, events, in_order, shown
 from component.web.operators.models import Address, Id, NoParameters, PageParameters
 from component.web.operators.rendering import date_of, days_since_epoch, render, see
 from component.web.server import body
@@ -96,7 +96,7 @@ async def day(request: web.Request) -> web.Response:
         owner=owner,
         peer=peer,
         day=shown_day,
-        messages=[shown(owner, item) for item in page.messages],
+        messages=list(in_order(owner, page.messages, page.gaps)),
         is_first=parameters.after is None,
         next=None if page.complete else page.messages[-1].message.stored.id,
         previous_day=_date(page.previous),
@@ -121,7 +121,7 @@ async def message(request: web.Request) -> web.Response:
         events=list(events(owner, page.annotations)),
         left_out=page.left_out,
         day=_date(row.at),
-        days=by_day(owner, (*page.before, page.message, *page.after)),
+        days=by_day(in_order(owner, (*page.before, page.message, *page.after), page.gaps)),
         is_held=request.app[keys.administration].holds.is_held(owner),
     )
 
