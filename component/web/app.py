@@ -18,6 +18,7 @@ from component.web.ejabberd_api.family import EJABBERD_API, VERSIONED_EJABBERD_A
 from component.web.events.family import EVENTS
 from component.web.gateway.family import GATEWAY, GATEWAY_START, GATEWAY_STATUS
 from component.web.health.family import HEALTH, LIVENESS
+from component.web.metrics.family import METRICS
 from component.web.operators.family import OPERATOR_PAGES, OPERATOR_SIGN_IN
 from component.web.operators.sessions import OperatorSessions
 from component.web.pages.family import CHAT_PAGE
@@ -36,6 +37,7 @@ from component.web.task_limit import TaskLimit
 FAMILIES = (
     HEALTH,
     LIVENESS,
+    METRICS,
     CHAT_SIGN_UP,
     CHAT,
     ARCHIVE,
@@ -85,6 +87,9 @@ def make_app(
     app.on_shutdown.append(stream_limit.close)
     poll_limit = TaskLimit(settings.max_polls, settings.max_polls_per_user, "polls")
     app[keys.poll_limit] = poll_limit
+    metrics = services.metrics
+    metrics.streams.labels(listener.name.lower()).set_function(lambda: stream_limit.count)
+    metrics.polls.labels(listener.name.lower()).set_function(lambda: poll_limit.count)
     app.on_shutdown.append(poll_limit.close)
     served = [
         family

@@ -38,6 +38,7 @@ from component.core.xml.jids import Jids
 from component.handlers.archive import HandlerArchive
 from component.web.auth.guessing import GuessLimit
 from component.web.health.readiness import Readiness
+from component.web.metrics.state import ProgramState
 from component.web.operators.sessions import OperatorSessions
 from component.web.server.addresses import LogOnce
 from component.web.server.settings import ListenerSettings, WebSettings
@@ -78,6 +79,7 @@ session_actions = web.AppKey("session_actions", SessionActions)
 browser = web.AppKey("browser", ArchiveBrowser)
 figures = web.AppKey("figures", Figures)
 gaps = web.AppKey("gaps", Gaps)
+program_state = web.AppKey("program_state", ProgramState)
 operator_sessions = web.AppKey("operator_sessions", OperatorSessions)
 
 #: In the application of a family: the limits of its listener.

@@ -32,6 +32,11 @@ class TaskLimit:
         self._running: set[asyncio.Task[Any]] = set()
         self._is_closed = False
 
+    @property
+    def count(self) -> int:
+        """The number of streams and exports, or of polls, that are open."""
+        return self._open.total()
+
     @contextmanager
     def slot(self, caller: str) -> Iterator[None]:
         """Count one more stream or export of a caller while the context is open.

@@ -171,7 +171,11 @@ async def _run(
     connection = settings.connection(config, parts.stream)
     changes = SessionChanges(parts.journal, parts.signals)
     other_archives = OtherAccounts(
-        parts.writer, settings.policy(config), parts.sessions, parts.deliveries
+        parts.writer,
+        settings.policy(config),
+        parts.sessions,
+        parts.deliveries,
+        parts.metrics,
     )
     sessions = settings.sessions(
         config, sign_ins, credentials, changes.note, others, other_archives
@@ -196,7 +200,8 @@ async def _run(
         parts.grants.expect_queries_elsewhere(lambda: not turn.has_turn)
     listen(storage, parts, administration, sign_ins, limits)
     if sessions is not None:
-        machine_of = sessions.machine
+        machine_of, count_sessions = sessions.machine, sessions.__len__
+        parts.metrics.sessions.set_function(count_sessions)
         parts.journal.on_opened(lambda owner: changes.catch_up(owner, machine_of(owner)))
         contacts = contacts_of_sessions(sessions)
         parts.journal.read_other_rosters(contacts, opened.admits)

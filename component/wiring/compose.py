@@ -32,6 +32,7 @@ from component.core.events.journal import EventJournal
 from component.core.events.reader import EventReader
 from component.core.gaps import Gaps
 from component.core.hosts import Hosts
+from component.core.metrics import Metrics
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
 from component.core.reading.pages import Pager
@@ -73,6 +74,7 @@ STOP_SECONDS = 10.0
 class Parts:
     """The parts between the stream and the store."""
 
+    metrics: Metrics
     hosts: Hosts
     stream: Stream
     privileges: Privileges
@@ -153,6 +155,7 @@ class Parts:
 
     def connected(self, _: object) -> None:
         """Note the time of a new connection, because earlier stanzas were not copied."""
+        self.metrics.connections.inc()
         since = self.stream.continued_since
         self.coverage.connected(now() if since is None else since)
         self.displayed.reconnected()
@@ -222,6 +225,7 @@ def compose(
     if queries_stream is not stream:
         queries_privileges = Privileges(queries_stream, hosts)
 
+    metrics = Metrics()
     holds = Holds(storage.holds)
     pressure = Backpressure(config.archive.queue_bytes, stream.hold)
     writer = Writer(
@@ -229,6 +233,7 @@ def compose(
         pressure=pressure,
         on_written=followers.changed,
         is_held=holds.is_held,
+        metrics=metrics,
     )
     room_queries = RoomQueries(stream, privileges)
     rooms = Rooms(
@@ -244,7 +249,7 @@ def compose(
     preferences = Preferences(
         storage.preferences, addresses, rosters, settings.rules(config, addresses)
     )
-    preference_filter = PreferenceFilter(writer, preferences, roster_cache, pressure)
+    preference_filter = PreferenceFilter(writer, preferences, roster_cache, pressure, metrics)
     sessions = Sessions(began=now())
     recipients = RecipientQueries(stream, hosts.default)
     deliveries = Deliveries(preference_filter, sessions, recipients)
@@ -266,6 +271,8 @@ def compose(
         default_size=config.archive.page_default,
         max_size=config.archive.page_max,
         max_bytes=config.archive.page_max_bytes,
+        metrics=metrics,
+        via="xmpp",
     )
 
     def roster_changed(owner: str) -> None:
@@ -286,6 +293,7 @@ def compose(
 
     is_user = accounts.authenticator.exists if _knows_users(config, handlers) else anybody
     parts = Parts(
+        metrics=metrics,
         hosts=hosts,
         stream=stream,
         privileges=privileges,
@@ -367,6 +375,7 @@ def _listen(config: Config, parts: Parts, *, is_shared: bool) -> None:
         sessions=parts.sessions,
         deliveries=parts.deliveries,
         is_shared=is_shared,
+        metrics=parts.metrics,
     )
     room_events = RoomEvents(parts.rooms, addresses, parts.hosts)
     presences = Presences(parts.sessions, addresses, parts.hosts)

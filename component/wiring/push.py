@@ -60,7 +60,7 @@ async def open_push(
         timeout_seconds=options.timeout_seconds,
         parallel=options.parallel,
     ) as sender:
-        delivery = PushDelivery(storage.push, parts.events, sender, limits)
+        delivery = PushDelivery(storage.push, parts.events, sender, limits, metrics=parts.metrics)
         parts.followers.listen(delivery.changed)
         storage.processes.listen(push_listener(delivery))
         task = start("push", delivery.take_turns(storage.processes))

@@ -187,6 +187,7 @@ def http_services(
         followers=parts.followers,
         displayed=parts.displayed,
         gaps=parts.gaps,
+        metrics=parts.metrics,
         journal=parts.journal,
         limits=limits,
         signals=parts.signals,

@@ -16,7 +16,6 @@ from support.releases import Release
 from support.server import Server
 
 
-
 @pytest.fixture(scope="module")
 def operated(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Server]:
     """ejabberd and Muniment, with an operator who is a user of ejabberd."""

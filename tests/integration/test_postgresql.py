@@ -14,7 +14,6 @@ from support.server import Server
 from support.stores import StoreServer
 
 
-
 @pytest.fixture
 def postgres_server(
     tmp_path: Path, release: object, postgres_url: str, request: pytest.FixtureRequest

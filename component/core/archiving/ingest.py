@@ -19,6 +19,7 @@ from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Queue
 from component.core.hosts import Hosts
 from component.core.messages.describe import describe
+from component.core.metrics import Metrics
 from component.core.xml import jids
 from component.core.xml.namespaces import standalone
 from component.core.xml.stanza import GROUPCHAT, Stanza, digest_of
@@ -41,8 +42,10 @@ class Ingest:
         sessions: Sessions,
         deliveries: Deliveries,
         is_shared: bool = False,
+        metrics: Metrics | None = None,
     ) -> None:
         """`is_shared` says whether other processes get the same copies."""
+        self._metrics = metrics or Metrics()
         self._writer = writer
         self._policy = policy
         self._hosts = hosts
@@ -57,7 +60,10 @@ class Ingest:
 
         `host` is the virtual host that sent the copy. The stanza need not be parsed then.
         """
-        return self._dedup.is_repeated(host, raw)
+        is_repeated = self._dedup.is_repeated(host, raw)
+        if is_repeated:
+            self._metrics.duplicates.inc()
+        return is_repeated
 
     def take(self, stanza: Stanza, at: int, host: str = "") -> None:
         """Archive a stanza in a copy that `host` made at the time `at`, unless it is archived.
@@ -77,12 +83,15 @@ class Ingest:
         message = None
         for candidate in self._router.candidates(stanza):
             judge = self._policy.judge_for_room if candidate.is_for_room else self._policy.judge
-            keep, _ = judge(stanza)
+            keep, reason = judge(stanza)
             if not keep:
+                self._metrics.note_skipped(reason)
                 continue
             message, is_new = self._dedup.identify(stanza, candidate, at, host)
             if is_new:
                 self._archive(stanza, candidate, message, at, host)
+            else:
+                self._metrics.duplicates.inc()
         # Another copy of a room's message may be the first one for its recipient.
         if is_from_user and (message or stanza.id):
             self._dedup.remember_bytes(stanza.raw, message)

@@ -16,6 +16,7 @@ from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Writer
 from component.core.errors import Overloaded
 from component.core.hosts import Hosts
+from component.core.metrics import Metrics
 from component.core.xml import jids
 from component.core.xml.document_parser import parse
 from component.core.xml.preparation import prepared
@@ -44,8 +45,14 @@ class OtherAccounts:
     """Takes the messages of sessions on other servers."""
 
     def __init__(
-        self, writer: Writer, policy: Policy, sessions: Sessions, deliveries: Deliveries
+        self,
+        writer: Writer,
+        policy: Policy,
+        sessions: Sessions,
+        deliveries: Deliveries,
+        metrics: Metrics | None = None,
     ) -> None:
+        self._metrics = metrics or Metrics()
         self._writer = writer
         self._policy = policy
         self._sessions = sessions
@@ -59,6 +66,7 @@ class OtherAccounts:
             _OneUser(owner),
             sessions=self._sessions,
             deliveries=self._deliveries,
+            metrics=self._metrics,
         )
         return lambda xml: self._take(ingest, owner, xml)
 

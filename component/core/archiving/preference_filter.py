@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from component.core.archiving.preferences import EffectivePreferences, Preferences
 from component.core.archiving.pressure import Backpressure, size_of
 from component.core.archiving.writer import Queue
+from component.core.metrics import PREFERENCES, Metrics
 from component.core.rosters.cache import Contacts, RosterCache
 from storage.rows import NewMessage
 
@@ -29,6 +30,7 @@ class PreferenceFilter:
         preferences: Preferences,
         rosters: RosterCache,
         pressure: Backpressure | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """`pressure` also counts the messages that wait here.
 
@@ -40,6 +42,7 @@ class PreferenceFilter:
         self._preferences = preferences
         self._rosters = rosters
         self._pressure = pressure or Backpressure()
+        self._metrics = metrics or Metrics()
         #: by owner: each message with the preferences that apply to it, None if not cached
         self._held: dict[str, list[tuple[NewMessage, EffectivePreferences | None]]] = {}
         self._bytes = 0
@@ -81,8 +84,11 @@ class PreferenceFilter:
         """
         owner, applied = message.owner, self._preferences.remembered(message.owner)
         verdict = self._verdict(message, applied)
-        if verdict is False or (verdict and owner not in self._held):
-            return verdict
+        if verdict is False:
+            self._metrics.note_skipped(PREFERENCES)
+            return False
+        if verdict and owner not in self._held:
+            return True
         if owner not in self._held:
             self._held[owner] = []
             task = asyncio.create_task(self._judge_held(owner))
@@ -111,6 +117,7 @@ class PreferenceFilter:
             contacts = await self._contacts(owner)
         held = self._held.pop(owner, [])
         allowed = [m for m, own in held if _is_allowed(m, own or applied, contacts)]
+        self._metrics.note_skipped(PREFERENCES, len(held) - len(allowed))
         self._pass_on([message for message, _ in held], allowed)
 
     async def _contacts(self, owner: str) -> Contacts:

@@ -18,6 +18,7 @@ from typing import Protocol
 from component.core.archiving.pressure import Backpressure
 from component.core.errors import BadRequest, Overloaded, Refused
 from component.core.messages.retraction import outcome as retraction_outcome
+from component.core.metrics import Metrics
 from storage.errors import Rejected, StorageError
 from storage.interface import Archive
 from storage.rows import (
@@ -74,6 +75,7 @@ class Writer:
         is_held: Callable[[str], bool] = lambda _: False,
         first_retry_seconds: float = FIRST_RETRY_SECONDS,
         last_retry_seconds: float = LAST_RETRY_SECONDS,
+        metrics: Metrics | None = None,
     ) -> None:
         """`pressure` counts the messages that wait.
 
@@ -83,6 +85,7 @@ class Writer:
         `last_retry_seconds`.
         """
         self._archive = archive
+        self._metrics = metrics or Metrics()
         self._pressure = pressure or Backpressure()
         self._on_written = on_written
         self._is_held = is_held
@@ -110,6 +113,11 @@ class Writer:
     def backlog(self) -> int:
         """The number of entries that are not durable yet."""
         return self._put_count - self._done_count
+
+    @property
+    def pressure(self) -> Backpressure:
+        """The memory that waiting messages take."""
+        return self._pressure
 
     @property
     def unwritten(self) -> tuple[NewMessage, ...]:
@@ -259,7 +267,8 @@ class Writer:
             e for at, e in enumerate(batch, place) if self._has_to_be_written(e, at)
         ]:
             try:
-                await self._archive.append(entries)
+                with self._metrics.commit_seconds.time():
+                    await self._archive.append(entries)
             except Rejected:
                 return await self._write_halves(batch, place)
             except Exception as error:
@@ -270,6 +279,7 @@ class Writer:
                     await asyncio.wait_for(self._stopping.wait(), pause)
                 pause = min(pause * 2, self._last_retry_seconds)
                 continue
+            self._metrics.note_archived(e for e in entries if not isinstance(e, AuditEntry))
             break
         if not self.is_healthy:
             log.warning("the archive can be written again")
@@ -284,6 +294,7 @@ class Writer:
 
     async def _note_failure(self, error: Exception, batch: Batch, place: int) -> None:
         self.is_healthy = False
+        self._metrics.commit_failures.inc()
         # Any other error is a fault of this program: the log gets its traceback.
         fault = None if isinstance(error, StorageError) else error
         log.error(

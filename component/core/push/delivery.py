@@ -18,6 +18,7 @@ from itertools import islice
 
 from component.core.errors import Refused
 from component.core.events.reader import EventReader
+from component.core.metrics import Metrics
 from component.core.push.turn import MICROSECONDS, TurnResult, Turns
 from component.core.push.values import Outcome, PushLimits, Sender
 from component.core.reading.follow import within
@@ -52,12 +53,15 @@ class PushDelivery:
         *,
         clock: Callable[[], int] = now,
         jitter: Callable[[], float] = random.random,
+        metrics: Metrics | None = None,
     ) -> None:
         """`clock` returns microseconds since the epoch, `jitter` a number from 0 to 1."""
         self._store = store
         self._limits = limits
         self._clock = clock
-        self._turns = Turns(store, events, sender, limits, clock=clock, jitter=jitter)
+        self._turns = Turns(
+            store, events, sender, limits, clock=clock, jitter=jitter, metrics=metrics
+        )
         self._ids: defaultdict[str, set[str]] = defaultdict(set)  # of subscriptions, by JID
         self._jids: dict[str, str] = {}  # by id
         self._slow: set[str] = set()  # receivers that are slow, or fail

@@ -11,6 +11,7 @@ from cachetools import LRUCache
 
 from component.core.errors import CursorExpired
 from component.core.events.reader import EventReader, ReadableEvent
+from component.core.metrics import Metrics
 from component.core.push import payload, schedule
 from component.core.push.progress import ProgressWriter
 from component.core.push.values import EventFilter, Outcome, PushLimits, Sender
@@ -57,7 +58,9 @@ class Turns:
         *,
         clock: Callable[[], int],
         jitter: Callable[[], float],
+        metrics: Metrics | None = None,
     ) -> None:
+        self._metrics = metrics or Metrics()
         self._store = store
         self._events = events
         self._sender = sender
@@ -262,6 +265,8 @@ class Turns:
         loop = asyncio.get_running_loop()
         began = loop.time()
         outcome = await self._sender.send(subscription, id, body)
+        result = "accepted" if outcome.is_accepted else "gone" if outcome.is_gone else "failed"
+        self._metrics.pushes.labels(result).inc()
         if not outcome.is_accepted or loop.time() - began > QUICK_SECONDS:
             turn.is_quick = False
         return outcome

@@ -8,6 +8,7 @@ from component.core.access import audit
 from component.core.access.authorize import Action
 from component.core.archiving.writer import Queue
 from component.core.errors import BadRequest
+from component.core.metrics import Metrics
 from component.core.store_errors import translated
 from storage.interface import Archive
 from storage.rows import ANY, ArchivedMessage, Filter, Page
@@ -53,12 +54,17 @@ class Pager:
         default_size: int,
         max_size: int,
         max_bytes: int = PAGE_MAX_BYTES,
+        metrics: Metrics | None = None,
+        via: str = "http",
     ) -> None:
         """`default_size` and `max_size` are numbers of messages on a page.
 
-        A page has at most `max_bytes` of XML too, unless its only message is larger.
+        A page has at most `max_bytes` of XML too, unless its only message is larger. `via` names
+        the interface for the metrics.
         """
         self._archive = archive
+        self._metrics = metrics or Metrics()
+        self._via = via
         self._queue = queue
         self._default_size = default_size
         self._max_size = max_size
@@ -75,8 +81,9 @@ class Pager:
         TakesTooLong, Overloaded.
         """
         limit = self._limit(query)
-        await self._queue.wait_readable(owner)
-        with translated():
+        kind = "page" if query.filter.phrases is None else "search"
+        with self._metrics.query(self._via, kind), translated():
+            await self._queue.wait_readable(owner)
             return await self._archive.page(
                 owner,
                 await self._within(owner, query.filter, since),

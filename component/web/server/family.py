@@ -19,6 +19,7 @@ from component.web import keys
 from component.web.drf.settings import BpoChatSettings, CondorChatSettings
 from component.web.server import errors
 from component.web.server.limits import enforce_deadline
+from component.web.server.measuring import measure
 from component.web.server.settings import Listener, Services, WebSettings
 
 #: Makes an application with the routes of a family, and the parts that its handlers use. The first
@@ -74,6 +75,7 @@ class Family:
     def app(self, settings: WebSettings, services: Services) -> web.Application:
         """Return the application of the family, without the middlewares of its listener."""
         app = self.make_app(self.path(settings), settings, services)
+        app.middlewares.append(measure(services.metrics, self.name))
         app.middlewares.append(errors.middleware(self.error_shape))
         app.middlewares.append(enforce_deadline)
         if self.authenticate is not None:

@@ -27,6 +27,7 @@ from component.core.gaps import Gaps
 from component.core.gateway.service import Gateway
 from component.core.gateway.settings import GatewaySettings
 from component.core.hosts import Hosts
+from component.core.metrics import Metrics
 from component.core.push.subscriptions import PushSubscriptions
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
@@ -154,6 +155,7 @@ class Services:
     signals: Signals  #: chat states, for those who follow
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages
     gaps: Gaps | None = None  #: of all archives
+    metrics: Metrics = field(default_factory=Metrics)  #: of the program
     limits: SharedLimits | None = None  #: on guesses; None: each listener has one of its own
     background: Background = field(default_factory=Background)  #: the tasks that have to run
     handlers: Handlers = field(default_factory=Handlers)  #: functions of the operator's module
@@ -167,6 +169,7 @@ def pager_of(settings: WebSettings, services: Services) -> Pager:
         default_size=settings.page_default,
         max_size=settings.page_max,
         max_bytes=settings.page_max_bytes,
+        metrics=services.metrics,
     )
 
 

@@ -16,6 +16,7 @@ from support.http_services import SECRET_HEADERS, SETTINGS, post
 from component.core.errors import ItemNotFound
 from component.web.app import make_app
 from component.web.health import family as health
+from component.web.metrics.family import metrics
 from component.web.operators.rendering import PREFIX
 from component.web.server.errors import CONDITIONS, INTERNAL, body, middleware
 from component.web.server.settings import Services
@@ -34,7 +35,7 @@ class PathValues(dict[str, str]):
 def routes(app: web.Application) -> Iterator[tuple[str, str]]:
     """Yield the routes of all APIs; the errors of pages are pages."""
     for route in app.router.routes():
-        if route.resource is None or route.handler in (health.live, health.ready):
+        if route.resource is None or route.handler in (health.live, health.ready, metrics):
             continue
         values = PathValues(host="example.org", name="erase")
         path = route.resource.canonical.format_map(values)

@@ -1,0 +1,1 @@
+"""Metrics: the state of the program and its counters, for Prometheus."""
