@@ -167,6 +167,15 @@ async def test_presence_with_another_photo_ends_the_kept_profile(
     assert of.known(ALICE, BOB) is None
 
 
+async def test_erased_account_is_forgotten(of: Profiles, server: AccountServer) -> None:
+    publish(server, BOB, image())
+    await of.of(ALICE, BOB)
+
+    of.forget(BOB)
+
+    assert of.known(ALICE, BOB) is None
+
+
 async def test_kept_profiles_are_bounded(server: AccountServer) -> None:
     of = Profiles(server, UserQueries(server), cache_bytes=2400)
     for number in range(10):

@@ -126,11 +126,6 @@ class Signals:
             for follower in self._followers.get(user, ()):
                 follower.note_rooms()
 
-    def note_room(self, room: str) -> None:
-        """Note that a room has changed, for all who follow it."""
-        for follower in self._by_room.get(room, ()):
-            follower.note_rooms()
-
     def note_change(self, owner: str, change: ChatStateOf) -> None:
         """Note a chat state that the session of a user saw."""
         if change.nick:

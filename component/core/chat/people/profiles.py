@@ -118,8 +118,10 @@ class Profiles:
         return None if seen is None or seen.card is not card else _profile(jid, card, seen.avatar)
 
     def forget(self, jid: str) -> None:
-        """Forget the profile of a user that was erased."""
-        self._cache.pop(jid, None)
+        """Forget the profile of a user that was erased, and what the user has seen."""
+        self._cards.pop(jid, None)
+        for key in [key for key in self._seen if jid in key]:
+            del self._seen[key]
 
     def note_photo(self, jid: str, photo_hash: str) -> None:
         """Note which image a user has, "": none, from a presence (XEP-0153)."""
