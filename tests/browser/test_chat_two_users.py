@@ -46,6 +46,8 @@ async def test_correction_reaction_and_retraction_are_seen_by_the_other(
     ann, ben, *_ = people
     await ann.say("Helo Ben")
     await expect(ann.message("Helo Ben").locator(".mark")).to_be_visible()
+    # Only a message in the archive can be corrected.
+    await expect(ann.page.locator("li.pending")).to_have_count(0)
 
     await ann.by_label("Message").press("ArrowUp")
     await ann.say("Hello dear Ben")
