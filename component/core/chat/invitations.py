@@ -89,8 +89,7 @@ class RoomInvitations:
         if invitation is None or invitation.expires_at <= self._clock():
             raise ItemNotFound(_WRONG_TOKEN)
         room = invitation.room
-        with translated():
-            departed = await self._store.departed(room)
+        departed = await self._memberships.departed(room)
         if invitation.inviter in departed:
             raise ItemNotFound(_WRONG_TOKEN)
         admin, members = await self._admin(User(invitation.inviter), room)

@@ -127,12 +127,17 @@ class Memberships:
         Raises NotAuthorized if the user has no session.
         """
         # Before the question: the departure ends as soon as the room has removed the user.
-        if user.jid in await self._departed(room):
+        if user.jid in await self.departed(room):
             raise ItemNotFound(NO_ROOM)
         members = self._asked.get(room)
         if members is None or user.jid not in members.affiliations:
             members = await self.ask(user, room)
         return members
+
+    async def departed(self, room: str) -> frozenset[str]:
+        """Return the users who have left a room, of which they may still be members."""
+        with translated():
+            return await self._store.departed(room)
 
     async def ask(self, user: User, room: str) -> RoomMembers:
         """Return a room and its members as it says now. Raises as `of` does."""
@@ -229,10 +234,6 @@ class Memberships:
             self._invited[jid] = before | {room}
             self._signals.note_rooms([jid])
 
-    async def _departed(self, room: str) -> frozenset[str]:
-        with translated():
-            return await self._store.departed(room)
-
     async def _ask(self, user: User, room: str) -> RoomMembers:
         async def affiliated(affiliation: str) -> Iterable[str]:
             query, _ = await self._queries.get(user, muc.get_affiliated(affiliation), room)
@@ -299,7 +300,7 @@ class Memberships:
             self._rooms.note_name(room, members.name)
             changed = asked
         self._signals.note_rooms(list(changed))
-        for jid in await self._departed(room) - affiliations.keys():
+        for jid in await self.departed(room) - affiliations.keys():
             # An owner has removed the user. A later membership is a new one.
             with translated():
                 await self._store.set_departed(room, jid, False)

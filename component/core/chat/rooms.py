@@ -177,7 +177,7 @@ class ChatRooms:
         Raises BadRequest for a user who does not exist.
         """
         members = await self._memberships.of(user, room)
-        is_new = jid not in members.affiliations or jid in await self._departed(room)
+        is_new = jid not in members.affiliations or jid in await self._memberships.departed(room)
         if is_new:
             await self._check_new([jid])
             self.check_size(len(members.affiliations.keys() | {jid}))
@@ -240,7 +240,7 @@ class ChatRooms:
 
     async def _present(self, members: RoomMembers) -> RoomMembers:
         """Return a room without the members who have left it."""
-        departed = await self._departed(members.room)
+        departed = await self._memberships.departed(members.room)
         affiliations = {
             jid: members.affiliations[jid] for jid in members.affiliations if jid not in departed
         }
@@ -261,7 +261,7 @@ class ChatRooms:
         with translated():
             await self._store.set_departed(room, user.jid, True)
         owners = set(members.with_affiliation("owner"))
-        if owners and owners <= await self._departed(room):
+        if owners and owners <= await self._memberships.departed(room):
             # The other owners have left at the same moment.
             with translated():
                 await self._store.set_departed(room, user.jid, False)
@@ -280,13 +280,14 @@ class ChatRooms:
     async def _finish_departures(self, admin: User, members: RoomMembers) -> None:
         """Have an admin, who is here, remove those who have left."""
         if members.affiliations.get(admin.jid) in ("owner", "admin"):
-            for jid in (await self._departed(members.room)) & members.affiliations.keys():
+            departed = await self._memberships.departed(members.room)
+            for jid in departed & members.affiliations.keys():
                 self._later(self._remove_departed(members.room, jid, [admin]))
 
     async def _remove_departed(self, room: str, jid: str, admins: Collection[User]) -> None:
         """Remove a user who has left, through the session of one of some admins."""
         for admin in admins:
-            if jid not in await self._departed(room):
+            if jid not in await self._memberships.departed(room):
                 # Somebody has removed the user meanwhile, or the user has come back.
                 return
             try:
@@ -302,10 +303,6 @@ class ChatRooms:
 
     def _forget(self, room: str, jid: str) -> None:
         self._memberships.note_affiliations(room, {jid: NONE})
-
-    async def _departed(self, room: str) -> frozenset[str]:
-        with translated():
-            return await self._store.departed(room)
 
     async def _check_new(self, jids: Collection[str]) -> None:
         """Raise BadRequest for a user who does not exist."""

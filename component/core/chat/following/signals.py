@@ -123,8 +123,7 @@ class Signals:
     def note_rooms(self, users: Collection[str]) -> None:
         """Note that the rooms of these users, or the names of these rooms, have changed."""
         for user in users:
-            for follower in self._followers.get(user, ()):
-                follower.note_rooms()
+            self.note_room(user)
 
     def note_change(self, owner: str, change: ChatStateOf) -> None:
         """Note a chat state that the session of a user saw."""
