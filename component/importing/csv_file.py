@@ -12,6 +12,8 @@ from xml.sax.saxutils import escape, quoteattr
 from component.core.errors import BadRequest
 from component.core.hosts import Hosts
 from component.core.importing.records import (
+    PAGE,
+    PAGE_BYTES,
     BadSource,
     ImportRecord,
     SourcePage,
@@ -21,9 +23,6 @@ from component.core.xml.namespaces import NS_CLIENT
 from component.core.xml.times import parse_time
 from component.importing.csv_fields import FIELDS
 from storage.rows import Direction
-
-#: The number of rows on a page.
-PAGE = 200
 
 _FIELD_MAX = 16 * 1024 * 1024
 
@@ -88,7 +87,7 @@ class CsvFile:
                 unreadable.append(
                     UnreadableRecord(owner=fields["owner"], where=f"row {number}", reason=reason)
                 )
-            if size > _FIELD_MAX:
+            if size > PAGE_BYTES:
                 break
         if not number:
             return None

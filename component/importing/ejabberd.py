@@ -11,6 +11,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 
 from component.core.importing.records import (
+    PAGE,
     BadSource,
     ImportRecord,
     SourcePage,
@@ -20,9 +21,6 @@ from component.importing.databases import ForeignDatabase, Row
 from component.importing.ejabberd_compression import MARK, NotCompressed, decompress
 from component.importing.ejabberd_preferences import jids_of
 from storage.rows import PreferencesRow
-
-#: The number of rows of one query.
-PAGE = 200
 
 _COLUMNS = frozenset({"username", "timestamp", "peer", "xml", "id", "kind", "nick"})
 

@@ -11,6 +11,8 @@ from typing import BinaryIO
 from component.core.errors import BadRequest
 from component.core.hosts import Hosts
 from component.core.importing.records import (
+    PAGE,
+    PAGE_BYTES,
     BadSource,
     ImportRecord,
     SourcePage,
@@ -19,9 +21,6 @@ from component.core.importing.records import (
 from component.core.xml.jids import bare, resource
 from component.core.xml.times import parse_time
 from storage.rows import Direction, Kind
-
-#: The number of lines on a page.
-PAGE = 200
 
 #: The largest line in bytes: no stanza is larger.
 LINE_MAX = 16 * 1024 * 1024
@@ -101,7 +100,7 @@ class JsonLines:
 def _lines(file: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the places and the texts of the lines of the next page."""
     count = size = 0
-    while count < PAGE and size < LINE_MAX:
+    while count < PAGE and size < PAGE_BYTES:
         place = file.tell()
         line = file.readline(LINE_MAX + 1)
         if not line:

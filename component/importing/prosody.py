@@ -16,6 +16,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from component.core.importing.records import (
+    PAGE,
+    PAGE_BYTES,
     BadSource,
     ImportRecord,
     SourcePage,
@@ -26,9 +28,6 @@ from component.importing.lua import NotLua, Table, items, returned
 from component.importing.prosody_stanzas import NoStanza, stanza_xml
 from storage.rows import PreferencesRow
 
-#: The number of records on a page.
-PAGE = 200
-
 USERS, ROOMS = "archive", "muc_log"
 
 _STORES = (USERS, ROOMS)
@@ -37,9 +36,6 @@ _COLUMNS = frozenset({"sort_id", "host", "user", "store", "key", "when", "with",
 
 #: The names of the files, as Prosody encodes them: %40 for @.
 _ENCODED = re.compile(r"(?:[A-Za-z0-9_]|%[0-9a-f]{2})+")
-
-#: A page with more bytes of stanzas is full.
-_PAGE_BYTES = 16 * 1024 * 1024
 
 #: The largest file of preferences.
 _PREFERENCES_MAX = 1024 * 1024
@@ -203,7 +199,7 @@ def _pages_of(
                     unreadable.append(
                         UnreadableRecord(owner=owner, where=f"byte {place}", reason=str(error))
                     )
-                if len(records) + len(unreadable) == PAGE or size > _PAGE_BYTES:
+                if len(records) + len(unreadable) == PAGE or size > PAGE_BYTES:
                     yield _page(records, unreadable, relative, place)
                     records, unreadable, size = [], [], 0
         except NotLua as error:

@@ -15,6 +15,8 @@ from xml.parsers import expat
 from component.core.errors import BadRequest
 from component.core.hosts import Hosts
 from component.core.importing.records import (
+    PAGE,
+    PAGE_BYTES,
     BadSource,
     ImportRecord,
     SourcePage,
@@ -31,9 +33,6 @@ _RESULT = (_MAM, "result")
 _DELAY = ("urn:xmpp:delay", "delay")
 
 _PIECE = 64 * 1024
-
-#: The number of results on a page.
-PAGE = 200
 
 #: The largest stanza in bytes.
 STANZA_MAX = 16 * 1024 * 1024
@@ -122,7 +121,7 @@ class _Reader:
     def read_page(self, file: BinaryIO) -> bool:
         """Read until a page is full; return whether the file is at its end."""
         self._size = 0
-        while len(self._done) < PAGE and self._size < STANZA_MAX:
+        while len(self._done) < PAGE and self._size < PAGE_BYTES:
             piece = file.read(_PIECE)
             self._buffer += piece
             self._parser.Parse(piece, not piece)

@@ -8,6 +8,10 @@ from typing import Protocol
 
 from storage.rows import Direction, Kind, PreferencesRow
 
+#: A page of a source is full with so many records, or bytes of stanzas.
+PAGE = 200
+PAGE_BYTES = 16 * 1024 * 1024
+
 
 class BadSource(Exception):
     """The source cannot be read, or is not what the caller says; the text says why."""

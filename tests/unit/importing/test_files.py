@@ -251,7 +251,7 @@ async def test_record_with_an_id_that_is_no_text_or_from_the_future_is_named(
 async def test_page_of_large_lines_is_cut(
     storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_lines, "LINE_MAX", 2 * len(line(1)))
+    monkeypatch.setattr(json_lines, "PAGE_BYTES", 2 * len(line(1)))
     source = lines(tmp_path, *(line(n) for n in range(7)))
 
     pages = [page async for page in source.pages()]
