@@ -15,7 +15,6 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from component.config.network import Xmpp
 from component.config.sections import Config
 from component.config.types import PLACEHOLDER
 from component.core.ejabberd_options import (
@@ -24,8 +23,11 @@ from component.core.ejabberd_options import (
     NS_MAM,
     NS_PUBSUB,
     QUERIES,
+    component_domains,
+    component_servers,
     lines,
-    queries_domain,
+    query_access,
+    query_servers,
 )
 
 #: The commands of ejabberd that check and change accounts.
@@ -223,7 +225,10 @@ def _listeners(source: Source) -> Iterator[Block]:
                 "module": "ejabberd_service",
                 "global_routes": False,
                 "shaper": "none",
-                "hosts": {jid: {"password": PLACEHOLDER} for jid in _domains(xmpp)},
+                "hosts": {
+                    jid: {"password": PLACEHOLDER}
+                    for jid in component_domains(xmpp.jid, xmpp.processes)
+                },
             }
         ],
     )
@@ -258,25 +263,18 @@ def _listening_address(host: str) -> str:
         return f"the IP address of {host}"
 
 
-def _domains(xmpp: Xmpp) -> tuple[str, ...]:
-    """Return the domains of the component: of several processes, two for each."""
-    processes = xmpp.processes or (xmpp.jid,)
-    return (*processes, *map(queries_domain, xmpp.processes))
-
-
 def _component_rules(config: Config) -> Iterator[Block]:
     xmpp = config.xmpp
-    domains = _domains(xmpp)
     yield Block(
         place=("acl", NAME),
         comment="The component, so that the rules below can name it.",
-        value={"server": list(domains) if xmpp.processes else xmpp.jid},
+        value={"server": component_servers(xmpp.jid, xmpp.processes)},
     )
     if xmpp.processes:
         yield Block(
             place=("acl", QUERIES),
             comment="The connections for queries. One process at a time has one.",
-            value={"server": list(map(queries_domain, xmpp.processes))},
+            value={"server": query_servers(xmpp.processes)},
         )
     yield Block(
         place=("access_rules", NAME),
@@ -396,7 +394,7 @@ def _modules(release: Version, config: Config) -> Iterator[Block]:
         place=("modules", "mod_delegation"),
         comment="The component answers archive queries (XEP-0313) that users send to their own "
         "addresses, or to the domain of their server.",
-        value={"namespaces": {NS_MAM: {"access": QUERIES if config.xmpp.processes else NAME}}},
+        value={"namespaces": {NS_MAM: {"access": query_access(config.xmpp.processes)}}},
     )
     yield Block(
         place=("modules", "mod_privilege"),

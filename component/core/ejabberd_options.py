@@ -28,14 +28,33 @@ def queries_domain(process: str) -> str:
     return f"queries.{process}"
 
 
+def component_domains(component: str, processes: Sequence[str]) -> list[str]:
+    """Return the domains of the component: of several processes, two for each."""
+    return [*processes, *query_servers(processes)] if processes else [component]
+
+
+def component_servers(component: str, processes: Sequence[str]) -> str | list[str]:
+    """Return the domains of the component as the acl has them: a single one is no list."""
+    return component_domains(component, processes) if processes else component
+
+
+def query_servers(processes: Sequence[str]) -> list[str]:
+    """Return the domains of the connections for queries."""
+    return [queries_domain(process) for process in processes]
+
+
+def query_access(processes: Sequence[str]) -> str:
+    """Return the access rule of the connections that get queries."""
+    return QUERIES if processes else NAME
+
+
 def for_component(component: str, processes: Sequence[str], modules: Options) -> Options:
     """Return modules with the acl and the access rule that name the component.
 
     `processes` are the domains of several processes, which have domains for queries too.
     """
-    queries = list(map(queries_domain, processes))
     return {
-        "acl": {NAME: {"server": [*processes, *queries] if processes else component}},
+        "acl": {NAME: {"server": component_servers(component, processes)}},
         "access_rules": {NAME: {"allow": NAME}},
         "modules": modules,
     }
@@ -43,14 +62,13 @@ def for_component(component: str, processes: Sequence[str], modules: Options) ->
 
 def for_queries(component: str, processes: Sequence[str], namespace: str) -> Options:
     """Return the options that delegate a namespace to the connections for queries."""
-    access = QUERIES if processes else NAME
+    access = query_access(processes)
     modules = {"mod_delegation": {"namespaces": {namespace: {"access": access}}}}
     options = for_component(component, processes, modules)
     if not processes:
         return options
-    servers = list(map(queries_domain, processes))
     return {
-        "acl": {**options["acl"], QUERIES: {"server": servers}},
+        "acl": {**options["acl"], QUERIES: {"server": query_servers(processes)}},
         "access_rules": {**options["access_rules"], QUERIES: {"allow": QUERIES}},
         "modules": options["modules"],
     }
