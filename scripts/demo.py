@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import fcntl
 import json
-import re
 import secrets
 import signal
 import sys
@@ -27,12 +26,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from slixmpp import JID, ClientXMPP, Message  # noqa: E402
-from support.ejabberd import EXAMPLE, Account, Ejabberd, Ports  # noqa: E402
+from support.ejabberd import Account, Ejabberd, Ports  # noqa: E402
 from support.muniment import Muniment  # noqa: E402
 from support.ports import LOOPBACK, free_port  # noqa: E402
 from support.program import Failed  # noqa: E402
 from support.releases import Release, Unavailable, installed_or_newest, unpacked  # noqa: E402
 from support.slixmpp_client import slixmpp_client  # noqa: E402
+from support.uploads import with_uploads  # noqa: E402
 
 HOSTS = ("chat.example", "team.example")
 COMPONENT = "muniment.example"
@@ -64,10 +64,6 @@ JSON = "'Content-Type: application/json'"
 
 #: The prefixes of the APIs of other chat systems, by their sections of the configuration.
 CHAT_APIS = {"condor_chat": "/condor/api/v1", "bpo_chat": "/bpo/api/v1"}
-
-#: The lines of the example that enable the upload service.
-UPLOADS = re.compile(r"# mod_http_upload:\n(?:  #.*\n)*  #.*")
-UPLOAD_HANDLER = "# /upload: mod_http_upload"
 
 #: What alice sends over HTTP, and how long a step over HTTP may take.
 OVER_HTTP = "I have asked it, by curl, and here they are."
@@ -115,7 +111,13 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
             component=COMPONENT,
             ports=ports,
             secret=secret("xmpp-secret"),
-            changes=with_uploads(ejabberd_url, public_url),
+            changes=with_uploads(
+                RUN / "upload",
+                {
+                    "https://@HOST@/upload": f"{ejabberd_url}/upload/@HOST@",
+                    "https://chat.example": public_url,
+                },
+            ),
         )
     )
     ejabberd.register(alice, bob)
@@ -148,21 +150,6 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
         for program in (ejabberd, muniment):
             if not program.is_running:
                 raise program.failed("has ended")
-
-
-def with_uploads(ejabberd_url: str, page_origin: str) -> dict[str, str]:
-    """Return the changes of the example by which the chat page sends files to ejabberd."""
-    block = UPLOADS.search(EXAMPLE.read_text())
-    if block is None:
-        raise LookupError(f"{short(EXAMPLE)} has no lines of mod_http_upload")
-    lines = re.sub(r"^(  )?# ", lambda match: match[1] or "", block[0], flags=re.MULTILINE)
-    for example, own in (
-        ("/var/lib/ejabberd/upload", str(RUN / "upload")),
-        ("https://@HOST@/upload", f"{ejabberd_url}/upload/@HOST@"),
-        ("https://chat.example", page_origin),
-    ):
-        lines = lines.replace(example, own)
-    return {block[0]: lines, UPLOAD_HANDLER: UPLOAD_HANDLER.removeprefix("# ")}
 
 
 def claim(stack: ExitStack) -> None:
