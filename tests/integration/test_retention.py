@@ -90,10 +90,6 @@ class Administration:
             assert response.status == 200
             return [json.loads(line) for line in (await response.text()).splitlines()]
 
-    def readable(self) -> bytes:
-        """Return every byte of the store."""
-        return self.server.muniment.stored_bytes()
-
 
 @with_bounds
 async def test_purge_applies_bounds_of_hosts_users_and_peers(own_server: Server) -> None:
@@ -195,7 +191,7 @@ async def test_export_is_complete_and_erasure_leaves_no_byte(
 
         assert await administration.texts(alice) == []
         assert await administration.exported(alice) == []
-        assert b"nobody" not in administration.readable()
+        assert b"nobody" not in own_server.muniment.stored_bytes()
         actions = [
             audit_entry["action"]
             for audit_entry in (await administration.ask("GET", "/audit"))["entries"]

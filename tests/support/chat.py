@@ -14,15 +14,14 @@ from component.core.access.rooms import Rooms
 from component.core.chat.service import Chat
 from component.core.chat.settings import ChatSettings
 from component.core.hosts import Hosts
-from component.core.reading.reader import ArchiveReader
 from component.core.sessions.actions import SessionActions
 from component.core.sessions.delivery import ClientSessions
-from component.core.sessions.sending import Sender
 from component.web.app import make_app
-from component.web.server.settings import Listener, Services, pager_of
+from component.web.server.settings import Listener, Services
 from component.wiring.chat import with_chat
 from support.http_services import HOST
 from support.room_server import RoomServer
+from support.sending import sender_of
 from support.sign_in import BOTH, with_sign_in
 
 PASSWORD = "pencil"
@@ -55,17 +54,9 @@ def with_rooms(services: Services, server: RoomServer, **options: Any) -> Servic
     rooms = Rooms(hosts, services.storage.rooms, server)
     authorizer = Authorizer(hosts, (), services.commands.audit, rooms)
     services = replace(services, hosts=hosts, rooms=rooms, room_info=server, authorizer=authorizer)
-    reader = ArchiveReader(
-        authorizer,
-        services.storage,
-        services.queue,
-        pager_of(BOTH, services),
-        services.followers,
-        services.displayed,
-    )
     services = replace(
         services,
-        sender=Sender(server, reader, taken_seconds=5.0, archived_seconds=5.0),
+        sender=sender_of(services, server, seconds=5.0),
         session_actions=SessionActions(server, taken_seconds=5.0),
     )
     return with_chat_for(services, server, **options)

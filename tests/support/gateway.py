@@ -12,18 +12,17 @@ from aiohttp.test_utils import TestClient
 from component.core.events.session_changes import SessionChanges
 from component.core.gateway.settings import GatewaySettings
 from component.core.hosts import Hosts
-from component.core.reading.reader import ArchiveReader
 from component.core.sessions import commands, events
 from component.core.sessions.actions import SessionActions
 from component.core.sessions.delivery import Delivery
 from component.core.sessions.machine import Limits, Phase, SessionMachine
 from component.core.sessions.outgoing import Request, Subscription
-from component.core.sessions.sending import Sender
-from component.web.server.settings import Services, WebSettings, pager_of
+from component.web.server.settings import Services, WebSettings
 from component.wiring.gateway import with_gateway
 from storage.rows import Contact
 from support.client_sessions import EchoServer
 from support.http_services import HOST
+from support.sending import sender_of
 from support.sign_in import BOTH, with_sign_in
 
 ALICE, BOB, CAROL = f"alice@{HOST}", f"bob@{HOST}", f"carol@{HOST}"
@@ -172,14 +171,7 @@ async def gateway_world(
         await services.accounts.admin.register(jid, PASSWORD)
     web = replace(BOTH, gateway=GatewaySettings(**options), poll_seconds=poll_seconds)
     server = EchoServer(services.queue)
-    reader = ArchiveReader(
-        services.authorizer,
-        services.storage,
-        services.queue,
-        pager_of(web, services),
-        services.followers,
-    )
-    sender = Sender(server, reader, taken_seconds=2.0, archived_seconds=2.0)
+    sender = sender_of(services, server, web=web)
     signing_in = replace(with_sign_in(services), sender=sender, hosts=Hosts([HOST]))
     sessions = FakeSessions(SessionChanges(services.journal))
     sessions.catch_up(services)

@@ -294,54 +294,55 @@ async def test_member_who_leaves_is_removed_by_an_owner(world: ChatWorld) -> Non
     await until(lambda: kept.affiliations[BOB.jid] == "none")
 
 
+async def left_while_no_owner_is_here(world: ChatWorld) -> str:
+    """Return a new room of alice that bob has left while she has no session; she has none yet."""
+    made = await rooms_of(world).create(ALICE, "Garden", [BOB.jid])
+    world.server.signed_out.add(ALICE.jid)
+    await rooms_of(world).remove(BOB, made.room, BOB.jid)
+    return made.room
+
+
 async def test_member_who_leaves_while_no_owner_is_here_is_removed_later(world: ChatWorld) -> None:
     rooms, storage = rooms_of(world), world.services.storage.rooms
-    made = await rooms.create(ALICE, "Garden", [BOB.jid])
-    kept = world.server.rooms_kept[made.room]
-    world.server.signed_out.add(ALICE.jid)
-    await rooms.remove(BOB, made.room, BOB.jid)
+    room = await left_while_no_owner_is_here(world)
+    kept = world.server.rooms_kept[room]
 
     assert await listed(world, BOB) == []
     with pytest.raises(ItemNotFound):
-        await rooms.get(BOB, made.room)
+        await rooms.get(BOB, room)
     assert kept.affiliations[BOB.jid] == "member"
     world.server.signed_out.clear()
-    assert BOB.jid not in (await rooms.get(ALICE, made.room)).affiliations
+    assert BOB.jid not in (await rooms.get(ALICE, room)).affiliations
     await until(lambda: kept.affiliations[BOB.jid] == "none")
     async with asyncio.timeout(SECONDS):
-        while await storage.departed(made.room):  # noqa: ASYNC110
+        while await storage.departed(room):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
 async def test_any_question_of_an_owner_removes_the_member_who_has_left(world: ChatWorld) -> None:
-    rooms = rooms_of(world)
-    made = await rooms.create(ALICE, "Garden", [BOB.jid])
-    world.server.signed_out.add(ALICE.jid)
-    await rooms.remove(BOB, made.room, BOB.jid)
+    room = await left_while_no_owner_is_here(world)
     world.server.signed_out.clear()
 
-    await world.chat.conversations.check(ALICE, made.room)
+    await world.chat.conversations.check(ALICE, room)
 
-    kept = world.server.rooms_kept[made.room]
+    kept = world.server.rooms_kept[room]
     await until(lambda: kept.affiliations[BOB.jid] == "none")
 
 
 async def test_departure_ends_when_an_owner_has_removed_the_member(world: ChatWorld) -> None:
     rooms, storage = rooms_of(world), world.services.storage.rooms
-    made = await rooms.create(ALICE, "Garden", [BOB.jid])
-    kept = world.server.rooms_kept[made.room]
-    world.server.signed_out.add(ALICE.jid)
-    await rooms.remove(BOB, made.room, BOB.jid)
+    room = await left_while_no_owner_is_here(world)
+    kept = world.server.rooms_kept[room]
     kept.affiliations[BOB.jid] = "none"
     world.server.signed_out.clear()
 
-    await rooms.get(ALICE, made.room)
-    assert not await storage.departed(made.room)
+    await rooms.get(ALICE, room)
+    assert not await storage.departed(room)
 
     kept.affiliations[BOB.jid] = "member"
-    world.services.rooms.note_changed(made.room)
-    assert BOB.jid in (await rooms.get(ALICE, made.room)).affiliations
-    assert (await rooms.get(BOB, made.room)).affiliations[BOB.jid] == "member"
+    world.services.rooms.note_changed(room)
+    assert BOB.jid in (await rooms.get(ALICE, room)).affiliations
+    assert (await rooms.get(BOB, room)).affiliations[BOB.jid] == "member"
 
 
 async def test_owners_who_leave_at_once_do_not_leave_a_room_without_an_owner(

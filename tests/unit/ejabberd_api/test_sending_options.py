@@ -13,14 +13,13 @@ from pytest_aiohttp import AiohttpClient
 from support.client_sessions import EchoServer
 from support.ejabberd_api import ADMIN, FakeModHttpApi, with_ejabberd_api
 from support.http_services import open_services
+from support.sending import sender_of
 from support.sign_in import BOTH, with_sign_in
 
 from component.core.ejabberd_api.native.backend import Reply
-from component.core.reading.reader import ArchiveReader
 from component.core.sessions.outgoing import BODY_MAX_BYTES
-from component.core.sessions.sending import Sender
 from component.web.app import make_app
-from component.web.server.settings import Listener, Services, pager_of
+from component.web.server.settings import Listener, Services
 
 ALICE, BOB, ROOM = "alice@example.org", "bob@example.org", "garden@conference.example.org"
 PASSWORD = "alice123"
@@ -53,15 +52,8 @@ def server(services: Services) -> EchoServer:
 async def api(
     aiohttp_client: AiohttpClient, services: Services, server: EchoServer, fake: FakeModHttpApi
 ) -> TestClient:
-    reader = ArchiveReader(
-        services.authorizer,
-        services.storage,
-        services.queue,
-        pager_of(BOTH, services),
-        services.followers,
-    )
-    sender = Sender(server, reader, taken_seconds=2.0, archived_seconds=2.0)
-    sending = with_ejabberd_api(replace(services, sender=sender), fake)
+    sending = replace(services, sender=sender_of(services, server))
+    sending = with_ejabberd_api(sending, fake)
     return await aiohttp_client(make_app(BOTH, sending, Listener.PUBLIC))
 
 

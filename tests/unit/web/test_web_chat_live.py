@@ -16,16 +16,15 @@ from pytest_aiohttp import AiohttpClient
 from support.builders import ALICE, BOB, ROOM, entry
 from support.chat import PASSWORD, chat_services, with_chat_for
 from support.client_sessions import EchoServer
+from support.sending import sender_of
 from support.sign_in import BOTH
 
 from component.core.chat.following import typing
 from component.core.chat.following.live import MemberRoom
-from component.core.reading.reader import ArchiveReader
 from component.core.sessions.outgoing import ChatState
-from component.core.sessions.sending import Sender
 from component.web.app import make_app
 from component.web.chat import socket as sockets
-from component.web.server.settings import Listener, Services, WebSettings, pager_of
+from component.web.server.settings import Listener, Services, WebSettings
 from component.wiring.live import with_live
 from storage.rows import Contact
 
@@ -434,14 +433,7 @@ async def test_chat_state_behind_a_message_is_sent_at_once(
     aiohttp_client: AiohttpClient, services: Services, server: EchoServer
 ) -> None:
     signing_in = await chat_services(services, ALICE, BOB)
-    reader = ArchiveReader(
-        services.authorizer,
-        services.storage,
-        services.queue,
-        pager_of(BOTH, services),
-        services.followers,
-    )
-    sender = Sender(server, reader, taken_seconds=SOON, archived_seconds=SOON)
+    sender = sender_of(services, server, seconds=SOON)
     sending = with_chat_for(replace(signing_in, sender=sender), server)
     alice = await client_of(aiohttp_client, with_live(sending, SETTINGS, server))
     for _ in range(2):

@@ -11,10 +11,10 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.client_sessions import EchoServer
 from support.http_services import HOST
+from support.sending import sender_of
 from support.sign_in import BOTH, with_sign_in
 
 from component.core.messages.files import File
-from component.core.reading.reader import ArchiveReader
 from component.core.sessions.outgoing import (
     ChatState,
     Correction,
@@ -24,9 +24,8 @@ from component.core.sessions.outgoing import (
     Retraction,
     Text,
 )
-from component.core.sessions.sending import Sender
 from component.web.app import make_app
-from component.web.server.settings import Listener, Services, pager_of
+from component.web.server.settings import Listener, Services
 
 ALICE, BOB, ROOM = f"alice@{HOST}", f"bob@{HOST}", f"room@conference.{HOST}"
 PASSWORD = "pencil"
@@ -40,17 +39,7 @@ def server(services: Services) -> EchoServer:
 @pytest.fixture
 async def sending_services(services: Services, server: EchoServer) -> Services:
     await services.accounts.admin.register(ALICE, PASSWORD)
-    signing_in = with_sign_in(services)
-    reader = ArchiveReader(
-        services.authorizer,
-        services.storage,
-        services.queue,
-        pager_of(BOTH, services),
-        services.followers,
-    )
-    return replace(
-        signing_in, sender=Sender(server, reader, taken_seconds=2.0, archived_seconds=2.0)
-    )
+    return replace(with_sign_in(services), sender=sender_of(services, server))
 
 
 async def signed_in(aiohttp_client: AiohttpClient, services: Services) -> TestClient:
