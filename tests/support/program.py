@@ -88,10 +88,16 @@ class Program:
     def pause(self) -> None:
         """Freeze the process: its connections stay open, but it answers nothing any more."""
         self._signal(signal.SIGSTOP)
+        # The signal does not wait for the threads that run at this moment.
+        self.wait_until(self._is_frozen, "is frozen")
 
     def resume(self) -> None:
         """Continue the process after `pause`."""
         self._signal(signal.SIGCONT)
+
+    def _is_frozen(self) -> bool:
+        threads = Path(f"/proc/{self._running().pid}/task").glob("*/stat")
+        return all(thread.read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
 
     def terminate(self) -> None:
         """Send SIGTERM, without waiting."""
