@@ -7,6 +7,7 @@ is in, and those of which the user is a member, an admin or the owner.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from component.core.access.rooms import RoomInfo
@@ -112,16 +113,16 @@ class RoomCommands:
         """
         result = await self._backend.run(call.definition, call.arguments, call.signature)
         if result == DONE:
-            try:
-                async with asyncio.timeout(ENDING_SECONDS):
-                    while await self._exists(  # noqa: ASYNC110 - ejabberd tells nobody
-                        call.text("room"), call.text("service")
-                    ):
-                        await asyncio.sleep(_LOOK_SECONDS)
-            except (TimeoutError, Unreachable):
-                # The room is being destroyed: the answer is true all the same.
-                pass
+            # The room is being destroyed even if it takes longer: the answer is true all the same.
+            with suppress(TimeoutError, Unreachable):
+                await self._wait_for_end(call.text("room"), call.text("service"))
         return result
+
+    async def _wait_for_end(self, room: str, service: str) -> None:
+        """Return when a room has ended. Raises TimeoutError, Unreachable."""
+        async with asyncio.timeout(ENDING_SECONDS):
+            while await self._exists(room, service):  # noqa: ASYNC110 - ejabberd tells nobody
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def _exists(self, room: str, service: str) -> bool:
         """Return whether a room exists or is about to end. Raises Unreachable."""
