@@ -105,7 +105,8 @@ export class ConversationView {
       show: (jid, id, marks) => this._showHit(jid, id, marks),
       closed: () => {
         this.timeline.clearMarks();
-        this.composer.focus();
+        if (this.chat) this.composer.focus();
+        else this._commands.back();
       },
     });
   }
@@ -121,7 +122,7 @@ export class ConversationView {
       this._face,
       element("div", { class: "titles" }, this._title, this._subtitle),
       this._details,
-      button(icon("search"), () => this.search.open(), {
+      button(icon("search"), () => this.find(), {
         class: "icon",
         title: "Search (/)",
         "aria-label": "Search messages",
@@ -149,7 +150,8 @@ export class ConversationView {
         this._typing,
         composer.element,
       );
-      search.element.hidden = true;
+      // The hits stay beside the conversation of the one that was chosen.
+      if (!this._marks) search.element.hidden = true;
       // The field has a height only in the document.
       composer.switchTo(chat.jid);
     }
@@ -166,6 +168,16 @@ export class ConversationView {
     this.chat = null;
     this.timeline.chat = null;
     this._showNothing();
+  }
+
+  /**
+   * Search: in the conversation that is shown, or in all of them.
+   *
+   * @param {boolean} [everywhere] without it as the user chose last
+   */
+  find(everywhere = false) {
+    if (!this.chat) fill(this.element, this.search.element, this._nothing);
+    this.search.open(everywhere);
   }
 
   _showNothing() {
@@ -204,8 +216,10 @@ export class ConversationView {
    */
   _showHit(jid, id, marks) {
     this._marks = marks;
+    const panel = this.search.element.getBoundingClientRect();
+    const messages = this.timeline.element.getBoundingClientRect();
     // Where there is no room for both, the messages are what the user wants to see.
-    if (matchMedia("(width < 1000px)").matches) this.search.element.hidden = true;
+    if (!messages.width || messages.right > panel.left + 1) this.search.element.hidden = true;
     this._commands.go(jid, id);
   }
 
