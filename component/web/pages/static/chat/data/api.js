@@ -6,6 +6,7 @@
  *   direction: string, type: string, kind: string, message_id: string | null,
  *   subject: string | null, body: string | null, nick: string | null, author?: string | null,
  *   file: {url: string, name: string | null, type: string | null, size: number | null} | null,
+ *   reply_to: {id: string | null, from: string | null, body: string | null} | null,
  *   edited: {time: string, id: string} | null,
  *   retracted: {time: string, id: string, by: string, reason: string | null} | null,
  *   reactions: Record<string, string[]>, receipts: Receipt[]}} Message
@@ -322,7 +323,7 @@ const bareOrOccupant = ({ type, from }) => (type === "groupchat" ? from : from.s
  * @returns {Message}
  */
 export function folded(message) {
-  return { edited: null, retracted: null, reactions: {}, receipts: [], ...message };
+  return { reply_to: null, edited: null, retracted: null, reactions: {}, receipts: [], ...message };
 }
 
 /**

@@ -69,6 +69,7 @@ export class ConversationView {
       isOwn: (message) => this.timeline.isOwn(message),
       isMine: (by) => this.timeline.isMine(by),
       edit: (message) => this.composer.correct(message),
+      answer: (message) => this.composer.answer(message, this.timeline.nameOf(message)),
       fail: (text) => this.composer.say(text),
     });
   }
@@ -82,17 +83,18 @@ export class ConversationView {
       history: (message) => this._actions.history(message),
       retry: (pending) => this._outbox.retry(pending),
       drop: (pending) => this._outbox.remove(pending.id),
+      jump: (id) => this.timeline.jump(id),
     });
   }
 
   _makeComposer() {
     return new Composer({
-      send: (text) => this._send(text),
+      send: (text, answered) => this._send(text, answered),
       correct: async (message, text) => {
         await this._api.send(this._current(), { body: text, replaces: message.id });
       },
       lastOwn: () => this.timeline.lastOwn(),
-      attach: (file) => this._attach(file),
+      attach: (file, answered) => this._attach(file, answered),
       typing: (state) => {
         this._api.typing(this._current(), state).catch(() => {});
       },
@@ -191,21 +193,27 @@ export class ConversationView {
     return this._store.conversations.get(this.chat.jid) ?? this.chat;
   }
 
-  /** @param {string} text */
-  _send(text) {
+  /**
+   * @param {string} text
+   * @param {string | null} answered id of a message
+   */
+  _send(text, answered) {
     if (this._outbox.isFull) {
       this.composer.say("Too many messages wait to be sent. Send or delete them first.");
       return;
     }
-    this._outbox.add(this._current(), text);
+    this._outbox.add(this._current(), text, { answered });
     this.timeline.follow();
   }
 
-  /** @param {File} file */
-  async _attach(file) {
+  /**
+   * @param {File} file
+   * @param {string | null} answered id of a message
+   */
+  async _attach(file, answered) {
     const chat = this._current();
     const uploaded = await this._api.upload(file);
-    this._outbox.add(chat, uploaded.url, uploaded);
+    this._outbox.add(chat, uploaded.url, { file: uploaded, answered });
     this.timeline.follow();
   }
 
