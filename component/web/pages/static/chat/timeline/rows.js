@@ -165,7 +165,7 @@ function quoted({ message, isMine, nameOf }, actions) {
   const open = button("", () => actions.jump(id), {
     class: "quoted",
     tabindex: -1,
-    "aria-label": `Answer to ${name}: ${body ?? "a message"}. Show it`,
+    title: "Show the message that this one answers",
   });
   fill(open, ...parts);
   return open;
