@@ -19,6 +19,9 @@ from component.web.events.family import EVENTS
 from component.web.gateway.family import GATEWAY, GATEWAY_START, GATEWAY_STATUS
 from component.web.health.family import HEALTH, LIVENESS
 from component.web.metrics.family import METRICS
+from component.web.openapi.document import ApiDocument
+from component.web.openapi.family import DOCS, DOCUMENT, PUBLIC_DOCS
+from component.web.openapi.level import name_level
 from component.web.operators.family import OPERATOR_PAGES, OPERATOR_SIGN_IN
 from component.web.operators.sessions import OperatorSessions
 from component.web.pages.family import CHAT_PAGE
@@ -38,6 +41,8 @@ FAMILIES = (
     HEALTH,
     LIVENESS,
     METRICS,
+    DOCS,
+    PUBLIC_DOCS,
     CHAT_SIGN_UP,
     CHAT,
     ARCHIVE,
@@ -96,7 +101,10 @@ def make_app(
         for family in families
         if family.listener is listener and family.is_served(settings, services)
     ]
-    Families(served, settings, services).mount(app)
+    mounted = Families(served, settings, services)
+    app[DOCUMENT] = ApiDocument(listener, settings, mounted.apps)
+    app.on_response_prepare.append(name_level)
+    mounted.mount(app)
     return app
 
 

@@ -372,6 +372,7 @@ def _listener(http: Http | PublicHttp) -> dict[str, Any]:
     return {
         "address": http.address,
         "port": http.port,
+        "docs": http.docs,
         "max_body_bytes": http.max_body_bytes,
         "header_timeout_seconds": http.header_timeout_seconds,
         "body_timeout_seconds": http.body_timeout_seconds,

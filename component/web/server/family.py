@@ -20,6 +20,7 @@ from component.web.drf.settings import BpoChatSettings, CondorChatSettings
 from component.web.server import errors
 from component.web.server.limits import enforce_deadline
 from component.web.server.measuring import measure
+from component.web.server.operation import ErrorBody, Scheme
 from component.web.server.settings import Listener, Services, WebSettings
 
 #: Makes an application with the routes of a family, and the parts that its handlers use. The first
@@ -39,6 +40,10 @@ class Family:
     make_app: MakeApp
     authenticate: Middleware | None  #: None: no authentication
     error_shape: errors.Shape = errors.response
+    error_body: Any = ErrorBody  #: the type of the JSON of `error_shape`
+    #: the ways in which a caller may prove who it is, each sufficient; (): without
+    schemes: tuple[Scheme, ...] = ()
+    is_api: bool = True  #: False: pages and their files, which the OpenAPI document leaves out
     needs_sign_in: bool = False  #: served only where users can sign in
     needs_gateway: bool = False  #: served only where there is a REST gateway
     needs_ejabberd_api: bool = False  #: served only where ejabberd's API is enabled
@@ -107,6 +112,11 @@ class Families(web.AbstractResource):
             root.on_startup.append(_signal(app.startup))
             root.on_shutdown.append(_signal(app.shutdown))
             root.on_cleanup.append(_signal(app.cleanup))
+
+    @property
+    def apps(self) -> Sequence[tuple[Family, web.Application]]:
+        """The families and their applications, in the order in which they are asked."""
+        return self._apps
 
     async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo, set[str]]:
         """Return the route of a request; without a route, one family answers the refusal."""

@@ -67,6 +67,7 @@ class ListenerSettings:
     allow_from: tuple[Network, ...] = LOOPBACK  #: callers over a Unix socket may always connect
     trusted_proxies: tuple[Network, ...] = ()  #: the listener believes their X-Forwarded-For
     cors_origins: tuple[str, ...] = ()  #: origins whose pages may call from a browser
+    docs: bool = True  #: whether /openapi.json and /docs are served
     max_body_bytes: int = 1024 * 1024
     header_timeout_seconds: float = 10.0
     body_timeout_seconds: float = 8.0

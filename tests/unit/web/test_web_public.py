@@ -29,12 +29,16 @@ async def public(aiohttp_client: AiohttpClient, services: Services) -> TestClien
     return await aiohttp_client(make_app(BOTH, services, Listener.PUBLIC), headers=SECRET_HEADERS)
 
 
+#: What both listeners serve, each for itself.
+ON_BOTH = ("/health/live", "/openapi.json", "/docs", "/docs/assets/{version}/{path}")
+
+
 def private_paths(services: Services) -> list[tuple[str, str]]:
     routes = make_app(SETTINGS, services).router.routes()
     return [
         (route.method, route.resource.canonical)
         for route in routes
-        if route.resource is not None and route.resource.canonical != "/health/live"
+        if route.resource is not None and route.resource.canonical not in ON_BOTH
     ]
 
 
@@ -127,6 +131,7 @@ SLOW_ECHO = Family(
     listener=Listener.PUBLIC,
     prefix="/slow",
     authenticate=None,
+    is_api=False,
     make_app=make_slow_echo,
 )
 
