@@ -8,7 +8,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from component import __version__, logs
@@ -99,7 +99,7 @@ def _run_configured(options: argparse.Namespace, path: Path | None, config: Conf
             return push_key.run(config)
     if options.command in MOVING:
         return MOVING[options.command](config, options)
-    return _serve(config, take_over=options.take_over)
+    return _serve(config, lambda: load(path, os.environ), take_over=options.take_over)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -227,7 +227,7 @@ def _command(options: argparse.Namespace, path: Path | None) -> int:
     return commands.run(options, http)
 
 
-def _serve(config: Config, *, take_over: bool) -> int:
+def _serve(config: Config, read: Callable[[], Config], *, take_over: bool) -> int:
     # Modules are never freed, and collecting garbage among them takes a seventh of the start time.
     gc.disable()
     # Imported here, so that neither --help nor the report of a wrong configuration waits for it.
@@ -247,7 +247,7 @@ def _serve(config: Config, *, take_over: bool) -> int:
         log.error("%s", "; ".join(conflicts))
         return FAILED
     try:
-        return uvloop.run(serve(config, take_over=take_over))
+        return uvloop.run(serve(config, read, take_over=take_over))
     except Exception:
         log.exception("stopped by an unexpected error")
         return FAILED

@@ -12,7 +12,7 @@ from typing import Any
 from component.config import Config
 from component.core.access.audit import Audit
 from component.core.access.authorize import Authorizer
-from component.core.access.principals import Operator
+from component.core.access.principals import Operators
 from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
 from component.core.accounts.protocol import AccountSource
@@ -99,7 +99,7 @@ class Parts:
     displayed: DisplayedMarkers
     journal: EventJournal
     signals: Signals
-    operators: tuple[Operator, ...]
+    operators: Operators
     audit: Audit
     served: ServedArchives
     authorizer: Authorizer
@@ -262,7 +262,10 @@ def compose(
     )
     journal = EventJournal(storage.events, rosters, on_written=followers.events_changed)
 
-    operators, audit = settings.operators(config, addresses), Audit(storage.audit_log, writer)
+    operators, audit = (
+        Operators(settings.operators(config, addresses)),
+        Audit(storage.audit_log, writer),
+    )
     served = ServedArchives(hosts.domains, storage.retention)
     authorizer = Authorizer(hosts, operators, audit, rooms, served)
     pager = Pager(

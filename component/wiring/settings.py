@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +83,19 @@ def queries_stream(config: Config, own: Stream) -> Stream:
 
 def connection(config: Config, stream: Stream) -> Connector:
     """Return the connector that keeps a stream connected."""
-    patience = Timeouts(
+    return Connector(
+        stream, config.xmpp.address, config.xmpp.port, config.xmpp.hosts[0], timeouts(config)
+    )
+
+
+def timeouts(config: Config) -> Timeouts:
+    """Return the waiting times of a connection to ejabberd."""
+    return Timeouts(
         ping_interval=config.xmpp.ping_interval_seconds,
         ping_timeout=config.xmpp.ping_timeout_seconds,
         reconnect_max=config.xmpp.reconnect_max_seconds,
         drain=config.xmpp.drain_seconds,
     )
-    return Connector(stream, config.xmpp.address, config.xmpp.port, config.xmpp.hosts[0], patience)
 
 
 def handlers(config: Config) -> Handlers:
@@ -309,7 +315,7 @@ def listeners(config: Config) -> Iterator[Listener]:
         yield Listener.PUBLIC
 
 
-def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
+def web(config: Config, operators: Collection[Operator]) -> WebSettings:
     """Return the settings of the HTTP server."""
     http = config.http
     return WebSettings(
@@ -355,16 +361,20 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
 
 def chat(config: Config, addresses: Jids) -> ChatSettings:
     """Return the settings of chat."""
+    return ChatSettings(
+        **config.chat.model_dump(exclude={"enabled"}), reserved=reserved(config, addresses)
+    )
+
+
+def reserved(config: Config, addresses: Jids) -> frozenset[str]:
+    """Return the JIDs that nobody may sign up, because they have rights."""
     with_rights = (
         *(operator.jid for operator in config.operators.values()),
         *config.ejabberd_api.admins,
         *config.ejabberd_api.services,
         config.accounts.api_user,
     )
-    return ChatSettings(
-        **config.chat.model_dump(exclude={"enabled"}),
-        reserved=frozenset(addresses.prepare(jid) for jid in with_rights if jid),
-    )
+    return frozenset(addresses.prepare(jid) for jid in with_rights if jid)
 
 
 def _listener(http: Http | PublicHttp) -> dict[str, Any]:
