@@ -255,3 +255,27 @@ async def test_file_goes_to_the_upload_service_and_its_link_to_the_contact(
     assert received == [b"a town hall"]
     assert (await link.get_attribute("href") or "").startswith("https://one.test/upload/")
     await expect(other.page.locator(".file")).to_contain_text("text/plain, 11 byte")
+
+
+async def test_gap_is_told_between_the_messages_around_it(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    ann, ben = signing_in.server.accounts("ann", "ben")
+    visitor = await visit()
+    # The page asks in vain while the server is away.
+    visitor.expect_problem("ERR_|502|503|504|429")
+    await visitor.sign_in(ann)
+    await visitor.chat(ben.jid)
+    await visitor.say("before the gap")
+    await expect(visitor.page.locator("li.pending")).to_have_count(0)
+    await expect(visitor.page.locator(".gap")).to_be_hidden()
+
+    await asyncio.to_thread(signing_in.server.muniment.restart)
+
+    gap = visitor.page.locator(".gap:visible")
+    await expect(gap).to_contain_text("Messages may be missing here: ")
+    await visitor.say("behind the gap")
+    behind = visitor.message("behind the gap")
+    await expect(behind.locator(".gap")).to_be_visible()
+    await expect(gap).to_have_count(1)
+    assert await visitor.violations() == []

@@ -59,8 +59,12 @@ class App {
     this.stream.addEventListener("event", (event) => this._take(/** @type {any} */ (event).detail));
     this.store.addEventListener("stale", (event) => this._refresh(/** @type {any} */ (event).detail));
     this.stream.addEventListener("lost", () => this._load());
+    let wasAway = false;
     this.stream.addEventListener("state", (event) => {
-      this.sidebar.setConnected(/** @type {any} */ (event).detail);
+      const isConnected = /** @type {any} */ (event).detail;
+      this.sidebar.setConnected(isConnected);
+      if (isConnected && wasAway) this.view.timeline.readGaps();
+      wasAway = !isConnected;
     });
     await this._load();
     showPresence(this.api, signal);

@@ -7,6 +7,7 @@ const format = (options) => new Intl.DateTimeFormat(undefined, options);
 
 const CLOCK = format({ hour: "2-digit", minute: "2-digit" });
 const FULL = format({ dateStyle: "full", timeStyle: "medium" });
+const SPAN = format({ dateStyle: "medium", timeStyle: "medium" });
 const DAY = format({ weekday: "long", day: "numeric", month: "long" });
 const DAY_OF_YEAR = format({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const SHORT = format({ day: "numeric", month: "short" });
@@ -19,6 +20,14 @@ export const clock = (time) => CLOCK.format(new Date(time));
 
 /** @param {string} time ISO 8601 */
 export const full = (time) => FULL.format(new Date(time));
+
+/**
+ * Return the name of the time between two times.
+ *
+ * @param {string} from ISO 8601
+ * @param {string} to ISO 8601
+ */
+export const span = (from, to) => SPAN.formatRange(new Date(from), new Date(to));
 
 /**
  * Return a text that is the same for all times of one day of the reader.

@@ -12,7 +12,8 @@
  *   reactions: Record<string, string[]>, receipts: Receipt[]}} Message
  * @typedef {{jid: string, type: "direct" | "room", name: string, avatar: string | null, unread: number,
  *   displayed: string | null, last: Message | null}} Conversation
- * @typedef {{messages: Message[], atStart: boolean, atEnd: boolean}} Page
+ * @typedef {{from: string, to: string | null}} Gap a time in which messages may be missing; null: now
+ * @typedef {{messages: Message[], atStart: boolean, atEnd: boolean, gaps: Gap[]}} Page
  * @typedef {{jid: string, type: "direct" | "room", name: string, message: Message, before: Message[],
  *   after: Message[]}} Hit a message that a search has found, with its conversation and context
  */
@@ -61,6 +62,7 @@ export class Api {
       messages: answer.messages.map(folded),
       atStart: answer.previous === null,
       atEnd: answer.next === null,
+      gaps: answer.gaps,
     };
   }
 

@@ -5,7 +5,7 @@ import { button, element, fill, reconcile } from "../../shared/dom.js";
 import { icon } from "../../shared/icons.js";
 import { dayName, dayOf } from "../../shared/times.js";
 import { anchorOf, isAtEnd, lastSeen, neededPage, topFor, topToShow } from "./positioning.js";
-import { messageNode, pendingNode } from "./rows.js";
+import { gapsText, messageNode, pendingNode } from "./rows.js";
 import { statuses } from "./statuses.js";
 import * as windows from "./window.js";
 
@@ -55,7 +55,8 @@ export class Timeline extends EventTarget {
     this._sentDisplayed = "";
     this._list = element("ol", { class: "rows", "aria-label": "Messages" });
     this._note = element("div", { class: "timeline-note" });
-    this._scroller = element("div", { class: "scroller" }, this._note, this._list);
+    this._lastGap = element("p", { class: "gap", hidden: true });
+    this._scroller = element("div", { class: "scroller" }, this._note, this._list, this._lastGap);
     this._date = element("p", { class: "floating-date", "aria-hidden": "true" });
     this._busy = element("p", { class: "busy", role: "presentation", hidden: true }, "Loading…");
     this._jump = button("", () => this.toEnd(), { class: "jump", hidden: true });
@@ -190,6 +191,23 @@ export class Timeline extends EventTarget {
     }
   }
 
+  /** Read the times of which messages may be missing, after the server was away. */
+  async readGaps() {
+    const { chat } = this;
+    const last = this.window.messages.at(-1);
+    if (!chat || !last || !this.window.atEnd) return;
+    const { signal } = this._aborter;
+    try {
+      const { gaps } = await this._api.messages(chat, { after: last.id }, signal);
+      if (signal.aborted || !gaps.length) return;
+      this._change(() => {
+        this.window = windows.withGaps(this.window, gaps);
+      });
+    } catch {
+      // They are read with the next page.
+    }
+  }
+
   /** Return the last message of the user, which an arrow brings back for a correction. */
   lastOwn() {
     return this.window.messages.findLast(
@@ -308,6 +326,7 @@ export class Timeline extends EventTarget {
     if (!chat) return;
     const isOwn = (/** @type {Message} */ message) => this.isOwn(message);
     const states = statuses(shown.messages, isOwn);
+    const gaps = windows.gapsBefore(shown);
     const sent = new Set(shown.messages.filter(isOwn).map((message) => message.message_id));
     const pending = shown.atEnd ? this._outbox.of(chat.jid).filter(({ id }) => !sent.has(id)) : [];
     /** @type {any[]} */
@@ -319,9 +338,12 @@ export class Timeline extends EventTarget {
       (item, old, index) => {
         if (item.state) return pendingNode(item, old, this._actions);
         const before = shown.messages[index - 1];
-        return messageNode(this._rowOf(item, before, states), old, this._actions);
+        return messageNode(this._rowOf(item, before, states, gaps[index]), old, this._actions);
       },
     );
+    const lastGap = gapsText(gaps[shown.messages.length]);
+    this._lastGap.hidden = !lastGap;
+    this._lastGap.textContent = lastGap;
     this._showEmpty(items.length === 0);
     if (!this._list.querySelector('[tabindex="0"]')) this._rove(this._list.lastElementChild);
   }
@@ -330,15 +352,17 @@ export class Timeline extends EventTarget {
    * @param {Message} message
    * @param {Message | undefined} before
    * @param {Map<string, string>} states
+   * @param {import("../data/api.js").Gap[]} gaps between both
    * @returns {import("./rows.js").Row}
    */
-  _rowOf(message, before, states) {
+  _rowOf(message, before, states, gaps) {
     const chat = /** @type {Conversation} */ (this.chat);
     const isNewDay = !before || dayOf(before.time) !== dayOf(message.time);
     const isFirstUnread = message.id === this._firstUnread;
     const isContinued =
       !isNewDay &&
       !isFirstUnread &&
+      !gaps.length &&
       authorOf(before) === authorOf(message) &&
       Date.parse(message.time) - Date.parse(before.time) < CONTINUED_MS;
     return {
@@ -349,6 +373,7 @@ export class Timeline extends EventTarget {
       isNewDay,
       isFirstUnread,
       isContinued,
+      gaps,
       status: states.get(message.id) ?? "",
       marks: this._marks,
       isRoom: chat.type === "room",
