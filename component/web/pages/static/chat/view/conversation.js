@@ -14,14 +14,16 @@ export class ConversationView {
    * @param {import("../data/api.js").Api} api
    * @param {import("../data/store.js").Store} store
    * @param {import("../data/outbox.js").Outbox} outbox
+   * @param {import("../data/drafts.js").Drafts} drafts
    * @param {import("./avatars.js").Avatars} avatars
    * @param {{back: () => void, room: (chat: Conversation) => void,
    *   go: (jid: string, id?: string) => void}} commands
    */
-  constructor(api, store, outbox, avatars, commands) {
+  constructor(api, store, outbox, drafts, avatars, commands) {
     this._api = api;
     this._store = store;
     this._outbox = outbox;
+    this._drafts = drafts;
     this._avatars = avatars;
     this._commands = commands;
     /** @type {Conversation | null} */
@@ -88,7 +90,7 @@ export class ConversationView {
   }
 
   _makeComposer() {
-    return new Composer({
+    return new Composer(this._drafts, {
       send: (text, answered) => this._send(text, answered),
       correct: async (message, text) => {
         await this._api.send(this._current(), { body: text, replaces: message.id });
