@@ -48,6 +48,7 @@ from storage.rows import (
     RoomInvitation,
     Rule,
     SignIn,
+    Space,
     Totals,
     UnfinishedRetraction,
     Usage,
@@ -326,11 +327,25 @@ class Retention(Protocol):
         """
         ...
 
-    async def scrub_files(self) -> None:
+    async def scrub_files(self) -> bool:
         """Remove the traces of removed messages from unused parts of the files too.
 
+        Return whether the store was rewritten.
+
         If any message was removed since the last time, the store rewrites all files; no message
-        can be written meanwhile.
+        can be written meanwhile. A store whose unused space `release` cannot give back is also
+        rewritten if it has some, so that `release` can from then on.
+        """
+        ...
+
+    async def space(self) -> Space:
+        """Return the space that the files of the store take."""
+        ...
+
+    async def release(self) -> bool:
+        """Give some of the unused space back to the disk; return whether there may be more.
+
+        One call takes some hundredths of a second, so that messages can be written between two.
         """
         ...
 
