@@ -30,13 +30,14 @@ export const full = (time) => FULL.format(new Date(time));
 export const span = (from, to) => SPAN.formatRange(new Date(from), new Date(to));
 
 /**
- * Return a text that is the same for all times of one day of the reader.
+ * Return the day of the reader in which a time is, such as 2026-01-31.
  *
  * @param {string} time ISO 8601
  */
 export function dayOf(time) {
   const date = new Date(time);
-  return `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
+  const parts = [date.getMonth() + 1, date.getDate()];
+  return [date.getFullYear(), ...parts.map((part) => String(part).padStart(2, "0"))].join("-");
 }
 
 /**

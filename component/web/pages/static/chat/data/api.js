@@ -48,10 +48,11 @@ export class Api {
   }
 
   /**
-   * Return a page of messages, in their order: the newest, or those before, after or around an id.
+   * Return a page of messages, in their order: the newest, or those before, after or around an id,
+   * or around the first one of a time or later.
    *
    * @param {Conversation} chat
-   * @param {{before?: string, after?: string, around?: string, limit?: number}} [place]
+   * @param {{before?: string, after?: string, around?: string, at?: string, limit?: number}} [place]
    * @param {AbortSignal} [signal]
    * @returns {Promise<Page>}
    */

@@ -100,13 +100,14 @@ export class Timeline extends EventTarget {
   }
 
   /**
-   * Show a conversation: at its first unread message, or at the message `around`.
+   * Show a conversation: at its first unread message, at the message `around`, or at the first one of
+   * the time `at` or later.
    *
    * @param {Conversation} chat
-   * @param {{around?: string | null, atEnd?: boolean, marks?: RegExp | null}} [place] atEnd: at the
+   * @param {{around?: string | null, at?: string | null, atEnd?: boolean, marks?: RegExp | null}} [place] atEnd: at the
    *   newest message, whether or not it is unread
    */
-  async open(chat, { around = null, atEnd = false, marks = null } = {}) {
+  async open(chat, { around = null, at = null, atEnd = false, marks = null } = {}) {
     this._aborter.abort();
     const aborter = (this._aborter = new AbortController());
     const isOther = chat.jid !== this.chat?.jid;
@@ -125,14 +126,17 @@ export class Timeline extends EventTarget {
     const slow = setTimeout(() => this._showNote("Loading messages…"), 200);
     try {
       const unread = atEnd ? { ...chat, unread: 0 } : chat;
-      const page = await this._firstPage(unread, around, aborter.signal);
+      const place = at ? { at } : around ? { around } : null;
+      const page = await this._firstPage(unread, place, aborter.signal);
       if (aborter.signal.aborted) return;
-      this._show(unread, page, around, atEnd);
+      const isSince = (/** @type {Message} */ one) => at && Date.parse(one.time) >= Date.parse(at);
+      const shown = around ?? page.messages.find(isSince)?.id ?? null;
+      this._show(unread, page, shown, atEnd || at !== null);
     } catch (error) {
       if (aborter.signal.aborted) return;
       this._showNote(
         /** @type {Error} */ (error).message,
-        button("Try again", () => this.open(chat, { around, atEnd, marks })),
+        button("Try again", () => this.open(chat, { around, at, atEnd, marks })),
       );
       this._setState("failed");
     } finally {
@@ -164,6 +168,22 @@ export class Timeline extends EventTarget {
     } else if (this.chat) {
       await this.open(this.chat, { around: id });
     }
+  }
+
+  /**
+   * Show the first message of a day, or of the next day that has one.
+   *
+   * @param {string} day such as 2026-01-31, of the reader
+   */
+  async goToDay(day) {
+    if (this.chat) await this.open(this.chat, { at: new Date(`${day}T00:00`).toISOString() });
+  }
+
+  /** The day that is shown, as a form has it; "" without messages. */
+  get shownDay() {
+    const row = /** @type {any} */ (this._anchor && this._row(this._anchor.id, true));
+    const time = row?.message?.time;
+    return time ? dayOf(time) : "";
   }
 
   /** Show what the user has just written. */
@@ -224,11 +244,11 @@ export class Timeline extends EventTarget {
 
   /**
    * @param {Conversation} chat
-   * @param {string | null} around
+   * @param {{around: string} | {at: string} | null} place
    * @param {AbortSignal} signal
    */
-  async _firstPage(chat, around, signal) {
-    if (around) return this._api.messages(chat, { around }, signal);
+  async _firstPage(chat, place, signal) {
+    if (place) return this._api.messages(chat, place, signal);
     if (chat.unread > 20) {
       if (chat.displayed) return this._api.messages(chat, { around: chat.displayed }, signal);
       return this._api.messages(chat, { limit: Math.min(chat.unread + 20, 250) }, signal);

@@ -2,9 +2,11 @@
 
 import { button, element, fill } from "../../shared/dom.js";
 import { icon } from "../../shared/icons.js";
+import { dayOf } from "../../shared/times.js";
 import { MessageActions } from "../timeline/actions.js";
 import { Timeline } from "../timeline/timeline.js";
 import { Composer } from "./composer.js";
+import { showForm } from "./dialogs.js";
 import { Search } from "./search.js";
 
 /** @typedef {import("../data/api.js").Conversation} Conversation */
@@ -126,6 +128,11 @@ export class ConversationView {
       this._face,
       element("div", { class: "titles" }, this._title, this._subtitle),
       this._details,
+      button(icon("calendar"), () => this._chooseDay(), {
+        class: "icon",
+        title: "Go to a date",
+        "aria-label": "Go to a date",
+      }),
       button(icon("search"), () => this.find(), {
         class: "icon",
         title: "Search (/)",
@@ -182,6 +189,21 @@ export class ConversationView {
   find(everywhere = false) {
     if (!this.chat) fill(this.element, this.search.element, this._nothing);
     this.search.open(everywhere);
+  }
+
+  _chooseDay() {
+    const { timeline } = this;
+    const day = element("input", {
+      type: "date",
+      name: "day",
+      required: true,
+      value: timeline.shownDay,
+      max: dayOf(new Date().toISOString()),
+    });
+    const dialog = showForm("Go to a date", [element("label", {}, "Date", day)], "Show", async () => {
+      // A message can have the focus only behind the dialog.
+      dialog.addEventListener("close", () => timeline.goToDay(day.value));
+    });
   }
 
   _showNothing() {
