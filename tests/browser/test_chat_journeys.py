@@ -255,3 +255,68 @@ async def test_file_goes_to_the_upload_service_and_its_link_to_the_contact(
     assert received == [b"a town hall"]
     assert (await link.get_attribute("href") or "").startswith("https://one.test/upload/")
     await expect(other.page.locator(".file")).to_contain_text("text/plain, 11 byte")
+
+
+async def test_gap_is_told_between_the_messages_around_it(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    ann, ben = signing_in.server.accounts("ann", "ben")
+    visitor = await visit()
+    # The page asks in vain while the server is away.
+    visitor.expect_problem("ERR_|502|503|504|429")
+    await visitor.sign_in(ann)
+    await visitor.chat(ben.jid)
+    await visitor.say("before the gap")
+    await expect(visitor.page.locator("li.pending")).to_have_count(0)
+    await expect(visitor.page.locator(".gap")).to_be_hidden()
+
+    await asyncio.to_thread(signing_in.server.muniment.restart)
+
+    gap = visitor.page.locator(".gap:visible")
+    await expect(gap).to_contain_text("Messages may be missing here: ")
+    await visitor.say("behind the gap")
+    behind = visitor.message("behind the gap")
+    await expect(behind.locator(".gap")).to_be_visible()
+    await expect(gap).to_have_count(1)
+    assert await visitor.violations() == []
+
+
+async def test_what_was_written_stays_when_the_sign_in_is_lost(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    ann, ben, cid = signing_in.server.accounts("ann", "ben", "cid")
+    visitor = await visit()
+    page = visitor.page
+    visitor.expect_problem("401")
+    await visitor.sign_in(ann)
+    await visitor.chat(cid.jid)
+    await visitor.by_label("Message").fill("a draft for Cid")
+    await visitor.chat(ben.jid)
+    await visitor.by_label("Message").fill("another draft")
+    await visitor.chat(cid.jid)
+    await expect(visitor.by_label("Message")).to_have_value("a draft for Cid")
+    await visitor.chat(ben.jid)
+    await expect(visitor.by_label("Message")).to_have_value("another draft")
+
+    async def end_sign_in(route: Route) -> None:
+        # Elsewhere the user signs out everywhere; the page learns it as it sends.
+        if route.request.method == "POST":
+            async with signing_in.user(await signing_in.sign_in(ann)) as http:
+                assert (await http.delete("/api/v1/tokens")).ok
+        await route.continue_()
+
+    await page.route("**/messages", end_sign_in)
+    await visitor.say("sent without a sign-in")
+    await expect(page.get_by_role("alert")).to_contain_text("what you have written is still there")
+    await page.unroute("**/messages")
+
+    await visitor.sign_in(ann)
+    await visitor.chat(ben.jid)
+    await expect(visitor.message("sent without a sign-in").locator(".mark")).to_be_visible()
+    await expect(visitor.by_label("Message")).to_have_value("")
+    await visitor.chat(cid.jid)
+    await expect(visitor.by_label("Message")).to_have_value("a draft for Cid")
+    await page.get_by_role("button", name="Your account").click()
+    await page.get_by_role("button", name="Sign out").click()
+    await visitor.by_label("Address").wait_for()
+    assert await page.evaluate(STORED) == [0, 0]

@@ -3,13 +3,14 @@
 import { button, element, fill } from "../../shared/dom.js";
 import { icon } from "../../shared/icons.js";
 import { safe, SHOWN, textNodes } from "../../shared/text.js";
-import { clock, dayName, dayOf, full } from "../../shared/times.js";
+import { clock, dayName, dayOf, full, span } from "../../shared/times.js";
 
 /**
  * @typedef {import("../data/api.js").Message} Message
+ * @typedef {import("../data/api.js").Gap} Gap
  * @typedef {import("../data/outbox.js").Pending} Pending
  * @typedef {{message: Message, author: string, authorName: string, isOwn: boolean, isNewDay: boolean,
- *   isFirstUnread: boolean, isContinued: boolean, status: string, marks: RegExp | null,
+ *   isFirstUnread: boolean, isContinued: boolean, gaps: Gap[], status: string, marks: RegExp | null,
  *   isRoom: boolean, isMine: (by: string) => boolean, nameOf: (by: string) => string,
  *   avatar: (author: string, name: string) => Node}} Row
  * @typedef {{react: (message: Message, emoji: string) => void, menu: (message: Message,
@@ -40,11 +41,25 @@ export function messageNode(row, old, actions) {
   node.classList.toggle("continued", row.isContinued);
   fill(
     node,
+    gapsText(row.gaps) && element("p", { class: "gap" }, gapsText(row.gaps)),
     row.isNewDay && dayHeading(row.message.time),
     row.isFirstUnread && element("p", { class: "unread-line" }, element("span", {}, "New messages")),
     article(row, actions),
   );
   return node;
+}
+
+/**
+ * Return what a reader has to know of the gaps at one place, "" if there are none.
+ *
+ * @param {readonly Gap[]} gaps in their order
+ */
+export function gapsText(gaps) {
+  const [first] = gaps;
+  if (!first) return "";
+  const { to } = gaps[gaps.length - 1];
+  if (!to) return `Messages since ${full(first.from)} may be missing.`;
+  return `Messages may be missing here: ${span(first.from, to)}.`;
 }
 
 /**
@@ -89,7 +104,7 @@ export function pendingNode(pending, old, actions) {
  */
 function stateOf(row) {
   const flags = [row.isNewDay, row.isFirstUnread, row.isContinued, row.status, row.authorName];
-  return `${flags.join("|")}|${row.marks?.source ?? ""}|${dayName(row.message.time)}`;
+  return `${flags.join("|")}|${gapsText(row.gaps)}|${row.marks?.source ?? ""}|${dayName(row.message.time)}`;
 }
 
 /** @param {string} time */
