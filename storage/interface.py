@@ -177,6 +177,17 @@ class Archive(Protocol):
         """
         ...
 
+    async def named(
+        self, owner: str, name_hashes: Collection[int]
+    ) -> Mapping[int, ArchivedMessage]:
+        """Return the last message that has each of these name hashes, by name hash.
+
+        The name of a correction means the message that it corrects. Names that no message has are
+        not in the result, and in the archive of a room neither are messages from before the room
+        was created.
+        """
+        ...
+
     async def unfinished_retractions(self, *, after: int = 0) -> tuple[UnfinishedRetraction, ...]:
         """Return up to UNFINISHED_MAX unfinished retractions with numbers greater than `after`.
 
