@@ -49,6 +49,7 @@ HEALTH = Family(
     listener=Listener.PRIVATE,
     prefix="/health",
     authenticate=None,
+    is_watched=True,
     make_app=_health,
 )
 
@@ -58,5 +59,6 @@ LIVENESS = Family(
     listener=Listener.PUBLIC,
     prefix="/health",
     authenticate=None,
+    is_watched=True,
     make_app=_liveness,
 )
