@@ -45,13 +45,22 @@ Protocols = Callable[[], asyncio.Protocol]
 
 
 @web.middleware
+async def refuse_beyond_limits(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """On a connection beyond the limits, answer only what whoever watches the program asks."""
+    connection = request.protocol
+    if isinstance(connection, Connection) and connection.refusal is not None:
+        connection.head_is_read()
+        if not any(app.get(keys.is_watched, False) for app in request.match_info.apps):
+            raise connection.refusal
+    return await handler(request)
+
+
+@web.middleware
 async def enforce_deadline(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Tell the connection that the head is complete, and limit the time for the answer."""
     connection = request.protocol
     if isinstance(connection, Connection):
         connection.head_is_read()
-        if connection.refusal is not None and not request.app[keys.is_watched]:
-            raise connection.refusal
     if request.match_info.handler in request.app[keys.streaming_handlers]:
         return await handler(request)
     async with time_limit(request):
