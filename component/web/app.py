@@ -31,6 +31,7 @@ from component.web.server import cors, errors
 from component.web.server.addresses import LogOnce
 from component.web.server.family import Families, Family
 from component.web.server.forwarding import identify
+from component.web.server.limits import refuse_beyond_limits
 from component.web.server.listener import listen
 from component.web.server.settings import Listener, Services, WebSettings
 from component.web.sign_in.family import SIGN_IN, SIGN_INS
@@ -79,7 +80,8 @@ def make_app(
     """Return the application of a listener: its families, and the parts that they share."""
     limits = settings.listener(listener)
     app = web.Application(
-        middlewares=[errors.middleware(), identify(limits)], client_max_size=limits.max_body_bytes
+        middlewares=[errors.middleware(), refuse_beyond_limits, identify(limits)],
+        client_max_size=limits.max_body_bytes,
     )
     cors.allow(app, limits.cors_origins)
     limits_of_all = services.limits

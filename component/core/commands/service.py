@@ -121,6 +121,7 @@ SERVICE_COMMANDS = (
                 maximum=2**31,
             ),
         ),
+        examples=("3",),
         run=_fill_gap,
     ),
     Command(

@@ -53,6 +53,7 @@ HEALTH = Family(
     listener=Listener.PRIVATE,
     prefix="/health",
     authenticate=None,
+    is_watched=True,
     make_app=_health,
 )
 
@@ -62,5 +63,6 @@ LIVENESS = Family(
     listener=Listener.PUBLIC,
     prefix="/health",
     authenticate=None,
+    is_watched=True,
     make_app=_liveness,
 )

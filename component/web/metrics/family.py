@@ -36,5 +36,6 @@ METRICS = Family(
     listener=Listener.PRIVATE,
     prefix="/metrics",
     authenticate=None,
+    is_watched=True,
     make_app=_metrics,
 )

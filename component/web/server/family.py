@@ -50,6 +50,7 @@ class Family:
     needs_chat: bool = False  #: served only where chat is enabled
     needs_condor_chat: bool = False  #: served only where condor_chat's API is enabled
     needs_bpo_chat: bool = False  #: served only where bpo-chat-api's API is enabled
+    is_watched: bool = False  #: answered also on connections beyond the limits
     streaming_handlers: frozenset[Handler] = frozenset()  #: have no deadline for the whole answer
     ticket_handlers: frozenset[Handler] = (
         frozenset()
@@ -90,6 +91,7 @@ class Family:
         app[keys.settings] = settings
         app[keys.limits] = settings.listener(self.listener)
         app[keys.streaming_handlers] = self.streaming_handlers
+        app[keys.is_watched] = self.is_watched
         app[keys.ticket_handlers] = self.ticket_handlers
         return app
 

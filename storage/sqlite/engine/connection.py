@@ -211,8 +211,11 @@ class SqliteConnection:
             # The step may have begun after the last interrupt.
             await self._interrupt()
             await asyncio.wait({ended}, timeout=INTERRUPT_SECONDS)
+        if ended.exception() is not None:
+            # An interrupt has met the rollback itself, and the transaction is still open. By now
+            # nothing else runs, so there is nothing to interrupt.
+            await self._driver.rollback()
         self._is_interrupted = False
-        ended.result()
 
     async def _interrupt(self) -> None:
         with suppress(ValueError, sqlite3.Error):

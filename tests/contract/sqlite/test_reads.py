@@ -190,6 +190,41 @@ async def test_connection_works_after_a_cancelled_read(
             assert await fetched(database, "SELECT 1", is_long=True) == [(1,)]
 
 
+@pytest.mark.parametrize("in_one_step", [True, False])
+async def test_cancelled_write_is_undone_if_the_interrupt_meets_its_rollback(
+    database: SqliteDatabase, archive: SqlArchive, in_one_step: bool
+) -> None:
+    begun = asyncio.Event()
+    loop, interrupted = asyncio.get_running_loop(), []
+
+    def traced(statement: str) -> None:
+        if statement == ENDLESS:
+            loop.call_soon_threadsafe(begun.set)
+        if statement == "ROLLBACK" and not interrupted:
+            interrupted.append(statement)
+            database._writer._driver._conn.interrupt()
+
+    async def endless(connection: Connection) -> None:
+        await connection.execute("DELETE FROM archive")
+        await connection.fetch(ENDLESS)
+
+    async def write() -> None:
+        async with database.write() as connection:
+            await endless(connection)
+
+    await on_statements(database, traced)
+    async with asyncio.timeout(30):
+        task = asyncio.create_task(database.transact(endless) if in_one_step else write())
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        assert interrupted
+        await archive.append(entries(4, text="hello"))
+        assert await fetched(database, "SELECT count(*) FROM archive") == [(4,)]
+
+
 @pytest.mark.parametrize("is_long", [False, True])
 @pytest.mark.parametrize("turns", range(1, 12))
 async def test_read_after_a_cancelled_snapshot_sees_new_messages(

@@ -97,7 +97,8 @@ async def test_connections_have_a_limit_of_their_own(
         ClientSession() as second,
     ):
         assert (await (await first.get(f"{url}/health/live")).read()) == b'{"status":"live"}'
-        assert (await second.get(f"{url}/health/live")).status == 503
+        assert (await second.get(f"{url}/api/v1/archives")).status == 503
+        assert (await second.get(f"{url}/health/live")).status == 200
 
     assert "too many HTTP connections: see public_http.max_connections" in caplog.text
 
