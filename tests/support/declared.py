@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from component.web.drf.paths import redirect
@@ -76,13 +76,16 @@ class Declarations:
             self._validate(answer, _bytes(response))
 
     async def _check_request(self, request: web.Request, declared: Operation) -> None:
-        known = set() if declared.query is None else _names(declared.query)
+        # Where a body may be a form, the parameters may be in the query too.
+        query = declared.query or (declared.body if declared.takes_forms else None)
+        known = set() if query is None else _names(query)
         unknown = set(request.query) - known - _OF_SCHEMES
-        assert not unknown or not _forbids_more(declared.query), f"undeclared parameters {unknown}"
+        assert not unknown or not _forbids_more(query), f"undeclared parameters {unknown}"
         # A handler that reads no body does not wait for it either.
         is_whole = request.can_read_body and request.content.is_eof()
         body = await request.read() if is_whole else b""
-        if not body.strip():
+        if not body.strip() or request.method == hdrs.METH_GET:
+            # The body of a GET means nothing (RFC 9110 section 9.3.1).
             return
         assert declared.body is not None, "there is a body, and none is declared"
         if not isinstance(declared.body, Content) and request.content_type == JSON:

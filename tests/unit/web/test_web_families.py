@@ -115,6 +115,7 @@ GREETER = Family(
     prefix="{prefix}/greeter",
     authenticate=refuse_anonymous,
     error_shape=shout,
+    is_api=False,
     make_app=make_greeter,
 )
 
