@@ -33,6 +33,7 @@ from component.xmpp.commands import adhoc
 from component.xmpp.commands.adhoc import AdHocCommand, AdHocCommands
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
+from component.xmpp.copies import other_processes
 from component.xmpp.queries import disco
 from component.xmpp.queries.delegation import Delegation
 from component.xmpp.queries.dispatch import QueryDispatcher
@@ -102,7 +103,9 @@ def answer_queries(
         roster_query.QUERY: RosterQueries(parts.rosters).answer,
     }
 
-    def answer(stream: Stream, privileges: Privileges) -> QueryDispatcher:
+    def answer(
+        stream: Stream, privileges: Privileges, elsewhere: Iterable[str] = disco.PAYLOADS
+    ) -> QueryDispatcher:
         disco.announce(
             stream,
             parts.hosts,
@@ -112,11 +115,11 @@ def answer_queries(
             items=offered.items,
         )
         delegation = Delegation(privileges, addresses, parts.hosts)
-        return QueryDispatcher(stream, delegation, addresses, answerers, elsewhere=disco.PAYLOADS)
+        return QueryDispatcher(stream, delegation, addresses, answerers, elsewhere=elsewhere)
 
     if parts.queries_stream is not parts.stream:
-        # Each process answers the queries to its own domain.
-        answer(parts.stream, parts.privileges)
+        # Each process answers the queries to its own domain, and the questions of the others.
+        answer(parts.stream, parts.privileges, (*disco.PAYLOADS, other_processes.WRITTEN))
     return answer(parts.queries_stream, parts.queries_privileges)
 
 

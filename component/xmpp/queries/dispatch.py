@@ -47,7 +47,7 @@ class QueryDispatcher:
         *,
         elsewhere: Iterable[str] = (),
     ) -> None:
-        """`elsewhere` are the payloads of gets that plugins of slixmpp answer."""
+        """`elsewhere` are the payloads of gets that other handlers of the stream answer."""
         self._stream = stream
         self._delegation = delegation
         self._addresses = addresses
