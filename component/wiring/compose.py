@@ -52,7 +52,7 @@ from component.xmpp.connection.stream import Stream
 from component.xmpp.copies.chat_states import ChatStateCopies
 from component.xmpp.copies.contact_presences import ContactPresences
 from component.xmpp.copies.displayed import DisplayedCopies, DisplayedQueries
-from component.xmpp.copies.other_processes import WrittenAnswers, WrittenQuestions
+from component.xmpp.copies.other_processes import WrittenQuestions
 from component.xmpp.copies.photos import PhotoCopies
 from component.xmpp.copies.presences import Presences
 from component.xmpp.copies.recipients import RecipientQueries
@@ -421,8 +421,6 @@ def _listen(config: Config, parts: Parts, *, is_shared: bool) -> None:
     parts.stream.add_event_handler("session_start", parts.connected)
     parts.stream.add_event_handler("disconnected", parts.disconnected)
     parts.privileges.on_reading(parts.rosters_readable)
-    if config.xmpp.processes:
-        WrittenAnswers(parts.stream, parts.joining, config.xmpp.processes)
 
 
 def _knows_users(config: Config, handlers: Handlers) -> bool:

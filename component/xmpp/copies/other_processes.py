@@ -9,24 +9,21 @@ behind all copies that the server gave to the other one before, and is read afte
 from __future__ import annotations
 
 from collections.abc import Collection
+from xml.etree.ElementTree import Element
 
 from slixmpp.exceptions import IqError, IqTimeout
-from slixmpp.xmlstream.handler import CoroutineCallback
-from slixmpp.xmlstream.matcher import MatchXPath
-from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.core.archiving.joining import Joining
 from component.core.errors import BadRequest, UnknownService
-from component.core.xml import jids
 from component.xmpp.connection.addresses import of_host_for_iq
-from component.xmpp.connection.admission import RESPONSES
-from component.xmpp.connection.gate import NS_COMPONENT
 from component.xmpp.connection.stream import Stream
-from component.xmpp.queries.errors import refusal
-from component.xmpp.queries.exchange import Direct
+from component.xmpp.queries.exchange import Exchange
 
 NS = "urn:muniment:processes"
 WRITTEN = f"{{{NS}}}written"
+
+#: The digits of a time in microseconds.
+DIGITS_MAX = 18
 
 
 class WrittenQuestions:
@@ -52,30 +49,18 @@ class WrittenQuestions:
 class WrittenAnswers:
     """Answers the other processes, and nobody else."""
 
-    def __init__(self, stream: Stream, joining: Joining, processes: Collection[str]) -> None:
+    def __init__(self, joining: Joining, processes: Collection[str]) -> None:
         """`processes` are the domains of all processes."""
-        self._stream = stream
         self._joining = joining
         self._processes = frozenset(processes)
-        path = MatchXPath(f"{{{NS_COMPONENT}}}iq/{WRITTEN}")
-        stream.register_handler(CoroutineCallback("written", path, self._handle))
 
-    async def _handle(self, stanza: StanzaBase) -> None:
-        iq = stanza.xml
-        if iq.get("type") in RESPONSES:
-            return
-        exchange = Direct(
-            addressee=iq.get("to", ""), asker=iq.get("from", ""), id=iq.get("id", "")
-        )
-        try:
-            asker = jids.domain(exchange.requester)
-            if asker != exchange.requester or asker not in self._processes:
-                raise UnknownService
-            joined_at = iq[0].get("joined", "")
-            if not joined_at.isdecimal() or len(joined_at) > 18:
-                raise BadRequest("joined is a number of microseconds")
-            await self._joining.wait_written(asker, int(joined_at))
-            answer = exchange.result("")
-        except Exception as error:
-            answer = exchange.error(refusal(error, exchange.id, exchange.asker))
-        self._stream.send_at_once(answer)
+    async def answer(self, type: str, payload: Element, exchange: Exchange) -> str:
+        """Return the answer as soon as it is true. Raises Refused."""
+        asker = exchange.requester
+        if type != "get" or asker not in self._processes:
+            raise UnknownService
+        joined_at = payload.get("joined", "")
+        if not joined_at.isdecimal() or len(joined_at) > DIGITS_MAX:
+            raise BadRequest("joined is a number of microseconds")
+        await self._joining.wait_written(asker, int(joined_at))
+        return exchange.result("")
