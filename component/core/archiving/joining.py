@@ -121,9 +121,12 @@ class Joining:
             await self._wait_durable()
 
     async def _join(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             await asyncio.sleep(self._settle_seconds)
             await self._wait_for_others()
+            log.info("joined the other processes after %.2f s", loop.time() - began)
         except TimeoutError:
             log.warning(
                 "messages may be out of order in archives: within %g seconds no answer from %s",
