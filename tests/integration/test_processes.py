@@ -70,6 +70,73 @@ async def read(response: aiohttp.ClientResponse, count: int) -> list[str]:
     return bodies
 
 
+async def send(sender: Client, recipient: Client, sent: list[str], count: int) -> None:
+    """Send messages one after the other, and add their texts to `sent`."""
+    for _ in range(count):
+        body = f"message {len(sent)}"
+        sent.append(body)
+        sender.say(recipient.account.jid, body)
+        await recipient.wait_for_body(body, seconds=DEADLINE)
+
+
+@pytest.mark.timeout(180)
+async def test_process_that_starts_writes_after_the_one_that_is_late(
+    processes: Processes,
+) -> None:
+    first, second = processes.muniments
+    alice, bob = processes.accounts("alice", "bob")
+    sent: list[str] = []
+    assert await asyncio.to_thread(second.stop) == 0
+    before = len(second.log)
+    async with processes.client(alice) as a, processes.client(bob) as b:
+        await a.be_available()
+        await b.be_available()
+        async with stream_of(first, bob.jid) as stream:
+            await send(a, b, sent, 3)
+            assert await read(stream, 3) == sent
+            first.pause()
+            try:
+                await send(a, b, sent, 20)
+                await asyncio.to_thread(second.start)
+                await send(a, b, sent, 20)
+            finally:
+                first.resume()
+            assert await read(stream, 40) == sent[3:]
+        for client in (a, b):
+            await answered(client, lambda bodies: bodies[-1:] == sent[-1:])
+            assert await mam.bodies(client) == sent
+    assert "out of order" not in second.log[before:]
+
+
+@pytest.mark.timeout(180)
+async def test_process_that_starts_waits_only_a_moment_for_one_that_hangs(
+    processes: Processes,
+) -> None:
+    first, second = processes.muniments
+    alice, bob = processes.accounts("alice", "bob")
+    sent: list[str] = []
+    assert await asyncio.to_thread(second.stop) == 0
+    before = len(second.log)
+    async with processes.client(alice) as a, processes.client(bob) as b:
+        await a.be_available()
+        await b.be_available()
+        await send(a, b, sent, 3)
+        first.pause()
+        try:
+            await send(a, b, sent, 3)
+            await asyncio.to_thread(second.start)
+            await send(a, b, sent, 3)
+            async with stream_of(second, bob.jid) as stream:
+                while sent[-1] not in await read(stream, 1):
+                    pass
+        finally:
+            first.resume()
+        for client in (a, b):
+            await answered(client, lambda bodies: len(bodies) >= len(sent))
+            assert sorted(await mam.bodies(client)) == sorted(sent)
+    assert "out of order" in second.log[before:]
+
+
 @pytest.mark.timeout(180)
 async def test_each_message_is_stored_once_while_processes_are_killed_stopped_and_started(
     processes: Processes,

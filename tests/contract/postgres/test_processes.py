@@ -359,6 +359,29 @@ async def test_copies_are_received_without_a_break_while_one_process_is_connecte
         assert await one.processes.note_connected(400) == 400
 
 
+async def test_others_are_those_that_receive_copies_or_have_some_to_write(
+    postgres_url: str,
+) -> None:
+    async with process(postgres_url) as one:
+        await one.processes.note_connected(100)
+        assert await one.processes.others() == {}
+        async with process(postgres_url, "two.test") as other:
+            assert await one.processes.others() == {}
+            await other.processes.note_connected(200)
+            assert await one.processes.others() == {"two.test": True}
+            assert await other.processes.others() == {"one.test": True}
+            await other.processes.note_disconnected()
+            assert await one.processes.others() == {"two.test": False}
+            assert await one.processes.note_connected(300) == 300
+            await other.processes.note_written()
+            assert await one.processes.others() == {}
+            await other.processes.note_connected(400)
+        # The other one has ended without a word, and starts again.
+        assert await one.processes.others() == {}
+        async with process(postgres_url, "two.test"):
+            assert await one.processes.others() == {}
+
+
 async def test_process_that_stops_within_a_transaction_frees_the_others(
     postgres_url: str,
 ) -> None:
