@@ -155,6 +155,7 @@ async def _run(
             parts.holds,
             settings.retention_defaults(config),
             settings.timing(config),
+            audit=parts.audit,
             followers=parts.followers,
             before_erase=[parts.deliveries.decide],
             after_erase=[
