@@ -30,7 +30,7 @@ from support.writer import open_writer
 
 from component.cli import main
 from component.cli.exit_codes import UNREACHABLE
-from component.core.archiving.dedup import LATE
+from component.core.archiving.dedup import LATE, SLOT
 from component.core.archiving.policy import Policy
 from storage.errors import Held, Locked, Unavailable
 from storage.open import examine, open_storage
@@ -199,8 +199,9 @@ async def test_message_that_another_process_wrote_in_the_slot_before_is_not_writ
 
 
 async def test_late_copy_that_another_process_reads_is_stored_once(postgres_url: str) -> None:
+    first = NOON + SLOT // 2
     async with two(postgres_url) as stores:
-        for storage, at in zip(stores, (NOON, NOON + LATE - 1), strict=True):
+        for storage, at in zip(stores, (first, first + LATE - 1), strict=True):
             async with open_writer(storage.archive) as writer:
                 bench = DeliveryBench(writer)
                 bench.now = at
