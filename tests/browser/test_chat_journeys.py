@@ -1,4 +1,4 @@
-"""Journeys of one person: a new account, two tabs, a lost connection, a picture, a file."""
+"""Journeys of one person: a new account, two tabs, a lost connection, a picture."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import asyncio
 from base64 import b64decode
 from secrets import token_hex
 
-from aiohttp import ClientSession
 from playwright.async_api import Route, expect
 from support.browser import Visit
-from support.ports import LOOPBACK
 from support.sign_in_server import SigningIn
-from yarl import URL
 
 #: A picture of one red pixel.
 PNG = b64decode(
@@ -225,36 +222,6 @@ async def test_picture_of_a_person_is_shown_to_others(visit: Visit, signing_in: 
     ]
     assert people
     assert all(path.endswith("/avatar") for path in people)
-
-
-async def test_file_goes_to_the_upload_service_and_its_link_to_the_contact(
-    visit: Visit, signing_in: SigningIn
-) -> None:
-    ann, ben = signing_in.server.accounts("ann", "ben")
-    visitor, other = await visit(), await visit()
-    received: list[bytes] = []
-
-    async def forward(route: Route) -> None:
-        """Pass a request on, as the proxy with TLS in front of the upload service does."""
-        url, content = URL(route.request.url), route.request.post_data_buffer or b""
-        headers = {"Host": str(url.host), "Content-Type": route.request.headers["content-type"]}
-        local = f"http://{LOOPBACK}:{signing_in.server.ejabberd.ports.http}{url.path}"
-        async with ClientSession() as http, http.put(local, data=content, headers=headers) as put:
-            received.append(content)
-            await route.fulfill(status=put.status, headers={"Access-Control-Allow-Origin": "*"})
-
-    await visitor.page.route("https://one.test/**", forward)
-    for person, own, contact in ((visitor, ann, ben), (other, ben, ann)):
-        await person.sign_in(own)
-        await person.chat(contact.jid)
-    file = {"name": "plans.txt", "mimeType": "text/plain", "buffer": b"a town hall"}
-    await visitor.page.locator("input[type=file]").set_input_files(file)
-    link = other.page.locator("#conversation").get_by_role("link", name="plans.txt")
-    await expect(link).to_be_visible()
-
-    assert received == [b"a town hall"]
-    assert (await link.get_attribute("href") or "").startswith("https://one.test/upload/")
-    await expect(other.page.locator(".file")).to_contain_text("text/plain, 11 byte")
 
 
 async def test_gap_is_told_between_the_messages_around_it(

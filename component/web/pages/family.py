@@ -20,6 +20,7 @@ def _chat(prefix: str, settings: WebSettings, services: Services) -> web.Applica
             "api": f"{settings.prefix.strip('/')}/v1".lstrip("/"),
             "domain": services.hosts.default,
             "sign-up": "yes" if _signs_up(services) else "no",
+            "uploads": " ".join(settings.pages.upload_origins),
         }
         page = files.page("chat/index.html", values, modules=("shared", "chat"))
         headers = policy.headers(settings.pages.upload_origins)

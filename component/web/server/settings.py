@@ -119,7 +119,7 @@ class PageSettings:
     """Pages for browsers."""
 
     enabled: bool = True
-    upload_origins: tuple[str, ...] = ()  #: to which the chat page may send files
+    upload_origins: tuple[str, ...] = ()  #: of files that the chat page sends and shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

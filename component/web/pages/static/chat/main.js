@@ -14,6 +14,7 @@ import { showAccount } from "./view/account.js";
 import { Avatars } from "./view/avatars.js";
 import { ConversationView } from "./view/conversation.js";
 import { showHelp } from "./view/dialogs.js";
+import { Pictures } from "./view/pictures.js";
 import { newRoom, showRoom } from "./view/rooms.js";
 import { Sidebar } from "./view/sidebar.js";
 import { signIn } from "./view/sign_in.js";
@@ -35,8 +36,10 @@ class App {
     this.drafts = new Drafts(session.jid);
     this.stream = new Stream(this.api);
     this.avatars = new Avatars(this.api, this.store);
+    // An upload service at the origin of the page is named in no setting.
+    const pictures = new Pictures([location.origin, ...setting("uploads").split(" ")]);
     const { api, store, outbox, drafts, avatars } = this;
-    this.view = new ConversationView(api, store, outbox, drafts, avatars, {
+    this.view = new ConversationView(api, store, outbox, drafts, avatars, pictures, {
       back: () => this._go(""),
       room: (chat) => showRoom(this.api, this.store, chat, () => this._leave(chat.jid)),
       go: (jid, id) => this._go(jid, id),

@@ -12,7 +12,7 @@ import { clock, dayName, dayOf, full, span } from "../../shared/times.js";
  * @typedef {{message: Message, author: string, authorName: string, isOwn: boolean, isNewDay: boolean,
  *   isFirstUnread: boolean, isContinued: boolean, gaps: Gap[], status: string, marks: RegExp | null,
  *   isRoom: boolean, isMine: (by: string) => boolean, nameOf: (by: string) => string,
- *   avatar: (author: string, name: string) => Node}} Row
+ *   avatar: (author: string, name: string) => Node, picture: (file: any) => Node | null}} Row
  * @typedef {{react: (message: Message, emoji: string) => void, menu: (message: Message,
  *   opener: HTMLElement) => void, retry: (pending: Pending) => void, drop: (pending: Pending) => void,
  *   history: (message: Message) => void, jump: (id: string) => void}} Actions
@@ -151,14 +151,14 @@ function article(row, actions) {
 }
 
 /** @param {Row} row */
-function content({ message, marks, nameOf }) {
+function content({ message, marks, nameOf, picture }) {
   if (message.retracted) {
     const by = message.retracted.by ? ["by ", element("bdi", {}, nameOf(message.retracted.by))] : [];
     const reason = message.retracted.reason ? `: ${message.retracted.reason}` : "";
     return element("p", { class: "note" }, "This message was retracted ", ...by, reason, ".");
   }
   if (message.kind === "blanked") return element("p", { class: "note" }, "This message was removed.");
-  if (message.file) return file(message.file);
+  if (message.file) return [picture(message.file), file(message.file)];
   if (!message.body) return element("p", { class: "note" }, "A message without a text.");
   return element("div", { class: "text", dir: "auto" }, ...shortened(message.body, marks));
 }

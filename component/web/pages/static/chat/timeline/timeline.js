@@ -27,15 +27,15 @@ export class Timeline extends EventTarget {
    * @param {import("../data/api.js").Api} api
    * @param {import("../data/store.js").Store} store
    * @param {import("../data/outbox.js").Outbox} outbox
-   * @param {import("./rows.js").Row["avatar"]} avatar
+   * @param {Pick<import("./rows.js").Row, "avatar" | "picture">} images of people, and in messages
    * @param {import("./rows.js").Actions} actions
    */
-  constructor(api, store, outbox, avatar, actions) {
+  constructor(api, store, outbox, images, actions) {
     super();
     this._api = api;
     this._store = store;
     this._outbox = outbox;
-    this._avatar = avatar;
+    this._images = images;
     this._actions = actions;
     /** @type {Conversation | null} */
     this.chat = null;
@@ -399,7 +399,7 @@ export class Timeline extends EventTarget {
       isRoom: chat.type === "room",
       isMine: (by) => this.isMine(by),
       nameOf: (by) => this.nameBy(by),
-      avatar: this._avatar,
+      ...this._images,
     };
   }
 

@@ -18,15 +18,17 @@ export class ConversationView {
    * @param {import("../data/outbox.js").Outbox} outbox
    * @param {import("../data/drafts.js").Drafts} drafts
    * @param {import("./avatars.js").Avatars} avatars
+   * @param {import("./pictures.js").Pictures} pictures
    * @param {{back: () => void, room: (chat: Conversation) => void,
    *   go: (jid: string, id?: string) => void}} commands
    */
-  constructor(api, store, outbox, drafts, avatars, commands) {
+  constructor(api, store, outbox, drafts, avatars, pictures, commands) {
     this._api = api;
     this._store = store;
     this._outbox = outbox;
     this._drafts = drafts;
     this._avatars = avatars;
+    this._pictures = pictures;
     this._commands = commands;
     /** @type {Conversation | null} */
     this.chat = null;
@@ -79,9 +81,12 @@ export class ConversationView {
   }
 
   _makeTimeline() {
-    const avatar = (/** @type {string} */ jid, /** @type {string} */ name) =>
-      this._avatars.node(jid, name);
-    return new Timeline(this._api, this._store, this._outbox, avatar, {
+    /** @type {Pick<import("../timeline/rows.js").Row, "avatar" | "picture">} */
+    const images = {
+      avatar: (jid, name) => this._avatars.node(jid, name),
+      picture: (file) => this._pictures.node(file),
+    };
+    return new Timeline(this._api, this._store, this._outbox, images, {
       react: (message, emoji) => this._actions.react(message, emoji),
       menu: (message, opener) => this._actions.open(message, opener),
       history: (message) => this._actions.history(message),
