@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help generated setup run test bench torture take-over check lint format clean environment linters tests
+.PHONY: help deb generated setup run test bench torture take-over check lint format clean environment linters tests
 
 BIN := .venv/bin
 
@@ -58,6 +58,9 @@ linters:
 
 generated: environment ## Write the example, the completions and the manual page anew from the code
 	$(BIN)/python scripts/generate.py
+
+deb: environment ## Build the Debian package, for the release of this machine, into dist
+	@scripts/deb
 
 format: environment ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix
