@@ -145,7 +145,7 @@ class SqlImports:
                 owner = owners.get(message.owner)
                 name = message.owner, message.dedup_key
                 is_present = name in added or (
-                    owner is not None and await _present(connection, owner.number, imported)
+                    owner is not None and await present(connection, owner.number, imported)
                 )
                 if is_present:
                     outcomes.append(ImportOutcome.PRESENT)
@@ -176,7 +176,7 @@ class SqlImports:
         for imported in messages:
             message = imported.message
             owner = owners[message.owner]
-            sequence = new.get((owner.number, message.dedup_key)) or await _present(
+            sequence = new.get((owner.number, message.dedup_key)) or await present(
                 connection, owner.number, imported
             )
             if sequence:
@@ -193,7 +193,7 @@ class SqlImports:
                 old_ids.append((owner.number, imported.old_id, sequence))
         if rows:
             await self._insert(connection, owners, rows)
-        await connection.insert(_INTO_OLD_IDS, old_ids, on_conflict=_OLD_ID_EXISTS)
+        await add_old_ids(connection, old_ids)
         return tuple(outcomes)
 
     async def _insert(
@@ -240,7 +240,12 @@ async def _get_or_create(
     return {row[0]: _Owner(*row[1:]) for row in await connection.fetch(_OWNERS, names)}
 
 
-async def _present(connection: Connection, number: int, imported: ImportedMessage) -> int:
+async def add_old_ids(connection: Connection, rows: Sequence[tuple[int, str, int]]) -> None:
+    """Store old ids: number of the owner, id, sequence. An old id keeps its first meaning."""
+    await connection.insert(_INTO_OLD_IDS, rows, on_conflict=_OLD_ID_EXISTS)
+
+
+async def present(connection: Connection, number: int, imported: ImportedMessage) -> int:
     """Return the sequence of a message that an archive has already, 0 if it has none."""
     keys = [imported.message.dedup_key, *imported.known_keys][:_KEYS_MAX]
     keys += keys[:1] * (_KEYS_MAX - len(keys))
