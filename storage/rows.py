@@ -448,10 +448,10 @@ class Gap:
 class GapProgress:
     """A step in filling a gap."""
 
-    state: GapState
+    state: GapState | None = None  #: None: the one before
     added: int = 0  #: messages that were added since the last step
-    place: str | None = None  #: None: the last one
-    failure: str = ""
+    place: str | None = None  #: None: the one before
+    failure: str | None = None  #: None: the one before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

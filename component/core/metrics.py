@@ -74,6 +74,17 @@ class Metrics:
             "Commits that failed; each is tried again",
             registry=registry,
         )
+        self.backfilled = Counter(
+            "muniment_backfill_messages",
+            "Messages of gaps that were found in ejabberd's archive, by outcome",
+            ["outcome"],
+            registry=registry,
+        )
+        self.backfill_failures = Counter(
+            "muniment_backfill_failures",
+            "Attempts to read ejabberd's archive that failed; each is tried again",
+            registry=registry,
+        )
         self.query_seconds = Histogram(
             "muniment_query_seconds",
             "Time to read a page of an archive",

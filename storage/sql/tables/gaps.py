@@ -33,8 +33,9 @@ WHERE number = $1 AND state IN ('open', 'filling') AND (filler = $2 OR filler_at
 """
 
 _NOTE_PROGRESS = """
-UPDATE gaps SET state = $2, filled = filled + $3, place = coalesce($4, place), failure = $5,
-    filled_at = CASE WHEN $2 = 'filled' THEN CAST($6 AS bigint) ELSE filled_at END
+UPDATE gaps SET state = coalesce($2, state), filled = filled + $3, place = coalesce($4, place),
+    failure = coalesce($5, failure),
+    filled_at = CASE WHEN CAST($2 AS text) = 'filled' THEN CAST($6 AS bigint) ELSE filled_at END
 WHERE number = $1 AND state IN ('open', 'filling')
 """
 
