@@ -115,6 +115,7 @@ def service(
         "unregister": accounts.change,
         "muc_online_rooms": rooms.online_rooms,
         "create_room": rooms.create,
+        "destroy_room": rooms.destroy,
         "get_room_options": rooms.options,
         "get_presence": presences.get,
         "set_presence": presences.set,

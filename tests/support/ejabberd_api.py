@@ -26,10 +26,13 @@ PERMISSIONS = Permissions(
 
 @dataclass
 class FakeModHttpApi:
-    """A fake of mod_http_api: answers each command as a test says, and notes the requests."""
+    """A fake of mod_http_api: answers each command as a test says, and notes the requests.
+
+    A list has the replies to a command in turn; the last one stays.
+    """
 
     release: str = "26.07"
-    replies: dict[str, Reply | Unreachable] = field(default_factory=dict)
+    replies: dict[str, Reply | Unreachable | list[Reply]] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     is_up: bool = True
 
@@ -42,6 +45,8 @@ class FakeModHttpApi:
             return Reply(200, f"The node is started. ejabberd {self.release} is running in it")
         self.requests.append((path, dict(arguments)))
         reply = self.replies.get(command, Reply(200, 0))
+        if isinstance(reply, list):
+            reply = reply.pop(0) if len(reply) > 1 else reply[0]
         if isinstance(reply, Unreachable):
             raise reply
         return reply

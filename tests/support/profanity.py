@@ -26,7 +26,13 @@ SCROLL_AFTER = 10
 #: A terminal as high as this shows whole conversations without scrolling.
 COLUMNS, LINES = 160, 150
 
+#: Release 0.13 asks twice for the archive when a chat is opened, even if one page is all of it.
+ARCHIVE_QUERIES = 2
+
 PROGRAMS = ("profanity", "tmux")
+
+#: XEP-0313 section 4.2, as the log has it.
+_END_OF_PAGE = "<fin "
 
 SETTINGS = """\
 [connection]
@@ -97,6 +103,18 @@ class Profanity:
         await self.wait_for(line[-COLUMNS // 2 :])
         self._tmux("send-keys", "Enter")
 
+    async def open_chat(self, jid: str) -> None:
+        """Open the chat with a user, and return when Profanity has the archive of it.
+
+        Profanity shows a message twice that comes between its two queries: live, and archived.
+        """
+        before = self._log_since_start().count(_END_OF_PAGE)
+        await self.type(f"/msg {jid}")
+        await self.wait_until(
+            lambda _: self._log_since_start().count(_END_OF_PAGE) >= before + ARCHIVE_QUERIES,
+            f"answers to {ARCHIVE_QUERIES} queries of the archive",
+        )
+
     def press(self, key: str) -> None:
         """Press a key, by the name that tmux gives it."""
         self._tmux("send-keys", key)
@@ -152,12 +170,14 @@ class Profanity:
 
     def _knows_the_server(self) -> bool:
         """Return whether the server's features have come since the start."""
-        log = (self._data / "logs" / "profanity.log").read_text(errors="replace")
-        since_start = log[log.rindex("Starting Profanity") :]
         received = (
             rf'RECV: <iq [^>]*from="{re.escape(self._account.host)}"[^>]*><query [^>]*disco#info'
         )
-        return re.search(received, since_start) is not None
+        return re.search(received, self._log_since_start()) is not None
+
+    def _log_since_start(self) -> str:
+        log = (self._data / "logs" / "profanity.log").read_text(errors="replace")
+        return log[log.rindex("Starting Profanity") :]
 
     def _is_running(self) -> bool:
         return self._run("has-session").returncode == 0

@@ -70,7 +70,7 @@ async def test_fresh_device_shows_history_as_it_is_after_changes(
         await say_and_correct(bob, alice.jid, "wrogn", "right", seen_by=phone)
         await say_and_retract(bob, alice.jid, "a slip", seen_by=phone)
     async with device:
-        await device.type(f"/msg {bob.account.jid}")
+        await device.open_chat(bob.account.jid)
 
         await wait_for_texts(device, [*HISTORY, "right", RETRACTED])
 
@@ -81,7 +81,7 @@ async def test_changes_are_shown_while_profanity_runs(
     async with server.client(alice) as phone, device:
         await phone.be_available()
         await phone.enable_carbons()
-        await device.type(f"/msg {bob.account.jid}")
+        await device.open_chat(bob.account.jid)
         await device.type("from Profanity")
         await bob.wait_for_body("from Profanity")
         phone.say(bob.account.jid, "from the phone")
@@ -101,7 +101,7 @@ async def test_return_after_an_absence_shows_each_message_once(
         await say_in_turn(phone, bob, 9)
         await phone.enable_carbons()
         async with device:
-            await device.type(f"/msg {bob.account.jid}")
+            await device.open_chat(bob.account.jid)
             await wait_for_texts(device, HISTORY[:9])
             # Not from Profanity itself: 0.13 shows its own messages only until it ends.
             bob.say(alice.jid, "live")
@@ -112,7 +112,7 @@ async def test_return_after_an_absence_shows_each_message_once(
             sender.say(to.jid, f"missed {n}")
             await (phone if sender is bob else bob).wait_for_body(f"missed {n}")
         async with device:
-            await device.type(f"/msg {bob.account.jid}")
+            await device.open_chat(bob.account.jid)
 
             missed = [f"missed {n}" for n in range(6)]
             await wait_for_texts(device, [*HISTORY[:9], "live", "live from the phone", *missed])

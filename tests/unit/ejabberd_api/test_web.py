@@ -19,6 +19,7 @@ from component.core.ejabberd_api.callers.passwords import CheckedPasswords
 from component.core.ejabberd_api.callers.permissions import Permissions
 from component.core.ejabberd_api.catalogue import BY_NAME, DEFINITIONS
 from component.core.ejabberd_api.definitions import ArgumentType
+from component.core.ejabberd_api.native import rooms
 from component.core.ejabberd_api.native.backend import Backend, Reply
 from component.core.ejabberd_api.refusals import Unanswered, Unreachable
 from component.core.errors import ServerUnreachable
@@ -446,6 +447,32 @@ async def test_room_that_cannot_be_destroyed_again_is_named(
 
     assert (status, data["error"]) == (502, "room_without_owner")
     assert "garden@conference.example.org" in data["message"]
+
+
+async def test_destroyed_room_has_ended_when_the_answer_comes(
+    api: TestClient, fake: FakeModHttpApi
+) -> None:
+    ending = Reply(500, "internal_error")
+    ended = Reply(400, {"message": "room_not_found", "code": 32})
+    fake.replies["get_room_occupants"] = [Reply(200, []), ending, ended]
+    room = {"room": "garden", "service": "conference.example.org"}
+
+    assert await call(api, ADMIN, "destroy_room", **room) == (200, {"result": "ok"})
+
+    assert [path.partition("/")[0] for path, _ in fake.requests] == [
+        "destroy_room",
+        *["get_room_occupants"] * 3,
+    ]
+
+
+async def test_room_that_does_not_end_keeps_nobody_waiting(
+    api: TestClient, fake: FakeModHttpApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "ENDING_SECONDS", 0.1)
+    fake.replies["get_room_occupants"] = Reply(200, [])
+    room = {"room": "garden", "service": "conference.example.org"}
+
+    assert await call(api, ADMIN, "destroy_room", **room) == (200, {"result": "ok"})
 
 
 async def test_command_without_answer_may_have_been_run(

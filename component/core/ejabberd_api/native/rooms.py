@@ -6,6 +6,8 @@ is in, and those of which the user is a member, an admin or the owner.
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from component.core.access.rooms import RoomInfo
@@ -13,12 +15,16 @@ from component.core.ejabberd_api.callers.permissions import Decision
 from component.core.ejabberd_api.calls import Call
 from component.core.ejabberd_api.definitions import ApiRole
 from component.core.ejabberd_api.native.backend import Backend
-from component.core.ejabberd_api.refusals import ApiRefusal, Unreachable
+from component.core.ejabberd_api.refusals import INTERNAL, ApiRefusal, Unreachable
 from component.core.ejabberd_api.results import DONE
 from component.core.xml.jids import Jids, bare
 
 #: The feature of a domain that has rooms (XEP-0045 section 6.1).
 NS_MUC = "http://jabber.org/protocol/muc"
+
+#: Seconds that an answer waits for a destroyed room to end, and between two looks at it.
+ENDING_SECONDS = 2.0
+_LOOK_SECONDS = 0.02
 
 _TRUE = "true"
 
@@ -100,6 +106,32 @@ class RoomCommands:
                 code=0,
             ) from ExceptionGroup("create_room", [reason, error])
 
+    async def destroy(self, call: Call) -> Any:
+        """Destroy a room, and return when it has ended.
+
+        ejabberd answers before: until then other commands about the room still find it, or crash.
+        """
+        result = await self._backend.run(call.definition, call.arguments, call.signature)
+        if result == DONE:
+            # The room is being destroyed even if it takes longer: the answer is true all the same.
+            with suppress(TimeoutError, Unreachable):
+                await self._wait_for_end(call.text("room"), call.text("service"))
+        return result
+
+    async def _wait_for_end(self, room: str, service: str) -> None:
+        """Return when a room has ended. Raises TimeoutError, Unreachable."""
+        async with asyncio.timeout(ENDING_SECONDS):
+            while await self._exists(room, service):  # noqa: ASYNC110 - ejabberd tells nobody
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _exists(self, room: str, service: str) -> bool:
+        """Return whether a room exists or is about to end. Raises Unreachable."""
+        try:
+            await self._backend.call("get_room_occupants", name=room, service=service)
+        except ApiRefusal as refusal:
+            return refusal.message == INTERNAL
+        return True
+
     async def decide_visibility(self, call: Call) -> Decision:
         """Decide whether a user may see the room of a call. Raises ApiRefusal, Unreachable."""
         room, service, jid = call.text("room"), call.text("service"), call.caller.jid
@@ -166,9 +198,7 @@ class RoomCommands:
 
     async def _silent(self, room: str, service: str) -> dict[str, str]:
         """Return no options of a room that does not exist. Raises Unreachable for another one."""
-        try:
-            await self._backend.call("get_room_occupants", name=room, service=service)
-        except ApiRefusal:
+        if not await self._exists(room, service):
             return {}
         raise Unreachable("ejabberd cannot write the options of rooms, and the room is silent.")
 
