@@ -480,7 +480,9 @@ class BackfillStore(Protocol):
 
         All are stored or none, durably. They come behind those of the gap that were added before,
         and before the messages behind the gap. A message that the archive has already, by one of
-        its keys, is not stored again, but its old id is noted. Raises Unavailable, Rejected.
+        its keys, is not stored again, but its old id is noted: a stored message with another old
+        id is another message, and then the first of the known keys identifies the new one. Raises
+        Unavailable, Rejected.
         """
         ...
 

@@ -419,7 +419,8 @@ class GapState(StrEnum):
     OPEN = "open"  #: they will be fetched
     FILLING = "filling"  #: they are being fetched
     FILLED = "filled"
-    UNFILLABLE = "unfillable"  #: they could not be fetched, or not all of them
+    PARTIAL = "partial"  #: some of them could not be fetched
+    UNFILLABLE = "unfillable"  #: they could not be fetched
 
 
 #: States of gaps whose messages are still to come.

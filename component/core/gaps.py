@@ -94,8 +94,14 @@ class Gaps:
         """Return all gaps, the oldest first; one without an end lasts still."""
         current: tuple[Gap, ...] = ()
         if not (self._is_up or self._is_shared) and self._until:
-            current = (Gap(begins_at=self._until, ends_at=None, reason=self._reason),)
+            last = Gap(begins_at=self._until, ends_at=None, reason=self._reason)
+            current = (replace(last, state=self._new_state),)
         return (*self._gaps, *self._breaks, *current)
+
+    @property
+    def _new_state(self) -> GapState:
+        """The state of a new gap."""
+        return GapState.MISSING if self._backfill is None else GapState.OPEN
 
     def unfilled(self) -> tuple[Gap, ...]:
         """Return the gaps that are not filled."""
@@ -214,8 +220,7 @@ class Gaps:
             # Another process may have received copies meanwhile.
             begins_at = max(gap.begins_at, await self._store.received_until())
             if gap.ends_at is not None and begins_at < gap.ends_at:
-                state = GapState.MISSING if self._backfill is None else GapState.OPEN
-                gap = replace(gap, begins_at=begins_at, state=state)
+                gap = replace(gap, begins_at=begins_at, state=self._new_state)
                 await self._store.add(gap, limit=GAPS_MAX)
                 _report(gap)
             self._gaps = await self._store.list()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from slixmpp import ClientXMPP, Iq
@@ -46,6 +47,8 @@ _RSM = "http://jabber.org/protocol/rsm"
 _FORWARDED = "{urn:xmpp:forward:0}forwarded"
 _DELAY = "{urn:xmpp:delay}delay"
 _MESSAGE = "{jabber:client}message"
+
+_EVERYTHING: Mapping[str, str] = MappingProxyType({})
 
 #: Refusals of a server that has no archive of a namespace.
 _UNKNOWN = frozenset({"service-unavailable", "feature-not-implemented", "bad-request"})
@@ -101,7 +104,7 @@ class MamSource:
     async def pages(self, after: str | None = None) -> AsyncIterator[SourcePage]:
         user_number, archive_number, last = json.loads(after) if after else (0, 0, None)
         for number, user in enumerate(self._users[user_number:], user_number):
-            async with _session(user, self._c2s) as session:
+            async with open_session(user, self._c2s) as session:
                 archives = ((user.jid, ""), *((room, room) for room in user.rooms))
                 first = archive_number if number == user_number else 0
                 for at, (owner, address) in enumerate(archives[first:], first):
@@ -117,9 +120,14 @@ class MamSource:
                     yield SourcePage(preferences=(preferences,))
 
 
+class Refused(BadSource):
+    """The server refuses a password or token."""
+
+
 @asynccontextmanager
-async def _session(user: MamUser, c2s: C2s) -> AsyncIterator[_Session]:
-    session = _Session(user, c2s)
+async def open_session(user: MamUser, c2s: C2s) -> AsyncIterator[MamSession]:
+    """Log in as a user while the context is open. Raises BadSource, Refused."""
+    session = MamSession(user, c2s)
     session.connect(c2s.address, c2s.port)
     try:
         try:
@@ -131,7 +139,7 @@ async def _session(user: MamUser, c2s: C2s) -> AsyncIterator[_Session]:
         await session.end()
 
 
-class _Session(ClientXMPP):
+class MamSession(ClientXMPP):
     """The session of a user who reads."""
 
     def __init__(self, user: MamUser, c2s: C2s) -> None:
@@ -148,11 +156,9 @@ class _Session(ClientXMPP):
         self._results: dict[str, list[ET.Element]] = {}
         self.add_event_handler("session_start", lambda _: self._set_begun(None))
         for event in ("failed_all_auth", "no_auth"):
-            self.add_event_handler(
-                event, lambda _: self._set_begun("the server refuses the password")
-            )
+            self.add_event_handler(event, lambda _: self._set_begun(self._refused()))
         for event in ("connection_failed", "disconnected", "stream_error"):
-            self.add_event_handler(event, lambda _: self._set_begun("the connection failed"))
+            self.add_event_handler(event, lambda _: self._set_begun(self._failed()))
         for ns in NAMESPACES:
             matcher = MatchXPath(f"{_MESSAGE}/{{{ns}}}result")
             self.register_handler(Callback(f"results of {ns}", matcher, self._take))
@@ -170,12 +176,20 @@ class _Session(ClientXMPP):
             self.begun.exception()
 
     async def pages(
-        self, owner: str, address: str, namespaces: Sequence[str], after: str | None
+        self,
+        owner: str,
+        address: str,
+        namespaces: Sequence[str],
+        after: str | None,
+        fields: Mapping[str, str] = _EVERYTHING,
     ) -> AsyncIterator[tuple[tuple[ImportRecord, ...], tuple[UnreadableRecord, ...], str | None]]:
-        """Yield the pages of an archive; `address` is "" for the user's own one."""
+        """Yield the pages of an archive; `address` is "" for the user's own one.
+
+        `fields` are those of the form (XEP-0313 section 4.1), such as `start`.
+        """
         for ns in namespaces:
             try:
-                results, fin = await self._query(ns, address, after)
+                results, fin = await self._query(ns, address, after, fields)
             except IqError as error:
                 if error.condition in _UNKNOWN and ns is not namespaces[-1]:
                     continue
@@ -188,7 +202,7 @@ class _Session(ClientXMPP):
             if fin is not None and fin.get("complete") == "true":
                 return
             try:
-                results, fin = await self._query(ns, address, after)
+                results, fin = await self._query(ns, address, after, fields)
             except IqError as error:
                 raise BadSource(f"{owner}: {error.condition} {error.text}".strip()) from error
 
@@ -213,7 +227,7 @@ class _Session(ClientXMPP):
         return None
 
     async def _query(
-        self, ns: str, address: str, after: str | None
+        self, ns: str, address: str, after: str | None, fields: Mapping[str, str]
     ) -> tuple[list[ET.Element], ET.Element | None]:
         """Return the results of one page, and the end of it. Raises IqError, BadSource."""
         id = secrets.token_hex(6)
@@ -221,6 +235,9 @@ class _Session(ClientXMPP):
         form = ET.SubElement(query, f"{{{_FORM}}}x", type="submit")
         form_type = ET.SubElement(form, f"{{{_FORM}}}field", var="FORM_TYPE", type="hidden")
         ET.SubElement(form_type, f"{{{_FORM}}}value").text = ns
+        for name, value in fields.items():
+            limit = ET.SubElement(form, f"{{{_FORM}}}field", var=name)
+            ET.SubElement(limit, f"{{{_FORM}}}value").text = value
         limits = ET.SubElement(query, f"{{{_RSM}}}set")
         ET.SubElement(limits, f"{{{_RSM}}}max").text = str(PAGE)
         if after is not None:
@@ -247,13 +264,19 @@ class _Session(ClientXMPP):
             ):
                 results.append(result)
 
-    def _set_begun(self, failure: str | None) -> None:
+    def _refused(self) -> Refused:
+        return Refused(f"{self._user.jid}: the server refuses the password")
+
+    def _failed(self) -> BadSource:
+        return BadSource(f"{self._user.jid}: the connection failed")
+
+    def _set_begun(self, failure: BadSource | None) -> None:
         if self.begun.done():
             return
         if failure is None:
             self.begun.set_result(None)
         else:
-            self.begun.set_exception(BadSource(f"{self._user.jid}: {failure}"))
+            self.begun.set_exception(failure)
 
 
 def _records(

@@ -12,6 +12,7 @@ from support.builders import (
     SECOND,
     carry_out,
     correction,
+    dedup_key,
     entry,
     everything,
     retraction,
@@ -95,6 +96,24 @@ async def test_missing_messages_are_added_once(storage: Storage) -> None:
     assert await stored(storage) == [1, 20, 101]
     page = await storage.archive.page(ALICE, Filter(ids=(rows[1].old_id,)), limit=1)
     assert seconds(page.messages) == [20]
+
+
+async def test_messages_that_are_alike_are_told_apart_by_their_old_ids(storage: Storage) -> None:
+    """Two messages without ids have the same key if they come shortly after each other."""
+    await storage.archive.append([at(1)])
+    await open_gap(storage)
+    alike = [
+        ImportedMessage(
+            at(second, dedup_key=at(1).dedup_key), f"old {second}", (dedup_key(f"own {second}"),)
+        )
+        for second in (1, 20, 30)
+    ]
+
+    assert await storage.backfill.add(alike[:2], ends_at=END) == (PRESENT, ADDED)
+    assert await storage.backfill.add(alike, ends_at=END) == (PRESENT, PRESENT, ADDED)
+    assert await storage.backfill.add(alike, ends_at=END) == (PRESENT,) * 3
+
+    assert await stored(storage) == [1, 20, 30]
 
 
 async def test_archive_without_later_messages_gets_them_at_its_end(storage: Storage) -> None:

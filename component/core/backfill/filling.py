@@ -17,7 +17,7 @@ from time import monotonic
 from cachetools import FIFOCache
 
 from component.core.archiving.writer import Queue
-from component.core.backfill.selection import Selector, distinct
+from component.core.backfill.selection import Selector
 from component.core.backfill.source import BackfillSource, Span
 from component.core.errors import BadRequest, Refused
 from component.core.gaps import Gaps
@@ -157,7 +157,7 @@ class Backfill:
 
     async def before_read(self, owner: str, filter: Filter) -> None:
         """Fill the gaps of an archive that a read may meet, for `wait_seconds` at most."""
-        if not self._hosts.is_user(owner) and not self._hosts.is_room(owner):
+        if not self._hosts.is_user(owner) and not self._is_room(owner):
             return
         gaps = [gap for gap in self._gaps.unsettled() if self._is_met(owner, gap, filter)]
         if not gaps or self._is_failing or self._waiting >= WAITING_MAX:
@@ -192,6 +192,9 @@ class Backfill:
     @property
     def _is_failing(self) -> bool:
         return monotonic() - self._failed_at < self._settings.retry_seconds
+
+    def _is_room(self, owner: str) -> bool:
+        return self._source.has_rooms and self._hosts.is_room(owner)
 
     def _is_met(self, owner: str, gap: Gap, filter: Filter) -> bool:
         if filter.ids is not None or self.is_filled(owner, gap):
@@ -236,27 +239,33 @@ class Backfill:
                     await asyncio.sleep(PAUSE_SECONDS)
         except _FAILURES as error:
             self._note_failure(error)
-            is_over = now() - _end(gap) > self._settings.days * _DAY
-            state = GapState.UNFILLABLE if is_over else GapState.OPEN
+            state = GapState.OPEN
+            if is_over := now() - _end(gap) > self._settings.days * _DAY:
+                state = GapState.PARTIAL if gap.filled + total.added else GapState.UNFILLABLE
             place = "" if total.problems else None
             await self._note(gap, state, place=place, failure=str(error))
+            if is_over:
+                log.error("the gap from %s to %s is given up: %s", begins, ends, error)
             return is_over
         await self._finish(gap, total)
         return True
 
     async def _finish(self, gap: Gap, total: _Result) -> None:
-        state = GapState.UNFILLABLE if total.problems else GapState.FILLED
+        if self._hosts.room_services and not self._source.has_rooms:
+            total.note_problem("the messages of rooms cannot be fetched from there")
+        state = GapState.PARTIAL if total.problems else GapState.FILLED
         await self._note(gap, state, failure=total.failure)
-        begins, ends = format_time(gap.begins_at), format_time(_end(gap))
-        if total.problems:
-            log.warning("the gap from %s to %s is not filled: %s", begins, ends, total.failure)
-        else:
-            log.info(
-                "the gap from %s to %s is filled: %s added since the start of the program",
-                begins,
-                ends,
-                count_of(total.added, "message"),
-            )
+        added = next((row.filled for row in self._gaps.all() if row.number == gap.number), 0)
+        what = "partly filled" if total.problems else "filled"
+        log.log(
+            logging.WARNING if total.problems else logging.INFO,
+            "the gap from %s to %s is %s: %s added%s",
+            format_time(gap.begins_at),
+            format_time(_end(gap)),
+            what,
+            count_of(added, "message"),
+            total.failure and f"; {total.failure}",
+        )
 
     async def _fill_archive(self, owner: str, gaps: Sequence[Gap]) -> None:
         """Fill gaps in one archive, the oldest first, because it is read."""
@@ -305,7 +314,6 @@ class Backfill:
                 continue
             if imported is not None:
                 messages.append(imported)
-        messages = distinct(messages)
         present: set[str] = set()
         for start in range(0, len(messages), BATCH):
             batch = messages[start : start + BATCH]

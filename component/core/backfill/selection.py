@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from component.core.archiving.policy import Policy
@@ -37,13 +37,16 @@ class Selector:
         preferences: PreferenceFilter,
         rules: RulesOfOwners,
         defaults: RetentionDefaults,
+        is_held: Callable[[str], bool],
     ) -> None:
+        """`is_held` returns whether retention deletes nothing of an archive."""
         self._policy = policy
         self._hosts = hosts
         self._jids = jids
         self._preferences = preferences
         self._rules = rules
         self._defaults = defaults
+        self._is_held = is_held
 
     async def select(self, record: ImportRecord) -> ImportedMessage | None:
         """Return the row of a record, None if it is not archived.
@@ -75,25 +78,10 @@ class Selector:
         )
 
     def _is_expired(self, message: NewMessage) -> bool:
+        if self._is_held(message.owner):
+            return False
         plan = plan_for(message.owner, self._rules.of(message.owner), self._defaults, now())
         for cutoff in (plan.archive, plan.peers.get(message.peer, plan.other_peers)):
             if cutoff.since is not None and message.at < cutoff.since:
                 return True
         return False
-
-
-def distinct(messages: list[ImportedMessage]) -> list[ImportedMessage]:
-    """Return messages so that those that are alike, but have different old ids, are all stored.
-
-    Messages without id and with the same text have the same live key within a minute.
-    """
-    seen: dict[tuple[str, bytes], str] = {}
-    result = []
-    for imported in messages:
-        name = imported.message.owner, imported.message.dedup_key
-        if seen.setdefault(name, imported.old_id) != imported.old_id:
-            own_key = imported.known_keys[0]
-            message = imported.message._replace(dedup_key=own_key)
-            imported = imported._replace(message=message, known_keys=(own_key,))
-        result.append(imported)
-    return result

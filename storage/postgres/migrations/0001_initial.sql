@@ -398,7 +398,7 @@ CREATE TABLE gaps (
     ends_at   bigint NOT NULL,
     reason    text NOT NULL,
     filled_at bigint NOT NULL,           -- 0: it is not filled
-    state     text NOT NULL,             -- missing, open, filling, filled or unfillable
+    state     text NOT NULL,             -- missing, open, filling, filled, partial or unfillable
     filled    bigint NOT NULL DEFAULT 0, -- number of messages that were added
     place     text NOT NULL DEFAULT '',  -- that the filling has reached, in JSON
     failure   text NOT NULL DEFAULT '',  -- why it cannot be filled, or was not at the last attempt

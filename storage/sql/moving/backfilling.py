@@ -17,7 +17,7 @@ from storage.sql.messages.ids import Ids
 from storage.sql.messages.owners import Counters, Owners
 from storage.sql.messages.reserved import Reserved
 from storage.sql.messages.selection import find_sequences
-from storage.sql.moving.importing import add_old_ids, present
+from storage.sql.moving.importing import add_old_ids
 from storage.sql.retention import erasures
 
 _UPDATE_OWNER = """
@@ -33,6 +33,24 @@ UNION ALL
 SELECT sequence, at, lateness FROM archive /* INDEXED BY archive_late */
 WHERE owner = $1 AND lateness > 0 AND at < $3 AND sequence > $2
 """
+
+_KEYS_MAX = 8
+
+# Messages with the same keys, and whether they have only old ids other than this one.
+_ALIKE = f"""
+SELECT sequence, dedup_key,
+    EXISTS (
+        SELECT 1 FROM old_ids
+        WHERE old_ids.owner = archive.owner AND old_ids.sequence = archive.sequence
+    ) AND NOT EXISTS (
+        SELECT 1 FROM old_ids
+        WHERE old_ids.owner = archive.owner AND old_ids.sequence = archive.sequence
+            AND old_id = $2
+    )
+FROM archive /* INDEXED BY archive_dedup_key */
+WHERE owner = $1 AND dedup_key IN ({", ".join(f"${n + 3}" for n in range(_KEYS_MAX))})
+ORDER BY sequence
+"""  # noqa: S608 - constant words
 
 _IS_NOTED = "SELECT 1 FROM unfinished_retractions WHERE owner = $1 AND sequence = $2"
 
@@ -100,6 +118,7 @@ class SqlBackfill:
         old_ids: list[tuple[int, str, int]] = []
         rows: list[InsertRow] = []
         new: dict[tuple[int, bytes], int] = {}
+        named: dict[tuple[int, int], str] = {}
         places = {
             owner.number: await _place(connection, owner, ends_at) for owner in counters.values()
         }
@@ -110,19 +129,18 @@ class SqlBackfill:
                 continue
             owner = counters[message.owner]
             place = places[owner.number]
-            sequence = new.get((owner.number, message.dedup_key)) or await present(
-                connection, owner.number, imported
-            )
-            if sequence:
+            found, own_key = await _find(connection, owner.number, imported, new, named)
+            if (sequence := found) is not None:
                 outcomes.append(FillOutcome.PRESENT)
             elif place is None or place.next_sequence > place.last_sequence:
                 outcomes.append(FillOutcome.NO_PLACE)
                 continue
             else:
-                sequence = new[owner.number, message.dedup_key] = place.next_sequence
+                sequence = new[owner.number, own_key] = place.next_sequence
                 place.next_sequence += 1
-                rows.append(InsertRow(owner.number, sequence, message))
+                rows.append(InsertRow(owner.number, sequence, message._replace(dedup_key=own_key)))
                 outcomes.append(FillOutcome.ADDED)
+            named.setdefault((owner.number, sequence), imported.old_id)
             if imported.old_id:
                 old_ids.append((owner.number, imported.old_id, sequence))
         if rows:
@@ -157,6 +175,33 @@ class SqlBackfill:
                 owner.reserved_at,
             )
         await connection.notify(Topic.ARCHIVES, changed)
+
+
+async def _find(
+    connection: Connection,
+    number: int,
+    imported: ImportedMessage,
+    new: Mapping[tuple[int, bytes], int],
+    named: Mapping[tuple[int, int], str],
+) -> tuple[int | None, bytes]:
+    """Return the sequence of a message that is stored, None if it is not; and the key to store it.
+
+    `new` has the sequences of messages that are about to be stored, and `named` the old ids that
+    are about to be noted.
+    """
+    key = imported.message.dedup_key
+    keys = [key, *imported.known_keys][:_KEYS_MAX]
+    own_key = imported.known_keys[0] if imported.known_keys else key
+    padded = keys + keys[:1] * (_KEYS_MAX - len(keys))
+    rows = await connection.fetch(_ALIKE, number, imported.old_id, *padded)
+    alike = [(int(row[0]), bytes(row[1]), bool(row[2])) for row in rows]
+    alike += [(new[number, known], known, False) for known in keys if (number, known) in new]
+    for sequence, stored_key, is_other in alike:
+        other_name = named.get((number, sequence), imported.old_id)
+        if stored_key == own_key or not (is_other or other_name != imported.old_id):
+            return sequence, key
+    is_taken = any(stored_key == key for _, stored_key, _ in alike)
+    return None, own_key if is_taken else key
 
 
 async def _place(connection: Connection, owner: Counters, ends_at: int) -> Reserved | None:

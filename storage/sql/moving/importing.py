@@ -145,7 +145,7 @@ class SqlImports:
                 owner = owners.get(message.owner)
                 name = message.owner, message.dedup_key
                 is_present = name in added or (
-                    owner is not None and await present(connection, owner.number, imported)
+                    owner is not None and await _present(connection, owner.number, imported)
                 )
                 if is_present:
                     outcomes.append(ImportOutcome.PRESENT)
@@ -176,7 +176,7 @@ class SqlImports:
         for imported in messages:
             message = imported.message
             owner = owners[message.owner]
-            sequence = new.get((owner.number, message.dedup_key)) or await present(
+            sequence = new.get((owner.number, message.dedup_key)) or await _present(
                 connection, owner.number, imported
             )
             if sequence:
@@ -245,7 +245,7 @@ async def add_old_ids(connection: Connection, rows: Sequence[tuple[int, str, int
     await connection.insert(_INTO_OLD_IDS, rows, on_conflict=_OLD_ID_EXISTS)
 
 
-async def present(connection: Connection, number: int, imported: ImportedMessage) -> int:
+async def _present(connection: Connection, number: int, imported: ImportedMessage) -> int:
     """Return the sequence of a message that an archive has already, 0 if it has none."""
     keys = [imported.message.dedup_key, *imported.known_keys][:_KEYS_MAX]
     keys += keys[:1] * (_KEYS_MAX - len(keys))

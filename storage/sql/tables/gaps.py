@@ -137,7 +137,8 @@ def _joined_state(first: Gap, second: Gap) -> GapState:
     states = {first.state, second.state}
     if states & UNSETTLED:
         return GapState.OPEN
-    for state in (GapState.UNFILLABLE, GapState.MISSING):
-        if state in states:
-            return state
-    return GapState.FILLED
+    if states == {GapState.FILLED}:
+        return GapState.FILLED
+    if GapState.MISSING in states:
+        return GapState.MISSING
+    return GapState.UNFILLABLE if states == {GapState.UNFILLABLE} else GapState.PARTIAL

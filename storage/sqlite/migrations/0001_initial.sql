@@ -355,7 +355,7 @@ CREATE TABLE gaps (
     ends_at   INTEGER NOT NULL,
     reason    TEXT NOT NULL,
     filled_at INTEGER NOT NULL,           -- 0: it is not filled
-    state     TEXT NOT NULL,              -- missing, open, filling, filled or unfillable
+    state     TEXT NOT NULL,              -- missing, open, filling, filled, partial or unfillable
     filled    INTEGER NOT NULL DEFAULT 0, -- number of messages that were added
     place     TEXT NOT NULL DEFAULT '',   -- that the filling has reached, in JSON
     failure   TEXT NOT NULL DEFAULT '',   -- why it cannot be filled, or was not at the last attempt
