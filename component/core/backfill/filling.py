@@ -332,7 +332,7 @@ class Backfill:
         result: _Result,
     ) -> None:
         for imported, outcome in zip(batch, outcomes, strict=True):
-            self._metrics.backfilled.labels(outcome.value.replace(" ", "-")).inc()
+            self._metrics.note_backfilled(outcome)
             if outcome is FillOutcome.ADDED:
                 result.added += 1
                 result.owners.add(imported.message.owner)
