@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench torture take-over check lint format clean environment linters tests
+.PHONY: help generated setup run test bench torture take-over check lint format clean environment linters tests
 
 BIN := .venv/bin
 
@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= 4
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing to run, check and test
 	@scripts/install test
@@ -55,6 +55,9 @@ linters:
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+generated: environment ## Write the example, the completions and the manual page anew from the code
+	$(BIN)/python scripts/generate.py
 
 format: environment ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix

@@ -51,6 +51,7 @@ from storage.rows import (
     RoomInvitation,
     Rule,
     SignIn,
+    Space,
     Totals,
     UnfinishedRetraction,
     Usage,
@@ -176,6 +177,17 @@ class Archive(Protocol):
         retractions, and the newest `limit` other messages, without corrections that a retraction
         has settled. `max_bytes` limits the XML of each of the two groups, but each group has at
         least one message. Raises NotFound for an id that no message of this archive ever had.
+        """
+        ...
+
+    async def named(
+        self, owner: str, name_hashes: Collection[int]
+    ) -> Mapping[int, ArchivedMessage]:
+        """Return the last message that has each of these name hashes, by name hash.
+
+        The name of a correction means the message that it corrects. Names that no message has are
+        not in the result, and in the archive of a room neither are messages from before the room
+        was created.
         """
         ...
 
@@ -318,11 +330,25 @@ class Retention(Protocol):
         """
         ...
 
-    async def scrub_files(self) -> None:
+    async def scrub_files(self) -> bool:
         """Remove the traces of removed messages from unused parts of the files too.
 
+        Return whether the store was rewritten.
+
         If any message was removed since the last time, the store rewrites all files; no message
-        can be written meanwhile.
+        can be written meanwhile. A store whose unused space `release` cannot give back is also
+        rewritten if it has some, so that `release` can from then on.
+        """
+        ...
+
+    async def space(self) -> Space:
+        """Return the space that the files of the store take."""
+        ...
+
+    async def release(self) -> bool:
+        """Give some of the unused space back to the disk; return whether there may be more.
+
+        One call takes some hundredths of a second, so that messages can be written between two.
         """
         ...
 

@@ -341,8 +341,19 @@ class Removed:
     """The messages that one step deleted or blanked."""
 
     messages: int = 0  #: number of messages
+    old_ids: int = 0  #: number of ids of other archives, which named these messages
     bytes: int = 0  #: of XML
     done: bool = True  #: whether nothing is left to delete or to blank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """The space that a store takes, in bytes."""
+
+    disk: int  #: size of its files, 0 for a store in memory
+    used: int | None  #: of what holds data or once held it, None if the database does not tell
+    free: int | None  #: unused inside the files: new messages take it first; None as `used`
+    has_steps: bool  #: whether `release` gives back what is unused; else only `scrub_files`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from component.cli import (
     commands,
     doctor,
     ejabberd_config,
+    init,
     permissions,
     push_key,
     token_key,
@@ -51,8 +52,8 @@ log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    options = _parser().parse_args(arguments)
-    path = options.config or _find(os.environ)
+    options = parser().parse_args(arguments)
+    path = getattr(options, "config", None) or _find(os.environ)
     try:
         code = _run(options, path)
         sys.stdout.flush()
@@ -66,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, path: Path | None) -> int:
+    if options.command == init.NAME:
+        return init.run(options)
     if options.command == "extauth":
         return _extauth(path)
     if options.command in commands.BY_NAME:
@@ -99,17 +102,19 @@ def _run_configured(options: argparse.Namespace, path: Path | None, config: Conf
     return _serve(config, take_over=options.take_over)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    made = argparse.ArgumentParser(
         prog="muniment",
         description="Message archive and remote-data component for ejabberd.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"muniment {__version__}")
-    parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    made.add_argument("--version", action="version", version=f"muniment {__version__}")
+    parsers = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--config", type=Path, metavar="PATH", help="the configuration file")
+    init.add_parser(parsers)
     serving = parsers.add_parser("serve", parents=[common], help="run until stopped by a signal")
     serving.add_argument(
         "--take-over",
@@ -159,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     for moving in (import_archives, compare, copy_store, backup, verify):
         moving.add_parser(parsers, common)
     commands.add_parsers(parsers, common)
-    return parser
+    return made
 
 
 def _permissions(config: Config, options: argparse.Namespace) -> int:

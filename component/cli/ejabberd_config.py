@@ -37,7 +37,7 @@ def add_parser(
         description="Print the options of ejabberd.yml that go with this configuration, for a "
         "release of ejabberd. Secrets are not printed: a comment says where each one is.",
     )
-    parser.add_argument("version", type=_version, metavar="VERSION", help="such as 26.07")
+    parser.add_argument("version", type=release, metavar="VERSION", help="such as 26.07")
     parser.add_argument(
         "--extauth",
         action="store_true",
@@ -67,7 +67,8 @@ def print_options(path: Path | None, config: Config, chosen: argparse.Namespace)
     return OK
 
 
-def _version(name: str) -> Version:
+def release(name: str) -> Version:
+    """Return a release from an argument. Raises ArgumentTypeError."""
     try:
         return version(name)
     except Unprintable as error:

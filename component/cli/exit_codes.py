@@ -32,10 +32,14 @@ def _lines(code: int, meaning: str) -> str:
     return fill(f"{code:<4} {meaning}", 90, initial_indent="  ", subsequent_indent=" " * 7)
 
 
+#: Where the configuration is.
+CONFIGURATION = """\
+The configuration file is the first of: --config, $MUNIMENT_CONFIG, ./muniment.toml,
+/etc/muniment/muniment.toml. Variables named MUNIMENT_SECTION__KEY override its options.
+"""
+
 EXIT_CODES = f"""\
 exit codes:
 {chr(10).join(_lines(code, meaning) for code, meaning in MEANINGS.items())}
 
-The configuration file is the first of: --config, $MUNIMENT_CONFIG, ./muniment.toml,
-/etc/muniment/muniment.toml. Variables named MUNIMENT_SECTION__KEY override its options.
-"""
+{CONFIGURATION}"""

@@ -1,4 +1,4 @@
-"""Wording of error messages: wrong values, wrong names, and numbers with their nouns."""
+"""Wording for people: wrong values, wrong names, numbers with their nouns, sizes and times."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from types import NoneType
 
 #: Maximum number of characters of a value in an error or a log line.
 SHOWN_CHARACTERS = 40
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+#: Units of time, with their lengths in seconds.
+_DURATIONS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 _TYPE_NAMES: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "true or false"),
@@ -27,8 +32,35 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
 
 
 def count_of(number: int, noun: str) -> str:
-    """Return a number and its noun: "1 archive", "2 archives"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """Return a number and its noun: "1 archive", "2,000 archives"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def size_of(bytes: int) -> str:
+    """Return a number of bytes in the largest fitting unit of the SI, like 1.2 MB.
+
+    All sizes for people are in these units, as disks are sold; programs get bytes.
+    """
+    value, unit = float(bytes), _UNITS[0]
+    for unit in _UNITS:
+        # 999.96 kB would be shown as 1,000.0 kB.
+        if round(value, 1) < 1000 or unit == _UNITS[-1]:
+            break
+        value /= 1000
+    return count_of(bytes, "byte") if unit == _UNITS[0] else f"{value:,.1f} {unit}"
+
+
+def duration_of(seconds: float) -> str:
+    """Return a time in its two greatest units, like 2 hours 5 minutes."""
+    left = round(seconds)
+    if not left:
+        return "less than 1 second"
+    parts: list[str] = []
+    for unit, length in _DURATIONS:
+        number, left = divmod(left, length)
+        if number or parts:
+            parts.append(count_of(number, unit) if number else "")
+    return " ".join(part for part in parts[:2] if part)
 
 
 def shown(value: object) -> str:

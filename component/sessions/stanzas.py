@@ -18,8 +18,10 @@ from component.core.messages.payloads import (
     NS_MARKERS,
     NS_REACTIONS,
     NS_RECEIPTS,
+    NS_REPLY,
     NS_RETRACT,
 )
+from component.core.messages.replies import quotation
 from component.core.sessions import events
 from component.core.sessions.outgoing import (
     ChatState,
@@ -29,6 +31,7 @@ from component.core.sessions.outgoing import (
     Outgoing,
     OwnPresence,
     Reactions,
+    ReplyTo,
     Retraction,
     Text,
 )
@@ -51,6 +54,7 @@ _MUC = "{http://jabber.org/protocol/muc}"
 _MUC_USER = f"{{{NS_MUC_USER}}}"
 _REACTIONS = f"{{{NS_REACTIONS}}}"
 _RECEIPTS = f"{{{NS_RECEIPTS}}}"
+_REPLY = f"{{{NS_REPLY}}}"
 _RETRACT = f"{{{NS_RETRACT}}}"
 ROSTER: Final = "{jabber:iq:roster}"
 _STANZAS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
@@ -90,7 +94,10 @@ def message(outgoing: Outgoing) -> Element:
 
 
 def _say(stanza: Element, text: Text | Correction, *, asks_receipt: bool) -> None:
-    SubElement(stanza, f"{CLIENT}body").text = text.body
+    quote = quotation(text.reply.quote) if text.reply is not None else ""
+    SubElement(stanza, f"{CLIENT}body").text = quote + text.body
+    if text.reply is not None:
+        _answer(stanza, text.reply, len(quote))
     if isinstance(text, Correction):
         SubElement(stanza, f"{_CORRECT}replace", {"id": text.id})
     elif text.file is not None:
@@ -98,6 +105,15 @@ def _say(stanza: Element, text: Text | Correction, *, asks_receipt: bool) -> Non
     if asks_receipt:
         SubElement(stanza, f"{_RECEIPTS}request")
     SubElement(stanza, f"{_MARKERS}markable")
+
+
+def _answer(stanza: Element, reply: ReplyTo, length: int) -> None:
+    """Name the answered message; the first `length` characters of the text quote it (XEP-0461)."""
+    attributes = {"to": reply.to, "id": reply.id} if reply.to else {"id": reply.id}
+    SubElement(stanza, f"{_REPLY}reply", attributes)
+    if length:
+        fallback = SubElement(stanza, f"{_FALLBACK}fallback", {"for": NS_REPLY})
+        SubElement(fallback, f"{_FALLBACK}body", {"start": "0", "end": str(length)})
 
 
 def _invite(stanza: Element, invitations: Invitations) -> None:

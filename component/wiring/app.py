@@ -156,6 +156,7 @@ async def _run(
             parts.holds,
             settings.retention_defaults(config),
             settings.timing(config),
+            audit=parts.audit,
             followers=parts.followers,
             before_erase=[parts.deliveries.decide],
             after_erase=[

@@ -12,6 +12,7 @@ from component.core.chat.invitations import RoomInvitations
 from component.core.chat.memberships import Memberships
 from component.core.chat.read_marks import ReadMarks
 from component.core.chat.rooms import ChatRooms
+from component.core.chat.search import ChatSearch
 from component.core.chat.service import Chat
 from component.core.chat.settings import ChatSettings
 from component.core.chat.sign_up import SignUp
@@ -100,6 +101,7 @@ def with_chat(
         sign_up=SignUp(services.accounts, services.administration, directory, hosts, settings),
         identifiers=Identifiers(storage.identifiers),
         conversations=conversations,
+        search=ChatSearch(reader, hosts, directory, memberships),
         marks=marks,
         rooms=rooms,
         invitations=invitations,

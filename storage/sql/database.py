@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from storage.processes import Processes, Topic
+from storage.rows import Space
 
 if TYPE_CHECKING:
     from storage.sql.index import Index
@@ -181,6 +182,17 @@ class Database(Protocol):
         """Remove the traces of removed rows from the index and from the journal of the engine.
 
         Messages can be written meanwhile. Raises Unavailable.
+        """
+        ...
+
+    async def space(self) -> Space:
+        """Return the space that the files take. Raises Unavailable."""
+        ...
+
+    async def release(self) -> bool:
+        """Give some of the unused space back to the disk; return whether there may be more.
+
+        It takes some hundredths of a second. Raises Unavailable.
         """
         ...
 

@@ -75,6 +75,29 @@ async def test_correction_reaction_and_retraction_are_seen_by_the_other(
     await expect(ben.page.locator("li.row")).to_contain_text("This message was retracted")
 
 
+async def test_reply_shows_the_message_that_it_answers_and_leads_to_it(
+    people: tuple[Visitor, Visitor, Account, Account],
+) -> None:
+    ann, ben, *_ = people
+    await ann.say("Tea or coffee?")
+    await ben.message("Tea or coffee?").focus()
+    await ben.page.keyboard.press("Enter")
+    await ben.page.get_by_role("menuitem", name="Reply").press("Enter")
+    note = ben.page.get_by_text("You answer ann")
+    await expect(note).to_contain_text("Tea or coffee?")
+    await ben.say("Coffee, please")
+    await expect(note).to_be_hidden()
+
+    reply = ann.page.locator("li.row").last
+    await expect(reply.locator(".text")).to_have_text("Coffee, please")
+    quoted = reply.locator(".quoted")
+    await expect(quoted.locator(".by")).to_have_text("You")
+    await expect(quoted.locator(".excerpt")).to_have_text("Tea or coffee?")
+    await quoted.click()
+    await expect(ann.page.locator("li.flash")).to_contain_text("Tea or coffee?")
+    assert await ann.violations() == []
+
+
 async def test_unread_messages_are_counted_until_they_are_seen(
     people: tuple[Visitor, Visitor, Account, Account],
 ) -> None:

@@ -7,6 +7,7 @@ from contract.conftest import Open
 from support.builders import (
     ALICE,
     BOB,
+    NOON,
     TOMBSTONE,
     carry_out,
     correction,
@@ -31,6 +32,7 @@ from storage.rows import (
     Phrase,
     References,
     RetractionOutcome,
+    RoomChanges,
     Tombstone,
     UnfinishedRetraction,
 )
@@ -527,3 +529,34 @@ async def test_bytes_of_an_archive_are_the_octets_of_its_xml(reopen: Open) -> No
         usage = await storage.retention.usage_of(ALICE)
 
     assert (usage.messages, usage.bytes) == (6, 2 + 6 + 18 + 10)
+
+
+# Names
+
+
+async def test_last_message_with_a_name_is_found_by_it(archive: Archive) -> None:
+    rows = [entry("first", name_hashes=(1,)), entry("second", name_hashes=(1, 2)), entry("other")]
+    await archive.append([*rows, correction("changed", of=2, name_hashes=(3,))])
+
+    named = await archive.named(ALICE, [1, 2, 3, 4])
+
+    page = await archive.page(ALICE, ANY, limit=10)
+    second = page.messages[1]
+    assert named == {1: second, 2: second, 3: second}
+    assert await archive.named(ALICE, []) == {}
+    assert await archive.named(NOBODY, [1]) == {}
+
+
+async def test_name_in_a_room_means_no_message_from_before_the_room(
+    storage: Storage, archive: Archive
+) -> None:
+    room = "garden@rooms.example.org"
+    await archive.append(
+        [
+            entry("old", owner=room, at=NOON, name_hashes=(1,)),
+            entry("new", owner=room, at=NOON + 2, name_hashes=(2,)),
+        ]
+    )
+    await storage.rooms.change(RoomChanges(room=room, created_at=NOON + 1))
+
+    assert list(await archive.named(room, [1, 2])) == [2]

@@ -80,8 +80,17 @@ def with_options(stock: str, options: str) -> str:
 
 
 @contextmanager
-def running(folder: Path, release: Release, options: Options, *arguments: str) -> Iterator[Server]:
-    """Run an ejabberd of printed options, with the password that they leave out, and Muniment."""
+def running(
+    folder: Path,
+    release: Release,
+    options: Options,
+    *arguments: str,
+    in_own_file: bool = False,
+) -> Iterator[Server]:
+    """Run an ejabberd of printed options, with the password that they leave out, and Muniment.
+
+    The options are in ejabberd.yml, or in a file that it includes.
+    """
     ejabberd = Ejabberd(folder / "ejabberd", release, hosts=HOSTS)
     muniment = Muniment(folder / "muniment", ejabberd, options=options)
     printed = printed_options(muniment, release, *arguments)
@@ -89,7 +98,13 @@ def running(folder: Path, release: Release, options: Options, *arguments: str) -
     assert printed.count("change-me") == 1
     printed = printed.replace("change-me", ejabberd.secret)
     stock = STOCK.format(c2s=ejabberd.ports.c2s, http=ejabberd.ports.http)
-    ejabberd.config = with_options(stock, printed)
+    if in_own_file:
+        ejabberd.folder.mkdir(parents=True)
+        included = ejabberd.folder / "muniment.yml"
+        included.write_text(printed)
+        ejabberd.config = f"{stock}include_config_file: {included}\n"
+    else:
+        ejabberd.config = with_options(stock, printed)
     with ejabberd, muniment:
         yield Server(ejabberd, muniment)
 
@@ -106,7 +121,7 @@ async def test_messages_rooms_and_accounts_work_by_the_printed_options(
             "api_password": BOSS.password,
         },
     }
-    with running(tmp_path, release, options) as server:
+    with running(tmp_path, release, options, in_own_file=True) as server:
         server.ejabberd.register(BOSS)
         alice, bob = server.accounts("alice", "bob")
         async with server.client(alice) as hers, server.client(bob) as his:

@@ -95,6 +95,7 @@ async def open_services(
                 parts.holds,
                 defaults or RetentionDefaults(),
                 Timing(batch=10),
+                audit=parts.audit,
                 followers=parts.followers,
             ) as administration,
         ):

@@ -84,6 +84,7 @@ async def open_operated(
             parts.holds,
             defaults or RetentionDefaults(),
             Timing(batch=10),
+            audit=parts.audit,
             followers=parts.followers,
         ) as administration:
             accounts = source_of(OwnAccounts(storage.accounts, PASSWORDS, Hosts(HOSTS)))

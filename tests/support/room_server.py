@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 from xml.sax.saxutils import quoteattr
 
+from component.core.messages.references import Side
 from component.core.sessions.commands import Fail
 from component.core.sessions.delivery import Delivery, Undelivered
 from component.core.sessions.outgoing import (
@@ -192,15 +193,22 @@ class RoomServer(EchoServer):
             # A receipt proves it up to its target alone, which nothing here looks for.
             is_seen=not is_receipt,
         )
+        received = Direction.RECEIVED
         if message.room is None:
-            received = Direction.RECEIVED
-            return [row, row._replace(owner=peer, peer=owner, direction=received, is_seen=False)]
+            other = row._replace(owner=peer, peer=owner, direction=received, is_seen=False)
+            return [_with_names(one, message.id) for one in (row, other)]
         in_room = row._replace(
             owner=message.room,
             resource=nick_of(owner),
             nick=nick_of(owner),
-            direction=Direction.RECEIVED,
+            direction=received,
             author=owner,
             stanza_id=stanza_id,
         )
-        return [in_room]
+        return [_with_names(in_room, message.id)]
+
+
+def _with_names(row: NewMessage, id: str) -> NewMessage:
+    """Return a message with the name hashes that ingest gives to it."""
+    side = Side(row.peer, row.resource, row.type, row.direction)
+    return row._replace(name_hashes=side.name_hashes([id], row.stanza_id or None))

@@ -14,6 +14,7 @@ from component.core.chat.invitations import RoomInvitations
 from component.core.chat.people.profiles import Profiles
 from component.core.chat.read_marks import ReadMarks
 from component.core.chat.rooms import ChatRooms
+from component.core.chat.search import ChatSearch
 from component.core.chat.settings import ChatSettings
 from component.core.chat.sign_up import SignUp
 from component.core.chat.uploads import Uploads
@@ -28,6 +29,7 @@ class Chat:
     sign_up: SignUp
     identifiers: Identifiers
     conversations: ChatConversations
+    search: ChatSearch
     marks: ReadMarks
     rooms: ChatRooms | None  #: None: users have no sessions, so there are no rooms
     invitations: RoomInvitations | None

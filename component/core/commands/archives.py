@@ -54,7 +54,14 @@ _PURGES: Columns = (
     ("archives", "Archives"),
     ("archives_done", "Archives done"),
     ("messages", "Messages"),
-    ("bytes", "Bytes"),
+    ("deleted", "Of these, deleted"),
+    ("blanked", "Of these, blanked"),
+    ("old_ids", "Ids of imported messages"),
+    ("bytes", "Bytes of XML"),
+    ("freed_bytes", "Bytes freed in the files"),
+    ("released_bytes", "Bytes given back to the disk"),
+    ("free_bytes", "Bytes unused in the files"),
+    ("remedy", "What gives these back"),
     ("error", "Error"),
 )
 

@@ -12,12 +12,15 @@ from component.core.messages.payloads import (
     OPTIONAL,
     PURPOSES,
     REFERENCES,
+    REPLIES,
     SHOW_SEEN,
     Purpose,
     occupant_id_of,
 )
 from component.core.messages.references import ReferenceKind, Side
+from component.core.messages.replies import reply_of
 from component.core.xml import jids
+from component.core.xml.document_parser import parse
 from component.core.xml.namespaces import NS_CLIENT
 from component.core.xml.stanza import GROUPCHAT, NS_MUC_USER, NS_STANZA_ID, Stanza
 from storage.rows import Direction, Kind, Relation
@@ -117,7 +120,20 @@ def _kind(stanza: Stanza, purposes: set[Purpose]) -> Kind:
 
 def _text(stanza: Stanza) -> str:
     elements = stanza.element.elements
-    return fold(" ".join([c.text for c in elements if c.name in _TEXTS and c.ns == NS_CLIENT]))
+    texts = [c.text for c in elements if c.name in _TEXTS and c.ns == NS_CLIENT]
+    if not stanza.payloads.isdisjoint(REPLIES):
+        texts = _texts_of_reply(stanza)
+    return fold(" ".join(texts))
+
+
+def _texts_of_reply(stanza: Stanza) -> list[str]:
+    """Return the texts of a reply without what it quotes, so that a search finds its own words."""
+    # The parser of the stream keeps nothing below the children of a message.
+    message = parse(stanza.xml.encode(), keep_depth=2)
+    texts = [(c.name, c.text) for c in message.elements if c.name in _TEXTS and c.ns == message.ns]
+    body = next((text for name, text in texts if name == "body"), None)
+    own = reply_of(message, body)[1] or ""
+    return [own if (name, text) == ("body", body) else text for name, text in texts]
 
 
 def _ids(stanza: Stanza) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ NS_REACTIONS = "urn:xmpp:reactions:0"
 NS_OCCUPANT = "urn:xmpp:occupant-id:0"
 NS_RECEIPTS = "urn:xmpp:receipts"
 NS_MARKERS = "urn:xmpp:chat-markers:0"
+NS_REPLY = "urn:xmpp:reply:0"
 _NS_JINGLE_MESSAGE = "urn:xmpp:jingle-message:0"
 
 #: The longest occupant id, in characters (XEP-0421 section 4.1).
@@ -118,6 +119,8 @@ class Payload:
     reference: ReferenceKind | None = None
     #: whether its author has seen the conversation
     shows_seen: bool = False
+    #: whether it marks an answer, whose text may quote the message that it answers
+    is_reply: bool = False
     #: reads the reference in a stored message
     read: Reader = _by_id
 
@@ -160,6 +163,7 @@ PAYLOADS = (
         ReferenceKind.REACT,
         read=_reactions,
     ),
+    Payload(NS_REPLY, "reply", "XEP-0461", is_reply=True),
     Payload("jabber:x:conference", "x", "XEP-0249", Purpose.INVITATION),
     Payload(NS_MUC_USER, "invite", "XEP-0045", Purpose.INVITATION),
     Payload(NS_MUC_USER, "decline", "XEP-0045", Purpose.INVITATION),
@@ -201,6 +205,9 @@ REFERENCES: dict[Name, ReferenceKind] = {
 
 #: Payloads whose author has seen the conversation.
 SHOW_SEEN: frozenset[Name] = frozenset((p.ns, p.name) for p in PAYLOADS if p.shows_seen)
+
+#: Payloads of answers.
+REPLIES: frozenset[Name] = frozenset((p.ns, p.name) for p in PAYLOADS if p.is_reply)
 
 
 def reference_of(message: Element) -> Reference | None:

@@ -30,6 +30,7 @@ class ReferenceKind(StrEnum):
     REACT = "react"
     RECEIVED = "received"
     DISPLAYED = "displayed"
+    REPLY = "reply"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from component.core.messages.payloads import (
     text_of,
 )
 from component.core.messages.references import Reference, Side
+from component.core.messages.replies import Reply, reply_of
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import NS_MUC_USER, NS_STANZA_ID
 from component.core.xml.stream_parser import Element, Malformed
@@ -43,7 +44,7 @@ class Payloads:
     sender: str | None = None
     recipient: str | None = None
     id: str | None = None
-    body: str | None = None
+    body: str | None = None  #: without what a reply quotes
     file: File | None = None
     subject: str | None = None
     origin_id: str | None = None  #: XEP-0359
@@ -51,6 +52,7 @@ class Payloads:
     occupant_id: str | None = None  #: XEP-0421
     is_from_occupant: bool = False  #: a private message through a room (XEP-0045 section 7.5)
     reference: Reference | None = None
+    reply: Reply | None = None  #: XEP-0461
     asks_receipt: bool = False  #: XEP-0184
     tombstone: Tombstone | None = None
 
@@ -88,13 +90,14 @@ def payloads_of(xml: str) -> Payloads:
     except (Malformed, UnicodeEncodeError):
         return Payloads()
     # COMPAT: ejabberd before 17 removes the namespace from the stanzas that it passes on.
-    body = text_of(message.child(message.ns, "body"))
+    written = text_of(message.child(message.ns, "body"))
+    reply, body = reply_of(message, written)
     return Payloads(
         sender=message.get("from") or None,
         recipient=message.get("to") or None,
         id=message.get("id") or None,
         body=body,
-        file=file_of(message, body),
+        file=file_of(message, written),
         subject=text_of(message.child(message.ns, "subject")),
         origin_id=attribute_of(message.child(NS_STANZA_ID, "origin-id"), "id"),
         stanza_ids=tuple(
@@ -105,6 +108,7 @@ def payloads_of(xml: str) -> Payloads:
         occupant_id=occupant_id_of(message),
         is_from_occupant=message.child(NS_MUC_USER, "x") is not None,
         reference=reference_of(message),
+        reply=reply,
         asks_receipt=message.child(NS_RECEIPTS, "request") is not None,
         tombstone=_tombstone(message),
     )

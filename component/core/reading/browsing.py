@@ -31,6 +31,7 @@ from component.core.reading.conversations import (
     Conversations,
 )
 from component.core.reading.displayed import DisplayedMarkers
+from component.core.reading.hits import Hit
 from component.core.reading.page_gaps import gaps_before
 from component.core.reading.pages import PageQuery, Pager
 from component.core.reading.views import (
@@ -117,15 +118,6 @@ class Annotated:
     after: tuple[ReadableMessage, ...]
     #: right before each of the messages, of those around it too
     gaps: tuple[tuple[Gap, ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """A message that a search has found, and the messages around it in its conversation."""
-
-    message: ReadableMessage
-    before: tuple[ReadableMessage, ...]
-    after: tuple[ReadableMessage, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,9 @@ from storage.rows import ANY, ArchivedMessage, Filter, Page
 #: The default of the maximum number of bytes of XML on a page.
 PAGE_MAX_BYTES = 1024 * 1024
 
+#: Contexts that one answer shows at most.
+CONTEXTS_MAX = 50
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageQuery:
@@ -95,6 +98,39 @@ class Pager:
                 counted=query.counted,
                 max_bytes=self.max_bytes,
             )
+
+    async def newest(self, owner: str, filter: Filter, limit: int, *, since: int = 0) -> Page:
+        """Return the newest messages in the order of their time, none from before `since`.
+
+        Raises TakesTooLong, Overloaded.
+        """
+        kind = "page" if filter.phrases is None else "search"
+        with self._metrics.query(self._via, kind), translated():
+            await self._queue.wait_readable(owner)
+            return await self._archive.page_by_time(
+                owner,
+                await self._within(owner, filter, since),
+                limit=self.size(limit),
+                newest=True,
+                max_bytes=self.max_bytes,
+            )
+
+    async def around(
+        self, owner: str, id: str, filter: Filter, count: int, *, since: int = 0
+    ) -> tuple[tuple[ArchivedMessage, ...], tuple[ArchivedMessage, ...]]:
+        """Return the messages of a filter before and behind a message, `count` at most of each.
+
+        Raises ItemNotFound, Overloaded.
+        """
+        with translated():
+            filter = await self._within(owner, filter, since)
+            # A context takes a small part of an answer, however long its messages are.
+            size = self.max_bytes // CONTEXTS_MAX
+            before = await self._archive.page(
+                owner, filter, limit=count, before=id, backwards=True, max_bytes=size
+            )
+            after = await self._archive.page(owner, filter, limit=count, after=id, max_bytes=size)
+        return before.messages, after.messages
 
     async def bounds(
         self, owner: str, *, since: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
@@ -20,9 +20,10 @@ from component.core.reading.conversations import (
 )
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import ArchiveStream, ArchiveStreams, Followers
+from component.core.reading.hits import Hit
 from component.core.reading.page_gaps import spanned
 from component.core.reading.pages import PageQuery, Pager
-from component.core.reading.views import ReadableMessage, Views
+from component.core.reading.views import FOLDED_KINDS, ReadableMessage, Views
 from component.core.store_errors import translated
 from storage.errors import NotFound
 from storage.interface import Storage
@@ -109,6 +110,39 @@ class ArchiveReader:
             index=page.index,
             count=page.count,
             gaps=await self._spanned(owner, page, query),
+        )
+
+    async def newest(self, principal: Principal, owner: str, filter: Filter, limit: int) -> Page:
+        """Return the newest messages in the order of their time. Raises TakesTooLong as well."""
+        query = PageQuery(filter=filter)
+        since = await self._authorizer.authorize(principal, owner, query.action, query.described())
+        return await self._pager.newest(owner, filter, limit, since=since)
+
+    async def in_context(
+        self, principal: Principal, owner: str, rows: Sequence[ArchivedMessage], count: int
+    ) -> tuple[Hit, ...]:
+        """Return messages, folded, each with up to `count` before and behind it in its chat."""
+        since = await self._authorizer.authorize(principal, owner, Action.READ, "context of hits")
+        contexts = [
+            await self._pager.around(
+                owner, row.id, Filter(peer=row.peer, kinds=FOLDED_KINDS), count, since=since
+            )
+            for row in rows
+        ]
+        shown = {
+            row.id: row
+            for hit, (before, after) in zip(rows, contexts, strict=True)
+            for row in (*before, hit, *after)
+        }
+        views = await self._views.of(owner, tuple(shown.values()), folded=True)
+        by_id = dict(zip(shown, views, strict=True))
+        return tuple(
+            Hit(
+                message=by_id[row.id],
+                before=tuple(by_id[other.id] for other in before),
+                after=tuple(by_id[other.id] for other in after),
+            )
+            for row, (before, after) in zip(rows, contexts, strict=True)
         )
 
     async def _spanned(self, owner: str, page: Page, query: PageQuery) -> tuple[Gap, ...]:

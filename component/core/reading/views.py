@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from component.core.messages.references import ReferenceKind
+from component.core.messages.replies import Reply
 from component.core.messages.stored import Message
 from component.core.reading.folding import Folded, Folding
 from component.core.store_errors import translated
@@ -34,6 +36,15 @@ class ReadableMessage:
 
     message: Message
     folded: Folded | None = None  #: in the folded view: the effect of later messages
+    answered: Answered | None = None  #: of a reply (XEP-0461): the message that it answers
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A message that another one answers."""
+
+    reply: Reply  #: what the answer says of it
+    message: ReadableMessage | None  #: as it is now, folded; None: the archive does not have it
 
 
 class Views:
@@ -56,11 +67,55 @@ class Views:
         be about it.
         """
         messages = [message async for some in _parsed(rows) for message in some]
+        views = await self._of(owner, messages, folded=folded, newest=newest)
+        answers = [message for message in messages if message.payloads.reply is not None]
+        if not answers:
+            return views
+        answered = await self._answered(owner, answers)
+        return tuple(
+            replace(view, answered=answered.get(view.message.stored.id)) for view in views
+        )
+
+    async def _answered(self, owner: str, answers: Sequence[Message]) -> dict[str, Answered]:
+        """Return the messages that some messages answer, by the ids of these."""
+        hashes = {
+            message.stored.id: (
+                message.side.target_hashes(ReferenceKind.REPLY, message.payloads.reply.id)
+                if message.payloads.reply
+                else ()
+            )
+            for message in answers
+        }
+        with translated():
+            named = await self._archive.named(
+                owner, [name_hash for some in hashes.values() for name_hash in some]
+            )
+        rows = {row.id: row for row in named.values()}
+        parsed = [message async for some in _parsed(tuple(rows.values())) for message in some]
+        views = dict(zip(rows, await self._of(owner, parsed, folded=True), strict=True))
+        answered = {}
+        for message in answers:
+            row, reply = message.stored, message.payloads.reply
+            found = [named[item] for item in hashes[row.id] if item in named]
+            # Two messages may share a name hash.
+            found = [one for one in found if one.peer == row.peer and one.id != row.id]
+            if reply is not None:
+                answered[row.id] = Answered(reply, views[found[0].id] if found else None)
+        return answered
+
+    async def _of(
+        self,
+        owner: str,
+        messages: Sequence[Message],
+        *,
+        folded: bool,
+        newest: str | None = None,
+    ) -> tuple[ReadableMessage, ...]:
         if not folded or not messages:
             return tuple(map(ReadableMessage, messages))
         with translated():
             references = await self._references(
-                owner, [row.id for row in rows if row.id != newest]
+                owner, [one.stored.id for one in messages if one.stored.id != newest]
             )
         return tuple(
             [

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from component.core.access.audit import Audit
 from component.core.access.served import ServedArchives
 from component.core.archiving.writer import Queue
 from component.core.background import StartTask, start_alone
@@ -87,6 +88,7 @@ async def open_archive_admin(
     defaults: RetentionDefaults,
     timing: Timing,
     *,
+    audit: Audit,
     followers: Followers,
     before_erase: Sequence[Callable[[str], None]] = (),
     after_erase: Sequence[Callable[[str], None]] = (),
@@ -110,7 +112,7 @@ async def open_archive_admin(
         wait_for_spill=wait_for_spill,
     )
     approval = Approval(storage.rules, Forecasts(storage, rules, holds), defaults)
-    janitor = Janitor(storage, writer, rules, holds, defaults, timing, approval)
+    janitor = Janitor(storage, writer, rules, holds, defaults, timing, approval, audit)
     running = start("janitor", janitor.run())
     try:
         yield ArchiveAdmin(
@@ -155,6 +157,7 @@ def forecast_fields(forecast: Forecast) -> Fields:
 
 def purge_fields(purge: Progress) -> Fields:
     """Return the progress of a purge, by the names of HTTP and commands."""
+    freed = purge.freed
     return {
         "by": purge.by,
         "owner": purge.owner,
@@ -164,6 +167,13 @@ def purge_fields(purge: Progress) -> Fields:
         "archives": purge.archives,
         "archives_done": purge.archives_done,
         "messages": purge.messages,
+        "deleted": purge.messages - purge.blanked,
+        "blanked": purge.blanked,
+        "old_ids": purge.old_ids,
         "bytes": purge.bytes,
+        "freed_bytes": None if freed is None else freed.freed,
+        "released_bytes": None if freed is None else freed.released,
+        "free_bytes": None if freed is None else freed.free,
+        "remedy": None if freed is None else freed.remedy or None,
         "error": purge.error or None,
     }

@@ -22,20 +22,32 @@ log = logging.getLogger(__name__)
 #: that the erasure continues.
 TIMEOUT_SHARE = 0.8
 
+#: Between two steps that give back space, so that messages are written.
+PAUSE_SECONDS = 0.01
+
 
 async def no_spill() -> None:
     """Return at once: there is no spill file."""
 
 
-async def scrub(retention: Retention, queue: Queue) -> None:
-    """Remove the traces of deleted messages from the files of the store. Raises StorageError.
+async def scrub(retention: Retention, queue: Queue) -> bool:
+    """Remove the traces of deleted messages from the files; return whether they were rewritten.
 
     The store is rewritten, which takes a while for a large one. Meanwhile messages wait in the
-    queue; reads do not wait for them.
+    queue; reads do not wait for them. Raises StorageError.
     """
     await retention.scrub_index()
     async with queue.writes_paused():
-        await retention.scrub_files()
+        return await retention.scrub_files()
+
+
+async def release(retention: Retention) -> None:
+    """Give the unused space of the store back to the disk, as far as that needs no rewrite.
+
+    It takes many short steps, and messages are written between them. Raises StorageError.
+    """
+    while await retention.release():  # noqa: ASYNC110 - each call is a step of the work
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 class Erasure:

@@ -6,16 +6,17 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
+from component.core.access.audit import Audit
 from component.core.archiving.writer import Queue
-from component.core.errors import Conflict
+from component.core.errors import Conflict, Refused
 from component.core.retention.approval import Approval
-from component.core.retention.erasure import scrub
+from component.core.retention.erasure import release, scrub
+from component.core.retention.freed import freed_between
 from component.core.retention.holds import Holds
 from component.core.retention.plan import RetentionDefaults
 from component.core.retention.purge import Progress, Purge, State
 from component.core.retention.rules import Rules
 from component.core.store_errors import translated
-from component.core.wording import count_of
 from storage.errors import StorageError
 from storage.interface import Storage
 
@@ -48,7 +49,9 @@ class Janitor:
         defaults: RetentionDefaults,
         timing: Timing,
         approval: Approval,
+        audit: Audit,
     ) -> None:
+        self._audit = audit
         self._storage = storage
         self._queue = queue
         self._approval = approval
@@ -93,6 +96,7 @@ class Janitor:
                 await self._run(self._purge)
             finally:
                 self.last, self._purge = self._purge.progress, None
+            await self._report(self.last)
             try:
                 async with asyncio.timeout(self._timing.sweep_seconds):
                     await self._ordered.wait()
@@ -117,15 +121,15 @@ class Janitor:
     async def _run(self, purge: Purge) -> None:
         try:
             if purge.progress.by == SCHEDULE and not await self._approval.is_granted():
-                await self._storage.retention.scrub_index()
+                await self._clean(is_ordered=False)
                 purge.finish(State.UNCONFIRMED, "The limits have to be confirmed.")
                 return
+            before = await self._storage.retention.space()
             async with self._storage.processes.lease(LEASE):
                 await purge.run()
-            if purge.progress.by == SCHEDULE:
-                await self._storage.retention.scrub_index()
-            else:
-                await scrub(self._storage.retention, self._queue)
+            is_rewritten = await self._clean(is_ordered=purge.progress.by != SCHEDULE)
+            after = await self._storage.retention.space()
+            purge.note_freed(freed_between(before, after, is_rewritten=is_rewritten))
         except asyncio.CancelledError:
             purge.finish(State.STOPPED)
             raise
@@ -137,5 +141,25 @@ class Janitor:
             purge.finish(State.FAILED, "An internal error occurred: the log has the details.")
         else:
             purge.finish(State.DONE)
-        if deleted := purge.progress.messages:
-            log.info("a purge has deleted %s", count_of(deleted, "message"))
+
+    async def _clean(self, *, is_ordered: bool) -> bool:
+        """Remove traces, and give space back; return whether the store was rewritten."""
+        retention = self._storage.retention
+        if not is_ordered:
+            await retention.scrub_index()
+            await release(retention)
+            return False
+        is_rewritten = await scrub(retention, self._queue)
+        await release(retention)
+        return is_rewritten
+
+    async def _report(self, purge: Progress) -> None:
+        """Write what a purge has done to the log, and to the audit log if it was ordered."""
+        if purge.messages or purge.error:
+            log.info("a purge of %s: %s", purge.owner or "all archives", purge.summary)
+        if purge.by == SCHEDULE:
+            return
+        try:
+            await self._audit.record(purge.by, "purged", purge.owner or "*", purge.summary)
+        except Refused as refused:
+            log.error("the result of a purge is missing in the audit log: %s", refused.message)

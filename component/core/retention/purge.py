@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
+from component.core.retention.freed import Freed
 from component.core.retention.holds import Holds
 from component.core.retention.plan import (
     PAGE_SIZE,
@@ -17,12 +18,15 @@ from component.core.retention.plan import (
     usage_pages,
 )
 from component.core.retention.rules import Rules
+from component.core.wording import count_of
 from component.core.xml.times import now
 from storage.interface import Storage
 from storage.rows import Cutoff, Removed, Usage
 
 #: Between two batches, so that messages are written.
 PAUSE_SECONDS = 0.01
+
+_NOTHING = Removed()
 
 
 class State(StrEnum):
@@ -47,8 +51,23 @@ class Progress:
     archives: int = 0  #: archives to purge
     archives_done: int = 0
     messages: int = 0  #: deleted or blanked
-    bytes: int = 0  #: of these messages
+    blanked: int = 0  #: of these, blanked: their rows stay, without content
+    old_ids: int = 0  #: deleted with imported messages
+    bytes: int = 0  #: XML of these messages
+    freed: Freed | None = None  #: None until the end, and of a purge that has failed
     error: str = ""
+
+    @property
+    def summary(self) -> str:
+        """What the purge has done, for the logs."""
+        parts = [f"{self.state}, {count_of(self.messages - self.blanked, 'message')} deleted"]
+        if self.blanked:
+            parts.append(f"{self.blanked:,} blanked")
+        if self.old_ids:
+            parts.append(f"{count_of(self.old_ids, 'old id')} deleted")
+        if self.freed is not None:
+            parts += self.freed.parts
+        return "; ".join([", ".join(parts), *filter(None, [self.error])])
 
 
 class Purge:
@@ -84,6 +103,10 @@ class Purge:
             await self._keep_within_limits(usage)
             self._count(archives_done=1)
 
+    def note_freed(self, freed: Freed) -> None:
+        """Record what the purge has freed."""
+        self.progress = replace(self.progress, freed=freed)
+
     def finish(self, state: State, error: str = "") -> None:
         """Record the state in which the purge ended."""
         self.progress = replace(self.progress, state=state, finished=now(), error=error)
@@ -111,34 +134,39 @@ class Purge:
         cutoffs = peer_cutoffs(self._storage.archive, owner, plan, self._page_size)
         async for peer, cutoff in cutoffs:
             blank_oldest = partial(retention.blank_oldest, owner, peer, cutoff, limit=self._batch)
-            await self._delete_in_batches(owner, cutoff, blank_oldest)
+            await self._delete_in_batches(owner, cutoff, blank_oldest, is_blanked=True)
 
     async def _delete_in_batches(
         self,
         owner: str,
         cutoff: Cutoff,
         delete_batch: Callable[[], Coroutine[None, None, Removed]],
+        *,
+        is_blanked: bool = False,
     ) -> None:
         is_done = cutoff == Cutoff()
         while not is_done and not self._holds.is_held(owner):
             removed = await delete_batch()
-            self._count(messages=removed.messages, bytes=removed.bytes)
+            self._count(removed, is_blanked=is_blanked)
             is_done = removed.done
             if removed.messages:
                 await asyncio.sleep(PAUSE_SECONDS)
 
     def _count(
         self,
+        removed: Removed = _NOTHING,
         *,
+        is_blanked: bool = False,
         archives: int = 0,
         archives_done: int = 0,
-        messages: int = 0,
-        bytes: int = 0,  #: of these messages
     ) -> None:
+        progress = self.progress
         self.progress = replace(
-            self.progress,
-            archives=self.progress.archives + archives,
-            archives_done=self.progress.archives_done + archives_done,
-            messages=self.progress.messages + messages,
-            bytes=self.progress.bytes + bytes,
+            progress,
+            archives=progress.archives + archives,
+            archives_done=progress.archives_done + archives_done,
+            messages=progress.messages + removed.messages,
+            blanked=progress.blanked + (removed.messages if is_blanked else 0),
+            old_ids=progress.old_ids + removed.old_ids,
+            bytes=progress.bytes + removed.bytes,
         )

@@ -25,11 +25,21 @@ class ChatState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyTo:
+    """The message that a text answers (XEP-0461)."""
+
+    id: str
+    to: str = ""  #: JID of its author; "": not known
+    quote: str = ""  #: its text, for clients that do not know replies
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A text."""
 
     body: str
     file: File | None = None  #: whose address is the body
+    reply: ReplyTo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,7 @@ class Correction:
 
     id: str  #: message id of the first version
     body: str
+    reply: ReplyTo | None = None  #: of the first version, which the correction replaces whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from component.core.access.principals import User
 from component.core.errors import BadRequest, Conflict, ItemNotFound, Overloaded
 from component.core.messages.references import ReferenceKind
+from component.core.messages.replies import shortened
 from component.core.messages.stored import Message
 from component.core.reading.follow import ArchiveStream
 from component.core.reading.pages import PageQuery
@@ -29,6 +30,7 @@ from component.core.sessions.outgoing import (
     Outgoing,
     Payload,
     Reactions,
+    ReplyTo,
     Retraction,
     Text,
     nick_of,
@@ -48,6 +50,8 @@ OUTCOMES_MAX = 1000
 
 #: The newest messages of a conversation among which one with the same id is looked for.
 REPEATED_AMONG = 250
+
+_NO_ID = "this message has no id, so no other one can refer to it"
 
 #: A stream yields after so many seconds without messages; nothing here waits as long.
 _PAUSE_SECONDS = 60.0
@@ -211,30 +215,67 @@ class Sender:
     async def _resolved(self, user: User, owner: str, message: Outgoing) -> Payload:
         """Return the payload with the id by which XMPP names the other message."""
         payload = message.payload
+        if isinstance(payload, Text) and payload.reply is not None:
+            return replace(payload, reply=await self._answered(user, owner, message, payload))
         if isinstance(payload, Text | Invitations | ChatState):
             return payload
         kind, field = _REFERENCES[type(payload)]
-        try:
-            item = await self._reader.message(user, owner, payload.id, folded=False)
-        except ItemNotFound as error:
-            raise ItemNotFound(f"{field}: {error.message}") from error
+        item = await self._referred(user, owner, message, payload.id, field)
         row, payloads = item.message.stored, item.message.payloads
         is_groupchat = message.type == GROUPCHAT
-        if row.peer != bare(message.to) or (row.type == GROUPCHAT) != is_groupchat:
-            raise BadRequest(f"{field}: this message is of another conversation")
         is_own = row.direction is Direction.SENT or (
             # Without an author nobody but the room knows whose message it is.
             is_groupchat and row.author in ("", user.jid)
         )
         if kind in (ReferenceKind.CORRECT, ReferenceKind.RETRACT) and not is_own:
             raise BadRequest(f"{field}: this message is not yours")
-        id = payloads.id
-        if is_groupchat and kind is not ReferenceKind.CORRECT:
-            room_ids = [id for by, id in payloads.stanza_ids if by == row.peer]
-            id = room_ids[-1] if room_ids else id
+        id = payloads.id if kind is ReferenceKind.CORRECT else _public_id(item.message)
         if not id:
-            raise BadRequest(f"{field}: this message has no id, so no other one can refer to it")
+            raise BadRequest(f"{field}: {_NO_ID}")
+        if isinstance(payload, Correction) and (reply := payloads.reply) is not None:
+            again = ReplyTo(reply.id, reply.to or "", reply.quote or "")
+            return replace(payload, id=id, reply=again)
         return replace(payload, id=id)
+
+    async def _answered(
+        self, user: User, owner: str, message: Outgoing, text: Text
+    ) -> ReplyTo | None:
+        """Return the message that a text answers as XMPP names it."""
+        if text.reply is None:
+            return None
+        field = "reply_to"
+        item = await self._referred(user, owner, message, text.reply.id, field)
+        id = _public_id(item.message)
+        if not id:
+            raise BadRequest(f"{field}: {_NO_ID}")
+        sender = item.message.payloads.sender or ""
+        quote = "" if item.folded is None else item.folded.body or ""
+        # The text of a file is its address alone (XEP-0066).
+        return ReplyTo(
+            id,
+            sender if message.type == GROUPCHAT else bare(sender),
+            "" if text.file is not None else shortened(quote),
+        )
+
+    async def _referred(
+        self, user: User, owner: str, message: Outgoing, id: str, field: str
+    ) -> ReadableMessage:
+        """Return the message of the same conversation that a message names in a field."""
+        try:
+            item = await self._reader.message(user, owner, id, folded=field == "reply_to")
+        except ItemNotFound as error:
+            raise ItemNotFound(f"{field}: {error.message}") from error
+        row, is_groupchat = item.message.stored, message.type == GROUPCHAT
+        if row.peer != bare(message.to) or (row.type == GROUPCHAT) != is_groupchat:
+            raise BadRequest(f"{field}: this message is of another conversation")
+        return item
+
+
+def _public_id(message: Message) -> str | None:
+    """Return the id by which everybody names a message: in a room that which the room gave it."""
+    row, payloads = message.stored, message.payloads
+    room_ids = [id for by, id in payloads.stanza_ids if by == row.peer and row.type == GROUPCHAT]
+    return room_ids[-1] if room_ids else payloads.id
 
 
 async def _watch(stream: ArchiveStream, user: User, message: Outgoing) -> ReadableMessage | None:
@@ -280,7 +321,10 @@ def _is_same(archived: Message, message: Outgoing) -> bool:
         return False
     if isinstance(payload, Text | Correction):
         is_same_file = not isinstance(payload, Text) or payloads.file == payload.file
-        return payloads.body == payload.body and is_same_file
+        is_same_reply = isinstance(payload, Correction) or (
+            (payloads.reply is None) == (payload.reply is None)
+        )
+        return payloads.body == payload.body and is_same_file and is_same_reply
     if isinstance(payload, Reactions):
         return reference is not None and reference.reactions == payload.reactions
     return True

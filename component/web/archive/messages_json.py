@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from component.core.messages.files import File
+from component.core.messages.replies import shortened
 from component.core.reading.folding import Folded
-from component.core.reading.views import ReadableMessage
+from component.core.reading.views import Answered, ReadableMessage
 from component.core.xml.times import format_if_known, format_time
 from storage.rows import ArchivedMessage, Gap
 
@@ -28,10 +29,24 @@ def message(item: ReadableMessage, *, xml: bool) -> dict[str, Any]:
         "body": payloads.body,
         "file": payloads.file and _file(payloads.file),
         "nick": row.nick or None,
+        "reply_to": item.answered and _answered(item.answered),
     }
     if xml:
         fields["xml"] = row.xml or None
     return fields if item.folded is None else fields | _folded(item.folded, xml=xml)
+
+
+def _answered(answered: Answered) -> dict[str, Any]:
+    """Return the message that another one answers; `id` is None if the archive lacks it."""
+    item, reply = answered.message, answered.reply
+    if item is None:
+        return {"id": None, "from": reply.to, "body": reply.quote}
+    body = item.message.payloads.body if item.folded is None else item.folded.body
+    return {
+        "id": item.message.stored.id,
+        "from": item.message.payloads.sender or reply.to,
+        "body": body and shortened(body),
+    }
 
 
 def place(row: ArchivedMessage) -> dict[str, Any]:
@@ -75,7 +90,7 @@ def _folded(folded: Folded, *, xml: bool) -> dict[str, Any]:
     }
     if retracted:
         # Even if the archive still has them.
-        fields["subject"] = fields["file"] = None
+        fields["subject"] = fields["file"] = fields["reply_to"] = None
         if xml:
             fields["xml"] = None
     return fields

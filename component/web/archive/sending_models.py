@@ -20,6 +20,7 @@ from component.core.sessions.outgoing import (
     Outgoing,
     Payload,
     Reactions,
+    ReplyTo,
     Retraction,
     Show,
     Text,
@@ -99,6 +100,7 @@ class MessageFields(Parameters):
     id: Annotated[str, Field(strict=True), AfterValidator(message_id)] | None = None
     body: XmlText | None = None
     file: FileFields | None = None
+    reply_to: Id | None = None
     replaces: Id | None = None
     retracts: Id | None = None
     reacts_to: Id | None = None
@@ -117,6 +119,8 @@ class MessageFields(Parameters):
             raise BadRequest(f"expected one of {', '.join(_CONTENTS)}, given {names}")
         if self.replaces is not None and self.body is None:
             raise BadRequest("replaces: required with it, but missing: body")
+        if self.reply_to is not None and ((self.body or self.file) is None or self.replaces):
+            raise BadRequest("reply_to: only with body or file, and without replaces")
         if (self.reactions is None) != (self.reacts_to is None):
             raise BadRequest("reacts_to and reactions: one of them is missing")
         if self.body is not None or self.file is not None:
@@ -133,12 +137,15 @@ class MessageFields(Parameters):
         return self.chat_state
 
     def _text(self) -> Text | Correction:
+        reply = None if self.reply_to is None else ReplyTo(self.reply_to)
         if self.file is not None:
-            return Text(self.file.url, File(**self.file.model_dump()))
+            return Text(self.file.url, File(**self.file.model_dump()), reply)
         body = self.body or ""
         if len(body.encode()) > BODY_MAX_BYTES:
             raise TooLarge(f"body: too long: {BODY_MAX_BYTES} bytes of UTF-8 at most")
-        return Text(body) if self.replaces is None else Correction(self.replaces, body)
+        return (
+            Text(body, reply=reply) if self.replaces is None else Correction(self.replaces, body)
+        )
 
 
 class SendFields(MessageFields):

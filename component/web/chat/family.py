@@ -11,6 +11,7 @@ from component.web.chat import (
     live,
     profiles,
     rooms,
+    search,
     sign_up,
     socket,
     typing,
@@ -21,7 +22,7 @@ from component.web.server.family import Family
 from component.web.server.settings import Listener, Services, WebSettings
 
 #: The modules with routes.
-MODULES = (users, profiles, rooms, conversations, typing, uploads, live, socket)
+MODULES = (users, profiles, rooms, conversations, search, typing, uploads, live, socket)
 
 
 def _users(prefix: str, _: WebSettings, services: Services) -> web.Application:

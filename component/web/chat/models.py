@@ -21,8 +21,10 @@ from component.web.archive.models import (
     Limit,
     Number,
     Parameters,
+    Time,
 )
 from component.web.archive.sending_models import FILE_NAME_MAX, XmlText, media_type
+from storage.rows import Phrase
 
 #: The greatest length of a search for users, and of a token of an invitation.
 SEARCH_MAX = 100
@@ -131,6 +133,19 @@ class ConversationMessagesParameters(Parameters):
             limit=self.limit,
             phrases=phrases,
         )
+
+
+class SearchParameters(Parameters):
+    """GET {prefix}/v1/chat/messages."""
+
+    search: Annotated[str, Field(max_length=TEXT_MAX)]
+    before: Time | None = None
+    limit: Limit | None = None
+
+    def phrases(self) -> tuple[Phrase, ...]:
+        """Return what a hit has in its text. Raises BadRequest."""
+        with naming("search"):
+            return fulltext.parse(self.search)
 
 
 class DisplayedFields(Parameters):

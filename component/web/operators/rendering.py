@@ -16,7 +16,7 @@ from markupsafe import Markup
 from component.core.access.principals import Role
 from component.core.access.roles import has_role
 from component.core.errors import Refused
-from component.core.wording import count_of
+from component.core.wording import count_of, duration_of, size_of
 from component.core.xml.times import format_time
 from component.web import keys
 from component.web.pages import policy
@@ -28,10 +28,6 @@ PREFIX = "/operators"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-_SECONDS_OF = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
-
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def headers() -> dict[str, str]:
@@ -117,7 +113,7 @@ def environment() -> Environment:
         size=show_size,
         number=show_number,
         day=show_day,
-        count=count_of_number,
+        count=count_of,
     )
     templates.globals.update(url=url, assets=f"{PREFIX}/{packaged().path}")
     return templates
@@ -135,15 +131,7 @@ def show_time(at: int | None) -> Markup | str:
 
 def show_duration(micros: int) -> str:
     """Return a number of microseconds in its two greatest units, like 2 hours 5 minutes."""
-    seconds = round(micros / 1_000_000)
-    if not seconds:
-        return "less than 1 second"
-    parts: list[tuple[int, str]] = []
-    for name, size in _SECONDS_OF.items():
-        number, seconds = divmod(seconds, size)
-        if number or parts:
-            parts.append((number, name))
-    return " ".join(count_of_number(number, name) for number, name in parts[:2] if number)
+    return duration_of(micros / 1_000_000)
 
 
 def show_day(day: int | date) -> str:
@@ -163,25 +151,13 @@ def days_since_epoch(day: date) -> int:
 
 
 def show_size(size: int | None) -> str:
-    """Return a number of bytes in the largest fitting unit of the SI, like 1.2 MB."""
-    if size is None:
-        return "—"
-    value, unit = float(size), _UNITS[0]
-    for unit in _UNITS:
-        if value < 1000 or unit == _UNITS[-1]:
-            break
-        value /= 1000
-    return f"{size:,} bytes" if unit == _UNITS[0] else f"{value:,.1f} {unit}"
+    """Return a number of bytes like 1.2 MB."""
+    return "—" if size is None else size_of(size)
 
 
 def show_number(number: int | None) -> str:
     """Return a number with separators of thousands."""
     return "—" if number is None else f"{number:,}"
-
-
-def count_of_number(number: int, noun: str) -> str:
-    """Return a number with separators of thousands, and its noun."""
-    return f"{number:,}{count_of(number, noun).removeprefix(str(number))}"
 
 
 def _html(text: str, status: int) -> web.Response:

@@ -23,6 +23,7 @@ from storage.postgres.engine.session import (
 )
 from storage.postgres.options import PostgresOptions
 from storage.processes import Alone, Processes
+from storage.rows import Space
 from storage.sql.database import Connection, Job, Result
 from storage.sql.turns import Turns
 
@@ -69,6 +70,12 @@ _TABLES = (
     "offline",
     "old_ids",
 )
+
+#: Bytes of all tables of the schema with their indexes; partitions are tables of their own.
+_SIZE = """
+SELECT CAST(coalesce(sum(pg_total_relation_size(oid)), 0) AS bigint) FROM pg_class
+WHERE relkind IN ('r', 'm') AND relnamespace = CAST(current_schema() AS regnamespace)
+"""
 
 _PARTITIONED = re.compile(r"CREATE TABLE (\w+) .*/\* (PARTITION BY HASH \(owner\)) \*/", re.DOTALL)
 
@@ -373,6 +380,16 @@ class PostgresDatabase:
     async def scrub_index(self) -> None:
         """Free the space of removed rows in the tables and in their indexes."""
         await self._vacuum("VACUUM")
+
+    async def space(self) -> Space:
+        """Return the size of all tables and indexes; PostgreSQL does not tell what is unused."""
+        async with self.read() as connection:
+            [[size]] = await connection.fetch(_SIZE)
+        return Space(disk=size, used=None, free=None, has_steps=False)
+
+    async def release(self) -> bool:
+        """Do nothing: VACUUM gives back the unused pages at the end of each table."""
+        return False
 
     async def _vacuum(self, command: str) -> None:
         """Vacuum all tables with content, however long that takes."""

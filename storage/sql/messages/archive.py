@@ -55,6 +55,8 @@ from storage.sql.messages.statements import archived_messages, by_arrival, by_ti
 # No row if the database was replaced with a backup that is older than the id.
 _GIVEN = "SELECT 1 FROM owners WHERE number = $1 AND last_sequence >= $2"
 
+_CREATED_AT = "SELECT created_at FROM rooms WHERE jid = $1"
+
 
 class SqlArchive:
     """`storage.interface.Archive` over a Database."""
@@ -306,6 +308,31 @@ class SqlArchive:
                 messages = archived_messages(self._ids, number, rows)
                 by_sequence[place] = References(messages=messages, left_out=left_out)
             return {id: by_sequence[place] for id, place in places.items() if place in by_sequence}
+
+        return await self._read(owner, read, in_snapshot=True)
+
+    async def named(
+        self, owner: str, name_hashes: Collection[int]
+    ) -> Mapping[int, ArchivedMessage]:
+        async def read(connection: Connection) -> Mapping[int, ArchivedMessage]:
+            number = await self.owners.look_up(connection, owner)
+            names = [(number, name_hash) for name_hash in dict.fromkeys(name_hashes)]
+            last = await connection.index.last_named(connection, names) if names else {}
+            places = tuple({target.original for target in last.values()})
+            selection = Selection(number=number, filter=ANY, sequences=places)
+            rows = await by_arrival(connection, selection, limit=len(places)) if places else []
+            created_at = [row[0] for row in await connection.fetch(_CREATED_AT, owner)]
+            messages = archived_messages(self._ids, number, rows)
+            by_place = {
+                row[0]: message
+                for row, message in zip(rows, messages, strict=True)
+                if message.at >= max(created_at, default=0)
+            }
+            return {
+                name_hash: by_place[target.original]
+                for (_, name_hash), target in last.items()
+                if target.original in by_place
+            }
 
         return await self._read(owner, read, in_snapshot=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from storage.rows import Removed
 from storage.sql.database import Connection
@@ -15,7 +16,7 @@ DELTA_COLUMNS = "owner, sequence, peer, type = 'groupchat', octet_length(xml)"
 
 _DELETE = "DELETE FROM archive WHERE owner = $1 AND sequence = $2"
 
-_DELETE_OLD_ID = "DELETE FROM old_ids WHERE owner = $1 AND sequence = $2"
+_DELETE_OLD_IDS = "DELETE FROM old_ids WHERE owner = $1 AND sequence = ANY($2)"
 
 # The dedup key stays, so that a repeated copy does not restore the message.
 _BLANK = """
@@ -33,10 +34,12 @@ async def delete(connection: Connection, number: int, deltas: Sequence[CounterDe
     """Delete rows of one owner."""
     rows = [delta[:2] for delta in deltas]
     await connection.executemany(_DELETE, rows)
-    await connection.executemany(_DELETE_OLD_ID, rows)
+    sequences = [delta.sequence for delta in deltas]
+    old_ids = await connection.change(_DELETE_OLD_IDS, number, sequences) if deltas else 0
     await count_down(connection, deltas)
     await conversations.update_newest(connection, {(number, delta.peer) for delta in deltas})
-    return await _delete_traces(connection, number, deltas)
+    removed = await _delete_traces(connection, number, deltas)
+    return replace(removed, old_ids=old_ids)
 
 
 async def blank(connection: Connection, number: int, deltas: Sequence[CounterDelta]) -> Removed:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from storage.errors import Held, NotFound
 from storage.processes import Topic
-from storage.rows import Cutoff, OverLimit, Removed, Totals, Usage, UsageOrder
+from storage.rows import Cutoff, OverLimit, Removed, Space, Totals, Usage, UsageOrder
 from storage.sql.database import Connection, Database, Row
 from storage.sql.messages.archive import SqlArchive
 from storage.sql.messages.counter_updates import CounterDelta
@@ -256,15 +256,28 @@ class SqlRetention:
         await self._database.scrub_index()
         self._last_scrubbed = latest
 
-    async def scrub_files(self) -> None:
+    async def scrub_files(self) -> bool:
         # Overwriting removed rows is not enough: a copy of a row may remain in the free space of a
         # page from which the database has moved it.
         latest = await self._unscrubbed()
-        if latest is None:
-            return
+        if latest is None and not await self._is_stuck():
+            return False
         await self._database.rewrite()
-        async with self._database.write() as connection:
-            await scrub.note_scrubbed(connection, latest)
+        if latest is not None:
+            async with self._database.write() as connection:
+                await scrub.note_scrubbed(connection, latest)
+        return True
+
+    async def space(self) -> Space:
+        return await self._database.space()
+
+    async def release(self) -> bool:
+        return await self._database.release()
+
+    async def _is_stuck(self) -> bool:
+        """Return whether there is unused space that only a rewrite gives back."""
+        space = await self._database.space()
+        return not space.has_steps and bool(space.free)
 
     async def _unscrubbed(self) -> bytes | None:
         async with self._database.read() as connection:

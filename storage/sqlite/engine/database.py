@@ -7,9 +7,12 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
 
 from storage.errors import StorageError, TookTooLong, Unavailable
 from storage.processes import Alone, Processes
+from storage.rows import Space
 from storage.sql.database import Connection, Job, Result
 from storage.sql.turns import Turns
 from storage.sqlite.engine.connection import SqliteConnection
@@ -30,6 +33,13 @@ SHORT_STEPS = 50_000
 _WRITER_CACHE_KIB = 16 * 1024
 _READER_CACHE_KIB = 8 * 1024
 _JOURNAL_PAGES = 4_000
+
+#: Seconds for which one step gives back unused pages; messages wait for its end.
+RELEASE_SECONDS = 0.02
+
+#: The value of PRAGMA auto_vacuum.
+_INCREMENTAL = 2
+
 #: "MUNI" in ASCII; the first migration writes it.
 _APPLICATION_ID = 1297436233
 
@@ -131,6 +141,9 @@ class SqliteDatabase:
             synchronous=synchronous,
             # A message of usual size fits a page of this size.
             page_size=8192,
+            # Unused pages can be given back without a rewrite. A file that has tables already
+            # changes with its next rewrite.
+            auto_vacuum="INCREMENTAL",
             journal_mode="WAL",
             # A page that many commits change is then written to the file once for all of them.
             wal_autocheckpoint=_JOURNAL_PAGES,
@@ -246,6 +259,33 @@ class SqliteDatabase:
             await self._writer.execute("VACUUM")
         await self.cut_journal()
 
+    async def space(self) -> Space:
+        """Return the space that the file and its journal take. Raises Unavailable."""
+        async with self._writer_free:
+            return await self._writer.run(self._space)
+
+    async def _space(self, connection: Connection) -> Space:
+        pages, page_size = await _pragma(connection, "page_count", "page_size")
+        free, mode = await _pragma(connection, "freelist_count", "auto_vacuum")
+        return Space(
+            disk=sum(map(_size, (self._path, f"{self._path}-wal"))),
+            used=(pages - free) * page_size,
+            free=free * page_size,
+            has_steps=mode == _INCREMENTAL,
+        )
+
+    async def release(self) -> bool:
+        """Move pages from the end of the file into unused ones; return whether to go on.
+
+        The file becomes shorter once the journal is truncated, after the last step.
+        """
+        if await self.transact(_release):
+            return True
+        # The next truncation also serves, if a read uses the journal now.
+        with suppress(Unavailable):
+            await self.cut_journal()
+        return False
+
     def schema(self, statement: str) -> Sequence[str]:
         return [statement]
 
@@ -268,6 +308,31 @@ class SqliteDatabase:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+async def _pragma(connection: Connection, *names: str) -> list[int]:
+    return [int((await connection.fetch(f"PRAGMA {name}"))[0][0]) for name in names]
+
+
+async def _release(connection: Connection) -> bool:
+    """Give back pages for a short time; return whether some are left that can be given back."""
+    [mode] = await _pragma(connection, "auto_vacuum")
+    if mode != _INCREMENTAL:
+        return False
+    until = monotonic() + RELEASE_SECONDS
+    while True:
+        [free] = await _pragma(connection, "freelist_count")
+        if not free or monotonic() >= until:
+            return bool(free)
+        # One page each: Python takes only the first step of the pragma.
+        await connection.execute("PRAGMA incremental_vacuum(1)")
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 class _Readers:

@@ -10,6 +10,7 @@ import pytest
 from support.builders import ALICE, BOB, HOST, OTHER_HOST, ROMEO, SECOND, entry
 from support.wire import until
 
+from component.core.access.audit import Audit
 from component.core.archiving.writer import Writer
 from component.core.errors import Conflict, Overloaded
 from component.core.retention.approval import Approval
@@ -46,7 +47,10 @@ class Town:
         defaults = RetentionDefaults(hosts={HOST: bounds}, others=bounds)
         timing, queue = Timing(sweep_seconds=10_000), Writer(self.storage.archive)
         approval = approval or self.approval(bounds)
-        return Janitor(self.storage, queue, self.rules, self.holds, defaults, timing, approval)
+        audit = Audit(self.storage.audit_log, queue)
+        return Janitor(
+            self.storage, queue, self.rules, self.holds, defaults, timing, approval, audit
+        )
 
     async def fill(self, count: int, owner: str = ALICE, days: int = 0) -> None:
         base = now() - days * DAY

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from support.builders import ALICE, BOB, HOST, ROMEO, ROOM, SECOND, entry, everything
 from support.databases import has_traces
 from support.sqlite_probe import SqliteProbe
 
+from component.core.access.audit import Audit
 from component.core.archiving.writer import Writer
 from component.core.errors import Conflict
 from component.core.retention.approval import Approval
 from component.core.retention.forecast import Forecasts
+from component.core.retention.freed import Freed, freed_between
 from component.core.retention.holds import Holds
 from component.core.retention.janitor import SCHEDULE, Janitor, Timing
 from component.core.retention.plan import DAY, PAGE_SIZE, RetentionDefaults, RetentionLimits
 from component.core.retention.purge import Progress, Purge, State
 from component.core.retention.rules import Rules
 from component.core.xml.times import now
-from storage.rows import ANY, Hold, Kind, Rule
+from storage.open import open_storage
+from storage.rows import ANY, Hold, Kind, Rule, Space
 from storage.sql.store import SqlStorage
 
 NEVER = 10_000.0
@@ -57,8 +62,9 @@ class Town:
         forecasts = Forecasts(self.storage, self.rules, self.holds)
         approval = Approval(self.storage.rules, forecasts, self.defaults)
         await approval.confirm()
+        audit = Audit(self.storage.audit_log, queue)
         return Janitor(
-            self.storage, queue, self.rules, self.holds, self.defaults, timing, approval
+            self.storage, queue, self.rules, self.holds, self.defaults, timing, approval, audit
         )
 
     async def count(self, owner: str = ALICE) -> int:
@@ -120,9 +126,11 @@ async def test_messages_over_a_peer_rule_are_blanked(storage: SqlStorage) -> Non
     for peer in (BOB, ROMEO):
         await town.fill(5, peer=peer, days=2)
 
-    await town.purge()
+    progress = await town.purge()
 
     assert (await town.counts_by_peer(), await town.count()) == ({BOB: 5}, 10)
+    assert (progress.messages, progress.blanked) == (5, 5)
+    assert "0 messages deleted, 5 blanked" in progress.summary
 
 
 async def test_longer_peer_rule_keeps_older_messages_of_that_peer(storage: SqlStorage) -> None:
@@ -266,6 +274,51 @@ async def test_only_ordered_purge_scrubs_files(storage: SqlStorage) -> None:
     await finished(janitor)
     assert not await has_traces(storage)
     await cancel(task)
+
+
+async def test_purge_says_what_it_freed_and_what_would_give_back_the_rest(
+    tmp_path: Path,
+) -> None:
+    async with open_storage(f"sqlite:{tmp_path}/archive.db") as storage:
+        town = Town(storage, RetentionLimits(messages=1))
+        await storage.archive.append([entry(n, xml="x" * 5000) for n in range(1000)])
+        janitor = await town.janitor()
+        before = await storage.retention.space()
+        task = await running(janitor)
+        await cancel(task)
+        after = await storage.retention.space()
+
+    assert janitor.last is not None
+    assert before.used is not None
+    assert after.used is not None
+    assert janitor.last.freed == Freed(
+        freed=before.used - after.used, released=before.disk - after.disk, free=0, remedy=""
+    )
+    assert janitor.last.freed.freed is not None
+    assert janitor.last.freed.freed > 4_000_000
+    assert "999 messages deleted, " in janitor.last.summary
+    assert " MB given back to the disk, 0 bytes unused in them" in janitor.last.summary
+
+
+def test_space_that_only_a_rewrite_gives_back_has_a_remedy() -> None:
+    before = Space(disk=9_000_000, used=8_000_000, free=1_000_000, has_steps=False)
+    after = replace(before, used=2_000_000, free=7_000_000)
+
+    freed = freed_between(before, after)
+
+    assert (freed.freed, freed.released, freed.free) == (6_000_000, 0, 7_000_000)
+    assert freed.remedy.startswith("`muniment purge` rewrites the file once")
+
+
+def test_database_that_does_not_tell_its_unused_space_is_reported_so() -> None:
+    before = Space(disk=9_000_000, used=None, free=None, has_steps=False)
+
+    freed = freed_between(before, replace(before, disk=5_000_000))
+    rewritten = freed_between(before, replace(before, disk=5_000_000), is_rewritten=True)
+
+    assert (freed.freed, freed.released, freed.free) == (None, 4_000_000, None)
+    assert "does not tell how much" in freed.remedy
+    assert rewritten.remedy == ""
 
 
 async def test_purge_is_tried_again_after_storage_error(

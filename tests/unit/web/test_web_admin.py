@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,13 @@ async def audited(services: Services) -> list[tuple[str, str, str]]:
         (audit_entry.actor, audit_entry.action, audit_entry.subject)
         for audit_entry in reversed(audit_log)
     ]
+
+
+async def purge_audited(services: Services) -> None:
+    """Wait until the audit log has the result of a purge."""
+    async with asyncio.timeout(30):
+        while (await audited(services))[-1][1] != "purged":  # noqa: ASYNC110 - a state, no event
+            await asyncio.sleep(0.01)
 
 
 async def purged(api: TestClient) -> dict[str, Any]:
@@ -135,10 +143,23 @@ async def test_post_starts_a_purge_and_get_shows_it(api: TestClient, services: S
         "archives": 1,
         "archives_done": 1,
         "messages": 24,
+        "deleted": 24,
+        "blanked": 0,
+        "old_ids": 0,
         "bytes": sum(map(len, texts(entries(24)))),
+        "freed_bytes": last["freed_bytes"],
+        # A store in memory.
+        "released_bytes": 0,
+        "free_bytes": 0,
+        "remedy": None,
         "error": None,
     }
-    assert await audited(services) == [("server", "purge", ALICE)]
+    assert type(last["freed_bytes"]) is int
+    await purge_audited(services)
+    assert await audited(services) == [("server", "purge", ALICE), ("server", "purged", ALICE)]
+    [result, _] = await services.storage.audit_log.entries(limit=2)
+    assert result.detail.startswith("done, 24 messages deleted, ")
+    assert result.detail.endswith(" given back to the disk, 0 bytes unused in them")
 
 
 async def test_purge_by_new_bounds_is_refused_until_confirmed(
@@ -175,7 +196,8 @@ async def test_purge_without_body_is_of_all_archives(api: TestClient, services: 
 
     assert answer.status == 202
     assert (await purged(api))["by"] == "server"
-    assert await audited(services) == [("server", "purge", "*")]
+    await purge_audited(services)
+    assert await audited(services) == [("server", "purge", "*"), ("server", "purged", "*")]
 
 
 async def test_second_purge_at_a_time_is_refused(api: TestClient, services: Services) -> None:

@@ -181,6 +181,7 @@ async def test_message_has_every_key(api: TestClient, talk: Talk) -> None:
         "body": "hi",
         "file": None,
         "nick": None,
+        "reply_to": None,
         "xml": text,
     }
 

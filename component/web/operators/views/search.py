@@ -9,7 +9,8 @@ from pydantic import Field
 
 from component.core.errors import BadRequest, Refused
 from component.core.messages import fulltext
-from component.core.reading.browsing import Hit, start_of
+from component.core.reading.browsing import start_of
+from component.core.reading.hits import Hit
 from component.core.reading.pages import PageQuery
 from component.core.reading.views import FOLDED_KINDS
 from component.core.remote_data.posts import naming

@@ -44,6 +44,7 @@ class App {
       newRoom: () => newRoom(this.api, this.store, (jid) => this._go(jid)),
       menu: () => showAccount(this.api, this.avatars, () => this._signOut()),
       reload: () => this._load(),
+      search: () => this._search(true),
     });
     this._aborter = new AbortController();
   }
@@ -166,6 +167,12 @@ class App {
     this._go("");
   }
 
+  /** @param {boolean} [everywhere] in all conversations, also if one is shown */
+  _search(everywhere = false) {
+    document.body.dataset.pane = "chat";
+    this.view.find(everywhere);
+  }
+
   async _find() {
     const jid = await choose(this.store, this.api, this.avatars);
     if (jid) this._go(jid);
@@ -186,7 +193,7 @@ class App {
     else if (event.key === "F6") this._nextPart(event.shiftKey ? -1 : 1);
     else if (isWriting || isCommand || event.altKey) return;
     else if (event.key === "?") showHelp();
-    else if (event.key === "/" && this.view.chat) this.view.search.open();
+    else if (event.key === "/") this._search();
     else return;
     event.preventDefault();
   }

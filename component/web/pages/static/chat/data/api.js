@@ -6,12 +6,15 @@
  *   direction: string, type: string, kind: string, message_id: string | null,
  *   subject: string | null, body: string | null, nick: string | null, author?: string | null,
  *   file: {url: string, name: string | null, type: string | null, size: number | null} | null,
+ *   reply_to: {id: string | null, from: string | null, body: string | null} | null,
  *   edited: {time: string, id: string} | null,
  *   retracted: {time: string, id: string, by: string, reason: string | null} | null,
  *   reactions: Record<string, string[]>, receipts: Receipt[]}} Message
  * @typedef {{jid: string, type: "direct" | "room", name: string, avatar: string | null, unread: number,
  *   displayed: string | null, last: Message | null}} Conversation
  * @typedef {{messages: Message[], atStart: boolean, atEnd: boolean}} Page
+ * @typedef {{jid: string, type: "direct" | "room", name: string, message: Message, before: Message[],
+ *   after: Message[]}} Hit a message that a search has found, with its conversation and context
  */
 
 export const PAGE = 50;
@@ -64,20 +67,24 @@ export class Api {
   /**
    * Return messages that have all words of a search, the newest first.
    *
-   * @param {Conversation | null} chat null: in all direct chats of the user
+   * @param {Conversation | null} chat null: in all conversations of the user
    * @param {string} search
    * @param {string | null} before
    * @param {AbortSignal} signal
-   * @returns {Promise<{messages: Message[], next: string | null}>}
+   * @returns {Promise<{hits: Hit[], next: string | null}>}
    */
   async search(chat, search, before, signal) {
-    if (chat) {
-      const query = { search, before, limit: HITS };
-      const answer = await this._get(`${chatPath(chat.jid)}/messages`, query, signal);
-      return { messages: answer.messages.map(folded).reverse(), next: answer.previous };
+    const query = { search, before, limit: HITS };
+    if (!chat) {
+      const answer = await this._get("chat/messages", query, signal);
+      return { hits: answer.hits, next: answer.next };
     }
-    const query = { search, before, limit: HITS, order: "desc", view: "folded", xml: false, groupchat: false };
-    return this._get(`${archivePath(this.session.jid)}/messages`, query, signal);
+    const answer = await this._get(`${chatPath(chat.jid)}/messages`, query, signal);
+    const { jid, type, name } = chat;
+    const hits = answer.messages.map((/** @type {any} */ message) => {
+      return { jid, type, name, message: folded(message), before: [], after: [] };
+    });
+    return { hits: hits.reverse(), next: answer.previous };
   }
 
   /**
@@ -316,7 +323,7 @@ const bareOrOccupant = ({ type, from }) => (type === "groupchat" ? from : from.s
  * @returns {Message}
  */
 export function folded(message) {
-  return { edited: null, retracted: null, reactions: {}, receipts: [], ...message };
+  return { reply_to: null, edited: null, retracted: null, reactions: {}, receipts: [], ...message };
 }
 
 /**

@@ -5,7 +5,7 @@ import { newId } from "./api.js";
 import { ApiError } from "./session.js";
 
 /** @typedef {{id: string, jid: string, type: "direct" | "room", body: string, file: any, time: string,
- *   state: "sending" | "failed" | "sent", error: string}} Pending */
+ *   answered: string | null, state: "sending" | "failed" | "sent", error: string}} Pending */
 
 const KEY = "muniment-outbox";
 const MAX = 50;
@@ -46,12 +46,13 @@ export class Outbox extends EventTarget {
   /**
    * @param {import("./api.js").Conversation} chat
    * @param {string} body
-   * @param {object | null} [file] what the server has in the place of a text
+   * @param {{file?: object | null, answered?: string | null}} [others] file: what the server has in the
+   *   place of a text; answered: id of the message that this one answers
    */
-  add({ jid, type }, body, file = null) {
+  add({ jid, type }, body, { file = null, answered = null } = {}) {
     const time = new Date().toISOString();
     this._dropOld();
-    this._items.push({ id: newId(), jid, type, body, file, time, state: "sending", error: "" });
+    this._items.push({ id: newId(), jid, type, body, file, answered, time, state: "sending", error: "" });
     this._changed(jid);
     this._work(jid);
   }
@@ -112,8 +113,9 @@ export class Outbox extends EventTarget {
   async _send(item) {
     for (let attempt = 1; ; attempt++) {
       try {
-        const { id, file, body } = item;
-        await this._api.send(item, file ? { id, file } : { id, body });
+        const { id, file, body, answered } = item;
+        const fields = { ...(file ? { id, file } : { id, body }), ...(answered && { reply_to: answered }) };
+        await this._api.send(item, fields);
         item.state = "sent";
         this._changed(item.jid);
         return;

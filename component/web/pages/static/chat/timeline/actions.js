@@ -21,6 +21,7 @@ export class MessageActions {
    * @param {import("../data/api.js").Api} api
    * @param {{place: () => HTMLElement, chat: () => Conversation, isOwn: (message: Message) => boolean,
    *   isMine: (by: string) => boolean, edit: (message: Message) => void,
+   *   answer: (message: Message) => void,
    *   fail: (text: string) => void}} context
    */
   constructor(api, context) {
@@ -57,6 +58,7 @@ export class MessageActions {
         ...QUICK.map((emoji) => item(emoji, () => this.react(message, emoji), `React with ${emoji}`)),
         item("+", () => this._chooseEmoji(message), "Other reaction"),
       ),
+      item("Reply", () => this._context.answer(message)),
       isOwn && message.body && !message.file && item("Edit", () => this._context.edit(message)),
       isOwn && item("Retract", () => this._retract(message)),
       message.edited && item("History of edits", () => this.history(message)),

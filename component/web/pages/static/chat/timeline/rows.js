@@ -14,7 +14,7 @@ import { clock, dayName, dayOf, full } from "../../shared/times.js";
  *   avatar: (author: string, name: string) => Node}} Row
  * @typedef {{react: (message: Message, emoji: string) => void, menu: (message: Message,
  *   opener: HTMLElement) => void, retry: (pending: Pending) => void, drop: (pending: Pending) => void,
- *   history: (message: Message) => void}} Actions
+ *   history: (message: Message) => void, jump: (id: string) => void}} Actions
  */
 
 const STATUS = { sent: "Sent", received: "Delivered", displayed: "Read" };
@@ -114,6 +114,7 @@ function article(row, actions) {
       "div",
       { class: "bubble" },
       !row.isOwn && row.isRoom && element("p", { class: "author" }, element("bdi", {}, name)),
+      message.reply_to && quoted(row, actions),
       content(row),
       reactions(row, actions),
       element(
@@ -145,6 +146,29 @@ function content({ message, marks, nameOf }) {
   if (message.file) return file(message.file);
   if (!message.body) return element("p", { class: "note" }, "A message without a text.");
   return element("div", { class: "text", dir: "auto" }, ...shortened(message.body, marks));
+}
+
+/**
+ * Return the message that a message answers: a button that leads to it, if it is here.
+ *
+ * @param {Row} row
+ * @param {Actions} actions
+ */
+function quoted({ message, isMine, nameOf }, actions) {
+  const { id, from, body } = /** @type {NonNullable<Message["reply_to"]>} */ (message.reply_to);
+  const name = from ? (isMine(from) ? "You" : nameOf(from)) : "";
+  const parts = [
+    name && element("bdi", { class: "by" }, name),
+    element("span", { class: "excerpt", dir: "auto" }, body ?? "The message is not here."),
+  ];
+  if (!id) return element("blockquote", { class: "quoted" }, ...parts);
+  const open = button("", () => actions.jump(id), {
+    class: "quoted",
+    tabindex: -1,
+    title: "Show the message that this one answers",
+  });
+  fill(open, ...parts);
+  return open;
 }
 
 /** @param {NonNullable<Message["file"]>} shared */

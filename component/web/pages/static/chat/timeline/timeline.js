@@ -150,6 +150,21 @@ export class Timeline extends EventTarget {
     this._scrollTo(this._scroller.scrollHeight);
   }
 
+  /**
+   * Show a message of this conversation, and its context.
+   *
+   * @param {string} id
+   */
+  async jump(id) {
+    const row = this._row(id);
+    if (row) {
+      this._scrollTo(topToShow(this._boxOf(row), this._view()));
+      this._flash(row);
+    } else if (this.chat) {
+      await this.open(this.chat, { around: id });
+    }
+  }
+
   /** Show what the user has just written. */
   follow() {
     this._firstUnread = null;
@@ -233,7 +248,7 @@ export class Timeline extends EventTarget {
     const isOwn = this.isOwn(message);
     if (isKnown) return;
     if (!isOwn) {
-      announce(`${this._nameOf(message)}: ${(message.body ?? "").slice(0, 300)}`);
+      announce(`${this.nameOf(message)}: ${(message.body ?? "").slice(0, 300)}`);
       if (!this._follows) this._newBelow += 1;
       const isRead = !this._store.conversations.get(this.chat.jid)?.unread;
       if (isRead && !document.hasFocus()) this._firstUnread = message.id;
@@ -329,7 +344,7 @@ export class Timeline extends EventTarget {
     return {
       message,
       author: authorOf(message),
-      authorName: this._nameOf(message),
+      authorName: this.nameOf(message),
       isOwn: this.isOwn(message),
       isNewDay,
       isFirstUnread,
@@ -357,7 +372,7 @@ export class Timeline extends EventTarget {
   }
 
   /** @param {Message} message */
-  _nameOf(message) {
+  nameOf(message) {
     if (message.author && this._store.names.has(message.author)) {
       return this._store.nameOf(message.author);
     }

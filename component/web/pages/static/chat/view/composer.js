@@ -11,14 +11,17 @@ const TYPING_EVERY = 4000;
 
 export class Composer {
   /**
-   * @param {{send: (text: string) => void, correct: (message: any, text: string) => Promise<void>,
-   *   lastOwn: () => any, attach: (file: File) => Promise<void>,
+   * @param {{send: (text: string, answered: string | null) => void,
+   *   correct: (message: any, text: string) => Promise<void>,
+   *   lastOwn: () => any, attach: (file: File, answered: string | null) => Promise<void>,
    *   typing: (state: string) => void}} commands
    */
   constructor(commands) {
     this._commands = commands;
     /** @type {any} the message that is being corrected */
     this._corrected = null;
+    /** @type {any} the message that is being answered */
+    this._answered = null;
     /** @type {Map<string, string>} what was written and not sent, by conversation */
     this._drafts = new Map();
     this._jid = "";
@@ -68,7 +71,7 @@ export class Composer {
   /** @param {string} jid of the conversation that is shown now */
   switchTo(jid) {
     this._drafts.set(this._jid, this._corrected ? "" : this._field.value);
-    this._stopCorrecting();
+    this._stop();
     this._jid = jid;
     this._field.value = this._drafts.get(jid) ?? "";
     this._grow();
@@ -80,11 +83,25 @@ export class Composer {
 
   /** @param {any} message of the user, to be corrected */
   correct(message) {
+    this._stop();
     this._corrected = message;
     this._field.value = message.body;
-    const stop = button("Cancel", () => this._stopCorrecting(), { class: "link" });
+    const stop = button("Cancel", () => this._stop(), { class: "link" });
     fill(this._note, "You correct your message. ", stop);
     this._grow();
+    this._field.focus();
+  }
+
+  /**
+   * @param {any} message to be answered
+   * @param {string} name of its author
+   */
+  answer(message, name) {
+    this._stop();
+    this._answered = message;
+    const stop = button("Cancel", () => this._stop(), { class: "link" });
+    const text = (message.file?.name ?? message.body ?? "").slice(0, 120);
+    fill(this._note, "You answer ", element("bdi", {}, name), ": ", element("bdi", {}, text), " ", stop);
     this._field.focus();
   }
 
@@ -93,9 +110,11 @@ export class Composer {
     this._note.textContent = text;
   }
 
-  _stopCorrecting() {
+  /** End a correction or an answer. */
+  _stop() {
     if (this._corrected) this._field.value = "";
     this._corrected = null;
+    this._answered = null;
     fill(this._note);
     this._grow();
   }
@@ -109,19 +128,20 @@ export class Composer {
     }
     const corrected = this._corrected;
     if (!corrected) {
+      const answered = this._answered?.id ?? null;
       this._field.value = "";
-      fill(this._note);
+      this._stop();
       this._typedAt = 0;
-      this._commands.send(text);
+      this._commands.send(text, answered);
     } else if (text !== corrected.body) {
       try {
         await this._commands.correct(corrected, text);
-        this._stopCorrecting();
+        this._stop();
       } catch (error) {
         this.say(/** @type {Error} */ (error).message);
       }
     } else {
-      this._stopCorrecting();
+      this._stop();
     }
     this._grow();
   }
@@ -138,9 +158,9 @@ export class Composer {
         event.preventDefault();
         this.correct(message);
       }
-    } else if (event.key === "Escape" && this._corrected) {
+    } else if (event.key === "Escape" && (this._corrected || this._answered)) {
       event.stopPropagation();
-      this._stopCorrecting();
+      this._stop();
     }
   }
 
@@ -170,9 +190,11 @@ export class Composer {
   /** @param {File | undefined} file */
   async _attach(file) {
     if (!file) return;
+    const answered = this._answered?.id ?? null;
+    this._stop();
     this.say(`Sending ${file.name}…`);
     try {
-      await this._commands.attach(file);
+      await this._commands.attach(file, answered);
       this.say("");
     } catch (error) {
       this.say(/** @type {Error} */ (error).message);

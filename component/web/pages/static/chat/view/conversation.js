@@ -69,6 +69,7 @@ export class ConversationView {
       isOwn: (message) => this.timeline.isOwn(message),
       isMine: (by) => this.timeline.isMine(by),
       edit: (message) => this.composer.correct(message),
+      answer: (message) => this.composer.answer(message, this.timeline.nameOf(message)),
       fail: (text) => this.composer.say(text),
     });
   }
@@ -82,17 +83,18 @@ export class ConversationView {
       history: (message) => this._actions.history(message),
       retry: (pending) => this._outbox.retry(pending),
       drop: (pending) => this._outbox.remove(pending.id),
+      jump: (id) => this.timeline.jump(id),
     });
   }
 
   _makeComposer() {
     return new Composer({
-      send: (text) => this._send(text),
+      send: (text, answered) => this._send(text, answered),
       correct: async (message, text) => {
         await this._api.send(this._current(), { body: text, replaces: message.id });
       },
       lastOwn: () => this.timeline.lastOwn(),
-      attach: (file) => this._attach(file),
+      attach: (file, answered) => this._attach(file, answered),
       typing: (state) => {
         this._api.typing(this._current(), state).catch(() => {});
       },
@@ -105,7 +107,8 @@ export class ConversationView {
       show: (jid, id, marks) => this._showHit(jid, id, marks),
       closed: () => {
         this.timeline.clearMarks();
-        this.composer.focus();
+        if (this.chat) this.composer.focus();
+        else this._commands.back();
       },
     });
   }
@@ -121,7 +124,7 @@ export class ConversationView {
       this._face,
       element("div", { class: "titles" }, this._title, this._subtitle),
       this._details,
-      button(icon("search"), () => this.search.open(), {
+      button(icon("search"), () => this.find(), {
         class: "icon",
         title: "Search (/)",
         "aria-label": "Search messages",
@@ -149,7 +152,8 @@ export class ConversationView {
         this._typing,
         composer.element,
       );
-      search.element.hidden = true;
+      // The hits stay beside the conversation of the one that was chosen.
+      if (!this._marks) search.element.hidden = true;
       // The field has a height only in the document.
       composer.switchTo(chat.jid);
     }
@@ -168,6 +172,16 @@ export class ConversationView {
     this._showNothing();
   }
 
+  /**
+   * Search: in the conversation that is shown, or in all of them.
+   *
+   * @param {boolean} [everywhere] without it as the user chose last
+   */
+  find(everywhere = false) {
+    if (!this.chat) fill(this.element, this.search.element, this._nothing);
+    this.search.open(everywhere);
+  }
+
   _showNothing() {
     delete this.element.dataset.jid;
     fill(this.element, this._nothing);
@@ -179,21 +193,27 @@ export class ConversationView {
     return this._store.conversations.get(this.chat.jid) ?? this.chat;
   }
 
-  /** @param {string} text */
-  _send(text) {
+  /**
+   * @param {string} text
+   * @param {string | null} answered id of a message
+   */
+  _send(text, answered) {
     if (this._outbox.isFull) {
       this.composer.say("Too many messages wait to be sent. Send or delete them first.");
       return;
     }
-    this._outbox.add(this._current(), text);
+    this._outbox.add(this._current(), text, { answered });
     this.timeline.follow();
   }
 
-  /** @param {File} file */
-  async _attach(file) {
+  /**
+   * @param {File} file
+   * @param {string | null} answered id of a message
+   */
+  async _attach(file, answered) {
     const chat = this._current();
     const uploaded = await this._api.upload(file);
-    this._outbox.add(chat, uploaded.url, uploaded);
+    this._outbox.add(chat, uploaded.url, { file: uploaded, answered });
     this.timeline.follow();
   }
 
@@ -204,8 +224,10 @@ export class ConversationView {
    */
   _showHit(jid, id, marks) {
     this._marks = marks;
+    const panel = this.search.element.getBoundingClientRect();
+    const messages = this.timeline.element.getBoundingClientRect();
     // Where there is no room for both, the messages are what the user wants to see.
-    if (matchMedia("(width < 1000px)").matches) this.search.element.hidden = true;
+    if (!messages.width || messages.right > panel.left + 1) this.search.element.hidden = true;
     this._commands.go(jid, id);
   }
 

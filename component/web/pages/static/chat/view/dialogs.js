@@ -100,7 +100,7 @@ export function showForm(title, fields, action, submit) {
 const KEYS = [
   ["Ctrl+K", "Switch to another conversation, or find people"],
   ["?", "This help"],
-  ["/", "Search in the conversation"],
+  ["/", "Search in the conversation, or in all of them"],
   ["Enter", "Send the message; in the timeline: the actions on a message"],
   ["Shift+Enter", "A new line"],
   ["↑", "In an empty message: correct your last one; in lists: the one above"],

@@ -1,4 +1,4 @@
-// Search in the conversation that is shown, or in all direct chats: hits with marks, each a link to its place.
+// Search in the conversation that is shown, or in all: hits with marks, each a link to its place.
 
 import { button, element, fill } from "../../shared/dom.js";
 import { icon } from "../../shared/icons.js";
@@ -8,13 +8,14 @@ import { brief, full } from "../../shared/times.js";
 /** Characters of a text before its first mark that a hit shows. */
 const BEFORE = 40;
 const SHOWN = 240;
+/** Characters of a message beside a hit. */
+const CONTEXT = 80;
 
 export class Search {
   /**
    * @param {import("../data/api.js").Api} api
    * @param {import("../data/store.js").Store} store
-   * @param {{chat: () => any, show: (jid: string, id: string, marks: RegExp | null) => void,
-   *   closed: () => void}} commands
+   * @param {{chat: () => any, closed: () => void, show: (jid: string, id: string, marks: RegExp | null) => void}} commands
    */
   constructor(api, store, commands) {
     this._api = api;
@@ -30,6 +31,7 @@ export class Search {
       autocomplete: "off",
     });
     this._everywhere = element("input", { type: "checkbox", on: { change: () => this._run() } });
+    this._choice = element("label", { class: "check" }, this._everywhere, "In all conversations");
     this._status = element("p", { class: "hint", role: "status" });
     this._hits = element("ol", { class: "hits", "aria-label": "Hits" });
     this._more = button("Older hits", () => this._read(), { class: "link", hidden: true });
@@ -48,7 +50,7 @@ export class Search {
         },
         this._field,
         button(icon("close"), () => this.close(), { class: "icon", "aria-label": "Close the search" }),
-        element("label", { class: "check" }, this._everywhere, "In all direct chats"),
+        this._choice,
       ),
       this._status,
       this._hits,
@@ -61,8 +63,15 @@ export class Search {
     this._timer = 0;
   }
 
-  open() {
+  /** @param {boolean} everywhere in all conversations; if not, as the user chose last */
+  open(everywhere) {
     this.element.hidden = false;
+    if (everywhere && !this._everywhere.checked) {
+      this._everywhere.checked = true;
+      this._run();
+    }
+    // Where no conversation is shown there is no other choice.
+    this._choice.hidden = !this._commands.chat();
     this._field.focus();
     this._field.select();
   }
@@ -88,12 +97,12 @@ export class Search {
   async _read() {
     const { signal } = this._aborter;
     const search = this._field.value.trim();
-    const chat = this._everywhere.checked ? null : this._commands.chat();
+    const chat = this._everywhere.checked ? null : (this._commands.chat() ?? null);
     this._status.textContent = "Searching…";
     try {
-      const { messages, next } = await this._api.search(chat, search, this._next, signal);
+      const { hits, next } = await this._api.search(chat, search, this._next, signal);
       const marks = marksOf(search);
-      this._hits.append(...messages.map((message) => this._hit(message, marks, chat)));
+      this._hits.append(...hits.map((hit) => this._hit(hit, marks, chat)));
       this._next = next;
       this._more.hidden = !next;
       const count = this._hits.children.length;
@@ -105,23 +114,42 @@ export class Search {
   }
 
   /**
-   * @param {any} message
+   * @param {import("../data/api.js").Hit} found
    * @param {RegExp | null} marks
    * @param {any} chat null: the hit names its conversation
    */
-  _hit(message, marks, chat) {
-    const jid = chat?.jid ?? message.peer;
-    const author = message.resource && chat?.type === "room" ? message.resource : null;
-    const name = author ?? this._store.nameOf(chat ? message.from.split("/")[0] : jid);
+  _hit({ jid, name, message, before, after }, marks, chat) {
     const show = () => this._commands.show(jid, message.id, marks);
     const hit = button("", show, { class: "hit", tabindex: -1 });
+    const author = this._authorOf(message);
+    const text = plain(excerpt(message.body ?? "", marks), marks);
     fill(
       hit,
-      element("span", { class: "name" }, element("bdi", {}, name)),
+      element("span", { class: "name" }, element("bdi", {}, chat ? author : name)),
       element("time", { datetime: message.time, title: full(message.time) }, brief(message.time)),
-      element("span", { class: "excerpt", dir: "auto" }, ...plain(excerpt(message.body ?? "", marks), marks)),
+      before.map((other) => this._context(other)),
+      element(
+        "span",
+        { class: "excerpt", dir: "auto" },
+        !chat && element("bdi", { class: "by" }, `${author}: `),
+        ...text,
+      ),
+      after.map((other) => this._context(other)),
     );
     return element("li", {}, hit);
+  }
+
+  /** @param {import("../data/api.js").Message} message beside a hit */
+  _context(message) {
+    const text = (message.retracted ? "retracted" : (message.body ?? "")).slice(0, CONTEXT);
+    return element("span", { class: "context" }, element("bdi", {}, `${this._authorOf(message)}: ${text}`));
+  }
+
+  /** @param {import("../data/api.js").Message} message */
+  _authorOf(message) {
+    if (message.author === this._store.me) return "You";
+    if (message.author) return this._store.nameOf(message.author);
+    return message.resource || this._store.nameOf(message.peer);
   }
 
   /** @param {any} hit the hit that Tab reaches */

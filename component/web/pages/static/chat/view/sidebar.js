@@ -11,7 +11,7 @@ export class Sidebar {
    * @param {import("../data/store.js").Store} store
    * @param {import("./avatars.js").Avatars} avatars
    * @param {{more: () => Promise<void>, find: () => void, newRoom: () => void, menu: () => void,
-   *   reload: () => void}} commands
+   *   reload: () => void, search: () => void}} commands
    */
   constructor(store, avatars, commands) {
     this._store = store;
@@ -30,6 +30,11 @@ export class Sidebar {
         { class: "bar" },
         element("h1", {}, "Chats"),
         this._state,
+        button(icon("search"), commands.search, {
+          class: "icon",
+          title: "Search all conversations",
+          "aria-label": "Search all conversations",
+        }),
         button(icon("add"), commands.find, { class: "icon", title: "New chat (Ctrl+K)", "aria-label": "New chat" }),
         button(icon("room"), commands.newRoom, { class: "icon", title: "New room", "aria-label": "New room" }),
         button(icon("menu"), commands.menu, { class: "icon", title: "Your account", "aria-label": "Your account" }),
