@@ -138,7 +138,11 @@ class Gaps:
 
     async def claim(self, number: int, filler: str, *, idle_since: int) -> bool:
         """Let one process fill a gap. Raises StorageError."""
-        return await self._store.claim(number, filler, at=now(), idle_since=idle_since)
+        at = now()
+        if not self._is_shared:
+            # A process before this one may have claimed it, and has ended.
+            idle_since = at + 1
+        return await self._store.claim(number, filler, at=at, idle_since=idle_since)
 
     async def note_progress(self, number: int, progress: GapProgress) -> None:
         """Note a step in filling a gap. Raises StorageError."""

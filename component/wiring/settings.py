@@ -183,6 +183,7 @@ def needs(config: Config, handlers: Handlers) -> Needs:
             config.archive_of(host).default == "roster" for host in config.xmpp.hosts
         ),
         processes=config.xmpp.processes,
+        backfill=config.backfill.source != "none",
         ignored=frozenset(config.xmpp.ignored_checks),
     )
 
