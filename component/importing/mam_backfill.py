@@ -64,6 +64,9 @@ class MamBackfill:
                     yield page
             except Refused as error:
                 raise BadSource(_REFUSED) from error
+            except BadSource as error:
+                # What is stored of a gap names no user.
+                raise BadSource(str(error).partition(": ")[2] or str(error)) from error
 
     async def _pages_of_all(
         self, span: Span, begun: str, last: str | None

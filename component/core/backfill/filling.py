@@ -22,7 +22,7 @@ from component.core.backfill.source import BackfillSource, Span
 from component.core.errors import BadRequest, Refused
 from component.core.gaps import Gaps
 from component.core.hosts import Hosts
-from component.core.importing.records import BadSource, SourcePage
+from component.core.importing.records import BadSource, SourcePage, UnreadableRecord
 from component.core.messages.describe import describe
 from component.core.metrics import Metrics
 from component.core.shared_tasks import SharedTasks
@@ -92,25 +92,29 @@ class _Result:
     """What became of some records."""
 
     added: int = 0
-    problems: int = 0
-    first_problem: str = ""
+    unreadable: int = 0  #: records that are no messages
+    without_place: int = 0  #: messages that did not fit before those behind the gap
+    has_all_archives: bool = True
     owners: set[str] = field(default_factory=set)  #: of added messages
-
-    def note_problem(self, problem: str, count: int = 1) -> None:
-        self.problems += count
-        self.first_problem = self.first_problem or problem
 
     def include(self, other: _Result) -> None:
         self.added += other.added
-        if other.problems:
-            self.note_problem(other.first_problem, other.problems)
+        self.unreadable += other.unreadable
+        self.without_place += other.without_place
 
     @property
     def failure(self) -> str:
-        """Why messages are missing still, "": none are."""
-        if not self.problems:
-            return ""
-        return f"{count_of(self.problems, 'problem')}: {self.first_problem}"
+        """Why messages are missing still, "": none are. It names no user: gaps outlive erasures."""
+        reasons = []
+        if self.unreadable:
+            reasons.append(
+                f"{count_of(self.unreadable, 'record')} could not be read (see the log)"
+            )
+        if self.without_place:
+            reasons.append(f"there is no place for {count_of(self.without_place, 'message')}")
+        if not self.has_all_archives:
+            reasons.append("the messages of rooms cannot be fetched from there")
+        return "; ".join(reasons)
 
 
 class Backfill:
@@ -242,7 +246,7 @@ class Backfill:
             state = GapState.OPEN
             if is_over := now() - _end(gap) > self._settings.days * _DAY:
                 state = GapState.PARTIAL if gap.filled + total.added else GapState.UNFILLABLE
-            place = "" if total.problems else None
+            place = "" if total.failure else None
             await self._note(gap, state, place=place, failure=str(error))
             if is_over:
                 log.error("the gap from %s to %s is given up: %s", begins, ends, error)
@@ -252,13 +256,13 @@ class Backfill:
 
     async def _finish(self, gap: Gap, total: _Result) -> None:
         if self._hosts.room_services and not self._source.has_rooms:
-            total.note_problem("the messages of rooms cannot be fetched from there")
-        state = GapState.PARTIAL if total.problems else GapState.FILLED
+            total.has_all_archives = False
+        state = GapState.PARTIAL if total.failure else GapState.FILLED
         await self._note(gap, state, failure=total.failure)
         added = next((row.filled for row in self._gaps.all() if row.number == gap.number), 0)
-        what = "partly filled" if total.problems else "filled"
+        what = "partly filled" if total.failure else "filled"
         log.log(
-            logging.WARNING if total.problems else logging.INFO,
+            logging.WARNING if total.failure else logging.INFO,
             "the gap from %s to %s is %s: %s added%s",
             format_time(gap.begins_at),
             format_time(_end(gap)),
@@ -285,7 +289,7 @@ class Backfill:
                 except _FAILURES as error:
                     self._note_failure(error)
                     return
-                if is_settled and not total.problems:
+                if is_settled and not total.failure:
                     self._filled[owner, gap.number] = True
 
     def _pages(
@@ -302,18 +306,30 @@ class Backfill:
     async def _add(self, gap: Gap, page: SourcePage, *, retract_all: bool) -> _Result:
         """Add the messages of a page, and carry out what was retracted since."""
         result, messages = _Result(), []
-        for unreadable in page.unreadable:
-            result.note_problem(f"{unreadable.owner}, {unreadable.where}: {unreadable.reason}")
+        unreadable = list(page.unreadable)
         for number, record in enumerate(page.records, 1):
             if not number % EXAMINED:
                 await asyncio.sleep(0)
             try:
                 imported = await self._selector.select(record)
             except BadRequest as error:
-                result.note_problem(f"{record.owner}, {record.old_id}: {error.message}")
+                reason = UnreadableRecord(
+                    owner=record.owner, where=record.old_id, reason=error.message
+                )
+                unreadable.append(reason)
                 continue
             if imported is not None:
                 messages.append(imported)
+        if unreadable:
+            result.unreadable = len(unreadable)
+            first = unreadable[0]
+            log.warning(
+                "%s of a gap could not be read, such as %s of %s: %s",
+                count_of(len(unreadable), "record"),
+                first.where,
+                first.owner,
+                first.reason,
+            )
         present: set[str] = set()
         for start in range(0, len(messages), BATCH):
             batch = messages[start : start + BATCH]
@@ -337,8 +353,7 @@ class Backfill:
                 result.added += 1
                 result.owners.add(imported.message.owner)
             elif outcome is FillOutcome.NO_PLACE:
-                owner = imported.message.owner
-                result.note_problem(f"{owner}: there is no place before the messages behind it")
+                result.without_place += 1
 
     async def _retract(self, owner: str, gap: Gap) -> None:
         """Note the retractions of an archive that arrived before what they retract."""
