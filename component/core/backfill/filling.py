@@ -104,7 +104,10 @@ class _Result:
 
     @property
     def failure(self) -> str:
-        """Why messages are missing still, "": none are. It names no user: gaps outlive erasures."""
+        """Why messages are missing still, "": none are.
+
+        It names no user, because gaps outlive the erasure of archives.
+        """
         reasons = []
         if self.unreadable:
             reasons.append(
