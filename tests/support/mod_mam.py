@@ -73,9 +73,11 @@ class BesideMuniment(Ejabberd):
         *,
         is_multihost: bool = False,
         changes: Mapping[str, str] | None = None,
+        processes: Sequence[str] = (),
     ) -> None:
         """`changes` are further replacements in the example of ejabberd.yml."""
-        super().__init__(folder, release, changes={**_BESIDE, **(changes or {})})
+        changes = {**_BESIDE, **(changes or {})}
+        super().__init__(folder, release, changes=changes, processes=processes)
         self.database = folder / DATABASE
         self._is_multihost = is_multihost
 
