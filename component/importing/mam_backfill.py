@@ -109,6 +109,8 @@ class MamBackfill:
         fields = {"start": format_time(span.begins_at), "end": format_time(span.ends_at)}
         login = MamUser(jid=user, password=self._issue_token(user))
         async with open_session(login, self._c2s) as session:
+            # So the place goes on also at users who have nothing.
+            yield SourcePage(place=json.dumps([user, after]))
             pages = session.pages(user, "", (_NAMESPACE,), after, fields)
             async for records, unreadable, last in pages:
                 yield SourcePage(

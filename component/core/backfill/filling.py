@@ -58,11 +58,18 @@ PAUSE_SECONDS = 0.05
 #: Records that are examined before other tasks have their turn.
 EXAMINED = 20
 
-#: Archives that are filled at once because they are read, and those that may wait for it.
+#: Archives that are filled at once because they are read, and the greatest number with those that
+#: wait for it.
 READ_AT_ONCE, WAITING_MAX = 4, 200
 
 #: Archives of which is remembered that they are filled.
 REMEMBERED = 20_000
+
+#: Seconds in which a source has to come with the next page.
+ANSWER_SECONDS = 45.0
+
+#: Seconds between two notes of the progress if nothing was found.
+NOTE_SECONDS = 5.0
 
 #: If another process was not heard of for so long, it fills a gap no more.
 SILENT = 60_000_000  # microseconds
@@ -154,7 +161,6 @@ class Backfill:
         self._name = secrets.token_hex(8)
         self._reading = SharedTasks[str, None](_log_end)
         self._slots = asyncio.Semaphore(READ_AT_ONCE)
-        self._waiting = 0
         self._filled: FIFOCache[tuple[str, int], bool] = FIFOCache(REMEMBERED)
         self._failed_at = float("-inf")
 
@@ -167,17 +173,18 @@ class Backfill:
         if not self._hosts.is_user(owner) and not self._is_room(owner):
             return
         gaps = [gap for gap in self._gaps.unsettled() if self._is_met(owner, gap, filter)]
-        if not gaps or self._is_failing or self._waiting >= WAITING_MAX:
+        is_full = len(self._reading) >= WAITING_MAX and not self._reading.is_running(owner)
+        if not gaps or self._is_failing or is_full:
             return
-        self._waiting += 1
         try:
             await self._reading.run(
                 owner,
                 lambda: self._fill_archive(owner, gaps),
                 wait_seconds=self._settings.wait_seconds,
             )
-        finally:
-            self._waiting -= 1
+        except Exception as error:
+            # Whoever reads gets what is there.
+            self._note_failure(error)
 
     async def run(self) -> None:
         """Fill the gaps of all archives, one after the other, until cancelled."""
@@ -234,11 +241,15 @@ class Backfill:
         # Problems before a break are counted anew.
         place = None if gap.state is GapState.FILLING and gap.failure else gap.place or None
         await self._note(gap, GapState.FILLING, failure="")
+        noted_at = monotonic()
         try:
             async with aclosing(self._pages(gap, place=place)) as pages:
                 async for page in pages:
                     result = await self._add(gap, page, retract_all=not total.added)
                     total.include(result)
+                    if not page.records and monotonic() - noted_at < NOTE_SECONDS:
+                        continue
+                    noted_at = monotonic()
                     await self._note(
                         gap, GapState.FILLING, result.added, page.place or None, total.failure
                     )
@@ -295,7 +306,7 @@ class Backfill:
                 if is_settled and not total.failure:
                     self._filled[owner, gap.number] = True
 
-    def _pages(
+    async def _pages(
         self,
         gap: Gap,
         *,
@@ -304,7 +315,16 @@ class Backfill:
         margin: int = MARGIN,
     ) -> AsyncGenerator[SourcePage, None]:
         span = Span(gap.begins_at - MARGIN, _end(gap) + margin)
-        return self._source.pages(span, owner=owner, after=place)
+        async with aclosing(self._source.pages(span, owner=owner, after=place)) as pages:
+            while True:
+                try:
+                    async with asyncio.timeout(ANSWER_SECONDS):
+                        page = await anext(pages, None)
+                except TimeoutError as error:
+                    raise BadSource(f"no answer in {ANSWER_SECONDS:.0f} seconds") from error
+                if page is None:
+                    return
+                yield page
 
     async def _add(self, gap: Gap, page: SourcePage, *, retract_all: bool) -> _Result:
         """Add the messages of a page, and carry out what was retracted since."""

@@ -15,6 +15,7 @@ from component.core.archiving.preference_filter import PreferenceFilter
 from component.core.archiving.preferences import HostRules, Preferences
 from component.core.archiving.pressure import Backpressure
 from component.core.archiving.writer import Writer
+from component.core.backfill import filling
 from component.core.backfill.filling import Backfill, BackfillSettings
 from component.core.backfill.selection import Selector
 from component.core.backfill.source import Span
@@ -221,10 +222,34 @@ async def test_reader_waits_no_longer_than_configured(bench: Bench) -> None:
     assert len(bench.source.places) == 1
 
 
+async def test_source_without_answer_ends_the_attempt(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "ANSWER_SECONDS", 0.02)
+    bench.missed(10, "one")
+    bench.source.may_answer.clear()
+
+    await bench.gaps.before_read(ALICE, ANY)
+
+    assert await bench.texts() == ["before", "after"]
+    assert not bench.backfill._reading.is_running(ALICE)
+
+
+async def test_reader_reads_whatever_happens_to_a_source(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.missed(10, "one", xml=None)
+
+    await bench.gaps.before_read(ALICE, ANY)
+
+    assert await bench.texts() == ["before", "after"]
+    assert "missing messages cannot be read from a list" in caplog.text
+
+
 async def test_source_that_fails_is_asked_again_where_it_failed(bench: Bench, run: Run) -> None:
     bench.missed(10, "one")
     bench.source.failure = "no answer"
-    filling = asyncio.create_task(run())
+    attempts = asyncio.create_task(run())
     async with asyncio.timeout(5):
         while True:
             if bench.gap.failure:
@@ -240,7 +265,7 @@ async def test_source_that_fails_is_asked_again_where_it_failed(bench: Bench, ru
 
     bench.missed(20, "two")
     bench.source.failure = ""
-    gap = await filling
+    gap = await attempts
 
     assert (gap.state, gap.filled, gap.failure) == (GapState.FILLED, 2, "")
     assert bench.source.places[0] is None
