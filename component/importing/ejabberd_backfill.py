@@ -19,8 +19,6 @@ class EjabberdBackfill:
     The database is opened for each span, and locked no longer than one statement takes.
     """
 
-    has_rooms = True
-
     def __init__(self, url: str, password: str | None, hosts: Hosts) -> None:
         self._url = url
         self._password = password

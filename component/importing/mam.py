@@ -30,6 +30,7 @@ from component.core.importing.records import (
     SourcePage,
     UnreadableRecord,
 )
+from component.core.xml.stream_parser import Element, Malformed, Parser, cut
 from component.core.xml.times import parse_time
 from storage.rows import PreferencesRow
 
@@ -38,6 +39,15 @@ NAMESPACES = ("urn:xmpp:mam:2", "urn:xmpp:mam:1")
 
 #: Results of one query. A server may return fewer.
 PAGE = 100
+
+#: The greatest result in bytes of which the bytes are kept, and the greatest depth of elements.
+STANZA_MAX, DEPTH_MAX = 16 * 1024 * 1024, 512
+
+#: How deep the archived message is in the stanza of a result.
+_DEPTH_OF_MESSAGE = 4
+
+#: A stream begins anew with TLS and after the login.
+_STREAM_BEGINS = (b"<?xml", b"<stream:stream")
 
 _LOGIN_SECONDS = 30.0
 _ANSWER_SECONDS = 120
@@ -124,6 +134,10 @@ class Refused(BadSource):
     """The server refuses a password or token."""
 
 
+class QueryRefused(BadSource):
+    """The server refuses a query."""
+
+
 @asynccontextmanager
 async def open_session(user: MamUser, c2s: C2s) -> AsyncIterator[MamSession]:
     """Log in as a user while the context is open. Raises BadSource, Refused."""
@@ -154,6 +168,8 @@ class MamSession(ClientXMPP):
         self._user = user
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._results: dict[str, list[ET.Element]] = {}
+        self._bytes: dict[tuple[str, str], str] = {}  # by query and result
+        self._parser: Parser | None = None
         self.add_event_handler("session_start", lambda _: self._set_begun(None))
         for event in ("failed_all_auth", "no_auth"):
             self.add_event_handler(event, lambda _: self._set_begun(self._refused()))
@@ -165,6 +181,37 @@ class MamSession(ClientXMPP):
 
     def reschedule_connection_attempt(self) -> None:
         """Do nothing: a login is tried once."""
+
+    def data_received(self, data: bytes | str) -> None:
+        """Keep the bytes of results: ElementTree forgets how the server wrote them.
+
+        A copy of a message that we have already is recognised by the bytes of its children.
+        """
+        if isinstance(data, bytes):
+            if data.startswith(_STREAM_BEGINS):
+                self._parser = Parser(
+                    self._take_bytes,
+                    level=1,
+                    max_bytes=STANZA_MAX,
+                    max_depth=DEPTH_MAX,
+                    keep_depth=_DEPTH_OF_MESSAGE,
+                )
+            if self._parser is not None:
+                try:
+                    self._parser.feed(data)
+                except Malformed:
+                    self._parser = None
+        super().data_received(data)
+
+    def _take_bytes(self, element: Element, raw: bytes) -> None:
+        results = [child for child in element.elements if child.name == "result"]
+        for result in results:
+            query = result.get("queryid")
+            forwarded = result.child("urn:xmpp:forward:0", "forwarded")
+            message = forwarded and forwarded.child("jabber:client", "message")
+            if message and query in self._results and result.ns in NAMESPACES:
+                text = cut(raw, element, message).decode(errors="replace")
+                self._bytes[query, result.get("id")] = text
 
     async def end(self) -> None:
         """Close the connection."""
@@ -193,10 +240,11 @@ class MamSession(ClientXMPP):
             except IqError as error:
                 if error.condition in _UNKNOWN and ns is not namespaces[-1]:
                     continue
-                raise BadSource(f"{owner}: {error.condition} {error.text}".strip()) from error
+                raise _query_refused(owner, error) from error
             break
         while results:
-            records, unreadable = _records(results, owner, is_of_room=bool(address))
+            texts, self._bytes = self._bytes, {}
+            records, unreadable = _records(results, texts, owner, is_of_room=bool(address))
             after = results[-1].get("id", "")
             yield records, unreadable, after
             if fin is not None and fin.get("complete") == "true":
@@ -204,7 +252,7 @@ class MamSession(ClientXMPP):
             try:
                 results, fin = await self._query(ns, address, after, fields)
             except IqError as error:
-                raise BadSource(f"{owner}: {error.condition} {error.text}".strip()) from error
+                raise _query_refused(owner, error) from error
 
     async def preferences(self, namespaces: Sequence[str]) -> PreferencesRow | None:
         """Return the archiving preferences of the user, None if the server has none."""
@@ -279,8 +327,16 @@ class MamSession(ClientXMPP):
             self.begun.set_exception(failure)
 
 
+def _query_refused(owner: str, error: IqError) -> QueryRefused:
+    return QueryRefused(f"{owner}: {error.condition} {error.text}".strip())
+
+
 def _records(
-    results: Sequence[ET.Element], owner: str, *, is_of_room: bool
+    results: Sequence[ET.Element],
+    texts: Mapping[tuple[str, str], str],
+    owner: str,
+    *,
+    is_of_room: bool,
 ) -> tuple[tuple[ImportRecord, ...], tuple[UnreadableRecord, ...]]:
     records, unreadable = [], []
     for result in results:
@@ -296,11 +352,8 @@ def _records(
                 UnreadableRecord(owner=owner, where=f"result {id}", reason=error.message)
             )
             continue
-        records.append(
-            ImportRecord(
-                owner=owner, at=at, xml=tostring(message), old_id=id, is_of_room=is_of_room
-            )
-        )
+        xml = texts.get((result.get("queryid", ""), id)) or tostring(message)
+        records.append(ImportRecord(owner=owner, at=at, xml=xml, old_id=id, is_of_room=is_of_room))
     return tuple(records), tuple(unreadable)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,9 +18,9 @@ from component.core.errors import NotAllowed
 from component.core.hosts import Hosts
 from component.core.retention.admin import ArchiveAdmin
 from component.core.tokens.access_tokens import AccessTokens
-from component.core.xml.jids import domain
+from component.core.xml.jids import domain, local
 from component.importing.ejabberd_backfill import EjabberdBackfill
-from component.importing.mam_backfill import MamBackfill, NextUsers
+from component.importing.mam_backfill import MamBackfill, NextOwners, ReadersOf
 from component.wiring import settings, token_key
 from component.wiring.compose import Parts
 from component.xmpp.connection.addresses import Addresses
@@ -93,35 +93,52 @@ def _source(
             lifetime_seconds=config.tokens.access_seconds,
         )
         address, port = settings.c2s(config)
+        owners = _owners(storage, hosts, accounts)
         return MamBackfill(
             address,
             port,
+            hosts,
             lambda jid: tokens.issue(jid, _SIGN_IN, int(time.time())),
-            _users(storage, hosts, accounts),
+            owners,
+            _readers(storage, owners),
         )
     return None
 
 
-def _users(storage: Storage, hosts: Hosts, accounts: AccountSource) -> NextUsers:
-    """Return what lists users: those who have accounts, or else those who have archives."""
+def _owners(storage: Storage, hosts: Hosts, accounts: AccountSource) -> NextOwners:
+    """Return what lists owners of archives: users, then rooms.
 
-    async def of_host(host: str, after: str, limit: int) -> tuple[str, ...]:
-        if accounts.administered is not None:
+    Users are those who have accounts, or else archives; rooms are those that have archives.
+    """
+
+    async def of_domain(domain: str, after: str, limit: int) -> tuple[str, ...]:
+        if domain in hosts and accounts.administered is not None:
             try:
-                rows = await accounts.administered.list(host, after, limit)
+                rows = await accounts.administered.list(domain, after, limit)
                 return tuple(row.jid for row in rows)
             except NotAllowed:
                 pass
-        usage = await storage.retention.usage(domain=host, after=after, limit=limit)
-        return tuple(row.owner for row in usage)
+        usage = await storage.retention.usage(domain=domain, after=after, limit=limit)
+        return tuple(row.owner for row in usage if local(row.owner))
 
-    async def users(after: str, limit: int) -> tuple[str, ...]:
-        for host in sorted(hosts):
-            if after and host < domain(after):
-                continue
-            is_begun = after and host == domain(after)
-            if found := await of_host(host, after if is_begun else "", limit):
+    async def owners(after: str, limit: int) -> tuple[str, ...]:
+        domains = hosts.domains
+        begun = domains.index(domain(after)) if after and domain(after) in domains else 0
+        for number, served in enumerate(domains[begun:], begun):
+            is_begun = after and number == begun
+            if found := await of_domain(served, after if is_begun else "", limit):
                 return found
         return ()
 
-    return users
+    return owners
+
+
+def _readers(storage: Storage, next_owners: NextOwners) -> ReadersOf:
+    """Return what finds users who may enter a room."""
+
+    async def readers(room: str) -> Sequence[str]:
+        """Return the known members; an open room admits anybody."""
+        members = await storage.rooms.members(room)
+        return [row.jid for row in members] or await next_owners("", 1)
+
+    return readers

@@ -9,6 +9,7 @@ from support.builders import (
     ALICE,
     BOB,
     NOON,
+    ROOM,
     SECOND,
     carry_out,
     correction,
@@ -114,6 +115,16 @@ async def test_messages_that_are_alike_are_told_apart_by_their_old_ids(storage: 
     assert await storage.backfill.add(alike, ends_at=END) == (PRESENT,) * 3
 
     assert await stored(storage) == [1, 20, 30]
+
+
+async def test_message_of_a_room_is_known_by_the_id_that_the_room_gave(storage: Storage) -> None:
+    room = {"owner": ROOM, "peer": ROOM, "stanza_id": "a-long-id"}
+    await storage.archive.append([at(1, **room)])
+    await open_gap(storage)
+    again = at(1.1, **room)
+
+    assert await storage.backfill.add(missing(again), ends_at=END) == (PRESENT,)
+    assert seconds((await everything(storage.archive, ROOM)).messages) == [1]
 
 
 async def test_archive_without_later_messages_gets_them_at_its_end(storage: Storage) -> None:

@@ -101,7 +101,6 @@ class _Result:
     added: int = 0
     unreadable: int = 0  #: records that are no messages
     without_place: int = 0  #: messages that did not fit before those behind the gap
-    has_all_archives: bool = True
     owners: set[str] = field(default_factory=set)  #: of added messages
 
     def include(self, other: _Result) -> None:
@@ -122,8 +121,6 @@ class _Result:
             )
         if self.without_place:
             reasons.append(f"there is no place for {count_of(self.without_place, 'message')}")
-        if not self.has_all_archives:
-            reasons.append("the messages of rooms cannot be fetched from there")
         return "; ".join(reasons)
 
 
@@ -170,7 +167,7 @@ class Backfill:
 
     async def before_read(self, owner: str, filter: Filter) -> None:
         """Fill the gaps of an archive that a read may meet, for `wait_seconds` at most."""
-        if not self._hosts.is_user(owner) and not self._is_room(owner):
+        if not self._hosts.is_user(owner) and not self._hosts.is_room(owner):
             return
         gaps = [gap for gap in self._gaps.unsettled() if self._is_met(owner, gap, filter)]
         is_full = len(self._reading) >= WAITING_MAX and not self._reading.is_running(owner)
@@ -206,9 +203,6 @@ class Backfill:
     @property
     def _is_failing(self) -> bool:
         return monotonic() - self._failed_at < self._settings.retry_seconds
-
-    def _is_room(self, owner: str) -> bool:
-        return self._source.has_rooms and self._hosts.is_room(owner)
 
     def _is_met(self, owner: str, gap: Gap, filter: Filter) -> bool:
         if filter.ids is not None or self.is_filled(owner, gap):
@@ -269,8 +263,6 @@ class Backfill:
         return True
 
     async def _finish(self, gap: Gap, total: _Result) -> None:
-        if self._hosts.room_services and not self._source.has_rooms:
-            total.has_all_archives = False
         state = GapState.PARTIAL if total.failure else GapState.FILLED
         await self._note(gap, state, failure=total.failure)
         added = next((row.filled for row in self._gaps.all() if row.number == gap.number), 0)

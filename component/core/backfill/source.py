@@ -25,11 +25,6 @@ class BackfillSource(Protocol):
         """What it is, for the log; it has no secret."""
         ...
 
-    @property
-    def has_rooms(self) -> bool:
-        """Whether it has the archives of rooms too."""
-        ...
-
     def pages(
         self, span: Span, *, owner: str | None = None, after: str | None = None
     ) -> AsyncGenerator[SourcePage, None]:

@@ -129,7 +129,7 @@ class SqlBackfill:
                 continue
             owner = counters[message.owner]
             place = places[owner.number]
-            found, own_key = await _find(connection, owner.number, imported, new, named)
+            found, own_key = await self._find(connection, owner.number, imported, new, named)
             if (sequence := found) is not None:
                 outcomes.append(FillOutcome.PRESENT)
             elif place is None or place.next_sequence > place.last_sequence:
@@ -147,6 +147,38 @@ class SqlBackfill:
             await self._insert(connection, counters, places, rows)
         await add_old_ids(connection, old_ids)
         return tuple(outcomes)
+
+    async def _find(
+        self,
+        connection: Connection,
+        number: int,
+        imported: ImportedMessage,
+        new: Mapping[tuple[int, bytes], int],
+        named: Mapping[tuple[int, int], str],
+    ) -> tuple[int | None, bytes]:
+        """Return the sequence of a message, None if it is not stored, and the key to store it.
+
+        `new` has the sequences of messages that are about to be stored, and `named` the old ids
+        that are about to be noted.
+        """
+        if name := imported.message.stanza_id:
+            # A room names each message once, however a server writes the rest of it.
+            by_name = await find_sequences(connection, self._ids, number, [name])
+            if name in by_name:
+                return by_name[name], imported.message.dedup_key
+        key = imported.message.dedup_key
+        keys = [key, *imported.known_keys][:_KEYS_MAX]
+        own_key = imported.known_keys[0] if imported.known_keys else key
+        padded = keys + keys[:1] * (_KEYS_MAX - len(keys))
+        rows = await connection.fetch(_ALIKE, number, imported.old_id, *padded)
+        alike = [(int(row[0]), bytes(row[1]), bool(row[2])) for row in rows]
+        alike += [(new[number, known], known, False) for known in keys if (number, known) in new]
+        for sequence, stored_key, is_other in alike:
+            other_name = named.get((number, sequence), imported.old_id)
+            if stored_key == own_key or not (is_other or other_name != imported.old_id):
+                return sequence, key
+        is_taken = any(stored_key == key for _, stored_key, _ in alike)
+        return None, own_key if is_taken else key
 
     async def _insert(
         self,
@@ -175,33 +207,6 @@ class SqlBackfill:
                 owner.reserved_at,
             )
         await connection.notify(Topic.ARCHIVES, changed)
-
-
-async def _find(
-    connection: Connection,
-    number: int,
-    imported: ImportedMessage,
-    new: Mapping[tuple[int, bytes], int],
-    named: Mapping[tuple[int, int], str],
-) -> tuple[int | None, bytes]:
-    """Return the sequence of a message that is stored, None if it is not; and the key to store it.
-
-    `new` has the sequences of messages that are about to be stored, and `named` the old ids that
-    are about to be noted.
-    """
-    key = imported.message.dedup_key
-    keys = [key, *imported.known_keys][:_KEYS_MAX]
-    own_key = imported.known_keys[0] if imported.known_keys else key
-    padded = keys + keys[:1] * (_KEYS_MAX - len(keys))
-    rows = await connection.fetch(_ALIKE, number, imported.old_id, *padded)
-    alike = [(int(row[0]), bytes(row[1]), bool(row[2])) for row in rows]
-    alike += [(new[number, known], known, False) for known in keys if (number, known) in new]
-    for sequence, stored_key, is_other in alike:
-        other_name = named.get((number, sequence), imported.old_id)
-        if stored_key == own_key or not (is_other or other_name != imported.old_id):
-            return sequence, key
-    is_taken = any(stored_key == key for _, stored_key, _ in alike)
-    return None, own_key if is_taken else key
 
 
 async def _place(connection: Connection, owner: Counters, ends_at: int) -> Reserved | None:

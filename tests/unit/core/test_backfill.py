@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
-from support.builders import ALICE, BOB, HOST, MINUTE, ROMEO, ROOM, SECOND, entry, everything
+from support.builders import ALICE, BOB, HOST, MINUTE, ROMEO, SECOND, entry, everything
 from support.rosters import FixedRosters
 
 from component.core.archiving.policy import Policy
@@ -48,7 +48,6 @@ class Listed:
     records: list[ImportRecord] = field(default_factory=list)
     unreadable: tuple[UnreadableRecord, ...] = ()
     failure: str = ""  #: why it cannot be read; "": it can
-    has_rooms: bool = True
     name: str = "a list"
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     places: list[str | None] = field(default_factory=list)  #: where each reading began
@@ -299,17 +298,6 @@ async def test_unreadable_message_leaves_the_gap_partial(
     assert gap.failure == "2 records could not be read (see the log)"
     # What is stored of a gap names no user.
     assert BOB in caplog.text
-
-
-async def test_rooms_that_a_source_lacks_leave_the_gap_partial(bench: Bench, run: Run) -> None:
-    bench.source.has_rooms = False
-    await bench.gaps.before_read(ROOM, ANY)
-
-    gap = await run()
-
-    assert gap.state is GapState.PARTIAL
-    assert "rooms" in gap.failure
-    assert bench.gaps.unfilled_of(ROOM) == (gap,)
 
 
 async def test_messages_that_rules_exclude_are_not_added(bench: Bench, run: Run) -> None:
