@@ -161,7 +161,9 @@ class Parts:
         self.joining.connected()
         self.metrics.connections.inc()
         since = self.stream.continued_since
-        self.coverage.connected(now() if since is None else since)
+        since = now() if since is None else since
+        self.gaps.connecting(since)
+        self.coverage.connected(since)
         self.displayed.reconnected()
         self.journal.reconnected()
 
@@ -292,6 +294,7 @@ def compose(
         lambda: _received_until(stream, deliveries),
         preference_filter.wait_durable,
         is_shared=storage.processes.is_shared,
+        backfill=storage.backfill if config.backfill.source != "none" else None,
     )
 
     joining = Joining(

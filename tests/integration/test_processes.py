@@ -6,12 +6,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import aiohttp
 import pytest
 from support import mam
 from support.ejabberd import Account
 from support.muniment import Muniment
+from support.postgres import Postgres
 from support.processes import Processes
 from support.raw import Client
 from support.releases import Release
@@ -213,3 +215,48 @@ async def test_hold_and_preferences_of_one_process_are_in_force_in_the_other(
         await b.wait_for_body("later")
         await answered(a, lambda bodies: bodies[-1:] == ["later"])
         assert "later" not in await mam.bodies(b)
+
+
+@pytest.fixture
+def filling(tmp_path: Path, release: Release, postgres: Postgres) -> Iterator[Processes]:
+    """Two processes that fill gaps, with a store of their own."""
+    url = postgres.create("gaps")
+    with Processes.running(tmp_path, release, url, fills_gaps=True) as running:
+        yield running
+
+
+async def test_gap_of_all_processes_is_filled_once(filling: Processes) -> None:
+    alice, bob = filling.accounts("alice", "bob")
+    expected = ["before", "missed 1", "missed 2", "after"]
+    async with filling.client(alice) as a, filling.client(bob) as b:
+        await a.be_available()
+        await b.be_available()
+        a.say(bob.jid, "before")
+        await b.wait_for_body("before")
+        await answered(b, lambda bodies: bodies == ["before"])
+        for muniment in filling.muniments:
+            await asyncio.to_thread(muniment.stop)
+        for body in ("missed 1", "missed 2"):
+            a.say(bob.jid, body)
+            await b.wait_for_body(body)
+        for muniment in filling.muniments:
+            await asyncio.to_thread(muniment.start)
+        a.say(bob.jid, "after")
+        for client in (a, b):
+            await answered(client, lambda bodies: bodies == expected)
+        for muniment in filling.muniments:
+            gap = await settled_gap(muniment)
+            assert (gap["state"], gap["messages"]) == ("filled", 4)
+        for client in (a, b):
+            assert await mam.bodies(client) == expected
+
+
+async def settled_gap(muniment: Muniment) -> dict[str, object]:
+    """Return the only gap when it is filled, or given up."""
+    async with session(muniment) as http, asyncio.timeout(DEADLINE):
+        while True:
+            async with http.post("/api/v1/commands/gaps", json={}) as response:
+                [gap] = (await response.json())["rows"]
+            if gap["state"] not in ("open", "filling"):
+                return dict(gap)
+            await asyncio.sleep(0.2)

@@ -109,6 +109,8 @@ class Writer:
         #: the place from which on entries wait for `release`, None if they are written at once
         self._held_from: int | None = None
         self._has_ended = False
+        # An earlier run may have ended between a retraction and its tombstones.
+        self._has_unfinished = True
         self.is_healthy = True
 
     @property
@@ -203,19 +205,19 @@ class Writer:
 
         Entries that are held back are written after `release`, even if `stop` was called.
         """
-        # An earlier run may have ended between a retraction and its tombstones.
-        has_unfinished = True
         try:
             while True:
-                while self._ready or (has_unfinished and not self._stopping.is_set()):
+                while self._ready or (self._has_unfinished and not self._stopping.is_set()):
                     ready = self._ready
                     self._batch, self._queue = self._queue[:ready], self._queue[ready:]
                     if self._batch and not await self._write(self._batch, self._done_count):
                         return
                     # Callers that wait for the batch are woken after this: their next read finds
                     # the tombstone beside the retraction.
-                    if has_unfinished or any(map(_is_retraction, self._batch)):
-                        has_unfinished = await self._carry_out_retractions()
+                    if self._has_unfinished or any(map(_is_retraction, self._batch)):
+                        self._has_unfinished = False  # another one may be noted meanwhile
+                        is_left = await self._carry_out_retractions()
+                        self._has_unfinished = self._has_unfinished or is_left
                     batch, self._batch = self._batch, []
                     await self._advance(batch)
                     if batch:
@@ -228,6 +230,11 @@ class Writer:
         finally:
             self._has_ended = True
             await self._notify()
+
+    def carry_out_retractions(self) -> None:
+        """Carry out the retractions that were noted in the store as unfinished."""
+        self._has_unfinished = True
+        self._wake.set()
 
     def stop(self) -> None:
         """Let `run` return once the queue is empty or the store fails."""
