@@ -8,7 +8,7 @@ from textwrap import dedent
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = ROOT / "docs" / "operations.md"
-README = ROOT / "README.md"
+OPERATOR_GUIDE = ROOT / "docs" / "operator-guide.md"
 UNIT = ROOT / "packaging" / "muniment.service"
 
 
