@@ -72,6 +72,33 @@ async def test_commands_lead_from_mod_mam_to_muniment(tmp_path: Path, release: R
     assert users_messages(machine.place("/var/lib/ejabberd/ejabberd.db")) == count + 1
 
 
+async def test_archive_in_mnesia_is_written_as_sql_and_imported(
+    tmp_path: Path, release: Release
+) -> None:
+    machine = Machine(tmp_path, release)
+    ejabberd = machine.ejabberd
+    ejabberd.enable_mod_mam(sql=False)
+    machine.shell(shell_blocks(OPERATOR_GUIDE, "Install")[0])
+    set_up, write, stop = shell_blocks(DOCUMENT, "From mod_mam in Mnesia")
+
+    with ejabberd:
+        history = await make_history(ejabberd, tls=ejabberd.tls)
+        await asyncio.to_thread(machine.shell, set_up)
+        ejabberd.restart()
+        first = await asyncio.to_thread(machine.shell, write)
+        async with Client(history.bob, ejabberd.ports.c2s, tls=ejabberd.tls) as client:
+            client.say(history.alice.jid, "just before the end")
+            await mam.query(client, max=1)
+        second = await asyncio.to_thread(machine.shell, write)
+        machine.shell(stop)
+    machine.stop()
+
+    count = 2 * len(TEXTS)
+    assert f"{count} messages were added to 2 archives" in first
+    assert "Verified: nothing is missing." in first
+    assert f"1 message was added to 1 archive, {count} were there already." in second
+
+
 def users_messages(database: Path) -> int:
     """Return the number of messages that are in ejabberd's own archives of users."""
     connection = sqlite3.connect(database)

@@ -163,6 +163,18 @@ async def test_restored_backup_has_the_messages_of_its_time(machine: Machine) ->
     assert mode(machine.place("/var/lib/muniment/muniment.db")) == 0o600
 
 
+async def test_rule_and_purge_leave_the_newest_message(machine: Machine) -> None:
+    [block] = shell_blocks(OPERATIONS, "Retention")
+    await say(machine, "older")
+    await say(machine, "newest")
+
+    printed = machine.shell(block)
+
+    [see] = shell_blocks(OPERATOR_GUIDE, "See it work")[1:]
+    assert "messages  1\n" in machine.shell(see.replace("?search=hello", "?search=newest"))
+    assert printed
+
+
 async def test_upgrade_keeps_the_archive(machine: Machine) -> None:
     [upgrade] = shell_blocks(OPERATIONS, "Upgrade")
     await say(machine, "older")

@@ -39,6 +39,8 @@ class DebianEjabberd(Ejabberd):
         ports = Ports(self._new_ports[TLS_PORT], component_port, http=self._new_ports[PAGES_PORT])
         super().__init__(folder, release, hosts=[HOST], component=COMPONENT, ports=ports)
         self.etc = etc
+        #: What is in /usr/share/ejabberd.
+        self.share = release.debian_config.parents[3] / "ejabberd"
         self.config_path = etc / "ejabberd.yml"
         etc.mkdir(parents=True)
         authority = Authority(etc)
@@ -59,7 +61,6 @@ class DebianEjabberd(Ejabberd):
         text = text.replace(lines, enabled)
         if sql:
             database = self.etc.parents[1] / "var/lib/ejabberd/ejabberd.db"
-            database.parent.mkdir(parents=True)
             text += f'\nsql_type: sqlite\nsql_database: "{database}"\n'
         self.config_path.write_text(text)
 

@@ -91,7 +91,13 @@ class Machine:
         self.root = root
         self.http_port = free_port()
         self.component_port = free_port()
-        for place in ("opt", "etc/systemd/system", "var/lib", "var/backups", "usr/local/bin"):
+        for place in (
+            "opt",
+            "etc/systemd/system",
+            "var/lib/ejabberd",
+            "var/backups",
+            "usr/local/bin",
+        ):
             (root / place).mkdir(parents=True)
         self.ejabberd = DebianEjabberd(
             root / "ejabberd", release, self.place("/etc/ejabberd"), self.component_port
@@ -117,6 +123,7 @@ class Machine:
         user = pwd.getpwuid(os.geteuid()).pw_name
         group = grp.getgrgid(os.getegid()).gr_name
         commands = PLACES.sub(rf"{self.root}/\1/", commands)
+        commands = commands.replace("/usr/share/ejabberd/", f"{self.ejabberd.share}/")
         commands = re.sub(r"-o (muniment|root)\b", f"-o {user}", commands)
         commands = re.sub(r"(-g|--group) (muniment|ejabberd)\b", rf"\1 {group}", commands)
         commands = commands.replace(f"127.0.0.1:{HTTP_PORT}", f"127.0.0.1:{self.http_port}")
