@@ -24,7 +24,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from support.command import ROOT
-from support.debian import DebianEjabberd
+from support.debian_ejabberd import DebianEjabberd
 from support.ports import LOOPBACK, free_port
 from support.releases import Release
 
@@ -182,13 +182,25 @@ class Machine:
         )
         return [int(pid) for pid in found.stdout.split()]
 
-    def wait_until_taken_over(self, processes: list[int]) -> None:
-        """Return when the service has none of these processes any more, and is ready."""
+    def wait_until_reloaded(self, processes: list[int], option: str) -> None:
+        """Return when one of these processes has read a changed option, or a new one runs."""
         end = monotonic() + 60
-        while not (now := self.processes) or set(now) & set(processes):
+        while f"reloaded {option}" not in self.log and not self._has_other_than(processes):
             assert monotonic() < end, self.log
             sleep(0.05)
         self.wait_until_ready()
+
+    def wait_until_taken_over(self, processes: list[int]) -> None:
+        """Return when the service has none of these processes any more, and is ready."""
+        end = monotonic() + 60
+        while not self._has_other_than(processes):
+            assert monotonic() < end, self.log
+            sleep(0.05)
+        self.wait_until_ready()
+
+    def _has_other_than(self, processes: list[int]) -> bool:
+        now = self.processes
+        return bool(now) and not set(now) & set(processes)
 
     def _answering(self) -> type[BaseHTTPRequestHandler]:
         """Return what answers the stand-in for ejabberdctl: each line is an argument."""
