@@ -37,10 +37,9 @@ class WithSqlArchive(WithModMam):
         is_multihost: bool,
         compresses: bool = False,
         sql: Mapping[str, object] | None = None,
-        hosts: Sequence[str] = ("one.test", "two.test"),
     ) -> None:
         """`sql` has further options of ejabberd's connection, such as that to a server."""
-        super().__init__(folder, release, hosts=hosts)
+        super().__init__(folder, release)
         self.database = folder / DATABASE
         self._compresses = compresses
         self._sql = {
