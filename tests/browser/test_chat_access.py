@@ -120,36 +120,6 @@ async def test_page_at_twice_its_size_shows_everything_and_needs_no_scrolling_as
     assert await visitor.violations() == []
 
 
-async def test_states_are_seen_without_the_colours_of_the_page(
-    visit: Visit, accounts: tuple[Account, Account]
-) -> None:
-    ann, ben = accounts
-    visitor, other = await visit(forced_colors="active"), await visit()
-    page = visitor.page
-    await other.sign_in(ben)
-    await other.chat(ann.jid)
-    await visitor.sign_in(ann)
-    await visitor.chat(ben.jid)
-    await expect(visitor.message("one").locator(".mark.displayed")).to_be_visible()
-    await visitor.say("not seen yet")
-    await visitor.message("one").focus()
-    await page.keyboard.press("Enter")
-    await page.keyboard.press("Escape")
-
-    looks = """([first, ...properties]) => {
-        const style = getComputedStyle(document.querySelector(first));
-        return properties.map((property) => style[property]);
-    }"""
-    for selector in (".bubble", ".avatar", ".conversation[aria-current]"):
-        assert await page.evaluate(looks, [selector, "borderTopStyle"]) == ["solid"], selector
-    assert await page.evaluate(looks, ["li.row:focus", "outlineStyle"]) == ["solid"]
-    pressed = await page.evaluate(looks, [".reaction[aria-pressed=true]", "borderTopWidth"])
-    assert pressed == ["2px"]
-    read = await page.evaluate(looks, [".mark.displayed", "textDecorationLine"])
-    assert read == ["underline"]
-    assert await visitor.violations() == []
-
-
 async def test_theme_of_the_user_goes_before_that_of_the_system(
     visit: Visit, accounts: tuple[Account, Account]
 ) -> None:
@@ -242,3 +212,33 @@ async def test_new_messages_are_announced_and_old_ones_are_not(
     await other.say("Now you hear me")
 
     await expect(region).to_contain_text("Now you hear me")
+
+
+async def test_states_are_seen_without_the_colours_of_the_page(
+    visit: Visit, accounts: tuple[Account, Account]
+) -> None:
+    ann, ben = accounts
+    visitor, other = await visit(forced_colors="active"), await visit()
+    page = visitor.page
+    await other.sign_in(ben)
+    await other.chat(ann.jid)
+    await visitor.sign_in(ann)
+    await visitor.chat(ben.jid)
+    await expect(visitor.message("one").locator(".mark.displayed")).to_be_visible()
+    await visitor.say("not seen yet")
+    await visitor.message("one").focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Escape")
+
+    looks = """([first, ...properties]) => {
+        const style = getComputedStyle(document.querySelector(first));
+        return properties.map((property) => style[property]);
+    }"""
+    for selector in (".bubble", ".avatar", ".conversation[aria-current]"):
+        assert await page.evaluate(looks, [selector, "borderTopStyle"]) == ["solid"], selector
+    assert await page.evaluate(looks, ["li.row:focus", "outlineStyle"]) == ["solid"]
+    pressed = await page.evaluate(looks, [".reaction[aria-pressed=true]", "borderTopWidth"])
+    assert pressed == ["2px"]
+    read = await page.evaluate(looks, [".mark.displayed", "textDecorationLine"])
+    assert read == ["underline"]
+    assert await visitor.violations() == []
