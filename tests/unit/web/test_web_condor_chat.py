@@ -12,6 +12,7 @@ import pytest
 from aiohttp import FormData
 from PIL import Image
 from pytest_aiohttp import AiohttpClient
+from support.builders import entry
 from support.chat import PASSWORD, ChatWorld
 from support.drf import CONDOR, ApiClient, WholeServer, api_client, api_world, token_of
 from support.http_services import HOST, OTHER_HOST
@@ -357,6 +358,28 @@ async def test_page_of_5_000_users_reads_no_more_than_a_page_of_200(condor: Cond
     (few, few_steps), (many, many_steps) = costs
     assert few == many
     assert many_steps < 1.5 * few_steps
+
+
+async def test_page_of_5_000_messages_takes_as_many_statements_as_one_of_200(
+    condor: Condor,
+) -> None:
+    services, test = condor.world.services, condor.users["test"]
+    carlos, statements, counts = f"carlos@{HOST}", list[str](), []
+    for begin, end in ((0, 200), (200, 5000)):
+        rows = [entry(f"{n}", owner=f"test@{HOST}", peer=carlos) for n in range(begin, end)]
+        await services.writer.store(rows)
+        for offset in (0, end // 2, end - 100):
+            path = f"messages/?limit=100&offset={offset}"
+            await test.get(path)
+            await on_statements(services.storage.database, statements.append)
+            statements.clear()
+            page = await test.get(path)
+            contents = [item["content"] for item in page["results"]]
+            assert page["count"] == end
+            assert contents == [f"{n}" for n in range(offset, offset + 100)]
+            counts.append(len(statements))
+
+    assert 0 < counts[0] == min(counts) == max(counts)
 
 
 async def test_room_has_its_newest_messages_and_a_link_to_older_ones(condor: Condor) -> None:
