@@ -165,9 +165,9 @@ async def test_whole_journey_needs_no_mouse(
     sent = visitor.message("no mouse at all")
     await expect(sent.locator(".mark")).to_be_visible()
     await press("ArrowUp")
-    await expect(page.get_by_text("You correct your message.")).to_be_visible()
+    await expect(page.get_by_text("You are editing your message.")).to_be_visible()
     await press("Escape")
-    await expect(page.get_by_text("You correct your message.")).to_be_hidden()
+    await expect(page.get_by_text("You are editing your message.")).to_be_hidden()
 
     # From writing back to the messages, up and down in them, and to the actions on one.
     await press("Shift+F6")

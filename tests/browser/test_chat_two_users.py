@@ -56,9 +56,9 @@ async def test_correction_reaction_and_retraction_are_seen_by_the_other(
 
     await ann.message("Hello dear Ben").focus()
     await ann.page.keyboard.press("Enter")
-    await ann.page.get_by_role("menuitem", name="Retract").click()
-    await ann.page.get_by_role("button", name="Retract", exact=True).click()
-    await expect(ben.page.locator("li.row")).to_contain_text("This message was retracted")
+    await ann.page.get_by_role("menuitem", name="Delete for everyone").click()
+    await ann.page.get_by_role("button", name="Delete", exact=True).click()
+    await expect(ben.page.locator("li.row")).to_contain_text("This message was deleted.")
 
 
 async def test_reply_shows_the_message_that_it_answers_and_leads_to_it(
@@ -69,7 +69,7 @@ async def test_reply_shows_the_message_that_it_answers_and_leads_to_it(
     await ben.message("Tea or coffee?").focus()
     await ben.page.keyboard.press("Enter")
     await ben.page.get_by_role("menuitem", name="Reply").press("Enter")
-    note = ben.page.get_by_text("You answer ann")
+    note = ben.page.get_by_text("Replying to ann")
     await expect(note).to_contain_text("Tea or coffee?")
     await ben.say("Coffee, please")
     await expect(note).to_be_hidden()
