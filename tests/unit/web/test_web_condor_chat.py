@@ -382,6 +382,38 @@ async def test_page_of_5_000_messages_takes_as_many_statements_as_one_of_200(
     assert 0 < counts[0] == min(counts) == max(counts)
 
 
+async def test_later_pages_of_2_000_rooms_read_no_more_than_those_of_200(condor: Condor) -> None:
+    services, test = condor.world.services, condor.users["test"]
+    statements: list[str] = []
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    costs = []
+    for begin, end in ((0, 200), (200, 2000)):
+        peers = [f"peer{number:04}@{HOST}" for number in range(begin, end)]
+        rows = [entry(peer, owner=f"test@{HOST}", peer=peer) for peer in peers]
+        await services.writer.store(rows)
+        first = await test.get("rooms/?limit=10")
+        assert first["count"] == end
+        await on_statements(services.storage.database, statements.append)
+        await on_steps(services.storage.database, step, 1)
+        statements.clear()
+        steps = 0
+        later = await test.get(f"rooms/?limit=10&offset={end - 10}")
+        assert (later["count"], len(later["results"]), later["next"]) == (end, 10, None)
+        assert not {room["id"] for room in first["results"]} & {
+            room["id"] for room in later["results"]
+        }
+        costs.append((len(statements), steps))
+
+    (few, few_steps), (many, many_steps) = costs
+    assert few == many
+    assert many_steps < 1.5 * few_steps
+
+
 async def test_room_has_its_newest_messages_and_a_link_to_older_ones(condor: Condor) -> None:
     for number in range(5):
         room = await message_to(condor, "test", "carlos", f"message {number}")
