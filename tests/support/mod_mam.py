@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.ejabberd import Ejabberd
@@ -65,9 +65,23 @@ class WithSqlArchive(WithModMam):
 class BesideMuniment(Ejabberd):
     """An ejabberd whose mod_mam archives everything in the file DATABASE, beside Muniment."""
 
-    def __init__(self, folder: Path, release: Release) -> None:
-        super().__init__(folder, release, changes=_BESIDE)
+    def __init__(
+        self,
+        folder: Path,
+        release: Release,
+        *,
+        is_multihost: bool = False,
+        changes: Mapping[str, str] | None = None,
+        processes: Sequence[str] = (),
+    ) -> None:
+        """`changes` are further replacements in the example of ejabberd.yml."""
+        changes = {**_BESIDE, **(changes or {})}
+        super().__init__(folder, release, changes=changes, processes=processes)
         self.database = folder / DATABASE
+        self._is_multihost = is_multihost
 
     def _config(self) -> str:
-        return f'sql_type: sqlite\nsql_database: "{self.database}"\n{super()._config()}'
+        lines = f'sql_type: sqlite\nsql_database: "{self.database}"\n'
+        if self._is_multihost:
+            lines += "new_sql_schema: true\n"
+        return lines + super()._config()
