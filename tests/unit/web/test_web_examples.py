@@ -12,6 +12,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import Template
 from typing import Any, get_args
 from urllib.parse import parse_qsl, urlsplit
 
@@ -166,19 +167,27 @@ async def test_examples_in_json_are_declared(routes: list[Route]) -> None:
     assert found == []
 
 
-def curl_calls(text: str) -> Iterator[tuple[str, str, str | None]]:
-    """Yield method, address and body of the calls of curl in a script."""
+def curl_calls(text: str, variables: dict[str, str]) -> Iterator[tuple[str, str, str | None]]:
+    """Yield method, address and body of the calls of curl in a script.
+
+    `variables` are those that earlier scripts of the page have set; this one adds its own. The body
+    is None if it is not in the script.
+    """
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("-X", default=None)
     parser.add_argument("-d", default=None)
-    for option in ("-H", "-u"):
+    for option in ("-H", "-u", "-w", "--header"):
         parser.add_argument(option, action="append")
     parser.add_argument("address")
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line)
-        if words[:1] == ["curl"]:
+        if len(words) == 1 and (assigned := re.fullmatch(r"(\w+)=(.*)", words[0])):
+            variables[assigned[1]] = assigned[2]
+        elif words[:1] == ["curl"]:
             arguments, _ = parser.parse_known_args(words[1:])
-            yield arguments.X or ("POST" if arguments.d else "GET"), arguments.address, arguments.d
+            body = None if (arguments.d or "@").startswith("@") else arguments.d
+            address = Template(arguments.address).safe_substitute(variables)
+            yield arguments.X or ("POST" if arguments.d else "GET"), address, body
 
 
 def route_of(method: str, path: str, routes: Sequence[Route]) -> Route:
@@ -194,12 +203,13 @@ def route_of(method: str, path: str, routes: Sequence[Route]) -> Route:
 
 
 async def test_examples_of_curl_name_routes_parameters_and_fields(routes: list[Route]) -> None:
-    calls = [
-        (example.where, *call)
-        for example in examples(*sorted(page.stem for page in DOCS.glob("*.md")))
-        if example.language == "sh"
-        for call in curl_calls(example.text)
-    ]
+    calls = []
+    for page in sorted(DOCS.glob("*.md")):
+        variables: dict[str, str] = {}
+        for example in examples(page.stem):
+            if example.language == "sh":
+                script = curl_calls(example.text, variables)
+                calls += [(example.where, *call) for call in script]
 
     found = []
     for where, method, address, body in calls:
