@@ -41,5 +41,6 @@ CHAT_PAGE = Family(
     authenticate=None,
     needs_sign_in=True,
     needs_chat=True,
+    is_api=False,
     make_app=_chat,
 )

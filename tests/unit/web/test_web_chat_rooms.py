@@ -176,7 +176,12 @@ async def test_page_of_messages_names_the_gap_that_it_spans(
     page = await do(alice, "GET", f"{path}?{place.format(edge['id'])}")
 
     assert page["gaps"] == [
-        {"from": format_time(at), "to": format_time(at + 1), "reason": "stopped"}
+        {
+            "from": format_time(at),
+            "to": format_time(at + 1),
+            "reason": "stopped",
+            "state": "missing",
+        }
     ]
 
 
