@@ -26,6 +26,7 @@ from component.sessions.manager import SessionManager
 from component.web.app import serve as serve_http
 from component.web.server.settings import Services, WebSettings
 from component.wiring import account_sources, ejabberd_api, settings
+from component.wiring.backfill import open_backfill
 from component.wiring.chat import with_chat
 from component.wiring.compose import Parts, compose
 from component.wiring.gateway import with_gateway
@@ -187,6 +188,9 @@ async def _run(
             wait_for_spill=parts.spill_recovery.wait_removed,
             start=background.start,
         )
+    )
+    await stack.enter_async_context(
+        open_backfill(config, storage, parts, administration, accounts, background.start)
     )
     connection = settings.connection(config, parts.stream)
     changes = SessionChanges(parts.journal, parts.signals)

@@ -189,6 +189,7 @@ def needs(config: Config, handlers: Handlers) -> Needs:
             config.archive_of(host).default == "roster" for host in config.xmpp.hosts
         ),
         processes=config.xmpp.processes,
+        backfill=config.backfill.source != "none",
         ignored=frozenset(config.xmpp.ignored_checks),
     )
 
@@ -247,6 +248,13 @@ def sign_ins(
     )
 
 
+def c2s(config: Config) -> tuple[str, int]:
+    """Return the address and the port of ejabberd_c2s."""
+    options, accounts = config.sessions, config.accounts
+    address = options.address or accounts.login_address or LOOPBACK
+    return address, options.port or accounts.login_port
+
+
 def sessions(
     config: Config,
     sign_ins: SignIns | None,
@@ -259,9 +267,10 @@ def sessions(
     options = config.sessions
     if sign_ins is None or not options.enabled:
         return None
+    address, port = c2s(config)
     where = SessionSettings(
-        address=options.address or config.accounts.login_address or LOOPBACK,
-        port=options.port or config.accounts.login_port,
+        address=address,
+        port=port,
         max=options.max,
         max_other=options.max_other,
         idle_seconds=options.idle_seconds,
@@ -382,6 +391,7 @@ def _listener(http: Http | PublicHttp) -> dict[str, Any]:
     return {
         "address": http.address,
         "port": http.port,
+        "docs": http.docs,
         "max_body_bytes": http.max_body_bytes,
         "header_timeout_seconds": http.header_timeout_seconds,
         "body_timeout_seconds": http.body_timeout_seconds,

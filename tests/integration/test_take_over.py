@@ -139,12 +139,12 @@ async def test_killed_process_leaves_a_gap_that_pages_show_until_it_is_filled(
         a.say(bob.jid, "after")
         await mam.wait_for_bodies(b, ["before", "after"])
     (gap,) = await gaps(server)
-    assert (gap["reason"], gap["state"]) == ("stopped", "open")
+    assert (gap["reason"], gap["state"]) == ("stopped", "missing")
     path = f"/api/v1/archives/{bob.jid}/messages"
     async with session(server.muniment) as http:
         async with http.get(path) as response:
             page = await response.json()
-        shown = {key: gap[key] for key in ("from", "to", "reason")}
+        shown = {key: gap[key] for key in ("from", "to", "reason", "state")}
         assert page["gaps"] == [shown]
         assert gap["from"] < page["messages"][1]["time"]
         await command(server, "fill-gap", number=gap["number"])

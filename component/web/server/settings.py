@@ -90,6 +90,7 @@ class ListenerSettings:
     allow_from: tuple[Network, ...] = LOOPBACK  #: callers over a Unix socket may always connect
     trusted_proxies: tuple[Network, ...] = ()  #: the listener believes their X-Forwarded-For
     cors_origins: tuple[str, ...] = ()  #: origins whose pages may call from a browser
+    docs: bool = True  #: whether /openapi.json and /docs are served
     max_body_bytes: int = 1024 * 1024
     header_timeout_seconds: float = 10.0
     body_timeout_seconds: float = 8.0
@@ -118,7 +119,7 @@ class PageSettings:
     """Pages for browsers."""
 
     enabled: bool = True
-    upload_origins: tuple[str, ...] = ()  #: to which the chat page may send files
+    upload_origins: tuple[str, ...] = ()  #: of files that the chat page sends and shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
