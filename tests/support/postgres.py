@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.ports import LOOPBACK, free_port
+from support.process_tree import signal_tree
 from support.program import Failed, Program
 
 USER = "muniment"
@@ -71,6 +72,16 @@ class Postgres(Program):
         self._signal(signal.SIGQUIT)
         if self.is_running:
             self.wait()
+
+    def pause(self) -> None:
+        """Freeze the server with all its sessions: connections stay open, and nobody answers."""
+        super().pause()
+        signal_tree(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Continue the server after `pause`."""
+        if self.is_running:
+            signal_tree(self.pid, signal.SIGCONT)
 
     def prepare(self) -> None:
         """Make what a new server needs."""
