@@ -54,7 +54,7 @@ class Postgres(Program):
             "unix_socket_directories": "",
             **self._settings,
         }
-        command = [*_as_user(), _program("postgres"), "-D", str(self.data)]
+        command = [*as_user(), program("postgres"), "-D", str(self.data)]
         command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         self.launch(command, cwd=self._folder)
         self.wait_until(self._answers, "takes connections")
@@ -98,17 +98,17 @@ class Postgres(Program):
     def sql(self, text: bytes, *, database: str) -> bytes:
         """Run a script, which may contain the data of a COPY, and return its output."""
         server = ["-h", LOOPBACK, "-p", str(self.port), "-U", self._user, "-d", database]
-        command = [_program("psql"), *server, "-XqAt", "-v", "ON_ERROR_STOP=1"]
-        return _run(command, self._folder, input=text)
+        command = [program("psql"), *server, "-XqAt", "-v", "ON_ERROR_STOP=1"]
+        return run(command, self._folder, input=text)
 
     def _make(self) -> None:
         self.data.mkdir(mode=0o700)
         if os.geteuid() == 0:
-            shutil.chown(self.data, *_account())
+            shutil.chown(self.data, *account())
         # Another collation than that of the store, as an operator may have.
-        command = [_program("initdb"), "-A", "trust", "-U", self._user, "-E", "UTF8"]
+        command = [program("initdb"), "-A", "trust", "-U", self._user, "-E", "UTF8"]
         command += ["--locale=C.UTF-8", "--no-sync", str(self.data)]
-        _run([*_as_user(), *command], self._folder)
+        run([*as_user(), *command], self._folder)
 
     def _answers(self) -> bool:
         try:
@@ -118,7 +118,7 @@ class Postgres(Program):
         return True
 
 
-def _run(command: Sequence[str], folder: Path, *, input: bytes = b"") -> bytes:
+def run(command: Sequence[str], folder: Path, *, input: bytes = b"") -> bytes:
     """Run a program to its end and return its output. Raises Failed."""
     process = subprocess.run(command, cwd=folder, input=input, capture_output=True, check=False)
     if process.returncode:
@@ -126,20 +126,20 @@ def _run(command: Sequence[str], folder: Path, *, input: bytes = b"") -> bytes:
     return process.stdout
 
 
-def _as_user() -> list[str]:
+def as_user() -> list[str]:
     """Return the arguments that switch to another user, because PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return []
-    user, group = _account()
+    user, group = account()
     return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
 
 
-def _account() -> tuple[int, int]:
+def account() -> tuple[int, int]:
     account = pwd.getpwnam("postgres")
     return account.pw_uid, account.pw_gid
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     # Debian keeps all but the clients off the PATH.
     places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     program = str(places[-1]) if places else shutil.which(name)
