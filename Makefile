@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help container deb generated setup run test bench torture take-over check lint format clean environment linters tests
+.PHONY: help container deb generated setup run test bench torture take-over ha check lint format clean environment linters tests
 
 BIN := .venv/bin
 
@@ -43,6 +43,10 @@ torture: ## Kill and start three processes on one PostgreSQL for two minutes: AR
 take-over: ## Have Muniment take over from itself ten times under load: ARGS="--ejabberd 23.01 --rate 500"
 	@scripts/install test
 	$(BIN)/python scripts/take_over.py $(ARGS)
+
+ha: ## Kill and freeze the leader of three PostgreSQL under Patroni, under load: ARGS="--rate 50"
+	@scripts/install ha
+	$(BIN)/python scripts/ha.py $(ARGS)
 
 check: lint ## Run the checks and the tests that need no ejabberd
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile \
