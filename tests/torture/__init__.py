@@ -1,0 +1,1 @@
+"""Faults and attacks: `make torture`, or `python -m torture --help`."""
