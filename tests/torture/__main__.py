@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from torture.deadline import ENDS
+from torture import ENDS
 from torture.faults import FAULTS, GROUPS, Fault
 
 ROOT = Path(__file__).parents[2]

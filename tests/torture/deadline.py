@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-#: The variable with the time, in seconds since the epoch.
-ENDS = "TORTURE_ENDS"
+from torture import ENDS
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from support import mam
 from support.command import ROOT, command_line, run_command
 from support.muniment import DATABASE, Muniment
 from support.pool import lent_ejabberd
@@ -19,6 +20,7 @@ from support.ports import LOOPBACK
 from support.releases import Release
 from support.server import Server
 
+from component.core.xml.times import parse_time
 from torture.load import bodies, is_ready, load, session
 
 #: Kills, and the longest time between a start and a kill, in seconds.
@@ -182,11 +184,15 @@ async def test_clock_that_jumps_loses_and_repeats_nothing(
     ):
         # The times of posts are those of their senders, which would be in the future.
         async with load(Server(ejabberd, muniment), programs=0) as running:
+            times: list[int] = []
             for value in ("+3600", "-3600", "+0", "@2026-10-25 02:59:55", "-1", "+0"):
                 # The copies of one message are milliseconds apart, and recognised by that.
                 async with running.silence():
                     muniment.set_clock(value)
                 await running.goes_on(messages=60)
+                newest = await mam.query(running.sender, max=1, before="")
+                times.append(parse_time(newest.results[0].stamp))
+            assert max(times) - min(times) > 7000 * 1_000_000, "no jump was seen"
 
 
 def status(pid: int, name: str) -> int:
