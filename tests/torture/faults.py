@@ -689,9 +689,11 @@ HTTP = Group(
         Fault(
             number=47,
             name="streams and long polls over a restart",
-            done="Followers reconnect across restarts; one too many connects.",
+            done="Followers reconnect across restarts; 2,000 of them, and one too many, connect.",
             holds="Nothing is missing and nothing comes twice; one too many gets 503.",
             tests=(
+                "torture/test_streams.py"
+                "::test_two_thousand_streams_have_each_message_once_under_load",
                 "integration/test_http_archive.py"
                 "::test_stream_resumed_after_restart_has_no_gap_and_no_duplicate",
                 "integration/test_gateway.py::test_restart_in_the_middle_of_a_poll_loses_nothing",
@@ -765,6 +767,7 @@ HTTP = Group(
             holds="They are refused within bounded memory; the next import goes on without a "
             "duplicate.",
             tests=(
+                "torture/test_imports.py::test_killed_import_goes_on_without_a_duplicate",
                 "unit/importing/test_files.py",
                 "unit/importing/test_lua.py",
                 "unit/importing/test_ejabberd_rows.py",
