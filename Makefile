@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help generated setup run test bench torture processes take-over check lint format clean environment linters tests
+.PHONY: help container deb generated setup run test bench torture processes take-over check lint format clean environment linters tests
 
 BIN := .venv/bin
 
@@ -62,6 +62,12 @@ linters:
 
 generated: environment ## Write the example, the completions and the manual page anew from the code
 	$(BIN)/python scripts/generate.py
+
+container: environment ## Try the steps of the Dockerfile in a Debian, as root, without a container engine
+	$(BIN)/python scripts/container.py
+
+deb: environment ## Build the Debian package, for the release of this machine, into dist
+	@scripts/deb
 
 format: environment ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix

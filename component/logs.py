@@ -7,6 +7,7 @@ a terminal, so that no stranger can forge a line of the log.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from datetime import UTC, datetime
@@ -35,7 +36,8 @@ def setup(
     A second call replaces the first.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines() if format_ == "json" else Lines())
+    lines = JsonLines() if format_ == "json" else Lines()
+    handler.setFormatter(JournalLines(lines) if _is_journal(handler.stream) else lines)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -70,6 +72,40 @@ class JsonLines(Lines):
         if record.exc_info:
             event["traceback"] = _encodable(self._traceback(record))
         return orjson.dumps(event).decode()
+
+
+class JournalLines(logging.Formatter):
+    """Puts the severity before each line, which journald takes away again: sd-daemon(3)."""
+
+    #: Severities of syslog(3), from the highest level down.
+    SEVERITIES = (
+        (logging.CRITICAL, 2),
+        (logging.ERROR, 3),
+        (logging.WARNING, 4),
+        (logging.INFO, 6),
+    )
+    DEBUG = 7
+
+    def __init__(self, lines: logging.Formatter) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of an event."""
+        severity = next(
+            (number for level, number in self.SEVERITIES if record.levelno >= level), self.DEBUG
+        )
+        lines = self._lines.format(record).split("\n")
+        return "\n".join(f"<{severity}>{line}" for line in lines)
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Return whether a stream is the one to journald, by the variable of systemd.exec(5)."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def _time(record: logging.LogRecord) -> str:

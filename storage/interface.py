@@ -19,8 +19,10 @@ from storage.rows import (
     DisplayedMarker,
     EventPage,
     ExaminedPage,
+    FillOutcome,
     Filter,
     Gap,
+    GapProgress,
     GatewayTotals,
     Hold,
     HostRetention,
@@ -30,6 +32,7 @@ from storage.rows import (
     ImportOutcome,
     JournalEntry,
     JournalSnapshot,
+    LaterRetraction,
     Membership,
     OfflineStanza,
     OverLimit,
@@ -474,6 +477,55 @@ class GapsStore(Protocol):
         """Note that a gap was filled at a time; return whether there is such a gap."""
         ...
 
+    async def claim(self, number: int, filler: str, *, at: int, idle_since: int) -> bool:
+        """Let one process fill an unsettled gap; return whether it may.
+
+        It may if no other one was heard of since a time. Call it again to go on.
+        """
+        ...
+
+    async def note_progress(self, number: int, progress: GapProgress, *, at: int) -> None:
+        """Note a step in filling a gap."""
+        ...
+
+
+class BackfillStore(Protocol):
+    """Missing messages of gaps, which come between the messages before and behind their gap."""
+
+    def reserve(self, ends_at: int) -> None:
+        """Leave sequences free in each archive before its first message after a time.
+
+        That is from now on, for the missing messages of the gap that ended then.
+        """
+        ...
+
+    async def add(
+        self, messages: Sequence[ImportedMessage], *, ends_at: int
+    ) -> tuple[FillOutcome, ...]:
+        """Store missing messages of the gap that ended at a time; return an outcome for each.
+
+        All are stored or none, durably. They come behind those of the gap that were added before,
+        and before the messages behind the gap. A message that the archive has already, by one of
+        its keys, is not stored again, but its old id is noted: a stored message with another old
+        id is another message, and then the first of the known keys identifies the new one. Raises
+        Unavailable, Rejected.
+        """
+        ...
+
+    async def retract(self, owner: str, retractions: Sequence[LaterRetraction]) -> int:
+        """Note retractions of added messages as unfinished, for `Archive.unfinished_retractions`.
+
+        Returns their number.
+        """
+        ...
+
+    async def tidy(self, *, before: int, limit: int) -> bool:
+        """Free reserved sequences that no unsettled gap needs; return whether that is all.
+
+        Gaps that ended later than a time may not be stored yet. `limit` is a number of archives.
+        """
+        ...
+
 
 class AuditLog(Protocol):
     """The audit log. `Archive.append` writes it."""
@@ -875,6 +927,9 @@ class Storage(Protocol):
 
     @property
     def imports(self) -> Imports: ...
+
+    @property
+    def backfill(self) -> BackfillStore: ...
 
     @property
     def preferences(self) -> PreferencesStore: ...

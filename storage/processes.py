@@ -92,7 +92,25 @@ class Processes(Protocol):
         ...
 
     async def note_disconnected(self) -> None:
-        """Note that this process receives no copies any more. Raises Unavailable."""
+        """Note that this process receives no copies any more, but may have some to write.
+
+        Raises Unavailable.
+        """
+        ...
+
+    async def note_written(self) -> None:
+        """Note that this process, which receives no copies, has written all of them.
+
+        Raises Unavailable.
+        """
+        ...
+
+    async def others(self) -> dict[str, bool]:
+        """Return the other processes that may have copies to write.
+
+        The values say whether they receive copies now. A process that has ended is not among them.
+        Raises Unavailable.
+        """
         ...
 
 
@@ -120,3 +138,9 @@ class Alone:
 
     async def note_disconnected(self) -> None:
         return None
+
+    async def note_written(self) -> None:
+        return None
+
+    async def others(self) -> dict[str, bool]:
+        return {}

@@ -85,6 +85,24 @@ class ImportOutcome(StrEnum):
     NO_ROOM = "no room"  #: the archive has newer messages, and no room before them
 
 
+class FillOutcome(StrEnum):
+    """The result of one missing message that was found elsewhere."""
+
+    ADDED = "added"
+    PRESENT = "present"  #: the archive has the message already
+    ERASED = "erased"  #: the archive was erased after the message was sent
+    NO_PLACE = (
+        "no place"  #: the archive has messages behind the gap, and no free place before them
+    )
+
+
+class LaterRetraction(NamedTuple):
+    """A retraction that may have arrived before the message that it retracts."""
+
+    id: str  #: of the retraction in the archive
+    refers_to: tuple[int, ...]  #: name hashes of the retracted message
+
+
 #: Maximum number of corrections in one answer of `Archive.unfinished_retractions`.
 TOMBSTONES_MAX = 200
 
@@ -405,6 +423,21 @@ class Hold:
 SEVERAL = "several"
 
 
+class GapState(StrEnum):
+    """The state of a gap: whether its messages are fetched from elsewhere."""
+
+    MISSING = "missing"  #: nothing fetches them
+    OPEN = "open"  #: they will be fetched
+    FILLING = "filling"  #: they are being fetched
+    FILLED = "filled"
+    PARTIAL = "partial"  #: some of them could not be fetched
+    UNFILLABLE = "unfillable"  #: they could not be fetched
+
+
+#: States of gaps whose messages are still to come.
+UNSETTLED = frozenset({GapState.OPEN, GapState.FILLING})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
     """A time in which no copies of stanzas arrived, so that all archives may lack messages.
@@ -417,6 +450,20 @@ class Gap:
     ends_at: int | None  #: None: it lasts still; the store has no such gap
     reason: str
     filled_at: int = 0  #: when the missing messages were fetched from elsewhere; 0: they were not
+    state: GapState = GapState.MISSING
+    filled: int = 0  #: the number of messages that were added
+    place: str = ""  #: that the filling has reached, in JSON
+    failure: str = ""  #: why it cannot be filled, or could not at the last attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapProgress:
+    """A step in filling a gap."""
+
+    state: GapState | None = None  #: None: the one before
+    added: int = 0  #: messages that were added since the last step
+    place: str | None = None  #: None: the one before
+    failure: str | None = None  #: None: the one before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

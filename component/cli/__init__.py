@@ -8,22 +8,27 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from component import __version__, logs
 from component.cli import (
+    check_config,
     commands,
     doctor,
     ejabberd_config,
+    health,
     init,
     permissions,
     push_key,
     token_key,
 )
-from component.cli.check_config import check, package_conflicts, report
-from component.cli.exit_codes import CONFIG_WRONG, EXIT_CODES, FAILED, INTERRUPTED
+from component.cli.check_config import package_conflicts
+from component.cli.exit_codes import CONFIG_WRONG, FAILED, INTERRUPTED, USAGE
+from component.cli.failures import fail, fail_all
+from component.cli.help import MainParser
 from component.cli.moving import backup, compare, copy_store, import_archives, verify
+from component.cli.parsers import Parsers, WrongUsage, add_json, common_options
 from component.config import Config, ConfigError, load, load_http
 
 PLACES = (Path("muniment.toml"), Path("/etc/muniment/muniment.toml"))
@@ -52,13 +57,20 @@ log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        options = parser().parse(given)
+    except WrongUsage as error:
+        in_json = "--json" in given
+        if not in_json:
+            print(error.usage, end="", file=sys.stderr)
+        raise SystemExit(fail(error.message, USAGE, in_json=in_json)) from None
     path = getattr(options, "config", None) or _find(os.environ)
     try:
         code = _run(options, path)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return fail("Interrupted.", INTERRUPTED, in_json=options.json)
     except BrokenPipeError:
         # The reader closed the pipe. Python would print an error at exit, because it cannot flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,15 +82,18 @@ def _run(options: argparse.Namespace, path: Path | None) -> int:
     if options.command == init.NAME:
         return init.run(options)
     if options.command == "extauth":
-        return _extauth(path)
-    if options.command in commands.BY_NAME:
+        return _extauth(path, in_json=options.json)
+    if options.command in commands.BY_NAME or options.command == health.NAME:
         return _command(options, path)
     try:
         config = load(path, os.environ)
     except ConfigError as error:
         if options.command == "doctor":
             return doctor.refuse(_problems(path, error), in_json=options.json)
-        return _refuse(path, error, checking=options.command == "check-config")
+        problems = _problems(path, error)
+        if options.command == check_config.NAME:
+            return check_config.refuse(problems, in_json=options.json)
+        return fail_all(problems, CONFIG_WRONG, in_json=options.json)
     return _run_configured(options, path, config)
 
 
@@ -88,83 +103,72 @@ def _run_configured(options: argparse.Namespace, path: Path | None, config: Conf
             return ejabberd_config.print_options(path, config, options)
         case permissions.NAME:
             return _permissions(config, options)
-        case "check-config":
-            offline, login, live = options.offline, options.login, options.live
-            return asyncio.run(check(path, config, offline=offline, login=login, live=live))
+        case check_config.NAME:
+            return check_config.run(path, config, options)
         case "doctor":
             return doctor.run(path, config, options)
-        case "token-key":
-            return token_key.run(config)
-        case "push-key":
-            return push_key.run(config)
+        case token_key.NAME:
+            return token_key.run(config, options)
+        case push_key.NAME:
+            return push_key.run(config, options)
     if options.command in MOVING:
         return MOVING[options.command](config, options)
-    return _serve(config, take_over=options.take_over)
+    return _serve(
+        config,
+        lambda: load(path, os.environ),
+        take_over=options.take_over,
+        in_json=options.json,
+    )
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> MainParser:
     """Return the parser of the command."""
-    made = argparse.ArgumentParser(
+    made = MainParser(
         prog="muniment",
         description="Message archive and remote-data component for ejabberd.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--version", action="version", version=f"muniment {__version__}")
-    parsers = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", type=Path, metavar="PATH", help="the configuration file")
+    parsers = made.add_subcommands("command", "COMMAND")
+    common = common_options()
     init.add_parser(parsers)
-    serving = parsers.add_parser("serve", parents=[common], help="run until stopped by a signal")
+    _add_programs(parsers, common)
+    for module in (token_key, push_key, check_config, doctor, ejabberd_config, permissions):
+        module.add_parser(parsers, common)
+    for moving in (import_archives, compare, copy_store, backup, verify):
+        moving.add_parser(parsers, common)
+    health.add_parser(parsers, common)
+    commands.add_parsers(parsers, common)
+    return made
+
+
+def _add_programs(parsers: Parsers, common: argparse.ArgumentParser) -> None:
+    """Add the parsers of the commands that run until they are stopped."""
+    serving = parsers.add_parser(
+        "serve",
+        parents=[common],
+        help="run until stopped by a signal",
+        description="Run until stopped by a signal. SIGTERM and SIGINT stop the program, SIGHUP "
+        "has it read the configuration again.",
+        examples=(
+            "muniment serve",
+            "muniment serve --config /etc/muniment/muniment.toml --take-over",
+        ),
+    )
     serving.add_argument(
         "--take-over",
         action="store_true",
         help="take over from the process that runs on the same store, without losing a message",
     )
-    parsers.add_parser(
+    extauth = parsers.add_parser(
         "extauth",
         parents=[common],
         help="authenticate users for ejabberd, which starts this command",
+        description="Authenticate users for ejabberd, which starts this command as its "
+        "extauth_program and talks to it over pipes.",
+        examples=("muniment extauth --config /etc/muniment/muniment.toml",),
     )
-    parsers.add_parser(
-        "token-key",
-        parents=[common],
-        help="create the key of access tokens, and print the lines for ejabberd.yml",
-    )
-    parsers.add_parser(
-        "push-key",
-        parents=[common],
-        help="create the key of Web Push, and print its public part",
-    )
-    check_config = parsers.add_parser(
-        "check-config",
-        parents=[common],
-        help="check the configuration and print one line for each check",
-    )
-    depth = check_config.add_mutually_exclusive_group()
-    depth.add_argument(
-        "--offline",
-        action="store_true",
-        help="do not check the store, ejabberd and the HTTP ports",
-    )
-    depth.add_argument(
-        "--login",
-        action="store_true",
-        help="also connect to ejabberd as the component, to check xmpp.secret; use this only "
-        "while no Muniment runs with this JID, because ejabberd would revoke its privileges",
-    )
-    depth.add_argument(
-        "--live",
-        action="store_true",
-        help="also examine what ejabberd grants and does, as muniment doctor does",
-    )
-    doctor.add_parser(parsers, common)
-    ejabberd_config.add_parser(parsers, common)
-    permissions.add_parser(parsers, common)
-    for moving in (import_archives, compare, copy_store, backup, verify):
-        moving.add_parser(parsers, common)
-    commands.add_parsers(parsers, common)
-    return made
+    for program in (serving, extauth):
+        add_json(program, "log JSON, as with log.format = json")
 
 
 def _permissions(config: Config, options: argparse.Namespace) -> int:
@@ -202,20 +206,11 @@ def _problems(path: Path | None, error: ConfigError) -> list[str]:
     return problems
 
 
-def _refuse(path: Path | None, error: ConfigError, *, checking: bool) -> int:
-    for problem in _problems(path, error):
-        if checking:
-            report("bad", problem)
-        else:
-            print(f"muniment: {problem}", file=sys.stderr)
-    return CONFIG_WRONG
-
-
-def _extauth(path: Path | None) -> int:
+def _extauth(path: Path | None, *, in_json: bool) -> int:
     from component.extauth import run
 
     # extauth reads the configuration itself, and keeps running if it is wrong.
-    logs.setup("info", "text")
+    logs.setup("info", "json" if in_json else "text")
     return asyncio.run(run(lambda: load_http(path, os.environ)))
 
 
@@ -223,11 +218,13 @@ def _command(options: argparse.Namespace, path: Path | None) -> int:
     try:
         http = load_http(path, os.environ)
     except ConfigError as error:
-        return _refuse(path, error, checking=False)
+        return fail_all(_problems(path, error), CONFIG_WRONG, in_json=options.json)
+    if options.command == health.NAME:
+        return health.run(options, http)
     return commands.run(options, http)
 
 
-def _serve(config: Config, *, take_over: bool) -> int:
+def _serve(config: Config, read: Callable[[], Config], *, take_over: bool, in_json: bool) -> int:
     # Modules are never freed, and collecting garbage among them takes a seventh of the start time.
     gc.disable()
     # Imported here, so that neither --help nor the report of a wrong configuration waits for it.
@@ -240,14 +237,14 @@ def _serve(config: Config, *, take_over: bool) -> int:
     gc.enable()
     sys.setswitchinterval(SWITCH_SECONDS)
 
-    logs.setup(config.log.level, config.log.format)
+    logs.setup(config.log.level, "json" if in_json else config.log.format)
     for warning in config.warnings:
         log.warning("%s", warning)
     if conflicts := list(package_conflicts()):
         log.error("%s", "; ".join(conflicts))
         return FAILED
     try:
-        return uvloop.run(serve(config, take_over=take_over))
+        return uvloop.run(serve(config, read, take_over=take_over))
     except Exception:
         log.exception("stopped by an unexpected error")
         return FAILED

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from component import logs
+from component.cli.colours import Colour, painted
 from component.cli.exit_codes import CONFIG_WRONG, FAILED, OK, UNREACHABLE
+from component.cli.parsers import Parsers, add_json
 from component.config import Config
 from component.core.doctor.checks import SERVER
 from component.core.doctor.finding import Severity
 
 if TYPE_CHECKING:
     from component.handlers.functions import Handlers
+
+#: Takes the verdict of a check, and what was seen.
+Add = Callable[[str, str], None]
+
+NAME = "check-config"
 
 PACKAGES = ("component", "storage")
 
@@ -28,14 +37,80 @@ VERDICTS = {
 }
 
 
-async def check(
-    path: Path | None, config: Config, *, offline: bool, login: bool, live: bool
-) -> int:
-    """Print one line for each check and return an exit code.
+COLOURS = {"ok": Colour.GREEN, "warn": Colour.YELLOW, "bad": Colour.RED}
 
-    `offline` skips the store, ejabberd and the HTTP ports; `login` also checks xmpp.secret, and
-    `live` examines what ejabberd grants.
-    """
+
+def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:
+    """Add the parser of the command."""
+    parser = parsers.add_parser(
+        NAME,
+        parents=[common],
+        help="check the configuration and print one line for each check",
+        description="Check the configuration, the store, ejabberd and the HTTP ports, and print "
+        "one line for each check.",
+        examples=(
+            "muniment check-config --offline",
+            "muniment check-config --live --config /etc/muniment/muniment.toml",
+        ),
+    )
+    depth = parser.add_mutually_exclusive_group()
+    depth.add_argument(
+        "--offline",
+        action="store_true",
+        help="do not check the store, ejabberd and the HTTP ports",
+    )
+    depth.add_argument(
+        "--login",
+        action="store_true",
+        help="also connect to ejabberd as the component, to check xmpp.secret; use this only "
+        "while no Muniment runs with this JID, because ejabberd would revoke its privileges",
+    )
+    depth.add_argument(
+        "--live",
+        action="store_true",
+        help="also examine what ejabberd grants and does, as muniment doctor does",
+    )
+    add_json(parser)
+
+
+class Report:
+    """The checks that were made: each is printed at once, or all of them as JSON at the end."""
+
+    def __init__(self, *, in_json: bool) -> None:
+        self._in_json = in_json
+        self._checks: list[dict[str, str]] = []
+
+    def add(self, verdict: str, text: str) -> None:
+        """Add a check; `verdict` is ok, warn or bad."""
+        if self._in_json:
+            self._checks.append({"verdict": verdict, "text": text})
+        else:
+            print(f"{painted(f'{verdict:<3}', COLOURS[verdict])} {text}", flush=True)
+
+    def end(self, code: int) -> int:
+        """Print what was not printed, and return the exit code."""
+        if self._in_json:
+            print(json.dumps({"checks": self._checks, "exit_code": code}, ensure_ascii=False))
+        return code
+
+
+def run(path: Path | None, config: Config, options: argparse.Namespace) -> int:
+    """Print the checks, and return an exit code."""
+    report = Report(in_json=options.json)
+    return report.end(asyncio.run(_check(path, config, options, report.add)))
+
+
+def refuse(problems: Iterable[str], *, in_json: bool) -> int:
+    """Print that the configuration is wrong, and return an exit code."""
+    report = Report(in_json=in_json)
+    for problem in problems:
+        report.add("bad", problem)
+    return report.end(CONFIG_WRONG)
+
+
+async def _check(
+    path: Path | None, config: Config, options: argparse.Namespace, report: Add
+) -> int:
     # The report is on standard output, so only warnings are logged.
     logs.setup("warning", "text")
     report("ok", f"configuration: {path or 'from the environment'}")
@@ -48,18 +123,13 @@ async def check(
         report("bad", conflict)
     if not conflicts:
         report("ok", "packages: component and storage are Muniment's own")
-    handlers = await asyncio.to_thread(_check_handlers, config)
-    is_reachable = offline or await _check_parts(config, handlers, login=login, live=live)
+    handlers = await asyncio.to_thread(_check_handlers, config, report)
+    is_reachable = options.offline or await _check_parts(config, handlers, options, report)
     if handlers is None:
         return CONFIG_WRONG
     if conflicts:
         return FAILED
     return OK if is_reachable else UNREACHABLE
-
-
-def report(verdict: str, text: str) -> None:
-    """Print one finding; `verdict` is ok, warn or bad."""
-    print(f"{verdict:<3} {text}", flush=True)
 
 
 def package_conflicts() -> Iterator[str]:
@@ -88,7 +158,7 @@ def _installed_by(distribution: Distribution) -> list[str]:
     return [package for package in PACKAGES if package in named or f"\n{package}/" in files]
 
 
-def _check_handlers(config: Config) -> Handlers | None:
+def _check_handlers(config: Config, report: Add) -> Handlers | None:
     """Import the operator's module, and report its functions or its mistakes.
 
     Return its functions, None if it has mistakes.
@@ -108,7 +178,7 @@ def _check_handlers(config: Config) -> Handlers | None:
 
 
 async def _check_parts(
-    config: Config, handlers: Handlers | None, *, login: bool, live: bool
+    config: Config, handlers: Handlers | None, options: argparse.Namespace, report: Add
 ) -> bool:
     """Try the store, ejabberd and the HTTP port; return whether all of them answered."""
     from component.handlers.functions import Handlers
@@ -117,7 +187,9 @@ async def _check_parts(
 
     is_reachable = True
     try:
-        async for finding in checks(config, handlers or Handlers(), login=login, live=live):
+        async for finding in checks(
+            config, handlers or Handlers(), login=options.login, live=options.live
+        ):
             # Findings about this machine begin with the part that they are about.
             report(
                 VERDICTS[finding.severity], finding.line if finding.id in SERVER else finding.seen

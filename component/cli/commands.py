@@ -6,10 +6,12 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from component.cli import export, output, prompts
+from component.cli import export, output, prompts, waiting
 from component.cli.exit_codes import FAILED, OK, UNCONFIRMED, UNREACHABLE, USAGE
+from component.cli.failures import fail
+from component.cli.parsers import Parsers, add_json
 from component.config import Http
 from component.core.commands.dispatch import COMMANDS
 from component.core.commands.spec import SUBJECT_KINDS, Command, Field, FieldKind
@@ -17,13 +19,13 @@ from component.core.commands.spec import SUBJECT_KINDS, Command, Field, FieldKin
 if TYPE_CHECKING:
     from component.clients.muniment_http import Answer, Client
 
-    Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
-
 #: The field that confirms new bounds; a confirmation at the prompt sets it.
 CONFIRM = "confirm"
 
 #: The query of a preview: the program describes the deletion and deletes nothing.
 PREVIEW = {"preview": "true"}
+
+Result = TypeVar("Result")
 
 BY_NAME = {command.name: command for command in COMMANDS}
 
@@ -41,18 +43,28 @@ _HELP_ON_PASSWORDS = (
 )
 
 
+class Failure(Exception):
+    """A command failed, was refused or was not confirmed; the message says why."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def add_parsers(parsers: Parsers, common: argparse.ArgumentParser) -> None:
     """Add a parser for each command."""
     for command in COMMANDS:
         has_password = any(field.kind is FieldKind.PASSWORD for field in command.fields)
         # The help of export describes a limit that a file does not have.
         more = "" if command.name == export.NAME else command.help
+        lines = command.examples or ("",)
         parser = parsers.add_parser(
             command.name,
             parents=[common],
             help=f"{command.title[0].lower()}{command.title[1:]}",
             description=f"{command.title}. {more}".strip(),
             epilog=_HELP_ON_PASSWORDS if has_password else None,
+            examples=tuple(f"muniment {command.name} {line}".rstrip() for line in lines),
         )
         for field in command.fields:
             if field.kind is not FieldKind.PASSWORD:
@@ -62,7 +74,9 @@ def add_parsers(parsers: Parsers, common: argparse.ArgumentParser) -> None:
         if command.name == export.NAME:
             export.add_arguments(parser)
         else:
-            parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+            add_json(parser)
+        if command.name == waiting.NAME:
+            waiting.add_arguments(parser)
 
 
 def _add_argument(parser: argparse.ArgumentParser, field: Field) -> None:
@@ -97,54 +111,52 @@ def run(options: argparse.Namespace, http: Http) -> int:
     """Run a command in the running program and return an exit code."""
     command = BY_NAME[options.command]
     try:
-        if command.name == export.NAME:
-            return asyncio.run(_ask(http, lambda client: export.export(client, options)))
-        values = {**_values(options, command), **_passwords(command)}
-        if command.preview is not None and not (options.yes or values.get(CONFIRM)):
-            code = asyncio.run(_confirm(http, command, values))
-            if code != OK:
-                return code
-            values |= {field.name: True for field in command.fields if field.name == CONFIRM}
-        path = "v1", "commands", command.name
-        asking = _ask(
-            http,
-            lambda client: client.ask("POST", *path, data=values),
-            lambda answer: output.print_outcome(
-                answer.data, in_json=options.json, arguments=values
-            ),
-        )
-        return asyncio.run(asking)
+        return _run(command, options, http)
     except output.NoOutcome:
-        return _failed("The program that answers there is not Muniment.", UNREACHABLE)
+        message, code = "The program that answers there is not Muniment.", UNREACHABLE
     except UnicodeError:
         # Python turns bytes that are not UTF-8 into lone surrogates, which JSON cannot carry.
-        return _failed("An argument or the password is not in UTF-8.", USAGE)
-    except prompts.NoPassword as error:
-        return _failed(str(error), USAGE)
+        message, code = "An argument or the password is not in UTF-8.", USAGE
+    except (prompts.NoPassword, export.NoFile) as error:
+        message, code = str(error), USAGE
     except export.NotWritten as error:
-        return _failed(str(error), FAILED)
+        message, code = str(error), FAILED
+    except Failure as error:
+        message, code = str(error), error.code
+    return fail(message, code, in_json=options.json)
 
 
-async def _confirm(http: Http, command: Command, values: Mapping[str, object]) -> int:
-    """Print a preview and ask for confirmation; return OK if the user confirms."""
-    name = "v1", "commands", command.name
-    message = ""
+def _run(command: Command, options: argparse.Namespace, http: Http) -> int:
+    """Run a command; what it raises says how it failed."""
+    if command.name == export.NAME:
+        asyncio.run(_ask(http, lambda client: export.export(client, options)))
+        return OK
+    values = {**_values(options, command), **_passwords(command)}
+    if command.preview is not None and not (options.yes or values.get(CONFIRM)):
+        _confirm(http, command, values)
+        values |= {field.name: True for field in command.fields if field.name == CONFIRM}
+    path = "v1", "commands", command.name
+    answer = asyncio.run(_ask(http, lambda client: client.ask("POST", *path, data=values)))
+    if command.name == waiting.NAME and options.wait:
+        purge = asyncio.run(_in_client(http, lambda client: waiting.wait(client, answer.data)))
+        output.print_outcome(purge.outcome, in_json=options.json)
+        return OK if purge.is_done else FAILED
+    output.print_outcome(answer.data, in_json=options.json, arguments=values)
+    return OK
 
-    def keep_message(answer: Answer) -> None:
-        nonlocal message
-        message = output.message(answer.data)
 
-    code = await _ask(
-        http, lambda client: client.ask("POST", *name, query=PREVIEW, data=values), keep_message
+def _confirm(http: Http, command: Command, values: Mapping[str, object]) -> None:
+    """Print a preview and ask for confirmation. Raises Failure unless the user confirms."""
+    path = "v1", "commands", command.name
+    answer = asyncio.run(
+        _ask(http, lambda client: client.ask("POST", *path, query=PREVIEW, data=values))
     )
-    if code != OK:
-        return code
+    message = output.message(answer.data)
     if not prompts.is_terminal():
-        return _failed(f"{message} Nothing was done. Use --yes to confirm.", UNCONFIRMED)
+        raise Failure(f"{message} Nothing was done. Use --yes to confirm.", UNCONFIRMED)
     print(message, file=sys.stderr)
     if not prompts.confirm(_confirmation(command, values)):
-        return _failed("Nothing was done.", UNCONFIRMED)
-    return OK
+        raise Failure("Nothing was done.", UNCONFIRMED)
 
 
 def _confirmation(command: Command, values: Mapping[str, object]) -> str:
@@ -175,27 +187,22 @@ def _passwords(command: Command) -> dict[str, object]:
     }
 
 
-async def _ask(
-    http: Http,
-    request: Callable[[Client], Awaitable[Answer]],
-    on_success: Callable[[Answer], None] = lambda _: None,
-) -> int:
-    """Send a request to the running program and return an exit code."""
+async def _ask(http: Http, request: Callable[[Client], Awaitable[Answer]]) -> Answer:
+    """Send a request to the running program and return its good answer. Raises Failure."""
+    answer = await _in_client(http, request)
+    if not answer.is_good:
+        raise Failure(answer.message, USAGE if answer.status == 400 else FAILED)
+    return answer
+
+
+async def _in_client(http: Http, call: Callable[[Client], Awaitable[Result]]) -> Result:
+    """Call with a client of the running program. Raises Failure."""
     # Imported here, so that --help does not wait for it.
     from component.clients.muniment_http import Client, NotRunning
     from component.wiring.running_program import client_settings
 
     async with Client(client_settings(http)) as client:
         try:
-            answer = await request(client)
+            return await call(client)
         except NotRunning as error:
-            return _failed(str(error), UNREACHABLE)
-    if not answer.is_good:
-        return _failed(answer.message, USAGE if answer.status == 400 else FAILED)
-    on_success(answer)
-    return OK
-
-
-def _failed(message: str, code: int) -> int:
-    print(f"muniment: {message}", file=sys.stderr)
-    return code
+            raise Failure(str(error), UNREACHABLE) from error

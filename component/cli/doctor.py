@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,10 @@ from typing import TYPE_CHECKING
 
 from component import logs
 from component.cli.check_config import package_conflicts
+from component.cli.colours import Colour, painted
 from component.cli.exit_codes import FAILED, OK, USAGE
+from component.cli.failures import fail
+from component.cli.parsers import Parsers, add_json
 from component.config import Config
 from component.core.doctor.checks import CONFIG, SERVER, unexamined
 from component.core.doctor.finding import Finding, Severity, ok
@@ -42,12 +44,17 @@ ADVICE = (
     "listeners), then `muniment doctor --reconnect`."
 )
 
+COLOURS = {
+    Severity.OK: Colour.GREEN,
+    Severity.SKIPPED: Colour.FAINT,
+    Severity.WARNING: Colour.YELLOW,
+    Severity.ERROR: Colour.RED,
+}
+
 _WIDTH = 18
 
 
-def add_parser(
-    parsers: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
-) -> None:
+def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:
     """Add the parser of the command."""
     parser = parsers.add_parser(
         "doctor",
@@ -55,9 +62,9 @@ def add_parser(
         help="find out what ejabberd does not grant, and print what to change",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=("muniment doctor", "muniment doctor --reconnect --json"),
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_json(parser)
     parser.add_argument(
         "--reconnect",
         action="store_true",
@@ -130,7 +137,7 @@ def report(findings: Sequence[Finding], *, in_json: bool = False, failure: str =
         for line in _lines(findings, counts):
             print(line)
         if failure:
-            print(f"muniment: {failure}", file=sys.stderr)
+            fail(failure, USAGE, in_json=False)
     if counts[Severity.ERROR]:
         return FAILED
     return USAGE if failure else OK
@@ -149,7 +156,9 @@ def _data(
 def _lines(findings: Sequence[Finding], counts: Counter[Severity]) -> Iterator[str]:
     margin = " " * (len(Severity.SKIPPED) + 2 + _WIDTH)
     for finding in findings:
-        yield f"{finding.severity:<{len(Severity.SKIPPED)}}  {finding.id:<{_WIDTH}}{finding.seen}"
+        severity = f"{finding.severity:<{len(Severity.SKIPPED)}}"
+        severity = painted(severity, COLOURS[finding.severity])
+        yield f"{severity}  {finding.id:<{_WIDTH}}{finding.seen}"
         if finding.change:
             yield f"{margin}{finding.change}{':' if finding.options else '.'}"
         for line in as_yaml(finding.options).splitlines():

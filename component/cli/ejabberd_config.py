@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 from component.cli.exit_codes import CONFIG_WRONG, OK
+from component.cli.failures import fail
+from component.cli.parsers import Parsers, add_json
 from component.config import Config
 from component.config.ejabberd_yml import (
     Source,
@@ -26,9 +28,7 @@ from component.config.loader import secret_place
 NAME = "ejabberd-config"
 
 
-def add_parser(
-    parsers: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
-) -> None:
+def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:
     """Add the parser of the command."""
     parser = parsers.add_parser(
         NAME,
@@ -36,6 +36,10 @@ def add_parser(
         help="print the options of ejabberd.yml that go with this configuration",
         description="Print the options of ejabberd.yml that go with this configuration, for a "
         "release of ejabberd. Secrets are not printed: a comment says where each one is.",
+        examples=(
+            "muniment ejabberd-config 26.07",
+            "muniment ejabberd-config 23.10 --extauth > /etc/ejabberd/muniment.yml",
+        ),
     )
     parser.add_argument("version", type=release, metavar="VERSION", help="such as 26.07")
     parser.add_argument(
@@ -43,7 +47,7 @@ def add_parser(
         action="store_true",
         help="let Muniment say who may log in, by external authentication",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_json(parser)
 
 
 def print_options(path: Path | None, config: Config, chosen: argparse.Namespace) -> int:
@@ -56,8 +60,7 @@ def print_options(path: Path | None, config: Config, chosen: argparse.Namespace)
     try:
         parts = blocks(chosen.version, source)
     except Unprintable as error:
-        print(f"muniment: {error}", file=sys.stderr)
-        return CONFIG_WRONG
+        return fail(str(error), CONFIG_WRONG, in_json=chosen.json)
     introduction = notes(chosen.version, source)
     if chosen.json:
         comments = [*introduction, *(block.comment for block in parts if block.comment)]

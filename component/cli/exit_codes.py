@@ -1,8 +1,6 @@
-"""Exit codes, and the text about them for --help."""
+"""Exit codes, their meanings, and the names of the errors that they stand for."""
 
 from __future__ import annotations
-
-from textwrap import fill
 
 OK = 0
 FAILED = 1
@@ -28,18 +26,19 @@ MEANINGS = {
 }
 
 
-def _lines(code: int, meaning: str) -> str:
-    return fill(f"{code:<4} {meaning}", 90, initial_indent="  ", subsequent_indent=" " * 7)
-
+#: The same in a word: the value of `error` in an error as JSON.
+NAMES = {
+    OK: "success",
+    FAILED: "failed",
+    USAGE: "wrong-usage",
+    UNCONFIRMED: "unconfirmed",
+    UNREACHABLE: "unreachable",
+    CONFIG_WRONG: "wrong-configuration",
+    INTERRUPTED: "interrupted",
+}
 
 #: Where the configuration is.
 CONFIGURATION = """\
 The configuration file is the first of: --config, $MUNIMENT_CONFIG, ./muniment.toml,
 /etc/muniment/muniment.toml. Variables named MUNIMENT_SECTION__KEY override its options.
 """
-
-EXIT_CODES = f"""\
-exit codes:
-{chr(10).join(_lines(code, meaning) for code, meaning in MEANINGS.items())}
-
-{CONFIGURATION}"""

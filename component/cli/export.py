@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+from component.cli.parsers import add_json
+from component.cli.progress import Bar, progress_bar
+from component.core.wording import size_of
 
 if TYPE_CHECKING:
     from component.clients.muniment_http import Answer, Client
@@ -20,24 +25,56 @@ class NotWritten(Exception):
     """The file cannot be written."""
 
 
+class NoFile(Exception):
+    """A report about the file is asked for, and the archive itself goes to standard output."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the option for the name of the file."""
+    """Add the options about the file."""
     parser.add_argument(
         "--output", type=Path, metavar="PATH", help="a new file (default: standard output)"
     )
+    add_json(parser, "print JSON about the file that was written, for programs")
 
 
 async def export(client: Client, options: argparse.Namespace) -> Answer:
-    """Write an archive to a file and return the answer. Raises NotRunning or NotWritten."""
-    with _writing(options.output) as write:
+    """Write an archive to a file and return the answer.
+
+    Raises NotRunning, NotWritten, NoFile.
+    """
+    if options.json and options.output is None:
+        raise NoFile("--json needs --output: without a file the archive is the output.")
+    title = f"Export {options.owner}"
+    with _writing(options.output) as write, _bar(title, options.output) as bar:
+        size = 0
+
+        def sink(piece: bytes) -> None:
+            nonlocal size
+            write(piece)
+            size += len(piece)
+            bar.advance(len(piece))
+
         answer = await client.download(
-            write,
+            sink,
             *("v1", "archives", options.owner, "export"),
             query={"format": options.format} if options.format else {},
         )
         if not answer.is_good:
             _remove(options.output)
-        return answer
+            return answer
+    if options.json:
+        data = {"owner": options.owner, "output": str(options.output), "bytes": size}
+        print(json.dumps(data, ensure_ascii=False))
+    elif options.output is not None:
+        print(f"{options.output}: {size_of(size)}.", file=sys.stderr)
+    return answer
+
+
+def _bar(title: str, path: Path | None) -> AbstractContextManager[Bar]:
+    """Return a bar, unless the archive itself is printed on the terminal."""
+    if path is None and sys.stdout.isatty():
+        return nullcontext(Bar())
+    return progress_bar(title, None, in_bytes=True)
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from tempfile import TemporaryDirectory
 
 from component.cli import ejabberd_config
 from component.cli.exit_codes import FAILED, OK, USAGE
+from component.cli.failures import fail, fail_all
+from component.cli.parsers import Parsers, add_json
 from component.config import Config, ConfigError, load
 from component.config.ejabberd_yml import (
     NEWEST,
@@ -53,11 +55,10 @@ ejabberd.yml that go with it, and what to do next. A file that exists is never c
 is a {CONFIGURATION}, nothing is done, and a secret that exists is used as it is.
 """
 
-EPILOG = """\
-examples:
-  muniment init --host chat.example
-  muniment init /etc/muniment --host chat.example --host team.example --group muniment
-"""
+EXAMPLES = (
+    "muniment init --host chat.example",
+    "muniment init /etc/muniment --host chat.example --host team.example --group muniment",
+)
 
 
 class NotWritten(Exception):
@@ -74,14 +75,13 @@ class Written:
     config: Config
 
 
-def add_parser(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(parsers: Parsers) -> None:
     """Add the parser of the command."""
     parser = parsers.add_parser(
         NAME,
         help="write a first muniment.toml with secrets, and print what to do next",
         description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     parser.add_argument(
         "directory",
@@ -124,7 +124,7 @@ def add_parser(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         metavar="VERSION",
         help=f"the release for which options are printed (default: {NEWEST})",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_json(parser)
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -133,15 +133,11 @@ def run(chosen: argparse.Namespace) -> int:
         group = _group(chosen.group)
         written = write(chosen.directory.absolute(), _values(chosen), group)
     except NotWritten as error:
-        print(f"muniment: {error}", file=sys.stderr)
-        return FAILED
+        return fail(str(error), FAILED, in_json=chosen.json)
     except ConfigError as error:
-        for problem in error.problems:
-            print(f"muniment: {problem}", file=sys.stderr)
-        return USAGE
+        return fail_all(error.problems, USAGE, in_json=chosen.json)
     except OSError as error:
-        print(f"muniment: {error.filename}: {error.strerror}", file=sys.stderr)
-        return FAILED
+        return fail(f"{error.filename}: {error.strerror}", FAILED, in_json=chosen.json)
     if chosen.json:
         print(json.dumps(_data(written, chosen.ejabberd), ensure_ascii=False))
     else:

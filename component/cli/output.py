@@ -7,7 +7,12 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from component.core.wording import size_of
+
 GAP = "  "
+
+#: Rows with more columns are printed one below the other, a line for each value.
+COLUMNS_MAX = 8
 
 
 class NoOutcome(Exception):
@@ -49,14 +54,16 @@ def message(data: Any) -> str:
 
 def _values(values: Mapping[str, Any]) -> list[str]:
     width = max(map(len, values), default=0)
-    return [f"{name:<{width}}{GAP}{_cell(value)}" for name, value in values.items()]
+    return [f"{name:<{width}}{GAP}{_cell(name, value)}" for name, value in values.items()]
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
     names = list(rows[0])
-    cells = [[_cell(row[name]) for name in names] for row in rows]
+    if len(names) > COLUMNS_MAX:
+        return [line for row in rows for line in ("", *_values(row))][1:]
+    cells = [[_cell(name, row[name]) for name in names] for row in rows]
     table = [[name.upper() for name in names], *cells]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     is_number = [type(rows[0][name]) is int for name in names]
@@ -69,7 +76,9 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
+    if type(value) is int and name.split("_")[-1] == "bytes":
+        return size_of(value)
     match value:
         case None | "" | []:
             return "-"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import json
 from collections.abc import Mapping
 
 from component.cli.exit_codes import FAILED, OK, USAGE
+from component.cli.failures import fail
+from component.cli.parsers import Parsers, add_json
 from component.config import Config
 from component.core.ejabberd_api.arguments import Value, check_arguments
 from component.core.ejabberd_api.callers.permissions import Decision, Permissions
@@ -26,54 +28,74 @@ _SEEN = {
 }
 
 
-def add_parser(
-    parsers: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
-) -> None:
+def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:
     """Add the parser of the command."""
     parser = parsers.add_parser(NAME, help="explain the permissions of ejabberd's API")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = parser.add_subcommands("action", "ACTION")
     explain = actions.add_parser(
         "explain",
         parents=[common],
         help="say which rule permits or refuses a call",
         description="Say which rule permits or refuses a call of an account. Without arguments "
         "of the call, only the role of the account decides. The exit code is 1 for a refusal.",
+        examples=(
+            "muniment permissions explain ann@chat.example get_roster",
+            "muniment permissions explain ann@chat.example get_roster user=ann host=chat.example",
+        ),
     )
     explain.add_argument("user", metavar="USER", help="bare JID of the account")
     explain.add_argument("api_command", metavar="COMMAND", help="such as get_roster")
     explain.add_argument(
         "arguments", nargs="*", metavar="NAME=VALUE", help="all arguments of the call"
     )
+    add_json(explain)
+
+
+class Wrong(Exception):
+    """The arguments are wrong; the message says how."""
 
 
 def run(permissions: Permissions, config: Config, options: argparse.Namespace) -> int:
     """Print an explanation, and return an exit code."""
+    notes = []
+    if not config.ejabberd_api.enabled:
+        notes.append("ejabberd's API is not served: ejabberd_api.enabled is false.")
+    try:
+        reasons, is_permitted = _explained(permissions, options)
+    except Wrong as error:
+        return fail(str(error), USAGE, in_json=options.json)
+    if options.json:
+        data = {"permitted": is_permitted, "reasons": reasons, "notes": notes}
+        print(json.dumps(data, ensure_ascii=False))
+    else:
+        for line in (*notes, *reasons, "permitted" if is_permitted else "refused"):
+            print(line)
+    return OK if is_permitted else FAILED
+
+
+def _explained(permissions: Permissions, options: argparse.Namespace) -> tuple[list[str], bool]:
+    """Return the reasons of a decision, and whether the call is permitted. Raises Wrong."""
     try:
         jid = permissions.jids.prepare(options.user)
     except BadRequest as error:
-        return _wrong(f"{options.user}: {error.message}")
+        raise Wrong(f"{options.user}: {error.message}") from error
     if not local(jid) or resource(jid):
-        return _wrong(f"{options.user}: expected a bare JID, such as ann@chat.example")
-    if not config.ejabberd_api.enabled:
-        print("ejabberd's API is not served: ejabberd_api.enabled is false.")
-    name = options.api_command
-    definition = BY_NAME.get(name)
+        raise Wrong(f"{options.user}: expected a bare JID, such as ann@chat.example")
+    definition = BY_NAME.get(options.api_command)
     if definition is None:
-        return _of_unknown(permissions, jid, name)
+        return _of_unknown(permissions, jid, options.api_command)
     given = [tuple(text.partition("=")[::2]) for text in options.arguments]
     try:
         arguments = _checked(definition, given) if given else None
     except ApiRefusal as refusal:
-        return _wrong(refusal.message)
+        raise Wrong(refusal.message) from refusal
     decisions = _decisions(permissions, jid, definition, arguments)
-    for decision in decisions:
-        print(f"{decision.rule}: {decision.explanation}")
+    reasons = [f"{decision.rule}: {decision.explanation}" for decision in decisions]
     is_permitted = all(decision.is_permitted for decision in decisions)
     is_user = permissions.caller(jid).role is ApiRole.USER
     if is_permitted and is_user and definition.visibility is not None:
-        print(_SEEN[definition.visibility])
-    print("permitted" if is_permitted else "refused")
-    return OK if is_permitted else FAILED
+        reasons.append(_SEEN[definition.visibility])
+    return reasons, is_permitted
 
 
 def _decisions(
@@ -94,17 +116,11 @@ def _checked(definition: Definition, given: list[tuple[str, str]]) -> dict[str, 
     return check_arguments(signature, given, as_in_ejabberd=False)
 
 
-def _of_unknown(permissions: Permissions, jid: str, name: str) -> int:
+def _of_unknown(permissions: Permissions, jid: str, name: str) -> tuple[list[str], bool]:
     if not permissions.is_passed_on(name):
         hint = did_you_mean(name, BY_NAME)
-        return _wrong(f"there is no command {name}{hint} (see ejabberd_api.passed_on)")
+        raise Wrong(f"there is no command {name}{hint} (see ejabberd_api.passed_on)")
     is_admin = permissions.caller(jid).role is ApiRole.ADMIN
-    print(f"passed-on: only admins call commands that are passed on, and {jid} is ", end="")
-    print("one." if is_admin else "none.")
-    print("permitted" if is_admin else "refused")
-    return OK if is_admin else FAILED
-
-
-def _wrong(message: str) -> int:
-    print(f"muniment: {message}", file=sys.stderr)
-    return USAGE
+    one = "one" if is_admin else "none"
+    reason = f"passed-on: only admins call commands that are passed on, and {jid} is {one}."
+    return [reason], is_admin

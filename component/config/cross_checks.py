@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from component.config.backfill import Backfill
 from component.config.chat import BpoChat, Chat, CondorChat
 from component.config.messages import Problem, unknown
 from component.config.network import Http, PublicHttp, Xmpp
@@ -48,6 +49,7 @@ def contradictions(tables: Sequence[Table], valid: Mapping[str, Section]) -> Ite
     yield from _chat(valid)
     yield from _listeners(valid)
     yield from _other_servers(valid)
+    yield from _backfill(valid)
     yield from _operator_names(tables)
     yield from _shared_identities(valid)
 
@@ -74,7 +76,10 @@ def _sign_in_warnings(valid: Mapping[str, Section]) -> Iterator[str]:
         if isinstance(sessions, Sessions) and sessions.servers:
             yield "sessions.servers has no effect while tokens.key_file is not set"
         return
+    backfill = valid.get("backfill")
     if not public.enabled:
+        if isinstance(backfill, Backfill) and backfill.source == "mam":
+            return
         yield "tokens.key_file has no effect while public_http.enabled is false"
     accounts, handlers = valid.get("accounts"), valid.get("handlers")
     if (
@@ -206,6 +211,18 @@ def _other_servers(valid: Mapping[str, Section]) -> Iterator[Problem]:
             "public_http.request_timeout_seconds",
             f"expected at least {SIGN_IN_SECONDS}, because a refused sign-in takes that long with "
             "sessions.servers",
+        )
+
+
+def _backfill(valid: Mapping[str, Section]) -> Iterator[Problem]:
+    backfill, tokens = valid.get("backfill"), valid.get("tokens")
+    if not isinstance(backfill, Backfill) or not isinstance(tokens, Tokens):
+        return
+    if backfill.source == "mam" and tokens.key_file is None:
+        yield Problem(
+            "backfill.source",
+            "mam needs tokens that ejabberd accepts: set tokens.key_file, and jwt_key in"
+            " ejabberd.yml",
         )
 
 

@@ -128,7 +128,9 @@ def notes(release: Version, source: Source) -> tuple[str, ...]:
         f"The virtual hosts of Muniment are {', '.join(config.xmpp.hosts)}. If ejabberd has other "
         "virtual hosts too, put the modules below append_host_config of each host that has "
         "archives.",
-        "Remove mod_mam, except to archive rooms by ejabberd itself.",
+        "Remove mod_mam, except to archive rooms by ejabberd itself."
+        if config.backfill.source == "none"
+        else "Keep mod_mam with default: always, because Muniment fills gaps from it.",
     ]
     if release >= _IQ_PRIVILEGE:
         lines.append(

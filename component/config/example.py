@@ -51,6 +51,8 @@ REQUIRED: Mapping[str, object] = MappingProxyType(
 _SAMPLES: Mapping[str, object] = MappingProxyType(
     {
         "storage.password": "file:postgres-password",
+        "backfill.url": "postgresql://muniment@127.0.0.1/ejabberd",
+        "backfill.password": "file:ejabberd-database-password",
         "accounts.api_url": "http://127.0.0.1:5280/api",
         "accounts.api_user": "admin@chat.example",
         "accounts.api_password": "file:api-password",

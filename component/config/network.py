@@ -135,7 +135,14 @@ class Xmpp(Section):
         return queries_domain(self.jid) if self.processes else self.jid
 
 
-#: Limits of each HTTP listener.
+#: Options of each HTTP listener.
+Docs = Annotated[
+    bool,
+    Field(
+        description="Whether the listener serves the OpenAPI document of its APIs at "
+        "/openapi.json, and as a page at /docs."
+    ),
+]
 HeaderTimeout = Annotated[
     Seconds, Field(description="Seconds to wait for the header of a request.")
 ]
@@ -194,6 +201,7 @@ class Http(Section):
         "loopback names are always accepted.",
     )
     prefix: Prefix = Field(default="/api", description='Path prefix of all routes; "" for none.')
+    docs: Docs = True
     max_body_bytes: BodySize = 1048576
     header_timeout_seconds: HeaderTimeout = 10.0
     body_timeout_seconds: BodyTimeout = 8.0
@@ -274,6 +282,7 @@ class PublicHttp(Section):
         "https://chat.example. Pages that a proxy serves at the same origin as the listener need "
         "none.",
     )
+    docs: Docs = True
     max_body_bytes: BodySize = 262144
     header_timeout_seconds: HeaderTimeout = 10.0
     body_timeout_seconds: BodyTimeout = 8.0

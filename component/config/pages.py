@@ -18,6 +18,7 @@ class Pages(Section):
     upload_origins: tuple[Origin, ...] = Field(
         default=(),
         strict=False,
-        description="Origins to which the page may upload files, such as "
-        "https://upload.chat.example: that of put_url of mod_http_upload in ejabberd.yml.",
+        description="Origins to which the page may upload files, and whose pictures it shows, "
+        "such as https://upload.chat.example: that of put_url of mod_http_upload in "
+        "ejabberd.yml.",
     )

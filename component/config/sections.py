@@ -2,7 +2,7 @@
 
 muniment.toml.example and docs/operations.md repeat the descriptions word for word; tests compare
 them. The sections [xmpp], [http] and [public_http] are in `config.network`, [push] in
-`config.push`, [chat] in `config.chat`, [pages] in `config.pages`.
+`config.push`, [chat] in `config.chat`, [pages] in `config.pages`, [backfill] in `config.backfill`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from component.config.backfill import Backfill
 from component.config.chat import BpoChat, Chat, CondorChat
 from component.config.network import Http, PublicHttp, Xmpp
 from component.config.pages import Pages
@@ -531,6 +532,7 @@ class Config:
     storage: Storage = field(default_factory=Storage)
     archive: Archive = field(default_factory=Archive)
     retention: Retention = field(default_factory=Retention)
+    backfill: Backfill = field(default_factory=Backfill)
     accounts: Accounts = field(default_factory=Accounts)
     tokens: Tokens = field(default_factory=Tokens)
     sessions: Sessions = field(default_factory=Sessions)
@@ -591,6 +593,7 @@ SECTIONS: MappingProxyType[str, type[Section]] = MappingProxyType(
         "storage": Storage,
         "archive": Archive,
         "retention": Retention,
+        "backfill": Backfill,
         "accounts": Accounts,
         "tokens": Tokens,
         "sessions": Sessions,

@@ -273,6 +273,32 @@ def _postgresql_url(url: str) -> str:
     return url
 
 
+def _database_url(value: object, info: ValidationInfo) -> str:
+    """Return a valid URL of a database of another program. Errors never quote the value."""
+    expected = (
+        "expected sqlite:PATH, postgresql://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE, "
+        "given something else"
+    )
+    if not isinstance(value, str):
+        raise ValueError(expected)
+    if value.startswith(SQLITE):
+        path = value.removeprefix(SQLITE)
+        if not path or path.startswith(("//", ":")):
+            raise ValueError(expected)
+        return f"{SQLITE}{_context(info).base(info.field_name) / path}"
+    try:
+        parts = urlsplit(value)
+        user, _, host = parts.netloc.rpartition("@")
+    except ValueError:
+        raise ValueError(expected) from None
+    if ":" in user or "password" in parse_qs(parts.query):
+        raise ValueError("expected a URL without a password: write it into the option password")
+    is_right = parts.scheme in ("postgresql", "mysql") and host and len(parts.path) > 1
+    if not is_right or parts.fragment:
+        raise ValueError(expected)
+    return value
+
+
 def _secret(value: object, info: ValidationInfo) -> object:
     """Return a secret, read from its file if `value` is file:PATH. Errors never quote it."""
     if isinstance(value, SecretStr) or value is None:
@@ -370,6 +396,7 @@ ModuleName = Annotated[str, BeforeValidator(_module_name)]
 DataFile = Annotated[str, BeforeValidator(_data_file)]
 Folder = Annotated[str, BeforeValidator(_folder)]
 StorageUrl = Annotated[str, BeforeValidator(_storage_url)]
+DatabaseUrl = Annotated[str, BeforeValidator(_database_url)]
 CommandName = Annotated[str, BeforeValidator(_command_name)]
 CommandAccess = Annotated[str, BeforeValidator(_command_access)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]

@@ -19,7 +19,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from storage.rows import NewMessage
+from storage.rows import FillOutcome, NewMessage
 
 #: Upper bounds of the buckets of histograms, in seconds.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -74,6 +74,19 @@ class Metrics:
             "Commits that failed; each is tried again",
             registry=registry,
         )
+        self.backfilled = Counter(
+            "muniment_backfill_messages",
+            "Messages of gaps that were found in ejabberd's archive, by outcome",
+            ["outcome"],
+            registry=registry,
+        )
+        for outcome in FillOutcome:
+            self.note_backfilled(outcome, 0)
+        self.backfill_failures = Counter(
+            "muniment_backfill_failures",
+            "Attempts to read ejabberd's archive that failed; each is tried again",
+            registry=registry,
+        )
         self.query_seconds = Histogram(
             "muniment_query_seconds",
             "Time to read a page of an archive",
@@ -115,6 +128,10 @@ class Metrics:
         types = Tally(message.type for message in messages)
         for type, count in types.items():
             self.archived.labels(type if type in TYPES else "normal").inc(count)
+
+    def note_backfilled(self, outcome: FillOutcome, count: int = 1) -> None:
+        """Count messages of gaps that were found elsewhere."""
+        self.backfilled.labels(outcome.value.replace(" ", "-")).inc(count)
 
     def note_skipped(self, reason: str, count: int = 1) -> None:
         """Count messages that are not archived. `reason` is one of a few fixed texts."""

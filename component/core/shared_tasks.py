@@ -18,6 +18,10 @@ class SharedTasks(Generic[Key, Result]):
         self._tasks: dict[Key, asyncio.Task[Result]] = {}
         self._on_end = on_end
 
+    def __len__(self) -> int:
+        """Number of tasks."""
+        return len(self._tasks)
+
     def is_running(self, key: Key) -> bool:
         """Return whether a task of this key is not done yet."""
         task = self._tasks.get(key)

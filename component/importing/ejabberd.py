@@ -8,7 +8,7 @@ The id of a message is its time in microseconds, as a number.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from component.core.importing.records import (
     PAGE,
@@ -28,6 +28,8 @@ _PREFERENCES = frozenset({"username", "def", "always", "never"})
 
 _HOST = "server_host"
 
+_UNKNOWN_HOST = "the database has one virtual host, and does not say which: name it with --host"
+
 
 class EjabberdSource:
     """The table `archive`, and the table `archive_prefs`."""
@@ -40,23 +42,26 @@ class EjabberdSource:
 
     async def total(self) -> int | None:
         sql = 'SELECT count(*) FROM "archive"'
-        if await self._has_hosts() and self._host:
+        if await self.has_hosts() and self._host:
             rows = await self._database.fetch(f'{sql} WHERE "{_HOST}" = $1', self._host)
         else:
             rows = await self._database.fetch(sql)
         return int(rows[0][0])
 
     async def pages(self, after: str | None = None) -> AsyncIterator[SourcePage]:
-        has_hosts = await self._has_hosts()
+        has_hosts = await self.has_hosts()
         place = _place(after)
         while rows := await self._rows(has_hosts, place):
             place = tuple(rows[-1][:4])
-            yield self._page(rows, json.dumps(place))
+            yield self.page(rows, json.dumps(place))
         async for page in self._preferences():
             yield page
 
-    async def _has_hosts(self) -> bool:
-        """Return whether the rows have their host. Raises BadSource."""
+    async def has_hosts(self, unknown_host: str = _UNKNOWN_HOST) -> bool:
+        """Return whether the rows have their host.
+
+        Raises BadSource, with the text `unknown_host` if nothing says which host it is.
+        """
         columns = await self._database.columns("archive")
         if not columns:
             raise BadSource("there is no table archive: mod_mam of ejabberd has no archive here")
@@ -66,9 +71,7 @@ class EjabberdSource:
                 + ", ".join(sorted(missing))
             )
         if _HOST not in columns and not self._host:
-            raise BadSource(
-                "the database has one virtual host, and does not say which: name it with --host"
-            )
+            raise BadSource(unknown_host)
         return _HOST in columns
 
     async def _rows(self, has_hosts: bool, place: tuple[object, ...] | None) -> Sequence[Row]:
@@ -94,7 +97,30 @@ class EjabberdSource:
             *values,
         )
 
-    def _page(self, rows: Sequence[Row], place: str) -> SourcePage:
+    async def rows_of_span(
+        self, key: Mapping[str, str], at: int, number: int, ends_at: int
+    ) -> Sequence[Row]:
+        """Return the next rows of a span by time, in the form that `page` takes. Raises BadSource.
+
+        They are behind the row of a time and a number. `key` has the values of columns.
+        """
+        columns = await self._database.columns("archive")
+        host = f'"{_HOST}"' if _HOST in columns else "''"
+        values: list[object] = [at, ends_at, number]
+        conditions = ""
+        for column, value in key.items():
+            values.append(value)
+            conditions += f' AND "{column}" = ${len(values)}'
+        return await self._database.fetch(
+            f'SELECT {host}, "username", "timestamp", "id", "peer", "xml", "kind", "nick"'  # noqa: S608 - constant words
+            ' FROM "archive" WHERE "timestamp" >= $1 AND "timestamp" <= $2'
+            f' AND ("timestamp" > $1 OR "id" > $3){conditions}'
+            f' ORDER BY "timestamp", "id" LIMIT {PAGE}',
+            *values,
+        )
+
+    def page(self, rows: Sequence[Row], place: str) -> SourcePage:
+        """Return the page of some rows, with the place behind it."""
         records: list[ImportRecord] = []
         unreadable: list[UnreadableRecord] = []
         for server_host, username, at, number, peer, xml, kind, nick in rows:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from slixmpp import ClientXMPP, Iq
@@ -29,6 +30,7 @@ from component.core.importing.records import (
     SourcePage,
     UnreadableRecord,
 )
+from component.core.xml.stream_parser import Element, Malformed, Parser, cut
 from component.core.xml.times import parse_time
 from storage.rows import PreferencesRow
 
@@ -38,6 +40,15 @@ NAMESPACES = ("urn:xmpp:mam:2", "urn:xmpp:mam:1")
 #: Results of one query. A server may return fewer.
 PAGE = 100
 
+#: The greatest result in bytes of which the bytes are kept, and the greatest depth of elements.
+STANZA_MAX, DEPTH_MAX = 16 * 1024 * 1024, 512
+
+#: How deep the archived message is in the stanza of a result.
+_DEPTH_OF_MESSAGE = 4
+
+#: A stream begins anew with TLS and after the login.
+_STREAM_BEGINS = (b"<?xml", b"<stream:stream")
+
 _LOGIN_SECONDS = 30.0
 _ANSWER_SECONDS = 120
 
@@ -46,6 +57,8 @@ _RSM = "http://jabber.org/protocol/rsm"
 _FORWARDED = "{urn:xmpp:forward:0}forwarded"
 _DELAY = "{urn:xmpp:delay}delay"
 _MESSAGE = "{jabber:client}message"
+
+_EVERYTHING: Mapping[str, str] = MappingProxyType({})
 
 #: Refusals of a server that has no archive of a namespace.
 _UNKNOWN = frozenset({"service-unavailable", "feature-not-implemented", "bad-request"})
@@ -101,7 +114,7 @@ class MamSource:
     async def pages(self, after: str | None = None) -> AsyncIterator[SourcePage]:
         user_number, archive_number, last = json.loads(after) if after else (0, 0, None)
         for number, user in enumerate(self._users[user_number:], user_number):
-            async with _session(user, self._c2s) as session:
+            async with open_session(user, self._c2s) as session:
                 archives = ((user.jid, ""), *((room, room) for room in user.rooms))
                 first = archive_number if number == user_number else 0
                 for at, (owner, address) in enumerate(archives[first:], first):
@@ -117,9 +130,18 @@ class MamSource:
                     yield SourcePage(preferences=(preferences,))
 
 
+class Refused(BadSource):
+    """The server refuses a password or token."""
+
+
+class QueryRefused(BadSource):
+    """The server refuses a query."""
+
+
 @asynccontextmanager
-async def _session(user: MamUser, c2s: C2s) -> AsyncIterator[_Session]:
-    session = _Session(user, c2s)
+async def open_session(user: MamUser, c2s: C2s) -> AsyncIterator[MamSession]:
+    """Log in as a user while the context is open. Raises BadSource, Refused."""
+    session = MamSession(user, c2s)
     session.connect(c2s.address, c2s.port)
     try:
         try:
@@ -131,7 +153,7 @@ async def _session(user: MamUser, c2s: C2s) -> AsyncIterator[_Session]:
         await session.end()
 
 
-class _Session(ClientXMPP):
+class MamSession(ClientXMPP):
     """The session of a user who reads."""
 
     def __init__(self, user: MamUser, c2s: C2s) -> None:
@@ -146,19 +168,50 @@ class _Session(ClientXMPP):
         self._user = user
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._results: dict[str, list[ET.Element]] = {}
+        self._bytes: dict[tuple[str, str], str] = {}  # by query and result
+        self._parser: Parser | None = None
         self.add_event_handler("session_start", lambda _: self._set_begun(None))
         for event in ("failed_all_auth", "no_auth"):
-            self.add_event_handler(
-                event, lambda _: self._set_begun("the server refuses the password")
-            )
+            self.add_event_handler(event, lambda _: self._set_begun(self._refused()))
         for event in ("connection_failed", "disconnected", "stream_error"):
-            self.add_event_handler(event, lambda _: self._set_begun("the connection failed"))
+            self.add_event_handler(event, lambda _: self._set_begun(self._failed()))
         for ns in NAMESPACES:
             matcher = MatchXPath(f"{_MESSAGE}/{{{ns}}}result")
             self.register_handler(Callback(f"results of {ns}", matcher, self._take))
 
     def reschedule_connection_attempt(self) -> None:
         """Do nothing: a login is tried once."""
+
+    def data_received(self, data: bytes | str) -> None:
+        """Keep the bytes of results: ElementTree forgets how the server wrote them.
+
+        A copy of a message that we have already is recognised by the bytes of its children.
+        """
+        if isinstance(data, bytes):
+            if data.startswith(_STREAM_BEGINS):
+                self._parser = Parser(
+                    self._take_bytes,
+                    level=1,
+                    max_bytes=STANZA_MAX,
+                    max_depth=DEPTH_MAX,
+                    keep_depth=_DEPTH_OF_MESSAGE,
+                )
+            if self._parser is not None:
+                try:
+                    self._parser.feed(data)
+                except Malformed:
+                    self._parser = None
+        super().data_received(data)
+
+    def _take_bytes(self, element: Element, raw: bytes) -> None:
+        results = [child for child in element.elements if child.name == "result"]
+        for result in results:
+            query = result.get("queryid")
+            forwarded = result.child("urn:xmpp:forward:0", "forwarded")
+            message = forwarded and forwarded.child("jabber:client", "message")
+            if message and query in self._results and result.ns in NAMESPACES:
+                text = cut(raw, element, message).decode(errors="replace")
+                self._bytes[query, result.get("id")] = text
 
     async def end(self) -> None:
         """Close the connection."""
@@ -170,27 +223,36 @@ class _Session(ClientXMPP):
             self.begun.exception()
 
     async def pages(
-        self, owner: str, address: str, namespaces: Sequence[str], after: str | None
+        self,
+        owner: str,
+        address: str,
+        namespaces: Sequence[str],
+        after: str | None,
+        fields: Mapping[str, str] = _EVERYTHING,
     ) -> AsyncIterator[tuple[tuple[ImportRecord, ...], tuple[UnreadableRecord, ...], str | None]]:
-        """Yield the pages of an archive; `address` is "" for the user's own one."""
+        """Yield the pages of an archive; `address` is "" for the user's own one.
+
+        `fields` are those of the form (XEP-0313 section 4.1), such as `start`.
+        """
         for ns in namespaces:
             try:
-                results, fin = await self._query(ns, address, after)
+                results, fin = await self._query(ns, address, after, fields)
             except IqError as error:
                 if error.condition in _UNKNOWN and ns is not namespaces[-1]:
                     continue
-                raise BadSource(f"{owner}: {error.condition} {error.text}".strip()) from error
+                raise _query_refused(owner, error) from error
             break
         while results:
-            records, unreadable = _records(results, owner, is_of_room=bool(address))
+            texts, self._bytes = self._bytes, {}
+            records, unreadable = _records(results, texts, owner, is_of_room=bool(address))
             after = results[-1].get("id", "")
             yield records, unreadable, after
             if fin is not None and fin.get("complete") == "true":
                 return
             try:
-                results, fin = await self._query(ns, address, after)
+                results, fin = await self._query(ns, address, after, fields)
             except IqError as error:
-                raise BadSource(f"{owner}: {error.condition} {error.text}".strip()) from error
+                raise _query_refused(owner, error) from error
 
     async def preferences(self, namespaces: Sequence[str]) -> PreferencesRow | None:
         """Return the archiving preferences of the user, None if the server has none."""
@@ -213,7 +275,7 @@ class _Session(ClientXMPP):
         return None
 
     async def _query(
-        self, ns: str, address: str, after: str | None
+        self, ns: str, address: str, after: str | None, fields: Mapping[str, str]
     ) -> tuple[list[ET.Element], ET.Element | None]:
         """Return the results of one page, and the end of it. Raises IqError, BadSource."""
         id = secrets.token_hex(6)
@@ -221,6 +283,9 @@ class _Session(ClientXMPP):
         form = ET.SubElement(query, f"{{{_FORM}}}x", type="submit")
         form_type = ET.SubElement(form, f"{{{_FORM}}}field", var="FORM_TYPE", type="hidden")
         ET.SubElement(form_type, f"{{{_FORM}}}value").text = ns
+        for name, value in fields.items():
+            limit = ET.SubElement(form, f"{{{_FORM}}}field", var=name)
+            ET.SubElement(limit, f"{{{_FORM}}}value").text = value
         limits = ET.SubElement(query, f"{{{_RSM}}}set")
         ET.SubElement(limits, f"{{{_RSM}}}max").text = str(PAGE)
         if after is not None:
@@ -247,17 +312,31 @@ class _Session(ClientXMPP):
             ):
                 results.append(result)
 
-    def _set_begun(self, failure: str | None) -> None:
+    def _refused(self) -> Refused:
+        return Refused(f"{self._user.jid}: the server refuses the password")
+
+    def _failed(self) -> BadSource:
+        return BadSource(f"{self._user.jid}: the connection failed")
+
+    def _set_begun(self, failure: BadSource | None) -> None:
         if self.begun.done():
             return
         if failure is None:
             self.begun.set_result(None)
         else:
-            self.begun.set_exception(BadSource(f"{self._user.jid}: {failure}"))
+            self.begun.set_exception(failure)
+
+
+def _query_refused(owner: str, error: IqError) -> QueryRefused:
+    return QueryRefused(f"{owner}: {error.condition} {error.text}".strip())
 
 
 def _records(
-    results: Sequence[ET.Element], owner: str, *, is_of_room: bool
+    results: Sequence[ET.Element],
+    texts: Mapping[tuple[str, str], str],
+    owner: str,
+    *,
+    is_of_room: bool,
 ) -> tuple[tuple[ImportRecord, ...], tuple[UnreadableRecord, ...]]:
     records, unreadable = [], []
     for result in results:
@@ -273,11 +352,8 @@ def _records(
                 UnreadableRecord(owner=owner, where=f"result {id}", reason=error.message)
             )
             continue
-        records.append(
-            ImportRecord(
-                owner=owner, at=at, xml=tostring(message), old_id=id, is_of_room=is_of_room
-            )
-        )
+        xml = texts.get((result.get("queryid", ""), id)) or tostring(message)
+        records.append(ImportRecord(owner=owner, at=at, xml=xml, old_id=id, is_of_room=is_of_room))
     return tuple(records), tuple(unreadable)
 
 

@@ -19,6 +19,9 @@ from component.web.events.family import EVENTS
 from component.web.gateway.family import GATEWAY, GATEWAY_START, GATEWAY_STATUS
 from component.web.health.family import HEALTH, LIVENESS
 from component.web.metrics.family import METRICS
+from component.web.openapi.document import ApiDocument
+from component.web.openapi.family import DOCS, DOCUMENT, PUBLIC_DOCS
+from component.web.openapi.level import name_level
 from component.web.operators.family import OPERATOR_PAGES, OPERATOR_SIGN_IN
 from component.web.operators.sessions import OperatorSessions
 from component.web.pages.family import CHAT_PAGE
@@ -28,6 +31,7 @@ from component.web.server import cors, errors
 from component.web.server.addresses import LogOnce
 from component.web.server.family import Families, Family
 from component.web.server.forwarding import identify
+from component.web.server.limits import refuse_beyond_limits
 from component.web.server.listener import listen
 from component.web.server.settings import Listener, Services, WebSettings
 from component.web.sign_in.family import SIGN_IN, SIGN_INS
@@ -38,6 +42,8 @@ FAMILIES = (
     HEALTH,
     LIVENESS,
     METRICS,
+    DOCS,
+    PUBLIC_DOCS,
     CHAT_SIGN_UP,
     CHAT,
     ARCHIVE,
@@ -74,7 +80,8 @@ def make_app(
     """Return the application of a listener: its families, and the parts that they share."""
     limits = settings.listener(listener)
     app = web.Application(
-        middlewares=[errors.middleware(), identify(limits)], client_max_size=limits.max_body_bytes
+        middlewares=[errors.middleware(), refuse_beyond_limits, identify(limits)],
+        client_max_size=limits.max_body_bytes,
     )
     cors.allow(app, limits.cors_origins)
     limits_of_all = services.limits
@@ -96,7 +103,10 @@ def make_app(
         for family in families
         if family.listener is listener and family.is_served(settings, services)
     ]
-    Families(served, settings, services).mount(app)
+    mounted = Families(served, settings, services)
+    app[DOCUMENT] = ApiDocument(listener, settings, mounted.apps)
+    app.on_response_prepare.append(name_level)
+    mounted.mount(app)
     return app
 
 

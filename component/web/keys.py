@@ -87,6 +87,7 @@ limits = web.AppKey("limits", ListenerSettings)
 
 #: In the application of a family: handlers without a deadline, such as streams and exports.
 streaming_handlers = web.AppKey("streaming_handlers", frozenset[Handler])
+is_watched = web.AppKey("is_watched", bool)
 
 #: In a family: handlers that accept a ticket instead of an access token.
 ticket_handlers = web.AppKey("ticket_handlers", frozenset[Handler])

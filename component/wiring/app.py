@@ -26,6 +26,7 @@ from component.sessions.manager import SessionManager
 from component.web.app import serve as serve_http
 from component.web.server.settings import Services, WebSettings
 from component.wiring import account_sources, ejabberd_api, settings
+from component.wiring.backfill import open_backfill
 from component.wiring.chat import with_chat
 from component.wiring.compose import Parts, compose
 from component.wiring.gateway import with_gateway
@@ -33,9 +34,16 @@ from component.wiring.live import with_live
 from component.wiring.processes import listen
 from component.wiring.push import open_push
 from component.wiring.queries import answer_queries, command_service, http_services
+from component.wiring.reloading import LoadConfig, Reloadable, Reloading
+from component.wiring.service_manager import (
+    notify_ready,
+    notify_stopping,
+    send_signs_of_life,
+    send_status,
+)
 from component.wiring.take_over.channel import NotHandedOver
 from component.wiring.take_over.handing import HandOver
-from component.wiring.take_over.service_manager import notify_ready, start_successor
+from component.wiring.take_over.successor import start_successor
 from component.wiring.take_over.taking import TakeOver
 from component.xmpp.commands.admin import operator_commands
 from component.xmpp.connection.addresses import Addresses
@@ -62,25 +70,36 @@ NO_TAKE_OVER = (
 )
 
 
-async def serve(config: Config, *, take_over: bool = False) -> int:
+async def serve(config: Config, load: LoadConfig, *, take_over: bool = False) -> int:
     """Run until a signal to stop, then write all received messages. Return an exit code.
 
-    With `take_over`, continue what the running process on the same store does, and end it. On
-    SIGHUP start a process that takes over from this one.
+    On SIGHUP apply the configuration that `load` returns. On SIGUSR2 start a process that takes
+    over from this one. With `take_over`, continue what the running process on the same store does,
+    and end it.
     """
+    signs_of_life = asyncio.create_task(send_signs_of_life())
+    try:
+        return await _serve(config, load, take_over=take_over)
+    finally:
+        signs_of_life.cancel()
+
+
+async def _serve(config: Config, load: LoadConfig, *, take_over: bool) -> int:
     loop = asyncio.get_running_loop()
     limit = Limit(loop)
     background = Background(on_end=limit.begin)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, background.end)
+    reloading = Reloading(config, load)
+    loop.add_signal_handler(signal.SIGHUP, reloading.ask)
     handing, place = HandOver(background.end), settings.take_over_socket(config)
     if place is None:
-        loop.add_signal_handler(signal.SIGHUP, log.warning, NO_TAKE_OVER)
+        loop.add_signal_handler(signal.SIGUSR2, log.warning, NO_TAKE_OVER)
         if take_over:
             log.error("%s", NO_TAKE_OVER)
             return REFUSED
     else:
-        loop.add_signal_handler(signal.SIGHUP, start_successor)
+        loop.add_signal_handler(signal.SIGUSR2, start_successor)
     taking = None
     try:
         if take_over and place is not None:
@@ -88,7 +107,7 @@ async def serve(config: Config, *, take_over: bool = False) -> int:
             await taking.take()
         async with AsyncExitStack() as stack:
             try:
-                code = await _run(config, stack, background, limit, handing, taking)
+                code = await _run(config, stack, background, limit, handing, taking, reloading)
             finally:
                 background.end()
         if not await handing.finish():
@@ -113,6 +132,7 @@ async def _run(
     limit: Limit,
     handing: HandOver,
     taking: TakeOver | None,
+    reloading: Reloading,
 ) -> int:
     # In a thread: some libraries refuse to be imported, or to use a database, in the event loop.
     handlers = await asyncio.to_thread(settings.handlers, config)
@@ -168,6 +188,9 @@ async def _run(
             wait_for_spill=parts.spill_recovery.wait_removed,
             start=background.start,
         )
+    )
+    await stack.enter_async_context(
+        open_backfill(config, storage, parts, administration, accounts, background.start)
     )
     connection = settings.connection(config, parts.stream)
     changes = SessionChanges(parts.journal, parts.signals)
@@ -234,17 +257,34 @@ async def _run(
     services = _with_user_apis(config, services, web, parts, sessions, stack)
     for listener in settings.listeners(config):
         await stack.enter_async_context(serve_http(web, services, listener))
+    reloadable = Reloadable(
+        parts=parts,
+        handlers=handlers,
+        web=web,
+        janitor=administration.janitor,
+        connector=connection,
+        turn=turn,
+        sign_ins=sign_ins,
+        chat=services.chat,
+    )
     # Last, because a program that cannot serve must not replace the connection of one that can.
     if not background.ending.is_set():
         link.start()
         handing.listen(settings.take_over_socket(config))
         stack.push_async_callback(handing.stop_listening)
         notify_ready()
+        status = background.start("status", send_status(lambda: _status(parts)))
+        reloads = background.start("reloads", reloading.run(reloadable))
+        stack.callback(status.cancel)
+        stack.callback(reloads.cancel)
         if turn is not None:
             queries = background.start("queries", turn.run())
             stack.push_async_callback(_end_turn, queries)
     await background.ending.wait()
     log.info("stopping")
+    # The service goes on if another process takes over.
+    if not handing.is_requested:
+        notify_stopping()
     return REFUSED if link.is_refused else OK
 
 
@@ -286,6 +326,14 @@ def _query_turn(
         parts.grants,
         dispatcher.turns.idle,
     )
+
+
+def _status(parts: Parts) -> str:
+    """Return the status for the service manager, one line."""
+    link = "connected to ejabberd" if parts.stream.is_up else "not connected to ejabberd"
+    if parts.writer.is_healthy:
+        return link
+    return f"{link}; the store cannot be written, and {parts.writer.backlog} messages wait"
 
 
 async def _end_turn(queries: asyncio.Task[None]) -> None:

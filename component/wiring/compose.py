@@ -12,13 +12,14 @@ from typing import Any
 from component.config import Config
 from component.core.access.audit import Audit
 from component.core.access.authorize import Authorizer
-from component.core.access.principals import Operator
+from component.core.access.principals import Operators
 from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
 from component.core.accounts.protocol import AccountSource
 from component.core.archiving.coverage import Coverage
 from component.core.archiving.deliveries import Deliveries
 from component.core.archiving.ingest import Ingest
+from component.core.archiving.joining import Joining
 from component.core.archiving.preference_filter import PreferenceFilter
 from component.core.archiving.preferences import Preferences
 from component.core.archiving.pressure import Backpressure
@@ -51,6 +52,7 @@ from component.xmpp.connection.stream import Stream
 from component.xmpp.copies.chat_states import ChatStateCopies
 from component.xmpp.copies.contact_presences import ContactPresences
 from component.xmpp.copies.displayed import DisplayedCopies, DisplayedQueries
+from component.xmpp.copies.other_processes import WrittenQuestions
 from component.xmpp.copies.photos import PhotoCopies
 from component.xmpp.copies.presences import Presences
 from component.xmpp.copies.recipients import RecipientQueries
@@ -82,6 +84,7 @@ class Parts:
     queries_stream: Stream
     queries_privileges: Privileges
     coverage: Coverage
+    joining: Joining
     gaps: Gaps
     followers: Followers
     holds: Holds
@@ -99,7 +102,7 @@ class Parts:
     displayed: DisplayedMarkers
     journal: EventJournal
     signals: Signals
-    operators: tuple[Operator, ...]
+    operators: Operators
     audit: Audit
     served: ServedArchives
     authorizer: Authorizer
@@ -155,9 +158,12 @@ class Parts:
 
     def connected(self, _: object) -> None:
         """Note the time of a new connection, because earlier stanzas were not copied."""
+        self.joining.connected()
         self.metrics.connections.inc()
         since = self.stream.continued_since
-        self.coverage.connected(now() if since is None else since)
+        since = now() if since is None else since
+        self.gaps.connecting(since)
+        self.coverage.connected(since)
         self.displayed.reconnected()
         self.journal.reconnected()
 
@@ -262,7 +268,10 @@ def compose(
     )
     journal = EventJournal(storage.events, rosters, on_written=followers.events_changed)
 
-    operators, audit = settings.operators(config, addresses), Audit(storage.audit_log, writer)
+    operators, audit = (
+        Operators(settings.operators(config, addresses)),
+        Audit(storage.audit_log, writer),
+    )
     served = ServedArchives(hosts.domains, storage.retention)
     authorizer = Authorizer(hosts, operators, audit, rooms, served)
     pager = Pager(
@@ -285,6 +294,16 @@ def compose(
         lambda: _received_until(stream, deliveries),
         preference_filter.wait_durable,
         is_shared=storage.processes.is_shared,
+        backfill=storage.backfill if config.backfill.source != "none" else None,
+    )
+
+    joining = Joining(
+        config.xmpp.jid,
+        storage.processes,
+        writer,
+        preference_filter.wait_durable,
+        WrittenQuestions(stream),
+        on_join=deliveries.joined,
     )
 
     def note_unbroken(since: int) -> None:
@@ -299,7 +318,8 @@ def compose(
         privileges=privileges,
         queries_stream=queries_stream,
         queries_privileges=queries_privileges,
-        coverage=Coverage(storage.processes, note_unbroken),
+        coverage=Coverage(storage.processes, note_unbroken, preference_filter.wait_durable),
+        joining=joining,
         gaps=gaps,
         followers=followers,
         holds=holds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from component.config import Config
 from component.core.accounts.protocol import AccountSource
@@ -33,9 +33,10 @@ from component.xmpp.commands import adhoc
 from component.xmpp.commands.adhoc import AdHocCommand, AdHocCommands
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.connection.stream import Stream
+from component.xmpp.copies.other_processes import WRITTEN, WrittenAnswers
 from component.xmpp.queries import disco
 from component.xmpp.queries.delegation import Delegation
-from component.xmpp.queries.dispatch import QueryDispatcher
+from component.xmpp.queries.dispatch import Answerer, QueryDispatcher
 from component.xmpp.queries.privilege import Privileges
 from component.xmpp.rosters import query as roster_query
 from component.xmpp.rosters.query import RosterQueries
@@ -102,7 +103,9 @@ def answer_queries(
         roster_query.QUERY: RosterQueries(parts.rosters).answer,
     }
 
-    def answer(stream: Stream, privileges: Privileges) -> QueryDispatcher:
+    def answer(
+        stream: Stream, privileges: Privileges, own: Mapping[str, Answerer]
+    ) -> QueryDispatcher:
         disco.announce(
             stream,
             parts.hosts,
@@ -112,12 +115,15 @@ def answer_queries(
             items=offered.items,
         )
         delegation = Delegation(privileges, addresses, parts.hosts)
-        return QueryDispatcher(stream, delegation, addresses, answerers, elsewhere=disco.PAYLOADS)
+        return QueryDispatcher(
+            stream, delegation, addresses, answerers, own=own, elsewhere=disco.PAYLOADS
+        )
 
     if parts.queries_stream is not parts.stream:
-        # Each process answers the queries to its own domain.
-        answer(parts.stream, parts.privileges)
-    return answer(parts.queries_stream, parts.queries_privileges)
+        # Each process answers the queries to its own domain, and the questions of the others.
+        questions = WrittenAnswers(parts.joining, config.xmpp.processes)
+        answer(parts.stream, parts.privileges, {WRITTEN: questions.answer})
+    return answer(parts.queries_stream, parts.queries_privileges, {})
 
 
 def http_services(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +83,19 @@ def queries_stream(config: Config, own: Stream) -> Stream:
 
 def connection(config: Config, stream: Stream) -> Connector:
     """Return the connector that keeps a stream connected."""
-    patience = Timeouts(
+    return Connector(
+        stream, config.xmpp.address, config.xmpp.port, config.xmpp.hosts[0], timeouts(config)
+    )
+
+
+def timeouts(config: Config) -> Timeouts:
+    """Return the waiting times of a connection to ejabberd."""
+    return Timeouts(
         ping_interval=config.xmpp.ping_interval_seconds,
         ping_timeout=config.xmpp.ping_timeout_seconds,
         reconnect_max=config.xmpp.reconnect_max_seconds,
         drain=config.xmpp.drain_seconds,
     )
-    return Connector(stream, config.xmpp.address, config.xmpp.port, config.xmpp.hosts[0], patience)
 
 
 def handlers(config: Config) -> Handlers:
@@ -183,6 +189,7 @@ def needs(config: Config, handlers: Handlers) -> Needs:
             config.archive_of(host).default == "roster" for host in config.xmpp.hosts
         ),
         processes=config.xmpp.processes,
+        backfill=config.backfill.source != "none",
         ignored=frozenset(config.xmpp.ignored_checks),
     )
 
@@ -241,6 +248,13 @@ def sign_ins(
     )
 
 
+def c2s(config: Config) -> tuple[str, int]:
+    """Return the address and the port of ejabberd_c2s."""
+    options, accounts = config.sessions, config.accounts
+    address = options.address or accounts.login_address or LOOPBACK
+    return address, options.port or accounts.login_port
+
+
 def sessions(
     config: Config,
     sign_ins: SignIns | None,
@@ -253,9 +267,10 @@ def sessions(
     options = config.sessions
     if sign_ins is None or not options.enabled:
         return None
+    address, port = c2s(config)
     where = SessionSettings(
-        address=options.address or config.accounts.login_address or LOOPBACK,
-        port=options.port or config.accounts.login_port,
+        address=address,
+        port=port,
         max=options.max,
         max_other=options.max_other,
         idle_seconds=options.idle_seconds,
@@ -309,7 +324,7 @@ def listeners(config: Config) -> Iterator[Listener]:
         yield Listener.PUBLIC
 
 
-def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
+def web(config: Config, operators: Collection[Operator]) -> WebSettings:
     """Return the settings of the HTTP server."""
     http = config.http
     return WebSettings(
@@ -355,16 +370,20 @@ def web(config: Config, operators: tuple[Operator, ...]) -> WebSettings:
 
 def chat(config: Config, addresses: Jids) -> ChatSettings:
     """Return the settings of chat."""
+    return ChatSettings(
+        **config.chat.model_dump(exclude={"enabled"}), reserved=reserved(config, addresses)
+    )
+
+
+def reserved(config: Config, addresses: Jids) -> frozenset[str]:
+    """Return the JIDs that nobody may sign up, because they have rights."""
     with_rights = (
         *(operator.jid for operator in config.operators.values()),
         *config.ejabberd_api.admins,
         *config.ejabberd_api.services,
         config.accounts.api_user,
     )
-    return ChatSettings(
-        **config.chat.model_dump(exclude={"enabled"}),
-        reserved=frozenset(addresses.prepare(jid) for jid in with_rights if jid),
-    )
+    return frozenset(addresses.prepare(jid) for jid in with_rights if jid)
 
 
 def _listener(http: Http | PublicHttp) -> dict[str, Any]:
@@ -372,6 +391,7 @@ def _listener(http: Http | PublicHttp) -> dict[str, Any]:
     return {
         "address": http.address,
         "port": http.port,
+        "docs": http.docs,
         "max_body_bytes": http.max_body_bytes,
         "header_timeout_seconds": http.header_timeout_seconds,
         "body_timeout_seconds": http.body_timeout_seconds,

@@ -10,6 +10,7 @@ from storage.sql.database import Connection, Database
 from storage.sql.events.store import SqlEvents
 from storage.sql.messages.archive import SqlArchive
 from storage.sql.messages.ids import KEY_BYTES, Ids
+from storage.sql.moving.backfilling import SqlBackfill
 from storage.sql.moving.copying import is_unfinished
 from storage.sql.moving.importing import SqlImports
 from storage.sql.retention.store import SqlRetention
@@ -36,6 +37,7 @@ class SqlStorage:
         self.archive = SqlArchive(database, ids)
         self.retention = SqlRetention(database, ids, self.archive)
         self.imports = SqlImports(database, self.archive.owners, self.archive.appending)
+        self.backfill = SqlBackfill(database, ids, self.archive.owners, self.archive.appending)
         self.preferences = SqlPreferences(database)
         self.rules = SqlRules(database)
         self.holds = SqlHolds(database)

@@ -1,4 +1,4 @@
-"""Journeys of one person: a new account, two tabs, a lost connection, a picture, a file."""
+"""Journeys of one person: a new account, two tabs, a lost connection, a picture."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import asyncio
 from base64 import b64decode
 from secrets import token_hex
 
-from aiohttp import ClientSession
 from playwright.async_api import Route, expect
 from support.browser import Visit
-from support.ports import LOOPBACK
 from support.sign_in_server import SigningIn
-from yarl import URL
 
 #: A picture of one red pixel.
 PNG = b64decode(
@@ -227,31 +224,66 @@ async def test_picture_of_a_person_is_shown_to_others(visit: Visit, signing_in: 
     assert all(path.endswith("/avatar") for path in people)
 
 
-async def test_file_goes_to_the_upload_service_and_its_link_to_the_contact(
+async def test_gap_is_told_between_the_messages_around_it(
     visit: Visit, signing_in: SigningIn
 ) -> None:
     ann, ben = signing_in.server.accounts("ann", "ben")
-    visitor, other = await visit(), await visit()
-    received: list[bytes] = []
+    visitor = await visit()
+    # The page asks in vain while the server is away.
+    visitor.expect_problem("ERR_|502|503|504|429")
+    await visitor.sign_in(ann)
+    await visitor.chat(ben.jid)
+    await visitor.say("before the gap")
+    await expect(visitor.page.locator("li.pending")).to_have_count(0)
+    await expect(visitor.page.locator(".gap")).to_be_hidden()
 
-    async def forward(route: Route) -> None:
-        """Pass a request on, as the proxy with TLS in front of the upload service does."""
-        url, content = URL(route.request.url), route.request.post_data_buffer or b""
-        headers = {"Host": str(url.host), "Content-Type": route.request.headers["content-type"]}
-        local = f"http://{LOOPBACK}:{signing_in.server.ejabberd.ports.http}{url.path}"
-        async with ClientSession() as http, http.put(local, data=content, headers=headers) as put:
-            received.append(content)
-            await route.fulfill(status=put.status, headers={"Access-Control-Allow-Origin": "*"})
+    await asyncio.to_thread(signing_in.server.muniment.restart)
 
-    await visitor.page.route("https://one.test/**", forward)
-    for person, own, contact in ((visitor, ann, ben), (other, ben, ann)):
-        await person.sign_in(own)
-        await person.chat(contact.jid)
-    file = {"name": "plans.txt", "mimeType": "text/plain", "buffer": b"a town hall"}
-    await visitor.page.locator("input[type=file]").set_input_files(file)
-    link = other.page.locator("#conversation").get_by_role("link", name="plans.txt")
-    await expect(link).to_be_visible()
+    gap = visitor.page.locator(".gap:visible")
+    await expect(gap).to_contain_text("Messages may be missing here: ")
+    await visitor.say("behind the gap")
+    behind = visitor.message("behind the gap")
+    await expect(behind.locator(".gap")).to_be_visible()
+    await expect(gap).to_have_count(1)
+    assert await visitor.violations() == []
 
-    assert received == [b"a town hall"]
-    assert (await link.get_attribute("href") or "").startswith("https://one.test/upload/")
-    await expect(other.page.locator(".file")).to_contain_text("text/plain, 11 byte")
+
+async def test_what_was_written_stays_when_the_sign_in_is_lost(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    ann, ben, cid = signing_in.server.accounts("ann", "ben", "cid")
+    visitor = await visit()
+    page = visitor.page
+    visitor.expect_problem("401")
+    await visitor.sign_in(ann)
+    await visitor.chat(cid.jid)
+    await visitor.by_label("Message").fill("a draft for Cid")
+    await visitor.chat(ben.jid)
+    await visitor.by_label("Message").fill("another draft")
+    await visitor.chat(cid.jid)
+    await expect(visitor.by_label("Message")).to_have_value("a draft for Cid")
+    await visitor.chat(ben.jid)
+    await expect(visitor.by_label("Message")).to_have_value("another draft")
+
+    async def end_sign_in(route: Route) -> None:
+        # Elsewhere the user signs out everywhere; the page learns it as it sends.
+        if route.request.method == "POST":
+            async with signing_in.user(await signing_in.sign_in(ann)) as http:
+                assert (await http.delete("/api/v1/tokens")).ok
+        await route.continue_()
+
+    await page.route("**/messages", end_sign_in)
+    await visitor.say("sent without a sign-in")
+    await expect(page.get_by_role("alert")).to_contain_text("what you have written is still there")
+    await page.unroute("**/messages")
+
+    await visitor.sign_in(ann)
+    await visitor.chat(ben.jid)
+    await expect(visitor.message("sent without a sign-in").locator(".mark")).to_be_visible()
+    await expect(visitor.by_label("Message")).to_have_value("")
+    await visitor.chat(cid.jid)
+    await expect(visitor.by_label("Message")).to_have_value("a draft for Cid")
+    await page.get_by_role("button", name="Your account").click()
+    await page.get_by_role("button", name="Sign out").click()
+    await visitor.by_label("Address").wait_for()
+    assert await page.evaluate(STORED) == [0, 0]

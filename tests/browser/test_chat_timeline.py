@@ -152,3 +152,18 @@ async def test_permalink_opens_the_message_in_its_context(
 
     await ann.page.get_by_role("button", name="Newest messages").click()
     await expect(ann.message(f"message {COUNT - 1} ")).to_be_in_viewport()
+
+
+async def test_reader_goes_to_the_first_message_of_a_day(ann: Visitor) -> None:
+    day = "2024-02-06"
+    begin = await ann.page.evaluate("day => new Date(`${day}T00:00`).getTime()", day)
+    number = -(-(begin * 1000 - BEGIN) // STEP)
+    await ann.page.get_by_role("button", name="Go to a date").click()
+    await ann.by_label("Date").fill(day)
+    await ann.page.get_by_role("button", name="Show", exact=True).click()
+
+    row = ann.page.locator("li.row.flash")
+    await expect(row).to_contain_text(f"message {number} ")
+    await expect(row).to_be_in_viewport()
+    await expect(row).to_be_focused()
+    await expect(row.locator(".day")).to_be_attached()

@@ -45,6 +45,10 @@ DAMAGE = {
     "UPDATE conversations SET newest = 5": "its conversations do not have the newest",
     "INSERT INTO old_ids VALUES (1, 'x', 900)": "old_ids has a row of a message that is gone",
     "INSERT INTO conversations VALUES (9, 'x', 1, 0)": "rows of an unknown owner 9",
+    "INSERT INTO reserved_sequences VALUES (1, 5, 600, 700, 5)": (
+        "the message 600 has a sequence that is reserved for a gap"
+    ),
+    "INSERT INTO reserved_sequences VALUES (9, 5, 600, 700, 5)": "rows of an unknown owner 9",
     "DELETE FROM secrets": "the key of the ids is missing",
     "UPDATE archive SET kind = 'blanked' WHERE sequence = 7": "a wrong row for the message 7",
     "INSERT INTO fulltext (rowid, text, peer, links) VALUES ((1 << 40) + 900, '1_x', '', '')": (

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,11 @@ from support.raw import Client
 from support.releases import Release
 from support.remote_data import session
 
+from component.core.backfill.source import Span
+from component.core.hosts import Hosts
 from component.core.remote_data.posts import body_of
 from component.core.xml.times import parse_time
+from component.importing.ejabberd_backfill import EjabberdBackfill
 from storage.open import open_storage
 from storage.rows import ArchivedMessage
 
@@ -193,6 +197,24 @@ async def test_archive_of_prosody_is_imported(
         assert report["preferences"] == 1
 
 
+async def read_for_gap(url: str, owner: str | None = None) -> Counter[str]:
+    """Return by owner how many messages the source of backfill has, of all times."""
+    source = EjabberdBackfill(url, None, Hosts(["one.test"], ["conference.one.test"]))
+    span = Span(0, 2**60)
+    return Counter(
+        [record.owner async for page in source.pages(span, owner=owner) for record in page.records]
+    )
+
+
+async def test_archives_are_read_for_a_gap(old: Old) -> None:
+    history, url = old.history, f"sqlite:{old.ejabberd.database}"
+    expected = {history.alice.jid: len(TEXTS), history.bob.jid: len(TEXTS), history.room: 2}
+
+    assert await read_for_gap(url) == expected
+    for owner, count in expected.items():
+        assert await read_for_gap(url, owner) == {owner: count}
+
+
 async def test_archives_are_imported_by_mam(old: Old, tmp_path: Path) -> None:
     history, users = old.history, tmp_path / "users"
     users.write_text(
@@ -264,7 +286,9 @@ def test_archive_of_ejabberd_in_postgresql_is_imported(
 
         report = imported(muniment, "ejabberd", url, "--host", "one.test")
         compared = run(muniment, "compare", "ejabberd", url, "--host", "one.test")
+        read = asyncio.run(read_for_gap(url))
 
+    assert read == {history.alice.jid: len(TEXTS), history.bob.jid: len(TEXTS), history.room: 2}
     assert {owner: numbers["added"] for owner, numbers in report["owners"].items()} == {
         history.alice.jid: len(TEXTS),
         history.bob.jid: len(TEXTS),

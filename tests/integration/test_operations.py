@@ -1,193 +1,77 @@
-"""The commands of docs/operations.md install, check, count, back up, restore and upgrade.
+"""The commands of the operator guide and of docs/operations.md run word by word.
 
-They run below a folder in place of the root folder, and the user of the test takes the place of
-root and muniment. Commands that would change the machine have stand-ins: those that create users
-and environments and manage services. The stand-in for systemctl runs the command of the unit.
+The guide begins in an empty folder, beside an ejabberd with the ejabberd.yml of Debian. What
+docs/operations.md says of backups, upgrades and retention is done with what the guide has made.
 """
 
 from __future__ import annotations
 
-import asyncio
-import grp
-import os
-import pwd
-import re
-import shlex
+import json
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException
+from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
-from slixmpp import JID
-from support.ejabberd import Account, Ejabberd
-from support.ports import LOOPBACK, free_port
+from support import mam
+from support.debian_ejabberd import HOST
+from support.ejabberd import Account
+from support.machine import Machine
+from support.raw import Client
 from support.releases import Release
-from support.shell_blocks import OPERATIONS, ROOT, shell_blocks
-from support.slixmpp_client import slixmpp_client
+from support.shell_blocks import OPERATIONS, OPERATOR_GUIDE, shell_blocks
+from support.stanzas import Refused
 
-#: The names of the examples.
-HOSTS, COMPONENT = ("chat.example", "team.example"), "muniment.example"
-ALICE, BOB = (Account(name, HOSTS[0], "pencil") for name in ("alice", "bob"))
-
-#: Folders that the commands write to; a test puts them below its own root.
-PLACES = re.compile(r"(?<![\w./])/(opt|etc|var|usr/local)/")
-
-#: The stand-ins of commands that would change the machine; ROOT is the folder.
-STAND_INS = {
-    "useradd": 'echo "useradd $*" >>ROOT/changes',
-    "python3": """
-[ "$1 $2" = "-m venv" ]
-mkdir -p "$3/bin"
-cp ROOT/stand-ins/pip "$3/bin/pip"
-cp ROOT/program "$3/bin/muniment"
-""",
-    "pip": 'echo "pip $*" >>ROOT/changes',
-    "runuser": '[ "$1 $2 $3" = "-u muniment --" ]; shift 3; exec "$@"',
-    "editor": 'cat ROOT/edited >"$1"',
-    "systemctl": """
-echo "systemctl $*" >>ROOT/changes
-case "$*" in *ejabberd*) exit ;; esac
-unit=ROOT/etc/systemd/system/muniment.service
-case $1 in
-    daemon-reload) sed -i -E 's#([ =])/(opt|etc|var)/#\\1ROOT/\\2/#g' "$unit" ;;
-    start | enable)
-        setsid $(sed -n 's/^ExecStart=//p' "$unit") >>ROOT/log 2>&1 </dev/null &
-        echo $! >ROOT/pid ;;
-    stop) kill "$(cat ROOT/pid)"; tail --pid="$(cat ROOT/pid)" -f /dev/null ;;
-esac
-""",
-}
-
-PROGRAM = """\
-#!/bin/sh
-PYTHONPATH={source} exec {python} -m component "$@"
-"""
+ALICE, BOB = Account("alice", HOST, "pencil"), Account("bob", HOST, "crayon")
 
 
-class Machine:
-    """A folder in the place of the root of a machine."""
+@dataclass(frozen=True)
+class Installed:
+    """A machine on which the guide was followed up to the first message, and what it printed."""
 
-    def __init__(self, root: Path, ejabberd: Ejabberd) -> None:
-        self.root = root
-        self.ejabberd = ejabberd
-        self.http_port = free_port()
-        for place in ("opt", "etc/systemd/system", "var/lib", "var/backups", "usr/local/bin"):
-            (root / place).mkdir(parents=True)
-        (root / "stand-ins").mkdir()
-        for name, text in STAND_INS.items():
-            self._program(
-                root / "stand-ins" / name, f"#!/bin/sh -eu\n{text.replace('ROOT', str(root))}\n"
-            )
-        values = {"source": shlex.quote(str(ROOT)), "python": shlex.quote(sys.executable)}
-        self._program(root / "program", PROGRAM.format(**values))
-        (root / "edited").write_text(self._edited())
-
-    def shell(self, commands: str) -> str:
-        """Run commands of bash, and return their output. Fail if one of them fails."""
-        user = pwd.getpwuid(os.geteuid()).pw_name
-        group = grp.getgrgid(os.getegid()).gr_name
-        commands = PLACES.sub(rf"{self.root}/\1/", commands)
-        commands = re.sub(r"-o (muniment|root)\b", f"-o {user}", commands)
-        commands = re.sub(r"-g muniment\b", f"-g {group}", commands)
-        environment = {name: value for name, value in os.environ.items() if "MUNIMENT" not in name}
-        path = f"{self.root}/stand-ins:{self.root}/usr/local/bin:{environment['PATH']}"
-        process = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", commands],
-            cwd=ROOT,
-            # The program looks for its configuration in /etc/muniment.
-            env={
-                **environment,
-                "PATH": path,
-                "MUNIMENT_CONFIG": str(self.place("/etc/muniment/muniment.toml")),
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-        assert process.returncode == 0, f"{commands}\n{process.stdout}{process.stderr}{self.log}"
-        return process.stdout
-
-    def place(self, path: str) -> Path:
-        """Return the path below the folder."""
-        return self.root / path.removeprefix("/")
-
-    @property
-    def log(self) -> str:
-        """The log of the service."""
-        path = self.root / "log"
-        return path.read_text() if path.exists() else ""
-
-    def wait_until_ready(self) -> None:
-        """Return when the service reports that it is ready."""
-        end = monotonic() + 30
-        while not self._is_ready():
-            assert monotonic() < end, self.log
-            sleep(0.05)
-
-    def _is_ready(self) -> bool:
-        connection = HTTPConnection(LOOPBACK, self.http_port, timeout=5)
-        try:
-            connection.request("GET", "/health/ready")
-            return connection.getresponse().status == 200
-        except (OSError, HTTPException):
-            return False
-        finally:
-            connection.close()
-
-    def _edited(self) -> str:
-        """Return the edited example, with the ports of this test."""
-        text = PLACES.sub(rf"{self.root}/\1/", (ROOT / "muniment.toml.example").read_text())
-        for option, value in (
-            ("url", None),
-            ("port = 5275", f"port = {self.ejabberd.ports.component}"),
-            ("port = 5281", f"port = {self.http_port}"),
-        ):
-            text = re.sub(rf"^#({option}\b.*)$", value or r"\1", text, flags=re.MULTILINE)
-        return text
-
-    def _program(self, path: Path, text: str) -> None:
-        path.write_text(text)
-        path.chmod(0o755)
+    machine: Machine
+    old_archive: str
+    doctor: str
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Machine]:
-    """A machine with Muniment installed as documented and running."""
-    root = tmp_path_factory.mktemp("root")
-    ejabberd = Ejabberd(root / "ejabberd", release, hosts=HOSTS, component=COMPONENT)
-    machine = Machine(root, ejabberd)
-    install, start = shell_blocks(OPERATIONS, "Install")
-    machine.shell(install)
-    ejabberd.secret = machine.place("/etc/muniment/xmpp-secret").read_text().strip()
-    with ejabberd:
-        ejabberd.register(ALICE, BOB)
+def installed(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Installed]:
+    machine = Machine(tmp_path_factory.mktemp("root"), release)
+    [install] = shell_blocks(OPERATOR_GUIDE, "Install")
+    [look] = shell_blocks(OPERATOR_GUIDE, "Decide about the old archive")
+    options, start, doctor = shell_blocks(OPERATOR_GUIDE, "Connect")
+    register, _ = shell_blocks(OPERATOR_GUIDE, "See it work")
+    with machine.ejabberd:
         try:
+            machine.shell(install)
+            old_archive = machine.shell(look)
+            machine.shell(options)
             machine.shell(start)
             machine.wait_until_ready()
-            yield machine
+            found = machine.shell(doctor)
+            machine.shell(register)
+            yield Installed(machine, old_archive, found)
         finally:
-            machine.shell("systemctl stop muniment")
+            machine.stop()
+
+
+@pytest.fixture(scope="module")
+def machine(installed: Installed) -> Machine:
+    return installed.machine
 
 
 async def say(machine: Machine, text: str) -> None:
     """Have alice send a message to bob, and return after it is archived."""
-    port = machine.ejabberd.ports.c2s
+    port, tls = machine.ejabberd.ports.c2s, machine.ejabberd.tls
     async with (
-        slixmpp_client(ALICE, port) as alice_client,
-        slixmpp_client(BOB, port) as bob_client,
+        Client(ALICE, port, tls=tls) as alice_client,
+        Client(BOB, port, tls=tls) as bob_client,
     ):
-        received = asyncio.Event()
-        bob_client.add_event_handler("message", lambda _: received.set())
-        alice_client.send_message(JID(BOB.jid), text, mtype="chat")
-        await asyncio.wait_for(received.wait(), 10)
-        async for _ in alice_client.plugin["xep_0313"].iterate(rsm={"max": 1}, total=1):
-            pass
+        await bob_client.be_available()
+        alice_client.say(BOB.jid, text)
+        await bob_client.wait_for_body(text)
+        # Muniment answers after it has stored what came before.
+        assert text in await mam.bodies(alice_client)
 
 
 def count(machine: Machine) -> str:
@@ -212,19 +96,54 @@ def test_installed_files_are_private_to_their_user(machine: Machine) -> None:
         "http-secret": 0o640,
     }
     assert (mode(etc), mode(data), mode(data / "muniment.db")) == (0o750, 0o700, 0o600)
-    secrets = {(etc / f"{name}-secret").read_text() for name in ("xmpp", "http")}
-    assert [len(secret) for secret in secrets] == [33, 33]
+    assert mode(machine.place("/etc/ejabberd/muniment.yml")) == 0o640
+
+
+def test_ejabberd_of_debian_has_no_archive_and_grants_all(installed: Installed) -> None:
+    lines = installed.old_archive.splitlines()
+
+    assert lines
+    assert all(line.partition("  ")[2].startswith("##") for line in lines[:7])
+    assert "error" not in installed.doctor
+    assert "delegation" in installed.doctor
+
+
+async def test_first_message_is_counted_and_found(machine: Machine) -> None:
+    await say(machine, "hello")
+
+    _, see = shell_blocks(OPERATOR_GUIDE, "See it work")
+    printed = machine.shell(see)
+    counted, _, page = printed.partition("{")
+    assert "messages  1\n" in counted
+    assert [message["body"] for message in json.loads("{" + page)["messages"]] == ["hello"]
 
 
 async def test_commands_ask_the_running_service(machine: Machine) -> None:
     check = machine.shell("runuser -u muniment -- muniment check-config")
-    await say(machine, "counted")
 
     assert "ok  running: Muniment answers" in check
     assert ("warn" in check, "bad" in check) == (False, False)
     [block] = shell_blocks(OPERATIONS, "Run")
-    output = machine.shell(block).partition(f"owner     {ALICE.jid}\n")[2]
-    assert output.startswith("messages  1\n")
+    assert f"owner     {ALICE.jid}\nmessages  1\n" in machine.shell(block)
+
+
+async def test_limit_of_a_year_deletes_no_new_message(machine: Machine) -> None:
+    limit, purge = shell_blocks(OPERATOR_GUIDE, "Limit")
+    await say(machine, "young")
+    before = count(machine)
+
+    running = machine.processes
+    machine.shell(limit)
+    machine.wait_until_reloaded(running, "retention.days")
+    printed = machine.shell(purge)
+
+    assert "days = 365\n" in machine.place("/etc/muniment/muniment.toml").read_text()
+    assert count(machine) == before
+    assert "released_bytes" in printed
+
+
+def test_backup_of_the_guide_is_that_of_the_page() -> None:
+    assert shell_blocks(OPERATOR_GUIDE, "Back up") == shell_blocks(OPERATIONS, "Backup")[:1]
 
 
 async def test_restored_backup_has_the_messages_of_its_time(machine: Machine) -> None:
@@ -244,13 +163,43 @@ async def test_restored_backup_has_the_messages_of_its_time(machine: Machine) ->
     assert mode(machine.place("/var/lib/muniment/muniment.db")) == 0o600
 
 
+async def test_rule_and_purge_leave_the_newest_message(machine: Machine) -> None:
+    [block] = shell_blocks(OPERATIONS, "Retention")
+    await say(machine, "older")
+    await say(machine, "newest")
+
+    machine.shell(block)
+
+    [see] = shell_blocks(OPERATOR_GUIDE, "See it work")[1:]
+    left = machine.shell(see.replace("?search=hello", "?search=newest"))
+    assert "messages  1\n" in left
+    assert '"body":"newest"' in left
+
+
 async def test_upgrade_keeps_the_archive(machine: Machine) -> None:
     [upgrade] = shell_blocks(OPERATIONS, "Upgrade")
     await say(machine, "older")
     before = count(machine)
 
+    running = machine.processes
     check = machine.shell(upgrade)
-    machine.wait_until_ready()
+    machine.wait_until_taken_over(running)
 
     assert "ok  running: Muniment answers" in check
     assert count(machine) == before
+
+
+async def test_room_sends_its_latest_messages_and_has_no_archive(machine: Machine) -> None:
+    room = f"garden@conference.{HOST}"
+    port, tls = machine.ejabberd.ports.c2s, machine.ejabberd.tls
+    async with Client(ALICE, port, tls=tls) as alice, Client(BOB, port, tls=tls) as bob:
+        await alice.join(room, "alice")
+        alice.say(room, "before bob", type="groupchat")
+        await alice.wait_for_body("before bob")
+
+        await bob.join(room, "bob")
+
+        await bob.wait_for_body("before bob")
+        with pytest.raises(Refused):
+            await mam.query(bob, to=room)
+        assert "before bob" in await mam.bodies(alice)

@@ -6,12 +6,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import aiohttp
 import pytest
 from support import mam
 from support.ejabberd import Account
 from support.muniment import Muniment
+from support.postgres import Postgres
 from support.processes import Processes
 from support.raw import Client
 from support.releases import Release
@@ -68,6 +70,73 @@ async def read(response: aiohttp.ClientResponse, count: int) -> list[str]:
             if line.startswith("data:"):
                 bodies.append(json.loads(line[5:])["body"])
     return bodies
+
+
+async def send(sender: Client, recipient: Client, sent: list[str], count: int) -> None:
+    """Send messages one after the other, and add their texts to `sent`."""
+    for _ in range(count):
+        body = f"message {len(sent)}"
+        sent.append(body)
+        sender.say(recipient.account.jid, body)
+        await recipient.wait_for_body(body, seconds=DEADLINE)
+
+
+@pytest.mark.timeout(180)
+async def test_process_that_starts_writes_after_the_one_that_is_late(
+    processes: Processes,
+) -> None:
+    first, second = processes.muniments
+    alice, bob = processes.accounts("alice", "bob")
+    sent: list[str] = []
+    assert await asyncio.to_thread(second.stop) == 0
+    before = len(second.log)
+    async with processes.client(alice) as a, processes.client(bob) as b:
+        await a.be_available()
+        await b.be_available()
+        async with stream_of(first, bob.jid) as stream:
+            await send(a, b, sent, 3)
+            assert await read(stream, 3) == sent
+            first.pause()
+            try:
+                await send(a, b, sent, 20)
+                await asyncio.to_thread(second.start)
+                await send(a, b, sent, 20)
+            finally:
+                first.resume()
+            assert await read(stream, 40) == sent[3:]
+        for client in (a, b):
+            await answered(client, lambda bodies: bodies[-1:] == sent[-1:])
+            assert await mam.bodies(client) == sent
+    assert "out of order" not in second.log[before:]
+
+
+@pytest.mark.timeout(180)
+async def test_process_that_starts_waits_only_a_moment_for_one_that_hangs(
+    processes: Processes,
+) -> None:
+    first, second = processes.muniments
+    alice, bob = processes.accounts("alice", "bob")
+    sent: list[str] = []
+    assert await asyncio.to_thread(second.stop) == 0
+    before = len(second.log)
+    async with processes.client(alice) as a, processes.client(bob) as b:
+        await a.be_available()
+        await b.be_available()
+        await send(a, b, sent, 3)
+        first.pause()
+        try:
+            await send(a, b, sent, 3)
+            await asyncio.to_thread(second.start)
+            await send(a, b, sent, 3)
+            async with stream_of(second, bob.jid) as stream:
+                while sent[-1] not in await read(stream, 1):
+                    pass
+        finally:
+            first.resume()
+        for client in (a, b):
+            await answered(client, lambda bodies: len(bodies) >= len(sent))
+            assert sorted(await mam.bodies(client)) == sorted(sent)
+    assert "out of order" in second.log[before:]
 
 
 @pytest.mark.timeout(180)
@@ -146,3 +215,48 @@ async def test_hold_and_preferences_of_one_process_are_in_force_in_the_other(
         await b.wait_for_body("later")
         await answered(a, lambda bodies: bodies[-1:] == ["later"])
         assert "later" not in await mam.bodies(b)
+
+
+@pytest.fixture
+def filling(tmp_path: Path, release: Release, postgres: Postgres) -> Iterator[Processes]:
+    """Two processes that fill gaps, with a store of their own."""
+    url = postgres.create("gaps")
+    with Processes.running(tmp_path, release, url, fills_gaps=True) as running:
+        yield running
+
+
+async def test_gap_of_all_processes_is_filled_once(filling: Processes) -> None:
+    alice, bob = filling.accounts("alice", "bob")
+    expected = ["before", "missed 1", "missed 2", "after"]
+    async with filling.client(alice) as a, filling.client(bob) as b:
+        await a.be_available()
+        await b.be_available()
+        a.say(bob.jid, "before")
+        await b.wait_for_body("before")
+        await answered(b, lambda bodies: bodies == ["before"])
+        for muniment in filling.muniments:
+            await asyncio.to_thread(muniment.stop)
+        for body in ("missed 1", "missed 2"):
+            a.say(bob.jid, body)
+            await b.wait_for_body(body)
+        for muniment in filling.muniments:
+            await asyncio.to_thread(muniment.start)
+        a.say(bob.jid, "after")
+        for client in (a, b):
+            await answered(client, lambda bodies: bodies == expected)
+        for muniment in filling.muniments:
+            gap = await settled_gap(muniment)
+            assert (gap["state"], gap["messages"]) == ("filled", 4)
+        for client in (a, b):
+            assert await mam.bodies(client) == expected
+
+
+async def settled_gap(muniment: Muniment) -> dict[str, object]:
+    """Return the only gap when it is filled, or given up."""
+    async with session(muniment) as http, asyncio.timeout(DEADLINE):
+        while True:
+            async with http.post("/api/v1/commands/gaps", json={}) as response:
+                [gap] = (await response.json())["rows"]
+            if gap["state"] not in ("open", "filling"):
+                return dict(gap)
+            await asyncio.sleep(0.2)

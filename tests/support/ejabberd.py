@@ -97,8 +97,7 @@ class Ejabberd(Program):
     def start(self) -> None:
         """Start, and return when all listeners answer. Raises Failed."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.config_path.touch(mode=0o600)
-        self.config_path.write_text(self.config or self._config())
+        self._write_config()
         # Without a name there is neither distribution nor epmd nor cookie; the shell on stdin is
         # the way in, and the end of stdin, should this process die, is the end of ejabberd.
         modules = str(self.release.modules)
@@ -131,7 +130,7 @@ class Ejabberd(Program):
         # Its ports accept connections a moment before ejabberd answers on them.
         started = "lists:keymember(ejabberd, 1, application:which_applications())"
         self.wait_until(lambda: self.evaluate(started) == "true", "started")
-        for port in (self.ports.c2s, self.ports.component, self.ports.http):
+        for port in self._listening():
             self.wait_until(lambda port=port: answers(port), f"answers on port {port}")
         if self.release not in _translations:
             _translations[self.release] = translations.read_bytes()
@@ -166,6 +165,15 @@ class Ejabberd(Program):
         match = re.search(f"^{mark} (.*)\n", self.log, re.M)
         assert match is not None
         return match[1]
+
+    def _write_config(self) -> None:
+        """Write ejabberd.yml, as every start does."""
+        self.config_path.touch(mode=0o600)
+        self.config_path.write_text(self.config or self._config())
+
+    def _listening(self) -> tuple[int, ...]:
+        """Return the ports that answer after a start."""
+        return (self.ports.c2s, self.ports.component, self.ports.http)
 
     def _config(self) -> str:
         """Return the example, with only those replacements that it asks for."""

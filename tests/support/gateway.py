@@ -163,6 +163,14 @@ class GatewayWorld:
         return replace(self, services=services, sessions=sessions)
 
 
+def with_gateway_for(services: Services, web: WebSettings = BOTH) -> Services:
+    """Return services with a gateway to a server without accounts."""
+    sessions = FakeSessions(SessionChanges(services.journal))
+    sender = sender_of(services, EchoServer(services.queue), web=web)
+    actions = SessionActions(sessions)
+    return with_gateway(replace(services, sender=sender, session_actions=actions), web, sessions)
+
+
 async def gateway_world(
     services: Services, *, poll_seconds: float = 50.0, **options: Any
 ) -> GatewayWorld:

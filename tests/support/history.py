@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ssl import SSLContext
 
 from support import mam
 from support.ejabberd import Account, Ejabberd
@@ -46,14 +47,19 @@ class History:
     room_results: tuple[mam.ArchiveResult, ...]
 
 
-async def make_history(server: Ejabberd | Prosody, *, room: str = "room") -> History:
+async def make_history(
+    server: Ejabberd | Prosody, *, room: str = "room", tls: SSLContext | None = None
+) -> History:
     """Have alice and bob write to each other and in a room, and set preferences."""
     host = server.hosts[0]
     alice, bob = Account("alice", host, "pencil-a"), Account("bob", host, "pencil-b")
     server.register(alice, bob)
     address = f"{room}@conference.{host}"
     port = server.ports.c2s
-    async with Client(alice, port) as alice_client, Client(bob, port) as bob_client:
+    async with (
+        Client(alice, port, tls=tls) as alice_client,
+        Client(bob, port, tls=tls) as bob_client,
+    ):
         for client in (alice_client, bob_client):
             await client.be_available()
             await client.join(address, client.account.user)

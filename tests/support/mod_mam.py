@@ -37,10 +37,9 @@ class WithSqlArchive(WithModMam):
         is_multihost: bool,
         compresses: bool = False,
         sql: Mapping[str, object] | None = None,
-        hosts: Sequence[str] = ("one.test", "two.test"),
     ) -> None:
         """`sql` has further options of ejabberd's connection, such as that to a server."""
-        super().__init__(folder, release, hosts=hosts)
+        super().__init__(folder, release)
         self.database = folder / DATABASE
         self._compresses = compresses
         self._sql = {
@@ -66,9 +65,23 @@ class WithSqlArchive(WithModMam):
 class BesideMuniment(Ejabberd):
     """An ejabberd whose mod_mam archives everything in the file DATABASE, beside Muniment."""
 
-    def __init__(self, folder: Path, release: Release) -> None:
-        super().__init__(folder, release, changes=_BESIDE)
+    def __init__(
+        self,
+        folder: Path,
+        release: Release,
+        *,
+        is_multihost: bool = False,
+        changes: Mapping[str, str] | None = None,
+        processes: Sequence[str] = (),
+    ) -> None:
+        """`changes` are further replacements in the example of ejabberd.yml."""
+        changes = {**_BESIDE, **(changes or {})}
+        super().__init__(folder, release, changes=changes, processes=processes)
         self.database = folder / DATABASE
+        self._is_multihost = is_multihost
 
     def _config(self) -> str:
-        return f'sql_type: sqlite\nsql_database: "{self.database}"\n{super()._config()}'
+        lines = f'sql_type: sqlite\nsql_database: "{self.database}"\n'
+        if self._is_multihost:
+            lines += "new_sql_schema: true\n"
+        return lines + super()._config()

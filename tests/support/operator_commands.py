@@ -202,7 +202,7 @@ async def by_line(
     code = await asyncio.to_thread(_run, arguments)
     completed = capsys.readouterr()
     if code != 0:
-        return CommandAnswer(completed.err.strip().removeprefix("muniment: "), is_refused=True)
+        return CommandAnswer(json.loads(completed.err)["message"], is_refused=True)
     return _parsed(json.loads(completed.out))
 
 

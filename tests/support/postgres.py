@@ -53,7 +53,7 @@ class Postgres(Program):
             "unix_socket_directories": "",
             **self._settings,
         }
-        command = [*_as_user(), _program("postgres"), "-D", str(self.data)]
+        command = [*_as_user(), program("postgres"), "-D", str(self.data)]
         command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         self.launch(command, cwd=self._folder)
         self.wait_until(self._answers, "takes connections")
@@ -87,7 +87,7 @@ class Postgres(Program):
     def sql(self, text: bytes, *, database: str) -> bytes:
         """Run a script, which may contain the data of a COPY, and return its output."""
         server = ["-h", LOOPBACK, "-p", str(self.port), "-U", self._user, "-d", database]
-        command = [_program("psql"), *server, "-XqAt", "-v", "ON_ERROR_STOP=1"]
+        command = [program("psql"), *server, "-XqAt", "-v", "ON_ERROR_STOP=1"]
         return _run(command, self._folder, input=text)
 
     def _make(self) -> None:
@@ -95,7 +95,7 @@ class Postgres(Program):
         if os.geteuid() == 0:
             shutil.chown(self.data, *_account())
         # Another collation than that of the store, as an operator may have.
-        command = [_program("initdb"), "-A", "trust", "-U", self._user, "-E", "UTF8"]
+        command = [program("initdb"), "-A", "trust", "-U", self._user, "-E", "UTF8"]
         command += ["--locale=C.UTF-8", "--no-sync", str(self.data)]
         _run([*_as_user(), *command], self._folder)
 
@@ -128,7 +128,8 @@ def _account() -> tuple[int, int]:
     return account.pw_uid, account.pw_gid
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Return the path of a program of PostgreSQL. Raises Failed if it is not installed."""
     # Debian keeps all but the clients off the PATH.
     places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     program = str(places[-1]) if places else shutil.which(name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from support.ejabberd import Account, Ejabberd
+from support.mod_mam import BesideMuniment
 from support.muniment import Muniment
 from support.raw import Client
 from support.releases import Release
@@ -24,11 +25,22 @@ class Processes:
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path, release: Release, url: str, count: int = 2) -> Iterator[Self]:
-        """Run all in a folder, the processes with a store at a URL."""
+    def running(
+        cls, folder: Path, release: Release, url: str, count: int = 2, *, fills_gaps: bool = False
+    ) -> Iterator[Self]:
+        """Run all in a folder, the processes with a store at a URL.
+
+        With `fills_gaps`, mod_mam archives everything too, and gaps are filled from its database.
+        """
         names = [f"archive-{n}.test" for n in range(1, count + 1)]
         with ExitStack() as stack:
-            ejabberd = stack.enter_context(Ejabberd(folder / "ejabberd", release, processes=names))
+            place, more = folder / "ejabberd", {}
+            if fills_gaps:
+                beside = BesideMuniment(place, release, is_multihost=True, processes=names)
+                more["backfill"] = {"source": "sql", "url": f"sqlite:{beside.database}"}
+                ejabberd: Ejabberd = stack.enter_context(beside)
+            else:
+                ejabberd = stack.enter_context(Ejabberd(place, release, processes=names))
             secret = secrets.token_hex(16)
             muniments = [
                 stack.enter_context(
@@ -39,6 +51,7 @@ class Processes:
                         options={
                             "xmpp": {"jid": name, "processes": names},
                             "storage": {"url": url, "spill": str(folder / f"{name}.spill")},
+                            **more,
                         },
                     )
                 )

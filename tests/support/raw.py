@@ -7,6 +7,7 @@ import base64
 from asyncio import Future, StreamReader, StreamWriter, Task
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from ssl import SSLContext
 from typing import Self
 from uuid import uuid4
 from xml.etree.ElementTree import Element, XMLPullParser
@@ -29,7 +30,15 @@ class Lost(Exception):
 class Client:
     """A session of an account. `async with` logs in, and closes the stream at the end."""
 
-    def __init__(self, account: Account, port: int, resource: str = "phone") -> None:
+    def __init__(
+        self,
+        account: Account,
+        port: int,
+        resource: str = "phone",
+        *,
+        tls: SSLContext | None = None,
+    ) -> None:
+        """`tls` is for a port that begins with TLS."""
         self.account = account
         self.jid = f"{account.jid}/{resource}"
         #: every stanza so far
@@ -38,6 +47,7 @@ class Client:
         self.header = ""
         self._port = port
         self._resource = resource
+        self._tls = tls
         self._handlers: list[Callable[[Element], None]] = []
         self._answers: dict[str, Future[Element]] = {}
         self._parser = XMLPullParser(("start", "end"))
@@ -49,7 +59,12 @@ class Client:
         self._reading: Task[None]
 
     async def __aenter__(self) -> Self:
-        self._reader, self._writer = await asyncio.open_connection(LOOPBACK, self._port)
+        self._reader, self._writer = await asyncio.open_connection(
+            LOOPBACK,
+            self._port,
+            ssl=self._tls,
+            server_hostname=self.account.host if self._tls else None,
+        )
         self._reading = asyncio.create_task(self._read())
         try:
             await self.log_in()

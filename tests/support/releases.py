@@ -31,6 +31,12 @@ class Release:
     modules: Path
 
     @property
+    def debian_config(self) -> Path:
+        """The ejabberd.yml that Debian installs with this release."""
+        root = Path(self.erl).parent if "/" in self.erl else Path("/")
+        return root / "usr/share/doc/ejabberd/examples/ejabberd.yml"
+
+    @property
     def has_iq_privilege(self) -> bool:
         """Whether mod_privilege can let a component send IQs as others, and drops its own."""
         return self.version >= "24.10"

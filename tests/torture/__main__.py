@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -68,6 +68,16 @@ class Results:
         return "\n".join(lines)
 
 
+def in_order(tests: Iterable[str]) -> list[str]:
+    """Return the paths of tests for pytest, in the order that they have in their files."""
+
+    def place(test: str) -> tuple[str, int]:
+        file, _, name = test.partition("::")
+        return file, (ROOT / "tests" / file).read_text().find(f"def {name}(") if name else -1
+
+    return [f"tests/{test}" for test in sorted(tests, key=place)]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tests of all rows, or of those that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m torture", description=__doc__)
@@ -82,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ[ENDS] = str(began + chosen.minutes * 60 - RESERVED_SECONDS)
     os.environ["REQUIRE_ALL"] = "1"
     results = Results()
-    tests = sorted({f"tests/{test}" for fault in faults for test in fault.tests})
+    tests = in_order({test for fault in faults for test in fault.tests})
     pytest.main(
         [
             *("--numprocesses", chosen.workers, "--dist", "loadfile", "-q"),

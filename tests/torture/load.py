@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from support.ejabberd import Account
@@ -152,7 +153,8 @@ class Load:
         there = Counter(stored)
         twice = [text for text, count in there.items() if count > 1]
         assert twice == [], "these are there more than once"
-        assert list(stored) == [text for text in self.said if text in there], "out of order"
+        expected = [text for text in self.said if text in there]
+        assert expected == list(stored), f"out of order: {_differing(expected, stored)}"
         lost = [
             text
             for text, at in self.said.items()
@@ -203,6 +205,11 @@ async def load(
                 f"{len(running.said)} messages, {running.posted} acknowledged posts, others:"
                 f" {dict(running.refused)}"
             )
+
+
+def _differing(expected: Sequence[str], stored: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the places at which two lists differ, with what is there in each."""
+    return [pair for pair in zip_longest(expected, stored) if pair[0] != pair[1]][:20]
 
 
 async def is_ready(muniment: Muniment) -> None:

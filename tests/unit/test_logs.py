@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -146,3 +148,35 @@ def test_second_setup_replaces_the_first() -> None:
 
     assert first.getvalue() == ""
     assert second.getvalue().count("\n") == 1
+
+
+def test_lines_to_the_journal_begin_with_their_severity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "journal").open("w+") as stream:
+        status = os.fstat(stream.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        logs.setup("debug", "text", stream)
+        log = logging.getLogger("component.test")
+        log.debug("detail")
+        log.warning("look")
+        try:
+            raise ValueError("broken")
+        except ValueError:
+            log.exception("failed")
+        stream.seek(0)
+        lines = stream.read().splitlines()
+
+    assert [line[:3] for line in lines[:2]] == ["<7>", "<4>"]
+    assert len(lines) > 3
+    assert {line[:3] for line in lines[2:]} == {"<3>"}
+
+
+def test_lines_elsewhere_have_no_severity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "1:1")
+    with (tmp_path / "log").open("w+") as stream:
+        logs.setup("info", "text", stream)
+        logging.getLogger("component.test").warning("look")
+        stream.seek(0)
+
+        assert stream.read().startswith("20")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from support.builders import ALICE, entries, everything
 
 from component.cli import main
 from component.cli.exit_codes import FAILED, OK, UNREACHABLE
-from component.cli.moving.progress import progress_bar
+from component.cli.progress import progress_bar
 from storage.open import open_storage
 
 Run = Callable[..., int]
@@ -61,6 +62,31 @@ def test_backup_is_verified_and_restores_the_store(
     assert "exists already" in capsys.readouterr().err
     path.write_bytes(copy.read_bytes())
     assert count(path) == 30
+
+
+def test_results_are_printed_as_json(
+    run: Run, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy, other, target = (path.with_name(name) for name in ("1.db", "2.db", "3.db"))
+    archive = path.with_name("archive.jsonl")
+    archive.write_text("")
+    copied = ("copy-store", "--json", f"sqlite:{path}", f"sqlite:{target}")
+    expected = {
+        ("backup", "--json", str(copy)): {"verified": True, "messages": 30, "faults": []},
+        ("backup", "--json", "--no-verify", str(other)): {"verified": False},
+        ("verify", "--json"): {"store": str(path), "verified": True, "messages": 30},
+        copied: {"resumed": False, "differences": []},
+        ("import", "json-lines", "--json", str(archive)): {"owners": {}, "unreadable": []},
+    }
+    for arguments, part in expected.items():
+        assert run(*arguments) == OK
+        printed = json.loads(capsys.readouterr().out)
+        assert printed == {**printed, **part}
+
+    assert run(*copied) == FAILED
+    error = json.loads(capsys.readouterr().err)
+    assert (error["error"], error["exit_code"]) == ("failed", FAILED)
+    assert "not empty" in error["message"]
 
 
 def test_fault_is_printed(run: Run, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,6 +162,7 @@ def test_bar_is_shown_on_a_terminal_only(
 ) -> None:
     for is_terminal in (False, True):
         monkeypatch.setattr(sys.stderr, "isatty", lambda is_terminal=is_terminal: is_terminal)
-        with progress_bar("Import", 10) as advance:
-            advance(5)
+        with progress_bar("Import", 10) as bar:
+            bar.advance(5)
+            bar.set(6, 12)
         assert ("Import" in capsys.readouterr().err) == is_terminal

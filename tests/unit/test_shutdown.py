@@ -47,7 +47,10 @@ import asyncio, os, pathlib
 from component.wiring import app
 from component.config import load
 app.END_SECONDS, app.SAVE_SECONDS = 0.4, 0.2
-raise SystemExit(asyncio.run(app.serve(load(pathlib.Path("muniment.toml"), os.environ))))
+def read():
+    return load(pathlib.Path("muniment.toml"), os.environ)
+
+raise SystemExit(asyncio.run(app.serve(read(), read)))
 """
 
 HANG = """

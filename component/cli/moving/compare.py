@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from component.cli.exit_codes import FAILED, OK
-from component.cli.moving.progress import progress_bar
-from component.cli.moving.sources import add_sources, open_source, shared_arguments
+from component.cli.failures import fail
+from component.cli.moving.sources import add_sources, open_source
+from component.cli.parsers import Parsers, add_json, common_options
+from component.cli.progress import progress_bar
 from component.config import Config
 from component.core.wording import count_of
 from component.core.xml.times import format_time, parse_time
@@ -19,7 +20,6 @@ from component.core.xml.times import format_time, parse_time
 if TYPE_CHECKING:
     from component.core.importing.compare import MissingMessage, OwnerComparison
 
-    Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 NAME = "compare"
 
@@ -37,14 +37,14 @@ def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:
         "Muniment, which may run too. Nothing is changed. The exit code is 0 if neither lacks a "
         "message of the other.",
     )
-    shared = shared_arguments()
+    shared = common_options(default=argparse.SUPPRESS)
     shared.add_argument(
         "--since", metavar="TIME", help="compare no older messages, as 2026-01-31T12:00:00Z"
     )
     shared.add_argument(
         "--others", action="store_true", help="also list archives that only Muniment has"
     )
-    shared.add_argument("--json", action="store_true", help="print a JSON object for each archive")
+    add_json(shared, "print a JSON object for each archive, a line each")
     add_sources(parser, shared, SOURCES)
 
 
@@ -57,10 +57,9 @@ def run(config: Config, options: argparse.Namespace) -> int:
     try:
         return asyncio.run(_compare(config, options))
     except Refused as error:
-        print(f"muniment: {error.message}", file=sys.stderr)
+        return fail(error.message, FAILED, in_json=options.json)
     except (BadSource, StorageError) as error:
-        print(f"muniment: {error}", file=sys.stderr)
-    return FAILED
+        return fail(str(error), FAILED, in_json=options.json)
 
 
 async def _compare(config: Config, options: argparse.Namespace) -> int:
@@ -78,9 +77,9 @@ async def _compare(config: Config, options: argparse.Namespace) -> int:
         open_read_only(config.storage.url, settings.postgres(config)) as (storage, _),
     ):
         comparer = Comparer(storage, hosts, Addresses())
-        with progress_bar("Compare", await source.total()) as advance:
+        with progress_bar("Compare", await source.total()) as bar:
             async for comparison in comparer.run(
-                source, since=since, others=options.others, progress=advance
+                source, since=since, others=options.others, progress=bar.advance
             ):
                 archives += 1
                 different += not comparison.is_alike

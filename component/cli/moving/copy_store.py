@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import sys
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from component.cli.exit_codes import FAILED, OK, UNREACHABLE
-from component.cli.moving.progress import progress_bar
+from component.cli.failures import fail
+from component.cli.parsers import Parsers, add_json
+from component.cli.progress import progress_bar
 from component.config import Config
 from component.core.wording import count_of
 
 if TYPE_CHECKING:
     from storage.postgres.options import PostgresOptions
 
-    Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 NAME = "copy-store"
 
@@ -34,10 +37,15 @@ def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:
         "must use neither meanwhile. A copy that was interrupted goes on where it stopped.",
         epilog="The password of PostgreSQL is storage.password of the configuration, or the "
         f"variable {PASSWORD}.",
+        examples=(
+            "muniment copy-store sqlite:/var/lib/muniment/muniment.db "
+            "postgresql://muniment@db.example/muniment",
+        ),
     )
     url = "sqlite:PATH or postgresql://USER@HOST/DATABASE"
     parser.add_argument("source", metavar="SOURCE-URL", help=url)
     parser.add_argument("target", metavar="TARGET-URL", help=url)
+    add_json(parser)
 
 
 def run(config: Config, options: argparse.Namespace) -> int:
@@ -45,49 +53,53 @@ def run(config: Config, options: argparse.Namespace) -> int:
     from storage.errors import Locked, StorageError
 
     if options.source == options.target:
-        print("muniment: source and target are the same store", file=sys.stderr)
-        return FAILED
+        message = "source and target are the same store"
+        return fail(message, FAILED, in_json=options.json)
     try:
-        return asyncio.run(_copy(config, options.source, options.target))
+        return asyncio.run(_copy(config, options))
     except Locked as error:
-        print(
-            f"muniment: {error}: stop Muniment first (systemctl stop muniment).", file=sys.stderr
-        )
-        return UNREACHABLE
+        message = f"{error}: stop Muniment first (systemctl stop muniment)."
+        return fail(message, UNREACHABLE, in_json=options.json)
     except (StorageError, ValueError) as error:
-        print(f"muniment: {error}", file=sys.stderr)
-        return FAILED
+        return fail(str(error), FAILED, in_json=options.json)
 
 
-async def _copy(config: Config, source_url: str, target_url: str) -> int:
+async def _copy(config: Config, options: argparse.Namespace) -> int:
     from storage.open import open_side
     from storage.sql.moving.copying import StoreCopy
 
     async with (
-        open_side(source_url, options=_postgres(config)) as source,
-        open_side(target_url, options=_postgres(config)) as target,
+        open_side(options.source, options=_postgres(config)) as source,
+        open_side(options.target, options=_postgres(config)) as target,
     ):
         copy = StoreCopy(source, target)
         total, is_resumed = await copy.prepare()
-        if is_resumed:
+        if is_resumed and not options.json:
             print("An earlier copy goes on.", file=sys.stderr)
-        with progress_bar("Copy", total) as advance:
-            await copy.run(advance)
-        with progress_bar("Compare", total) as advance:
-            differences = await copy.compare(advance)
-        for difference in differences:
-            print(f"{difference.table} differs, {difference.where}", file=sys.stderr)
-        if differences:
-            print("The copy is not the same: remove it, and copy again.", file=sys.stderr)
-            return FAILED
-        await copy.finish()
+        with progress_bar("Copy", total) as bar:
+            await copy.run(bar.advance)
+        with progress_bar("Compare", total) as bar:
+            differences = await copy.compare(bar.advance)
+        if not differences:
+            await copy.finish()
+    if options.json:
+        data = {
+            "rows": total,
+            "resumed": is_resumed,
+            "differences": [asdict(difference) for difference in differences],
+        }
+        print(json.dumps(data, ensure_ascii=False))
+        return FAILED if differences else OK
+    for difference in differences:
+        print(f"{difference.table} differs, {difference.where}", file=sys.stderr)
+    if differences:
+        message = "The copy is not the same: remove it, and copy again."
+        return fail(message, FAILED, in_json=False)
     print(f"{count_of(total, 'row')} copied. Both stores have the same rows.")
     return OK
 
 
 def _postgres(config: Config) -> PostgresOptions:
-    from dataclasses import replace
-
     from component.wiring import settings
 
     options = settings.postgres(config, alone=True)

@@ -9,8 +9,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from component.cli.exit_codes import FAILED, OK, UNREACHABLE
-from component.cli.moving.progress import progress_bar
-from component.cli.moving.sources import SOURCES, add_sources, open_source, shared_arguments
+from component.cli.failures import fail
+from component.cli.moving.sources import SOURCES, add_sources, open_source
+from component.cli.parsers import Parsers, add_json, common_options
+from component.cli.progress import progress_bar
 from component.config import Config
 from component.core.wording import count_of
 from component.core.xml.times import format_if_known, parse_time
@@ -18,7 +20,6 @@ from component.core.xml.times import format_if_known, parse_time
 if TYPE_CHECKING:
     from component.core.importing.pipeline import ImportOptions, ImportReport
 
-    Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 NAME = "import"
 
@@ -36,7 +37,7 @@ def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:
         "Muniment must not run meanwhile. A run that was interrupted goes on where it stopped; "
         "a second run adds nothing.",
     )
-    shared = shared_arguments()
+    shared = common_options(default=argparse.SUPPRESS)
     shared.add_argument(
         "--dry-run", action="store_true", help="count only: say what would be imported"
     )
@@ -59,7 +60,7 @@ def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:
     shared.add_argument(
         "--no-verify", action="store_true", help="do not read the source again to verify"
     )
-    shared.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_json(shared)
     add_sources(parser, shared, tuple(SOURCES))
 
 
@@ -72,18 +73,15 @@ def run(config: Config, options: argparse.Namespace) -> int:
     try:
         report = asyncio.run(_import(config, options))
     except Locked as error:
-        print(
-            f"muniment: {error}: stop Muniment first (systemctl stop muniment). Nothing was "
-            "imported.",
-            file=sys.stderr,
+        return fail(
+            f"{error}: stop Muniment first (systemctl stop muniment). Nothing was imported.",
+            UNREACHABLE,
+            in_json=options.json,
         )
-        return UNREACHABLE
     except Refused as error:
-        print(f"muniment: {error.message}", file=sys.stderr)
-        return FAILED
+        return fail(error.message, FAILED, in_json=options.json)
     except (BadSource, StorageError) as error:
-        print(f"muniment: {error}", file=sys.stderr)
-        return FAILED
+        return fail(str(error), FAILED, in_json=options.json)
     print_report(report, options)
     return FAILED if _is_incomplete(report) else OK
 
@@ -107,11 +105,11 @@ async def _import(config: Config, options: argparse.Namespace) -> ImportReport:
     ):
         importer = Importer(storage, hosts, Addresses())
         total = await source.total()
-        with progress_bar("Import", total) as advance:
-            report = await importer.run(source, importing, advance)
+        with progress_bar("Import", total) as bar:
+            report = await importer.run(source, importing, bar.advance)
         if not (options.no_verify or options.dry_run):
-            with progress_bar("Verify", total) as advance:
-                await importer.verify(source, importing, report, advance)
+            with progress_bar("Verify", total) as bar:
+                await importer.verify(source, importing, report, bar.advance)
     return report
 
 

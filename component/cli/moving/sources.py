@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from component.cli.parsers import Parser
 
 if TYPE_CHECKING:
     from component.config import Config
@@ -28,24 +30,12 @@ SOURCES = {
 _URL = "sqlite:PATH, postgresql://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE"
 
 
-def shared_arguments() -> argparse.ArgumentParser:
-    """Return a parser for the options of all sources; --config may also come before the source."""
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument(
-        "--config",
-        type=Path,
-        metavar="PATH",
-        default=argparse.SUPPRESS,
-        help="the configuration file",
-    )
-    return shared
+def add_sources(parser: Parser, shared: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Add a parser for each of these sources; `shared` has the options of all of them.
 
-
-def add_sources(
-    parser: argparse.ArgumentParser, shared: argparse.ArgumentParser, names: tuple[str, ...]
-) -> None:
-    """Add a parser for each of these sources."""
-    parsers = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
+    --config may come before the source and behind it.
+    """
+    parsers = parser.add_subcommands("source", "SOURCE")
     for name in names:
         source = parsers.add_parser(
             name,
@@ -55,6 +45,7 @@ def add_sources(
             epilog=f"The password of a database is in the variable {PASSWORD}."
             if name in ("ejabberd", "prosody")
             else None,
+            examples=tuple(f"{parser.prog} {name} {rest}" for rest in _EXAMPLES[name]),
         )
         _ARGUMENTS[name](source)
 
@@ -106,6 +97,19 @@ def _add_csv(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--delimiter", default=",", metavar="CHARACTER")
 
+
+#: What may follow the name of a source.
+_EXAMPLES = {
+    "ejabberd": (
+        "sqlite:/var/lib/muniment/ejabberd.db --host chat.example",
+        "postgresql://ejabberd@db.example/ejabberd --since 2026-01-31T12:00:00Z",
+    ),
+    "prosody": ("/var/lib/prosody", "sqlite:/var/lib/prosody/prosody.sqlite --json"),
+    "mam": ("users.txt --address 127.0.0.1 --port 5222",),
+    "xep-0227": ("alice.xml",),
+    "json-lines": ("alice.jsonl",),
+    "csv": ("messages.csv --map owner=account --map time=sent_at",),
+}
 
 _ARGUMENTS = {
     "ejabberd": _add_ejabberd,

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from component.cli.exit_codes import FAILED, OK
-from component.cli.moving.progress import progress_bar
+from component.cli.failures import fail
+from component.cli.parsers import Parsers, add_json
+from component.cli.progress import progress_bar
 from component.config import Config
 from component.core.wording import count_of
 
 if TYPE_CHECKING:
     from storage.postgres.options import PostgresOptions
 
-    Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 NAME = "verify"
 
@@ -30,6 +31,7 @@ def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:
         description="Check the pages of the file, and that counters, sequences, conversations and "
         "the index agree with the messages. Nothing is changed. The exit code is 0 if there is no "
         "fault.",
+        examples=("muniment verify", "muniment verify /var/backups/muniment/2026-01-31.db --json"),
     )
     parser.add_argument(
         "file",
@@ -38,15 +40,16 @@ def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a backup (default: the store of the configuration)",
     )
+    add_json(parser)
 
 
 def run(config: Config, options: argparse.Namespace) -> int:
     """Verify, print the faults, and return an exit code."""
     url = config.storage.url if options.file is None else f"sqlite:{options.file}"
-    return asyncio.run(verify(config, url))
+    return asyncio.run(verify(config, url, in_json=options.json))
 
 
-async def verify(config: Config, url: str) -> int:
+async def verify(config: Config, url: str, *, in_json: bool) -> int:
     """Verify the store at a URL, print the faults, and return an exit code."""
     from component.wiring import settings
     from storage.errors import StorageError
@@ -54,11 +57,14 @@ async def verify(config: Config, url: str) -> int:
     try:
         faults, count = await _faults(url, settings.postgres(config))
     except StorageError as error:
-        print(f"muniment: {error}", file=sys.stderr)
-        return FAILED
+        return fail(str(error), FAILED, in_json=in_json)
+    name = url.removeprefix("sqlite:").partition("?")[0]
+    if in_json:
+        data = {"store": name, "verified": True, "messages": count, "faults": faults}
+        print(json.dumps(data, ensure_ascii=False))
+        return FAILED if faults else OK
     for fault in faults:
         print(fault)
-    name = url.removeprefix("sqlite:").partition("?")[0]
     if faults:
         print(f"{name}: {count_of(len(faults), 'fault')}.")
         return FAILED
@@ -75,6 +81,6 @@ async def _faults(url: str, options: PostgresOptions) -> tuple[list[str], int]:
         faults = list(await side.tables.check(connection))
         if faults:
             return faults, count
-        with progress_bar("Verify", count) as advance:
-            found = await verification.faults(connection, side.tables, advance)
+        with progress_bar("Verify", count) as bar:
+            found = await verification.faults(connection, side.tables, bar.advance)
     return [f"{fault.where}: {fault.what}" for fault in found], count

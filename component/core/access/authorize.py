@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from enum import StrEnum
 
 from component.core.access.audit import Audit
-from component.core.access.principals import Operator, Principal, User
+from component.core.access.principals import Operator, Principal, User, operator_with
 from component.core.access.rooms import Rooms
 from component.core.access.served import ServedArchives
 from component.core.errors import Forbidden
@@ -51,7 +51,7 @@ class Authorizer:
         a user of another server who may sign in here.
         """
         self._hosts = hosts
-        self._operators = {operator.jid: operator for operator in operators if operator.jid}
+        self._operators = operators
         self._audit = audit
         self._rooms = rooms
         self._served = served
@@ -79,7 +79,7 @@ class Authorizer:
             return 0
         if isinstance(principal, User):
             since = await self._since_as_user(principal, owner)
-            operator = self._operators.get(principal.jid)
+            operator = operator_with(principal.jid, self._operators)
             if since is not None and (since == 0 or operator is None):
                 return since
             if operator is None:

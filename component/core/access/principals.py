@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
@@ -29,6 +30,31 @@ class Operator:
     role: Role
     jid: str | None = None  #: bare JID that gives this operator's commands over XMPP, prepared
     secret: str | None = field(default=None, repr=False)  #: identifies this operator over HTTP
+
+
+class Operators(Collection[Operator]):
+    """The configured operators. A reload of the configuration replaces them."""
+
+    def __init__(self, operators: Iterable[Operator] = ()) -> None:
+        self._operators = tuple(operators)
+
+    def __iter__(self) -> Iterator[Operator]:
+        return iter(self._operators)
+
+    def __len__(self) -> int:
+        return len(self._operators)
+
+    def __contains__(self, operator: object) -> bool:
+        return operator in self._operators
+
+    def replace(self, operators: Iterable[Operator]) -> None:
+        """Have other operators from now on."""
+        self._operators = tuple(operators)
+
+
+def operator_with(jid: str, operators: Iterable[Operator]) -> Operator | None:
+    """Return the operator that has a bare JID, None without one."""
+    return next((operator for operator in operators if operator.jid == jid), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """Recognise the copies of one message, and make the key by which the store recognises it.
 
 Copies are one message if they are alike and near in time, or if their delays have the same time.
-An id is unique in one stream only (RFC 6120 section 8.1.3), so a client may send the same content
-with the same id again. Copies of one delivery follow each other within milliseconds.
+Copies of one delivery follow each other within milliseconds, but a busy server or a take-over may
+delay some of them for seconds. An id shows that they are copies nevertheless, for a minute: it is
+unique in one stream only (RFC 6120 section 8.1.3), so a client may use it for the same content
+again. Content without an id may be sent again at once.
 """
 
 from __future__ import annotations
@@ -19,11 +21,14 @@ from component.core.archiving.sessions import Sessions
 from component.core.hosts import Hosts
 from component.core.messages.describe import room_id
 from component.core.xml import jids
-from component.core.xml.stanza import ORIGIN_BYTES, Stanza, digest_of
+from component.core.xml.stanza import NS_STANZA_ID, ORIGIN_BYTES, Stanza, digest_of
 from component.core.xml.times import now
 
 #: If a stanza that is alike comes this long after the last copy, it is another message.
 NEAR = 2_000_000  # microseconds
+
+#: With an id it is another message only if it comes this long after the first copy, too.
+LATE = 60_000_000  # microseconds
 
 #: If the sender sends a presence this long after the last copy, it may begin another session.
 APART = 50_000  # microseconds
@@ -36,8 +41,13 @@ SLOT = 60_000_000  # microseconds
 #: Another process may get a copy so much earlier or later, and count it in another slot.
 EDGE = 15_000_000  # microseconds
 
-#: The maximum number of messages in each cache.
-REMEMBERED = 32_768
+#: The maximum size of each cache of messages: some 30,000 with addresses of usual length.
+REMEMBERED_BYTES = 16 * 1024 * 1024
+
+#: The approximate size of a remembered message without its addresses, which its sender chooses.
+_MESSAGE_BYTES = 400
+
+_ORIGIN_ID = (NS_STANZA_ID, "origin-id")
 
 
 @dataclass(slots=True, eq=False)
@@ -50,10 +60,13 @@ class RecentMessage:
     first: int  #: when it was sent, microseconds
     last: int  #: when its last copy was seen
     number: int  #: counts the messages of this key in one slot
+    has_id: bool = False  #: its sender gave it an id
+    has_origin_id: bool = False  #: its sender gave it an id that is unique everywhere (XEP-0359)
     is_named_by_room: bool = False  #: the room gave it an id, so the key alone identifies it
     is_delayed: bool = False  #: whether its first copy came out of an offline store
-    #: the slot in which another process may count it, and its number there
-    elsewhere: tuple[int, int] | None = None
+    #: slots in which another process, or an earlier one, may count it, and its number in each: two
+    #: at most
+    elsewhere: tuple[tuple[int, int], ...] = ()
     delivery: Delivery | None = None  #: to a recipient whose own copy will prove the delivery
 
     @property
@@ -72,9 +85,8 @@ class RecentMessage:
 
         A delayed copy has a time of the server's clock, so the neighbouring slots count too.
         """
-        if self.elsewhere is not None:
-            key = self._key_in(*self.elsewhere)
-            return key, key
+        if self.elsewhere:
+            return self._key_in(*self.elsewhere[0]), self._key_in(*self.elsewhere[-1])
         if not self.is_delayed:
             return None
         return self._key_in(self.slot - 1, self.number), self._key_in(self.slot + 1, self.number)
@@ -95,7 +107,31 @@ def _key_in_slot(key: bytes, slot: int, number: int) -> bytes:
     return blake2b(b"%b %d %d" % (key, slot, number), digest_size=ORIGIN_BYTES).digest()
 
 
-_Memory = FIFOCache[bytes, RecentMessage]
+def _size_of(message: RecentMessage | None) -> int:
+    if message is None:
+        return _MESSAGE_BYTES
+    return _MESSAGE_BYTES + len(message.sender) + len(message.recipient)
+
+
+class _Memory(FIFOCache[bytes, RecentMessage]):
+    """The last messages by key, within a number of bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(REMEMBERED_BYTES, _size_of)
+
+
+class _LiveMemory(_Memory):
+    """A memory that knows since when it has all messages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.complete_since: int | None = None  #: microseconds; None: nothing was remembered yet
+
+    def popitem(self) -> tuple[bytes, RecentMessage]:
+        """Forget the message that was remembered first."""
+        key, message = super().popitem()
+        self.complete_since = max(self.complete_since or 0, message.first)
+        return key, message
 
 
 class Deduplicator:
@@ -116,11 +152,13 @@ class Deduplicator:
         self._router = router
         self._sessions = sessions
         self._deliveries = deliveries
-        self._live: _Memory = FIFOCache(REMEMBERED)
-        self._delayed: _Memory = FIFOCache(REMEMBERED)
-        self._named_by_room: _Memory = FIFOCache(REMEMBERED)
+        self._live = _LiveMemory()
+        self._delayed = _Memory()
+        self._named_by_room = _Memory()
         #: messages by the bytes of a copy; None: such a stanza is not archived
-        self._by_bytes: FIFOCache[bytes, RecentMessage | None] = FIFOCache(REMEMBERED)
+        self._by_bytes: FIFOCache[bytes, RecentMessage | None] = FIFOCache(
+            REMEMBERED_BYTES, _size_of
+        )
 
     def is_repeated(self, host: str, raw: bytes) -> bool:
         """Return whether these bytes are one more copy of a known stanza, and note that copy.
@@ -173,12 +211,18 @@ class Deduplicator:
     def _identify_live(
         self, stanza: Stanza, key: bytes, at: int, host: str
     ) -> tuple[RecentMessage, bool]:
+        if self._live.complete_since is None:
+            self._live.complete_since = at
         message = self._live.get(key)
         if message is not None and self._is_copy(message, host, at, stanza.recipient):
             return message, False
         new = _add(self._live, message, key, stanza, at, at)
         if self._is_shared:
             new.elsewhere = _elsewhere(new, message)
+        is_forgotten = message is None and at - self._live.complete_since < LATE
+        if new.has_id and is_forgotten:
+            # An earlier process, or this one, may have seen the first copy a minute ago.
+            new.elsewhere = ((new.slot - 1, 0), *new.elsewhere[-1:])
         return new, True
 
     def _identify_delayed(
@@ -220,12 +264,15 @@ class Deduplicator:
         It is if it comes later, or in another session of the sender, or from a room to the same
         session: a room sends a message to each session of an occupant once.
         """
-        if abs(at - message.last) >= NEAR:
+        is_late = abs(at - message.last) >= NEAR
+        if is_late and not (message.has_id and abs(at - message.first) < LATE):
             return True
         if not self._hosts.is_user(message.sender):
             return jids.resource(recipient) != "" and recipient == message.recipient
         if message.delivery is not None and message.delivery.is_refused:
             return True
+        if message.has_origin_id:
+            return False
         return self._sessions.last_presence(message.sender) - message.last > APART
 
 
@@ -254,24 +301,29 @@ def _add(
         since,
         at,
         number,
-        is_named_by_room,
-        is_delayed,
+        has_id=stanza.id != "" or _ORIGIN_ID in stanza.payloads,
+        has_origin_id=_ORIGIN_ID in stanza.payloads,
+        is_named_by_room=is_named_by_room,
+        is_delayed=is_delayed,
     )
     return message
 
 
-def _elsewhere(message: RecentMessage, previous: RecentMessage | None) -> tuple[int, int] | None:
+def _elsewhere(
+    message: RecentMessage, previous: RecentMessage | None
+) -> tuple[tuple[int, int], ...]:
     """Return the slot in which another process may count a message, and its number there.
 
     `previous` is the last message that is alike: it is another one, in each process.
     """
     place = message.first % SLOT
     if place >= SLOT - EDGE:
-        return message.slot + 1, 0
+        return ((message.slot + 1, 0),)
     if place >= EDGE or message.number:
-        return None
+        return ()
     is_counted = previous is not None and previous.slot == message.slot - 1
-    return message.slot - 1, previous.number + 1 if previous is not None and is_counted else 0
+    number = previous.number + 1 if previous is not None and is_counted else 0
+    return ((message.slot - 1, number),)
 
 
 def _taken_at(stanza: Stanza, at: int) -> int:

@@ -36,6 +36,9 @@ WAIT_FOR_SESSION = 30 * _SECOND
 #: The interval at which due deliveries are decided.
 INTERVAL_SECONDS = 0.5
 
+#: How much longer a process waits that has just joined others: they decide at intervals, too.
+JOINED_WAIT = _SECOND
+
 #: Limits of undecided deliveries. Beyond them the oldest one is decided early.
 OPEN_MAX = 10_000
 OPEN_BYTES_MAX = 16 * 1024 * 1024
@@ -92,6 +95,7 @@ class Deliveries:
         self._bytes = 0
         self._is_pressed = False
         self._stopping = asyncio.Event()
+        self._decides_from = 0  # microseconds
 
     def __len__(self) -> int:
         """Return the number of undecided deliveries."""
@@ -141,6 +145,13 @@ class Deliveries:
         due = [d for d in self._open if owner in (None, jids.bare(d.recipient))]
         self._conclude(due, self._clock())
 
+    def joined(self, at: int) -> None:
+        """Note that other processes had undecided deliveries at a time, in microseconds.
+
+        They decide and write these first, because older messages come before newer ones.
+        """
+        self._decides_from = at + WAIT + JOINED_WAIT
+
     async def run(self) -> None:
         """Decide due deliveries until `stop` is called."""
         while not self._stopping.is_set():
@@ -158,6 +169,8 @@ class Deliveries:
     async def decide_due(self) -> None:
         """Decide due deliveries after the server has answered for their recipients."""
         at = self._clock()
+        if at < self._decides_from:
+            return
         due = [delivery for delivery in self._open if self._is_due(delivery, at)]
         if not due:
             self._is_pressed = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 from cachetools import FIFOCache
 
 from component.core.archiving import sanitise
-from component.core.archiving.dedup import REMEMBERED, Deduplicator, RecentMessage
+from component.core.archiving.dedup import Deduplicator, RecentMessage
 from component.core.archiving.deliveries import Deliveries, Delivery, waits_offline
 from component.core.archiving.policy import Policy
 from component.core.archiving.route import Candidate, Router
@@ -24,6 +24,9 @@ from component.core.xml import jids
 from component.core.xml.namespaces import standalone
 from component.core.xml.stanza import GROUPCHAT, Stanza, digest_of
 from storage.rows import Direction, NewMessage
+
+#: The maximum number of remembered posts to rooms.
+POSTS_MAX = 32_768
 
 #: An error does not have the type of the message that it answers, so these types are tried in this
 #: order: first those that a server never keeps offline.
@@ -53,7 +56,7 @@ class Ingest:
         self._dedup = Deduplicator(hosts, self._router, sessions, deliveries, is_shared=is_shared)
         self._deliveries = deliveries
         #: bare JIDs of the users who sent messages to rooms, which send them back to all occupants
-        self._sent_to_rooms: FIFOCache[bytes, frozenset[str]] = FIFOCache(REMEMBERED)
+        self._sent_to_rooms: FIFOCache[bytes, frozenset[str]] = FIFOCache(POSTS_MAX)
 
     def is_repeated(self, host: str, raw: bytes) -> bool:
         """Return whether these bytes are one more copy of a known stanza, and note that copy.

@@ -57,6 +57,19 @@ class PreferenceFilter:
                     "too many messages wait for rosters: %d are archived without them", released
                 )
 
+    async def wants(self, message: NewMessage) -> bool:
+        """Return whether the owner of an archive wants a message that is not put here.
+
+        It reads preferences, and the roster if they need it.
+        """
+        applied = self._preferences.remembered(message.owner)
+        if applied is None:
+            applied = await self._preferences.read(message.owner)
+        contacts = None
+        if _verdict_of_lists(message, applied) is None:
+            contacts = await self._contacts(message.owner)
+        return _is_allowed(message, applied, contacts)
+
     async def wait_durable(self, owner: str | None = None) -> None:
         await self.wait_judged(owner)
         await self._writer.wait_durable(owner)

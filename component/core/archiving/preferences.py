@@ -203,6 +203,11 @@ class Preferences:
         if len(self._outdated) > OUTDATED_MAX:
             self.missed()
 
+    def replace_rules(self, hosts: Mapping[str, HostRules]) -> None:
+        """Apply other rules of operators from now on, for the same virtual hosts."""
+        self._defaults = {host: EffectivePreferences(rules) for host, rules in hosts.items()}
+        self.missed()
+
     def missed(self) -> None:
         """Read all preferences again before they are used: anything may have changed."""
         self._changes += 1

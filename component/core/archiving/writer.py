@@ -106,7 +106,11 @@ class Writer:
         self._progress = asyncio.Condition()
         self._stopping = asyncio.Event()
         self._pauses = 0  # contexts in which the store cannot be written
+        #: the place from which on entries wait for `release`, None if they are written at once
+        self._held_from: int | None = None
         self._has_ended = False
+        # An earlier run may have ended between a retraction and its tombstones.
+        self._has_unfinished = True
         self.is_healthy = True
 
     @property
@@ -137,6 +141,29 @@ class Writer:
 
     async def wait_readable(self, owner: str) -> None:
         await self._wait_for_place(self._place(owner), is_settled=lambda: not self._is_writing)
+
+    def hold_back(self) -> None:
+        """Write what was queued before; what comes from now on waits until `release` is called.
+
+        If entries wait already, they stay behind the same place.
+        """
+        if self._held_from is None:
+            self._held_from = self._put_count
+
+    def release(self) -> None:
+        """Write what was held back."""
+        self._held_from = None
+        self._wake.set()
+
+    async def wait_durable_before_hold(self) -> None:
+        """Wait until all that was queued before `hold_back` is durable; without a hold, all.
+
+        Raises Overloaded if nothing will be written any more.
+        """
+        place = self._place(None)
+        await self._wait_for_place(
+            place if self._held_from is None else min(self._held_from, place)
+        )
 
     @asynccontextmanager
     async def writes_paused(self) -> AsyncIterator[None]:
@@ -174,31 +201,40 @@ class Writer:
         await self._wait_written(range(place, place + 1))
 
     async def run(self) -> None:
-        """Write until `stop` was called and then the queue is empty or the store fails."""
-        # An earlier run may have ended between a retraction and its tombstones.
-        has_unfinished = True
+        """Write until `stop` was called and then the queue is empty or the store fails.
+
+        Entries that are held back are written after `release`, even if `stop` was called.
+        """
         try:
             while True:
-                while self._queue or (has_unfinished and not self._stopping.is_set()):
-                    self._batch, self._queue = self._queue, []
+                while self._ready or (self._has_unfinished and not self._stopping.is_set()):
+                    ready = self._ready
+                    self._batch, self._queue = self._queue[:ready], self._queue[ready:]
                     if self._batch and not await self._write(self._batch, self._done_count):
                         return
                     # Callers that wait for the batch are woken after this: their next read finds
                     # the tombstone beside the retraction.
-                    if has_unfinished or any(map(_is_retraction, self._batch)):
-                        has_unfinished = await self._carry_out_retractions()
+                    if self._has_unfinished or any(map(_is_retraction, self._batch)):
+                        self._has_unfinished = False  # another one may be noted meanwhile
+                        is_left = await self._carry_out_retractions()
+                        self._has_unfinished = self._has_unfinished or is_left
                     batch, self._batch = self._batch, []
                     await self._advance(batch)
                     if batch:
                         self._on_written(
                             {entry.owner for entry in batch if not isinstance(entry, AuditEntry)}
                         )
-                if self._stopping.is_set():
+                if self._stopping.is_set() and not self._queue:
                     return
                 await self._wait_for_work()
         finally:
             self._has_ended = True
             await self._notify()
+
+    def carry_out_retractions(self) -> None:
+        """Carry out the retractions that were noted in the store as unfinished."""
+        self._has_unfinished = True
+        self._wake.set()
 
     def stop(self) -> None:
         """Let `run` return once the queue is empty or the store fails."""
@@ -209,6 +245,14 @@ class Writer:
     def _is_writing(self) -> bool:
         """Whether the store can be written, as far as is known."""
         return self.is_healthy and not self._pauses
+
+    @property
+    def _ready(self) -> int:
+        """How many entries of the queue may be written now."""
+        if self._held_from is None:
+            return len(self._queue)
+        first = self._put_count - len(self._queue)
+        return max(self._held_from - first, 0)
 
     def _enqueue(self, work: Batch) -> None:
         self._queue.extend(work)

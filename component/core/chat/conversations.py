@@ -65,12 +65,14 @@ class ConversationList:
 class MessagesQuery:
     """The messages of a conversation that a request selects; by default the newest ones.
 
-    At most one of `before`, `after` and `around` is not None. All are ids.
+    At most one of `before`, `after`, `around` and `at` is not None. The first three are ids.
     """
 
     before: str | None = None
     after: str | None = None
     around: str | None = None
+    #: microseconds since the epoch: around the first message of this time or later
+    at: int | None = None
     limit: int | None = None  #: None: the default size of a page
     phrases: tuple[Phrase, ...] | None = None  #: of a search
 
@@ -198,8 +200,11 @@ class ChatConversations:
         TakesTooLong.
         """
         await self.check(user, jid)
-        if query.around is not None:
-            return await self._around(user, jid, query, query.around)
+        around = query.around
+        if query.at is not None:
+            around = await self._first_since(user, jid, query, query.at)
+        if around is not None:
+            return await self._around(user, jid, query, around)
         backwards = query.after is None
         page = PageQuery(
             filter=self._filter(jid, query.phrases),
@@ -219,6 +224,15 @@ class ChatConversations:
             next=(last or query.before) if has_newer else None,
             gaps=read.gaps,
         )
+
+    async def _first_since(
+        self, user: User, jid: str, query: MessagesQuery, at: int
+    ) -> str | None:
+        """Return the id of the first message of a time or later, None if there is none."""
+        since = replace(self._filter(jid, query.phrases), since=at)
+        page = PageQuery(filter=since, limit=1)
+        read = await self._reader.readable_page(user, self._owner(user, jid), page, folded=True)
+        return read.items[0].message.stored.id if read.items else None
 
     async def message(self, user: User, jid: str, id: str) -> ReadableMessage:
         """Return one message of a conversation, folded. Raises ItemNotFound."""

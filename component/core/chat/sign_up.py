@@ -40,6 +40,7 @@ class SignUp:
         self._directory = directory
         self._hosts = hosts
         self._settings = settings
+        self._reserved = settings.reserved
         number = settings.sign_ups_per_hour
         self._bucket = TokenBucket(number, _SECONDS_OF_HOUR / number, clock)
 
@@ -52,6 +53,10 @@ class SignUp:
     def host(self) -> str:
         """The virtual host of accounts of those who name none."""
         return self._hosts.default
+
+    def reserve(self, jids: frozenset[str]) -> None:
+        """From now on refuse these accounts in the place of those that were refused before."""
+        self._reserved = jids
 
     async def sign_up(
         self, party: str, jid: str, password: str, *, name: str = "", email: str = ""
@@ -72,7 +77,7 @@ class SignUp:
                 "Too many accounts were created from your address: try again later.",
                 retry_seconds=self._bucket.seconds(party),
             )
-        if jid in self._settings.reserved:
+        if jid in self._reserved:
             # An operator whose account does not exist yet.
             raise Conflict("This account cannot be created here.")
         if email and await self._directory.with_email(email) is not None:

@@ -112,6 +112,7 @@ ACCOUNT_COMMANDS = (
         node=f"{ADMIN}#add-user",
         role=Role.ADMIN,
         fields=(ACCOUNT, PASSWORD, PASSWORD_AGAIN),
+        examples=("bob@chat.example", "bob@chat.example < password"),
         run=_add,
     ),
     Command(
@@ -120,6 +121,7 @@ ACCOUNT_COMMANDS = (
         node=f"{ADMIN}#change-user-password",
         role=Role.ADMIN,
         fields=(ACCOUNT, PASSWORD),
+        examples=("bob@chat.example",),
         run=_set_password,
     ),
     Command(
@@ -128,6 +130,7 @@ ACCOUNT_COMMANDS = (
         node=f"{ADMIN}#disable-user",
         role=Role.ADMIN,
         fields=(ACCOUNTS,),
+        examples=("bob@chat.example",),
         run=_disable,
     ),
     Command(
@@ -136,6 +139,7 @@ ACCOUNT_COMMANDS = (
         node=f"{ADMIN}#reenable-user",
         role=Role.ADMIN,
         fields=(ACCOUNTS,),
+        examples=("bob@chat.example",),
         run=_enable,
     ),
     Command(
@@ -145,6 +149,7 @@ ACCOUNT_COMMANDS = (
         node=f"{ADMIN}#delete-user",
         role=Role.ADMIN,
         fields=(ACCOUNTS,),
+        examples=("bob@chat.example", "bob@chat.example carol@chat.example --yes"),
         run=_remove,
         preview=_remove_preview,
     ),

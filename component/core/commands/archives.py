@@ -195,6 +195,7 @@ ARCHIVE_COMMANDS = (
         node="muniment#archives",
         role=Role.ADMIN,
         fields=page_fields("owner", default=50),
+        examples=("", "--host chat.example --max-items 100 --json"),
         run=_archives,
     ),
     Command(
@@ -203,6 +204,7 @@ ARCHIVE_COMMANDS = (
         node="muniment#count",
         role=Role.READER,
         fields=(OWNER_REQUIRED,),
+        examples=("alice@chat.example",),
         run=_count,
     ),
     Command(
@@ -221,6 +223,10 @@ ARCHIVE_COMMANDS = (
                 choices=(("jsonl", "JSON lines"), ("xep0227", "XEP-0227")),
             ),
         ),
+        examples=(
+            "alice@chat.example --output alice.jsonl",
+            "alice@chat.example --format xep0227 --output alice.xml",
+        ),
         run=_export,
     ),
     Command(
@@ -238,6 +244,7 @@ ARCHIVE_COMMANDS = (
                 kind=FieldKind.FLAG,
             ),
         ),
+        examples=("--wait", "--owner alice@chat.example --yes"),
         run=_purge,
         preview=_purge_preview,
     ),
@@ -246,6 +253,7 @@ ARCHIVE_COMMANDS = (
         title="Show the progress of a purge, and the result of the last one",
         node="muniment#purges",
         role=Role.ADMIN,
+        examples=("", "--json"),
         run=_purges,
     ),
     Command(
@@ -255,6 +263,7 @@ ARCHIVE_COMMANDS = (
         node="muniment#erase",
         role=Role.ADMIN,
         fields=(OWNER_REQUIRED,),
+        examples=("alice@chat.example", "alice@chat.example --yes"),
         run=_erase,
         preview=_erase_preview,
     ),

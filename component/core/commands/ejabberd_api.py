@@ -44,6 +44,20 @@ _READING = (MAM_RETRIEVE, GET_ROOM_MESSAGES)
 #: The keys of a message that a table shows.
 _COLUMNS = ("id", "time", "from", "to", "type", "body")
 
+#: What may follow the names of the commands on the command line.
+_EXAMPLES = {
+    "send_chat_state": ("alice@chat.example bob@chat.example composing",),
+    "subscribe_roster": ("alice chat.example bob chat.example",),
+    "unsubscribe_roster": ("alice chat.example bob chat.example",),
+    "join_room": ("alice chat.example tea conference.chat.example Alice",),
+    "leave_room": ("alice chat.example tea conference.chat.example",),
+    "mam_retrieve": ("alice chat.example --with bob@chat.example --limit 20",),
+    "get_room_messages": ("tea conference.chat.example --start 2026-01-31T12:00:00Z",),
+    "get_mam_preferences": ("alice chat.example",),
+    "set_mam_preferences": ("alice chat.example roster --never spam@chat.example",),
+    "mam_remove_archive": ("alice chat.example --with bob@chat.example",),
+}
+
 
 def _command(definition: Definition) -> Command:
     name = definition.name.replace("_", "-")
@@ -53,6 +67,7 @@ def _command(definition: Definition) -> Command:
         node=f"muniment#{name}",
         role=Role.READER if definition in _READING else Role.ADMIN,
         fields=tuple(map(_field, definition.signature(LATEST).arguments)),
+        examples=_EXAMPLES[definition.name],
         run=_run(definition),
         preview=_preview if definition is MAM_REMOVE_ARCHIVE else None,
     )

@@ -124,6 +124,7 @@ ROSTER_COMMANDS = (
         node=f"{ADMIN}#get-registered-users-list",
         role=Role.ADMIN,
         fields=PAGE_FIELDS,
+        examples=("", "--host chat.example"),
         run=_registered,
     ),
     Command(
@@ -132,6 +133,7 @@ ROSTER_COMMANDS = (
         node=f"{ADMIN}#get-disabled-users-list",
         role=Role.ADMIN,
         fields=PAGE_FIELDS,
+        examples=("", "--host chat.example"),
         run=_disabled,
     ),
     Command(
@@ -147,6 +149,7 @@ ROSTER_COMMANDS = (
         node=f"{ADMIN}#get-user-roster",
         role=Role.ADMIN,
         fields=(ACCOUNTS,),
+        examples=("alice@chat.example",),
         run=_roster,
     ),
 )

@@ -24,6 +24,8 @@ _GAPS = (
     ("reason", "Reason"),
     ("state", "State"),
     ("filled", "Filled"),
+    ("messages", "Messages added"),
+    ("failure", "Why"),
 )
 
 
@@ -61,8 +63,10 @@ async def _gaps(context: CommandContext, _: Principal, __: Arguments) -> Outcome
             format_time(gap.begins_at),
             format_if_known(gap.ends_at),
             gap.reason,
-            "filled" if gap.filled_at else "open",
+            gap.state.value,
             format_if_known(gap.filled_at or None),
+            gap.filled,
+            gap.failure,
         )
         for gap in gaps
     )
@@ -121,6 +125,7 @@ SERVICE_COMMANDS = (
                 maximum=2**31,
             ),
         ),
+        examples=("3",),
         run=_fill_gap,
     ),
     Command(

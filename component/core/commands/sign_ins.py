@@ -73,6 +73,7 @@ SIGN_IN_COMMANDS = (
         node="muniment#sign-ins",
         role=Role.ADMIN,
         fields=(ACCOUNT,),
+        examples=("bob@chat.example",),
         run=_list,
     ),
     Command(
@@ -82,6 +83,7 @@ SIGN_IN_COMMANDS = (
         node="muniment#sign-out",
         role=Role.ADMIN,
         fields=(ACCOUNT, SIGN_IN),
+        examples=("bob@chat.example",),
         run=_revoke,
     ),
 )

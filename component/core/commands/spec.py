@@ -113,6 +113,8 @@ class Command:
     node: str  #: over XMPP (XEP-0050)
     role: Role
     fields: Sequence[Field] = ()
+    #: what may follow the name on the command line
+    examples: Sequence[str] = ()
     #: runs the command; raises Refused
     run: Callable[[CommandContext, Principal, Arguments], Awaitable[Outcome]]
     #: of a command that deletes: returns a forecast, and deletes nothing

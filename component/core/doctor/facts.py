@@ -35,6 +35,7 @@ class Needs:
     rosters: bool = True  #: whether rosters are read by privilege
     roster_default: bool = False  #: whether a roster decides what is archived by default
     processes: tuple[str, ...] = ()  #: the domains of several processes; (): this is the only one
+    backfill: bool = False  #: whether gaps are filled from mod_mam
     ignored: frozenset[str] = frozenset()  #: the ids of checks that the operator ignores
 
 

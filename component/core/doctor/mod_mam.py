@@ -1,4 +1,4 @@
-"""Check: no mod_mam stores the messages of users a second time."""
+"""Check: mod_mam stores the messages of users a second time only if gaps are filled from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ ID = "mod-mam"
 def check(facts: ServerFacts) -> Finding:
     """Return the finding. A mod_mam that archives rooms only looks the same from here."""
     loaded = [host for host in facts.served if host.has_mod_mam]
-    if loaded:
+    if facts.needs.backfill:
+        lacking = [host for host in facts.served if host.has_mod_mam is False]
+        if lacking:
+            return Finding(
+                id=ID,
+                severity=Severity.ERROR,
+                seen=f"{named(lacking)}: mod_mam is not loaded, so nothing keeps what passes "
+                "while Muniment is not connected (backfill.source)",
+                change="Load mod_mam beside Muniment, and let it archive everything",
+                options={"modules": {"mod_mam": {"default": "always", "db_type": "sql"}}},
+            )
+    elif loaded:
         return Finding(
             id=ID,
             severity=Severity.WARNING,
@@ -28,4 +39,5 @@ def check(facts: ServerFacts) -> Finding:
             f"{named(unknown)}: no answer to a query for features; ejabberd 24.10 to 25.02 drop "
             "it unless mod_privilege grants it, and there is another virtual host",
         )
-    return ok(ID, f"{named(facts.served)}: mod_mam is not loaded")
+    state = "loaded, and fills gaps" if facts.needs.backfill else "not loaded"
+    return ok(ID, f"{named(facts.served)}: mod_mam is {state}")

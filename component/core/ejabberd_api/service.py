@@ -129,8 +129,9 @@ class EjabberdApiService:
         Raises ApiRefusal, Refused.
         """
         async with self.audited_refusals(caller, definition.name):
-            call = self._checked(caller, definition, given, version, options, password)
-            decisions = await self._decide(call)
+            role = self.permissions.decide_role(caller, definition)
+            call = self._checked(caller, definition, role, given, version, options, password)
+            decisions = [role, *await self._decide(call)]
             own = self.permissions.own_arguments(caller, definition, call.arguments)
             call = replace(call, arguments=own)
         if options.is_dry_run:
@@ -180,6 +181,7 @@ class EjabberdApiService:
         self,
         caller: Caller,
         definition: Definition,
+        role: Decision,
         given: Given,
         version: int | None,
         options: CallOptions,
@@ -190,7 +192,6 @@ class EjabberdApiService:
         ejabberd checks arguments before permissions. The document's dialect does it the other way
         round, so that callers without the role learn nothing.
         """
-        role = self.permissions.decide_role(caller, definition)
         if version is None:
             require(role)
             signature = definition.signature_for(frozenset(name for name, _ in given))
@@ -214,11 +215,8 @@ class EjabberdApiService:
         )
 
     async def _decide(self, call: Call) -> list[Decision]:
-        """Return the decisions that permit a call. Raises ApiRefusal."""
-        decisions = [
-            self.permissions.decide_role(call.caller, call.definition),
-            self.permissions.decide_account(call.caller, call.definition, call.arguments),
-        ]
+        """Return the decisions that permit a call, beside that by role. Raises ApiRefusal."""
+        decisions = [self.permissions.decide_account(call.caller, call.definition, call.arguments)]
         require(decisions[-1])
         is_user = call.caller.role is ApiRole.USER
         if is_user and call.definition.visibility is Visibility.ROOM:

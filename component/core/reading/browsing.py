@@ -45,6 +45,7 @@ from component.core.store_errors import translated
 from component.core.xml.times import now
 from storage.interface import Storage
 from storage.rows import (
+    ANY,
     ArchivedMessage,
     DayCount,
     Filter,
@@ -190,6 +191,8 @@ class ArchiveBrowser:
     ) -> Overview:
         """Return the size of an archive, 0 for one of which nothing is stored."""
         await self._authorize(principal, owner, Action.CONVERSATIONS, query.described())
+        if self._gaps is not None:
+            await self._gaps.before_read(owner, ANY)
         conversations = await self._conversations.page(owner, query)
         with translated():
             usage = await self._retention.usage_of(owner)
@@ -222,6 +225,8 @@ class ArchiveBrowser:
         filter = Filter(peer=peer, kinds=SHOWN_KINDS, since=start, until=end)
         query = PageQuery(filter=filter, after=after)
         await self._authorize(principal, owner, query.action, query.described())
+        if self._gaps is not None:
+            await self._gaps.before_read(owner, filter)
         page = await self._pager.read(owner, query)
         everything = replace(filter, since=None, until=None)
         previous = await self._edge(owner, replace(everything, until=start - 1), newest=True)
@@ -231,7 +236,7 @@ class ArchiveBrowser:
             complete=page.complete,
             previous=previous,
             next=await self._edge(owner, replace(everything, since=end + 1), newest=False),
-            gaps=self._gaps_before(page.messages, behind),
+            gaps=self._gaps_before(owner, page.messages, behind),
         )
 
     async def annotated(self, principal: Principal, owner: str, id: str) -> Annotated:
@@ -256,7 +261,7 @@ class ArchiveBrowser:
             left_out=references.left_out,
             before=views[: len(before)],
             after=views[len(before) + 1 :],
-            gaps=self._gaps_before((*before, row, *after), None),
+            gaps=self._gaps_before(owner, (*before, row, *after), None),
         )
 
     async def search(self, principal: Principal, owner: str, query: PageQuery) -> SearchPage:
@@ -345,10 +350,10 @@ class ArchiveBrowser:
             return None
 
     def _gaps_before(
-        self, rows: Sequence[ArchivedMessage], previous: int | None
+        self, owner: str, rows: Sequence[ArchivedMessage], previous: int | None
     ) -> tuple[tuple[Gap, ...], ...]:
         """Return the gaps before each message; `previous` is the time of the one before them."""
-        gaps = () if self._gaps is None else self._gaps.unfilled()
+        gaps = () if self._gaps is None else self._gaps.unfilled_of(owner)
         return tuple(gaps_before(gaps, (row.at for row in rows), previous))
 
     async def _time_of(self, owner: str, id: str) -> int | None:

@@ -27,7 +27,7 @@ from component.core.reading.views import FOLDED_KINDS, ReadableMessage, Views
 from component.core.store_errors import translated
 from storage.errors import NotFound
 from storage.interface import Storage
-from storage.rows import ArchivedMessage, Filter, Gap, Page
+from storage.rows import ANY, ArchivedMessage, Filter, Gap, Page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +94,8 @@ class ArchiveReader:
         Raises NotImplementedHere and TakesTooLong as well.
         """
         since = await self._authorizer.authorize(principal, owner, query.action, query.described())
+        if self._gaps is not None:
+            await self._gaps.before_read(owner, query.filter)
         return await self._pager.read(owner, query, since=since)
 
     async def readable_page(
@@ -144,8 +146,8 @@ class ArchiveReader:
         )
 
     async def _spanned(self, owner: str, page: Page, query: PageQuery) -> tuple[Gap, ...]:
-        """Return the gaps of a page that are not filled."""
-        gaps = () if self._gaps is None else self._gaps.unfilled()
+        """Return the gaps of a page in which messages of the archive may be missing."""
+        gaps = () if self._gaps is None else self._gaps.unfilled_of(owner)
         if not gaps:
             return ()
         after, before = [await self._time_of(owner, id) for id in (query.after, query.before)]
@@ -204,6 +206,8 @@ class ArchiveReader:
         )
         if await self._pager.has_earlier(owner, since):
             raise Forbidden
+        if self._gaps is not None:
+            await self._gaps.before_read(owner, ANY)
         return await self._conversations.page(owner, query)
 
     async def stream(

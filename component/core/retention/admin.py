@@ -35,7 +35,6 @@ class ArchiveAdmin:
 
     retention: Retention
     served: ServedArchives
-    defaults: RetentionDefaults
     rules: Rules
     holds: Holds
     erasure: Erasure
@@ -43,6 +42,11 @@ class ArchiveAdmin:
     approval: Approval
     janitor: Janitor
     followers: Followers
+
+    @property
+    def defaults(self) -> RetentionDefaults:
+        """The limits of archives that have no rule."""
+        return self.janitor.defaults
 
     async def usage(self, domain: str | None, after: str, limit: int) -> tuple[Usage, ...]:
         """Return the sizes of archives, ordered by owner, from the first one after `after`.
@@ -118,7 +122,6 @@ async def open_archive_admin(
         yield ArchiveAdmin(
             retention=storage.retention,
             served=served,
-            defaults=defaults,
             rules=rules,
             holds=holds,
             erasure=erasure,

@@ -48,6 +48,12 @@ class Approval:
         #: the forecast of unconfirmed limits, None without any
         self.unconfirmed: Forecast | None = None
 
+    def replace_limits(self, defaults: RetentionDefaults) -> None:
+        """Decide about other limits of the configuration from now on."""
+        if defaults != self._defaults:
+            self._defaults = defaults
+            self.unconfirmed = None
+
     async def is_granted(self) -> bool:
         """Return whether all archives may be purged; confirm limits that would delete little.
 

@@ -64,9 +64,19 @@ class Janitor:
         self.last: Progress | None = None  #: of the purge that ended last
 
     @property
+    def defaults(self) -> RetentionDefaults:
+        """The limits of the configuration."""
+        return self._defaults
+
+    @property
     def current(self) -> Progress | None:
         """Progress of the running purge."""
         return None if self._purge is None else self._purge.progress
+
+    def replace_limits(self, defaults: RetentionDefaults) -> None:
+        """Apply other limits of the configuration, from the next purge on."""
+        self._defaults = defaults
+        self._approval.replace_limits(defaults)
 
     async def order(
         self, by: str, owner: str | None = None, *, is_confirmed: bool = False

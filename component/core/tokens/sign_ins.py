@@ -104,6 +104,11 @@ class SignIns:
         self._pending = 0  # passwords of sign-ins that are checked at the moment
         self._refresh_micros = refresh_days * 24 * 3600 * MICROSECONDS
 
+    def replace_lifetimes(self, *, access_seconds: int, refresh_days: int) -> None:
+        """Give new tokens other lifetimes; those that were given keep theirs."""
+        self._access.lifetime_seconds = access_seconds
+        self._refresh_micros = refresh_days * 24 * 3600 * MICROSECONDS
+
     async def sign_in(self, jid: str, password: str, label: str = "") -> Tokens:
         """Return the tokens of a new sign-in of an account. `jid` is prepared.
 

@@ -14,6 +14,7 @@ from component.core.retention.account_removal import register_account, remove_ac
 from component.core.retention.erasure import TIMEOUT_SHARE
 from component.core.xml.times import format_if_known
 from component.web import keys
+from component.web.admin.answers import AccountsPage, CreatedAccount, EnabledAccount
 from component.web.archive.models import (
     ADDRESS_MAX,
     Address,
@@ -23,6 +24,7 @@ from component.web.archive.models import (
 )
 from component.web.auth import authenticate
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import account_of, check_host, routes_at
 
@@ -60,6 +62,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("admin.accounts.list", query=AccountsParameters, answers={200: AccountsPage})
 async def listed(request: web.Request) -> web.Response:
     """GET {prefix}/v1/accounts: the accounts of a virtual host, in the order of their JIDs."""
     caller = authenticate.require(request, Role.ADMIN)
@@ -81,6 +84,15 @@ async def listed(request: web.Request) -> web.Response:
     )
 
 
+@operation(
+    "admin.accounts.put",
+    body=PasswordFields,
+    headers={
+        "If-Match": "`*`: only set the password of an account that exists.",
+        "If-None-Match": "`*`: only create an account.",
+    },
+    answers={201: CreatedAccount, 204: None},
+)
 async def put(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/accounts/{jid}: create an account, or set the password of an existing one.
 
@@ -109,6 +121,7 @@ async def put(request: web.Request) -> web.Response:
     return body.json_response({"jid": jid}, status=201)
 
 
+@operation("admin.accounts.enable", body=AccountFields, answers={200: EnabledAccount})
 async def enable(request: web.Request) -> web.Response:
     """PATCH {prefix}/v1/accounts/{jid}: disable or enable an account."""
     caller, jid = authenticate.require(request, Role.ADMIN), _account(request)
@@ -120,6 +133,7 @@ async def enable(request: web.Request) -> web.Response:
     return body.json_response({"jid": jid, "enabled": fields.enabled})
 
 
+@operation("admin.accounts.remove", answers={204: None})
 async def remove(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/accounts/{jid}: remove an account with its archive."""
     caller, jid = authenticate.require(request, Role.ADMIN), _account(request)

@@ -8,10 +8,12 @@ from component.core.access.principals import Role
 from component.core.retention.admin import purge_fields, usage_fields
 from component.core.retention.erasure import TIMEOUT_SHARE
 from component.web import keys
+from component.web.admin.answers import Purge, Purges, Removal, UsagePage
 from component.web.admin.models import PurgeFields, UsageParameters
 from component.web.archive.models import NoParameters
 from component.web.auth import authenticate
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, bare_jid, id_of, owner_of, routes_at
 from storage.rows import Removed
@@ -30,6 +32,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("admin.archives.list", query=UsageParameters, answers={200: UsagePage})
 async def usage(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives: the sizes of archives, by owner."""
     caller = authenticate.require(request, Role.ADMIN)
@@ -48,6 +51,7 @@ async def usage(request: web.Request) -> web.Response:
     )
 
 
+@operation("admin.archives.erase", answers={200: Removal, 202: Removal})
 async def erase(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}: erase an archive; 202 if the erasure continues."""
     caller, owner = authenticate.require(request, Role.ADMIN), await owner_of(request)
@@ -57,6 +61,7 @@ async def erase(request: web.Request) -> web.Response:
     return _removed(await orders.erase(caller, owner, wait_seconds=wait_seconds))
 
 
+@operation("admin.archives.blank", answers={200: Removal, 202: Removal})
 async def delete(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/messages/{id}: blank one message."""
     caller, owner = authenticate.require(request, Role.ADMIN), await owner_of(request)
@@ -65,6 +70,7 @@ async def delete(request: web.Request) -> web.Response:
     return _removed(await request.app[keys.orders].blank(caller, owner, id))
 
 
+@operation("admin.purges.start", body=PurgeFields, is_body_required=False, answers={202: Purge})
 async def purge(request: web.Request) -> web.Response:
     """POST {prefix}/v1/purges: start a purge now; 202 when it has begun."""
     caller = authenticate.require(request, Role.ADMIN)
@@ -76,6 +82,7 @@ async def purge(request: web.Request) -> web.Response:
     return body.json_response(purge_fields(begun), status=202)
 
 
+@operation("admin.purges.read", answers={200: Purges})
 async def progress(request: web.Request) -> web.Response:
     """GET {prefix}/v1/purges: the running purge, and the last one."""
     authenticate.require(request, Role.ADMIN)

@@ -7,9 +7,11 @@ from aiohttp import web
 from component.core.access.principals import Role
 from component.core.xml.times import format_time
 from component.web import keys
+from component.web.admin.answers import AuditPage
 from component.web.archive.models import AuditParameters
 from component.web.auth import authenticate
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 from storage.rows import AuditEntry
@@ -20,6 +22,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes_at(web.get, f"{prefix}/audit", read)
 
 
+@operation("admin.audit.list", query=AuditParameters, answers={200: AuditPage})
 async def read(request: web.Request) -> web.Response:
     """GET {prefix}/v1/audit: the entries of the audit log, the newest first."""
     authenticate.require(request, Role.ADMIN)

@@ -9,10 +9,12 @@ from aiohttp import web
 from component.core.commands.spec import Cell, Command, Field, Outcome, Table
 from component.core.errors import BadRequest
 from component.web import keys
-from component.web.admin.models import CommandParameters
+from component.web.admin.answers import CommandList, CommandOutcome
+from component.web.admin.models import CommandParameters, CommandValues
 from component.web.archive.models import NoParameters
 from component.web.auth import authenticate
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 
@@ -25,6 +27,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("admin.commands.list", answers={200: CommandList})
 async def commands(request: web.Request) -> web.Response:
     """GET {prefix}/v1/commands: the commands that the caller may run."""
     checked(NoParameters, body.parameters(request))
@@ -33,6 +36,13 @@ async def commands(request: web.Request) -> web.Response:
     return body.json_response({"commands": [_command(command) for command in available]})
 
 
+@operation(
+    "admin.commands.run",
+    query=CommandParameters,
+    body=CommandValues,
+    is_body_required=False,
+    answers={200: CommandOutcome},
+)
 async def run(request: web.Request) -> web.Response:
     """POST {prefix}/v1/commands/{name}: run a command, or preview its deletions."""
     service = request.app[keys.commands]

@@ -6,9 +6,11 @@ from aiohttp import web
 
 from component.core.access.principals import Role
 from component.web import keys
+from component.web.admin.answers import Findings
 from component.web.admin.models import DoctorParameters
 from component.web.auth import authenticate
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 
@@ -18,6 +20,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return [*routes_at(web.post, f"{prefix}/doctor", examine)]
 
 
+@operation("admin.doctor.examine", query=DoctorParameters, answers={200: Findings})
 async def examine(request: web.Request) -> web.Response:
     """POST {prefix}/v1/doctor: examine ejabberd, which takes some seconds."""
     authenticate.require(request, Role.ADMIN)

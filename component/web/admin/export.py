@@ -17,6 +17,7 @@ from component.web.admin.models import ExportParameters
 from component.web.auth import authenticate
 from component.web.server import body
 from component.web.server.limits import time_limit
+from component.web.server.operation import Content, operation
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, owner_of, routes_at
 
@@ -33,6 +34,11 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes_at(web.get, f"{prefix}{ARCHIVE}/export", export, allow_head=False)
 
 
+@operation(
+    "admin.archives.export",
+    query=ExportParameters,
+    answers={200: (Content("application/x-ndjson"), Content("application/xml"))},
+)
 async def export(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/export: a whole archive, as it is now."""
     principal, owner = authenticate.principal(request), await owner_of(request)

@@ -10,6 +10,7 @@ from component.web import keys
 from component.web.admin import accounts, archives, audit, commands, doctor, export, rules
 from component.web.auth.authenticate import authenticate
 from component.web.server.family import Family
+from component.web.server.operation import Scheme
 from component.web.server.settings import Listener, Services, WebSettings, pager_of
 
 
@@ -35,6 +36,7 @@ ADMINISTRATION = Family(
     listener=Listener.PRIVATE,
     prefix="{prefix}/v1",
     authenticate=authenticate,
+    schemes=(Scheme.SECRET, Scheme.API_KEY),
     streaming_handlers=frozenset({export.export, doctor.examine}),
     make_app=_make_app,
 )

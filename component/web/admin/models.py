@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, RootModel, StrictBool, StrictInt, StrictStr, model_validator
 
 from component.web.archive.models import ADDRESS_MAX, Address, Flag, Limit, Parameters
 from storage.rows import Rule
@@ -76,6 +76,13 @@ class CommandParameters(Parameters):
     """POST {prefix}/v1/commands/{name}."""
 
     preview: Flag = False
+
+
+CommandValue = StrictStr | StrictBool | StrictInt
+
+
+class CommandValues(RootModel[dict[str, CommandValue | list[CommandValue] | None]]):
+    """POST {prefix}/v1/commands/{name}: values by the names of the fields of the command."""
 
 
 class DoctorParameters(Parameters):

@@ -8,6 +8,7 @@ from component.core.access.principals import Role
 from component.core.retention.plan import RetentionLimits
 from component.core.xml.times import format_time
 from component.web import keys
+from component.web.admin.answers import LegalHold, LegalHolds, Retention, RetentionRule
 from component.web.admin.models import (
     HoldFields,
     RetentionChange,
@@ -17,6 +18,7 @@ from component.web.admin.models import (
 from component.web.archive.models import NoParameters
 from component.web.auth import authenticate
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import (
     ARCHIVE,
@@ -44,6 +46,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("admin.retention.read", query=RetentionParameters, answers={200: Retention})
 async def read_retention(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/retention: its rules, and the defaults."""
     authenticate.require(request, Role.ADMIN)
@@ -60,6 +63,12 @@ async def read_retention(request: web.Request) -> web.Response:
     )
 
 
+@operation(
+    "admin.retention.set",
+    query=RetentionChange,
+    body=RetentionFields,
+    answers={200: RetentionRule},
+)
 async def set_retention(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/archives/{owner}/retention: set a rule."""
     caller, owner = authenticate.require(request, Role.ADMIN), await owner_of(request)
@@ -70,6 +79,7 @@ async def set_retention(request: web.Request) -> web.Response:
     return body.json_response(_rule(rule))
 
 
+@operation("admin.retention.remove", query=RetentionChange, answers={204: None})
 async def drop_retention(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/retention: remove a rule, so that the defaults apply."""
     caller, owner = authenticate.require(request, Role.ADMIN), named_owner(request)
@@ -79,6 +89,7 @@ async def drop_retention(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@operation("admin.holds.list", answers={200: LegalHolds})
 async def list_holds(request: web.Request) -> web.Response:
     """GET {prefix}/v1/holds: all legal holds."""
     authenticate.require(request, Role.ADMIN)
@@ -87,6 +98,7 @@ async def list_holds(request: web.Request) -> web.Response:
     return body.json_response({"holds": [_hold(hold) for hold in holds]})
 
 
+@operation("admin.holds.place", body=HoldFields, answers={200: LegalHold})
 async def hold(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/holds/{subject}: keep all messages of a user or a host."""
     caller, subject = authenticate.require(request, Role.ADMIN), subject_of(request)
@@ -96,6 +108,7 @@ async def hold(request: web.Request) -> web.Response:
     return body.json_response(_hold(placed))
 
 
+@operation("admin.holds.release", answers={204: None})
 async def release(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/holds/{subject}: release a hold."""
     caller, subject = authenticate.require(request, Role.ADMIN), subject_of(request)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from aiohttp import web
 
 from component.web import keys
+from component.web.archive.answers import Message, MessagesPage, Summary
 from component.web.archive.messages_json import gap, message, place
 from component.web.archive.models import MessageParameters, MessagesParameters, NoParameters
 from component.web.auth import authenticate
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, id_of, owner_of, routes_at
 
@@ -23,6 +25,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("archive.summary", answers={200: Summary})
 async def summary(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}: the size of an archive, its first and last message."""
     principal, owner = authenticate.principal(request), await owner_of(request)
@@ -39,6 +42,7 @@ async def summary(request: web.Request) -> web.Response:
     )
 
 
+@operation("archive.messages.list", query=MessagesParameters, answers={200: MessagesPage})
 async def messages(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages: one page of its messages."""
     principal, owner = authenticate.principal(request), await owner_of(request)
@@ -61,6 +65,7 @@ async def messages(request: web.Request) -> web.Response:
     )
 
 
+@operation("archive.messages.read", query=MessageParameters, answers={200: Message})
 async def single(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/messages/{id}: one message."""
     principal, owner = authenticate.principal(request), await owner_of(request)

@@ -11,6 +11,7 @@ from component.web.archive import archives, conversations, rosters, sending, ses
 from component.web.auth.authenticate import authenticate
 from component.web.auth.bearer import authenticate_user
 from component.web.server.family import Family
+from component.web.server.operation import Scheme
 from component.web.server.settings import Listener, Services, WebSettings, pager_of
 
 
@@ -58,6 +59,7 @@ ARCHIVE = Family(
     listener=Listener.PRIVATE,
     prefix="{prefix}/v1",
     authenticate=authenticate,
+    schemes=(Scheme.SECRET, Scheme.API_KEY),
     streaming_handlers=frozenset({stream.follow}),
     make_app=_operators,
 )
@@ -68,6 +70,7 @@ OWN_ARCHIVE = Family(
     listener=Listener.PUBLIC,
     prefix="{prefix}/v1",
     authenticate=authenticate_user,
+    schemes=(Scheme.ACCESS_TOKEN,),
     needs_sign_in=True,
     streaming_handlers=frozenset({stream.follow}),
     ticket_handlers=frozenset({stream.follow}),

@@ -64,6 +64,7 @@ def gap(spanned: Gap) -> dict[str, Any]:
         "from": format_time(spanned.begins_at),
         "to": format_if_known(spanned.ends_at),
         "reason": spanned.reason,
+        "state": spanned.state.value,
     }
 
 

@@ -10,9 +10,11 @@ from component.core.access.principals import User
 from component.core.errors import Forbidden
 from component.core.rosters.contacts import is_asked
 from component.web import keys
+from component.web.archive.answers import Roster
 from component.web.archive.models import NoParameters
 from component.web.auth import authenticate
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import named_owner, routes_at
 from storage.rows import Contact
@@ -26,6 +28,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes_at(web.get, f"{prefix}{ROSTER}", roster)
 
 
+@operation("archive.roster.read", answers={200: Roster})
 async def roster(request: web.Request) -> web.Response:
     """GET {prefix}/v1/rosters/{owner}: the contacts of the user."""
     owner = named_owner(request)

@@ -7,11 +7,13 @@ from aiohttp import web
 from component.core.access.principals import User
 from component.core.errors import Forbidden, NotImplementedHere
 from component.web import keys
+from component.web.archive.answers import Message, Unconfirmed
 from component.web.archive.messages_json import message
 from component.web.archive.models import NoParameters
 from component.web.archive.sending_models import SendFields
 from component.web.auth import authenticate
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, named_owner, routes_at
 
@@ -21,6 +23,11 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes_at(web.post, f"{prefix}{ARCHIVE}/messages", send)
 
 
+@operation(
+    "archive.messages.send",
+    body=SendFields,
+    answers={200: Message, 201: Message, 202: Unconfirmed},
+)
 async def send(request: web.Request) -> web.Response:
     """POST {prefix}/v1/archives/{owner}/messages: send a message as the user."""
     owner = named_owner(request)

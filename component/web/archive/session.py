@@ -10,10 +10,12 @@ from component.core.sessions.actions import SessionActions
 from component.core.sessions.outgoing import SubscriptionType
 from component.core.xml.jids import local
 from component.web import keys
+from component.web.archive.answers import EnteredRooms
 from component.web.archive.models import NoParameters
 from component.web.archive.sending_models import PresenceFields
 from component.web.auth import authenticate
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, bare_jid, named_owner, routes_at
 
@@ -36,6 +38,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("archive.presence.set", body=PresenceFields, answers={204: None})
 async def set_presence(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/archives/{owner}/presence: set the presence of the user."""
     user, actions = _allowed(request)
@@ -44,32 +47,38 @@ async def set_presence(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@operation("archive.subscriptions.subscribe", answers={204: None})
 async def subscribe(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/archives/{owner}/subscriptions/{contact}: ask to see a contact."""
     return await _send_subscription(request, "subscribe")
 
 
+@operation("archive.subscriptions.unsubscribe", answers={204: None})
 async def unsubscribe(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/subscriptions/{contact}: no longer see a contact."""
     return await _send_subscription(request, "unsubscribe")
 
 
+@operation("archive.requests.approve", answers={204: None})
 async def approve(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/archives/{owner}/requests/{contact}: let a contact see the user."""
     return await _send_subscription(request, "subscribed")
 
 
+@operation("archive.requests.deny", answers={204: None})
 async def deny(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/requests/{contact}: hide the user from a contact."""
     return await _send_subscription(request, "unsubscribed")
 
 
+@operation("archive.rooms.list", answers={200: EnteredRooms})
 async def rooms(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/rooms: the rooms that the user is in."""
     user, actions = _allowed(request)
     return body.json_response({"owner": user.jid, "rooms": list(actions.rooms(user))})
 
 
+@operation("archive.rooms.enter", answers={204: None})
 async def enter(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/archives/{owner}/rooms/{room}: enter a room."""
     user, actions = _allowed(request)
@@ -77,6 +86,7 @@ async def enter(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@operation("archive.rooms.leave", answers={204: None})
 async def leave(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/archives/{owner}/rooms/{room}: leave a room."""
     user, actions = _allowed(request)

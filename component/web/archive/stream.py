@@ -20,6 +20,7 @@ from component.web.auth import authenticate
 from component.web.auth.bearer import stream_parameters
 from component.web.server import event_stream
 from component.web.server.limits import time_limit
+from component.web.server.operation import Content, operation
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, owner_of, routes_at
 from storage.rows import ArchivedMessage
@@ -30,6 +31,12 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes_at(web.get, f"{prefix}{ARCHIVE}/stream", follow, allow_head=False)
 
 
+@operation(
+    "archive.stream.follow",
+    query=StreamParameters,
+    headers={"Last-Event-ID": "The id of the last event: goes before `after`."},
+    answers={200: Content("text/event-stream")},
+)
 async def follow(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/stream: messages as they arrive, without end."""
     principal, owner = authenticate.principal(request), await owner_of(request)

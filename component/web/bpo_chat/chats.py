@@ -18,6 +18,7 @@ from component.core.reading.views import ReadableMessage
 from component.core.xml.jids import domain
 from component.core.xml.times import format_time
 from component.web import keys
+from component.web.bpo_chat.answers import BpoChats, BpoJoined, PeerBody
 from component.web.bpo_chat.requests import host, users_json
 from component.web.chat.requests import chat_of
 from component.web.drf import conversations
@@ -27,6 +28,7 @@ from component.web.drf.errors import ContractRefusal, not_found
 from component.web.drf.fields import json_fields_of
 from component.web.drf.paths import slashed
 from component.web.server import body
+from component.web.server.operation import operation
 
 CHATS = "/chats/"
 CHAT = f"{CHATS}{{uri:[^/]+}}/"
@@ -50,6 +52,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("bpo_chat.chats.list", answers={200: BpoChats})
 async def listed(request: web.Request) -> web.Response:
     """GET {bpo_chat}/chats/: the chats of the user, the newest hundred by their ids."""
     user, chat = await chat_of(request)
@@ -58,6 +61,7 @@ async def listed(request: web.Request) -> web.Response:
     return body.json_response({"message": rows})
 
 
+@operation("bpo_chat.chats.read", answers={200: BpoChats})
 async def shown(request: web.Request) -> web.Response:
     """GET {bpo_chat}/chats/{uri}/: one chat, in the form of the list."""
     user, chat = await chat_of(request)
@@ -66,6 +70,7 @@ async def shown(request: web.Request) -> web.Response:
     return body.json_response({"message": [await _row(user, chat, replace(named, last=last))]})
 
 
+@operation("bpo_chat.chats.create", body=PeerBody, answers={200: BpoJoined})
 async def create(request: web.Request) -> web.Response:
     """POST {bpo_chat}/chats/ and {bpo_chat}/chats/{uri}/: a chat with a user; `uri` is ignored."""
     user, chat = await chat_of(request)
@@ -82,6 +87,7 @@ async def create(request: web.Request) -> web.Response:
     return await _joined(request, user, chat, named, with_uri=True)
 
 
+@operation("bpo_chat.chats.join", body=PeerBody, is_body_required=False, answers={200: BpoJoined})
 async def join(request: web.Request) -> web.Response:
     """PATCH {bpo_chat}/chats/{uri}/: join a room by its uri; for a member nothing changes."""
     user, chat = await chat_of(request)
@@ -93,6 +99,7 @@ async def join(request: web.Request) -> web.Response:
     return await _joined(request, user, chat, named, with_uri=False)
 
 
+@operation("bpo_chat.chats.join_nothing", answers={})
 async def join_nothing(request: web.Request) -> web.Response:
     """PATCH {bpo_chat}/chats/: refused, because no chat is named."""
     await chat_of(request)

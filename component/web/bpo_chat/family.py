@@ -6,9 +6,11 @@ from aiohttp import web
 
 from component.web import keys
 from component.web.bpo_chat import chats, messages, users
+from component.web.drf.answers import FormError
 from component.web.drf.authenticate import authenticate
 from component.web.drf.errors import response
 from component.web.server.family import Family
+from component.web.server.operation import Scheme
 from component.web.server.settings import Listener, Services, WebSettings
 
 
@@ -38,6 +40,7 @@ BPO_CHAT_OPEN = Family(
     prefix="{bpo_chat}",
     authenticate=None,
     error_shape=response,
+    error_body=FormError,
     needs_sign_in=True,
     needs_chat=True,
     needs_bpo_chat=True,
@@ -50,7 +53,9 @@ BPO_CHAT = Family(
     listener=Listener.PUBLIC,
     prefix="{bpo_chat}",
     authenticate=authenticate(lambda _: 401),
+    schemes=(Scheme.ACCESS_TOKEN,),
     error_shape=response,
+    error_body=FormError,
     needs_sign_in=True,
     needs_chat=True,
     needs_bpo_chat=True,

@@ -8,14 +8,17 @@ from aiohttp import web
 
 from component.core.access.principals import User
 from component.core.chat.service import Chat
+from component.web.bpo_chat.answers import BpoMessageBody, BpoMessages, BpoSent
 from component.web.bpo_chat.chats import CHAT
 from component.web.bpo_chat.requests import settings, users_json
 from component.web.chat.requests import chat_of
 from component.web.drf import conversations
-from component.web.drf.conversations import Named, author_of, older_link, send, text_of
+from component.web.drf.answers import OlderParameters
+from component.web.drf.conversations import REPEATABLE, Named, author_of, older_link, send, text_of
 from component.web.drf.fields import json_fields_of
 from component.web.drf.paths import slashed
 from component.web.server import body
+from component.web.server.operation import operation
 
 #: The author of a message in a room, if it is no user of ours.
 _STRANGER = {"id": None, "username": "", "email": ""}
@@ -27,6 +30,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return [*slashed(web.get, path, listed), *slashed(web.post, path, create)]
 
 
+@operation("bpo_chat.messages.list", query=OlderParameters, answers={200: BpoMessages})
 async def listed(request: web.Request) -> web.Response:
     """GET {bpo_chat}/chats/{uri}/messages/: the newest messages of a chat."""
     user, chat = await chat_of(request)
@@ -40,6 +44,9 @@ async def listed(request: web.Request) -> web.Response:
     return body.json_response(fields, headers=older_link(request, previous))
 
 
+@operation(
+    "bpo_chat.messages.create", body=BpoMessageBody, headers=REPEATABLE, answers={200: BpoSent}
+)
 async def create(request: web.Request) -> web.Response:
     """POST {bpo_chat}/chats/{uri}/messages/: send a message to a chat."""
     user, chat = await chat_of(request)

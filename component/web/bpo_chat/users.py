@@ -9,14 +9,17 @@ from aiohttp import web
 from component.core.chat.sign_up import EmailTaken
 from component.core.errors import BadRequest, Conflict
 from component.web import keys
+from component.web.bpo_chat.answers import Hello, ListedUser, LoginBody, SignUpBody
 from component.web.bpo_chat.requests import host, settings
 from component.web.chat.requests import chat_of
 from component.web.drf.addresses import EMAIL_MAX, EMAIL_TAKEN, WRONG_EMAIL, is_email
+from component.web.drf.answers import FormAccess, FormTokens, RefreshBody
 from component.web.drf.authenticate import jid_of_name, name_of_jid, refreshed, signed_in
 from component.web.drf.errors import ContractRefusal, detail
 from component.web.drf.fields import json_fields_of
 from component.web.drf.paths import slashed
 from component.web.server import body
+from component.web.server.operation import operation
 
 #: Characters of a user name.
 USERNAME_MAX = 255
@@ -44,11 +47,13 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return slashed(web.get, f"{prefix}/users/signup/", listed)
 
 
+@operation("bpo_chat.users.hello", answers={200: Hello})
 async def hello(_: web.Request) -> web.Response:
     """GET {bpo_chat}/users/hello/: the API is there."""
     return body.json_response({"message": "Hello, World!"})
 
 
+@operation("bpo_chat.users.sign_up", body=SignUpBody, answers={201: FormTokens})
 async def sign_up(request: web.Request) -> web.Response:
     """POST {bpo_chat}/users/signup/: create an account, and sign in."""
     chat = request.app[keys.chat]
@@ -87,6 +92,7 @@ async def sign_up(request: web.Request) -> web.Response:
     return response
 
 
+@operation("bpo_chat.users.login", body=LoginBody, answers={200: FormTokens})
 async def login(request: web.Request) -> web.Response:
     """POST {bpo_chat}/users/login/: tokens for an e-mail address and a password."""
     chat = request.app[keys.chat]
@@ -100,6 +106,7 @@ async def login(request: web.Request) -> web.Response:
     return await signed_in(request, jid, password, _LABEL)
 
 
+@operation("bpo_chat.users.refresh", body=RefreshBody, answers={200: FormAccess})
 async def refresh(request: web.Request) -> web.Response:
     """POST {bpo_chat}/users/refresh/: a new access token; the refresh token stays."""
     fields = await json_fields_of(request)
@@ -108,6 +115,7 @@ async def refresh(request: web.Request) -> web.Response:
     return await refreshed(request, token)
 
 
+@operation("bpo_chat.users.list", answers={200: list[ListedUser]})
 async def listed(request: web.Request) -> web.Response:
     """GET {bpo_chat}/users/signup/: the users of the own domain, for users alone."""
     user, chat = await chat_of(request)

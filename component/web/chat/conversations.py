@@ -14,10 +14,17 @@ from component.core.chat.following.presence import Availability
 from component.core.chat.service import Chat
 from component.core.reading.views import ReadableMessage
 from component.core.xml.stanza import GROUPCHAT
+from component.web.archive.answers import Unconfirmed
 from component.web.archive.messages_json import gap
 from component.web.archive.messages_json import message as archived_json
 from component.web.archive.models import NoParameters
 from component.web.archive.sending_models import MessageFields
+from component.web.chat.answers import (
+    ChatMessage,
+    ChatMessages,
+    ConversationList,
+    ListedConversation,
+)
 from component.web.chat.models import (
     ConversationListParameters,
     ConversationMessagesParameters,
@@ -26,6 +33,7 @@ from component.web.chat.models import (
 from component.web.chat.profiles import known_avatar
 from component.web.chat.requests import chat_of, jid_of
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 from storage.rows import Direction
@@ -45,6 +53,9 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation(
+    "chat.conversations.list", query=ConversationListParameters, answers={200: ConversationList}
+)
 async def listed(request: web.Request) -> web.Response:
     """GET {prefix}/v1/chat/conversations: the conversations of the user, the newest first."""
     user, chat = await chat_of(request)
@@ -55,6 +66,7 @@ async def listed(request: web.Request) -> web.Response:
     return body.page(request, {"conversations": conversations}, cursor="before", next=page.next)
 
 
+@operation("chat.conversations.read", answers={200: ListedConversation})
 async def shown(request: web.Request) -> web.Response:
     """GET {prefix}/v1/chat/conversations/{jid}: one conversation."""
     user, chat = await chat_of(request)
@@ -63,6 +75,7 @@ async def shown(request: web.Request) -> web.Response:
     return body.json_response(listed_json(user, view, chat, await _contacts(user, chat)))
 
 
+@operation("chat.messages.list", query=ConversationMessagesParameters, answers={200: ChatMessages})
 async def messages(request: web.Request) -> web.Response:
     """GET {prefix}/v1/chat/conversations/{jid}/messages: messages in the order of arrival."""
     user, chat = await chat_of(request)
@@ -79,6 +92,11 @@ async def messages(request: web.Request) -> web.Response:
     )
 
 
+@operation(
+    "chat.messages.send",
+    body=MessageFields,
+    answers={200: ChatMessage, 201: ChatMessage, 202: Unconfirmed},
+)
 async def send(request: web.Request) -> web.Response:
     """POST {prefix}/v1/chat/conversations/{jid}/messages: send a message."""
     user, chat = await chat_of(request)
@@ -95,6 +113,7 @@ async def send(request: web.Request) -> web.Response:
     return body.json_response(message_json(user, sent.item), status=201 if sent.is_new else 200)
 
 
+@operation("chat.conversations.mark", body=DisplayedFields, answers={200: ListedConversation})
 async def mark(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/chat/conversations/{jid}/displayed: move the read mark forward."""
     user, chat = await chat_of(request)

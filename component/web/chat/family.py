@@ -19,6 +19,7 @@ from component.web.chat import (
     users,
 )
 from component.web.server.family import Family
+from component.web.server.operation import Scheme
 from component.web.server.settings import Listener, Services, WebSettings
 
 #: The modules with routes.
@@ -49,6 +50,7 @@ CHAT = Family(
     listener=Listener.PUBLIC,
     prefix="{prefix}/v1/chat",
     authenticate=authenticate_user,
+    schemes=(Scheme.ACCESS_TOKEN,),
     needs_sign_in=True,
     needs_chat=True,
     streaming_handlers=frozenset({live.events, live.follow, socket.follow}),

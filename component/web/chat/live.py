@@ -18,11 +18,13 @@ from component.core.errors import BadRequest, CursorExpired, NotImplementedHere
 from component.web import keys
 from component.web.auth import bearer
 from component.web.chat import live_json
+from component.web.chat.answers import ExpiredPlace, LiveEvents
 from component.web.chat.models import LiveParameters, PollParameters
 from component.web.chat.requests import chat_of
 from component.web.polling import poll
 from component.web.server import body, event_stream
 from component.web.server.limits import time_limit
+from component.web.server.operation import Content, operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 
@@ -35,6 +37,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("chat.events.list", query=PollParameters, answers={200: LiveEvents, 410: ExpiredPlace})
 async def events(request: web.Request) -> web.Response:
     """GET {prefix}/v1/chat/events: the oldest events behind a place, or the next ones."""
     owner, live = await reader_of(request)
@@ -75,6 +78,12 @@ async def events(request: web.Request) -> web.Response:
     )
 
 
+@operation(
+    "chat.events.follow",
+    query=LiveParameters,
+    headers={"Last-Event-ID": "The cursor of the last event: goes before `after`."},
+    answers={200: Content("text/event-stream"), 410: ExpiredPlace},
+)
 async def follow(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/chat/events/stream: events as they come, without end."""
     owner, live = await reader_of(request)

@@ -112,14 +112,16 @@ class ConversationMessagesParameters(Parameters):
     before: Id | None = None
     after: Id | None = None
     around: Id | None = None
+    at: Time | None = None
     limit: Limit | None = None
     search: Annotated[str, Field(max_length=TEXT_MAX)] | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         """Refuse two places."""
-        if sum(place is not None for place in (self.before, self.after, self.around)) > 1:
-            raise ValueError("before, after and around: expected one of them at most")
+        places = (self.before, self.after, self.around, self.at)
+        if sum(place is not None for place in places) > 1:
+            raise ValueError("before, after, around and at: expected one of them at most")
         return self
 
     def query(self) -> MessagesQuery:
@@ -130,6 +132,7 @@ class ConversationMessagesParameters(Parameters):
             before=self.before,
             after=self.after,
             around=self.around,
+            at=self.at,
             limit=self.limit,
             phrases=phrases,
         )

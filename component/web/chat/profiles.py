@@ -11,9 +11,11 @@ from component.core.chat.people.profiles import Profiles, UserProfile
 from component.core.chat.service import Chat
 from component.core.errors import ItemNotFound, NotImplementedHere
 from component.web.archive.models import NoParameters
+from component.web.chat.answers import AvatarId, ChatUser
 from component.web.chat.models import ProfileFields
 from component.web.chat.requests import chat_of, jid_of
 from component.web.server import body
+from component.web.server.operation import Content, operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 
@@ -39,6 +41,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("chat.profile.read", answers={200: ChatUser})
 async def own(request: web.Request) -> web.Response:
     """GET {prefix}/v1/chat/profile: the name and the avatar of the user."""
     user, _, profiles = await _profiles(request)
@@ -46,6 +49,7 @@ async def own(request: web.Request) -> web.Response:
     return body.json_response(profile_json(await profiles.of(user, user.jid)))
 
 
+@operation("chat.profile.change", body=ProfileFields, answers={200: ChatUser})
 async def change(request: web.Request) -> web.Response:
     """PATCH {prefix}/v1/chat/profile: change the name of the user."""
     user, chat, profiles = await _profiles(request)
@@ -56,6 +60,7 @@ async def change(request: web.Request) -> web.Response:
     return body.json_response(profile_json(await profiles.of(user, user.jid)))
 
 
+@operation("chat.profile.set_avatar", body=Content("image/*"), answers={200: AvatarId})
 async def set_avatar(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/chat/profile/avatar: set the avatar to the image in the body."""
     user, _, profiles = await _profiles(request)
@@ -64,6 +69,7 @@ async def set_avatar(request: web.Request) -> web.Response:
     return body.json_response({"avatar": set.id})
 
 
+@operation("chat.profile.remove_avatar", answers={204: None})
 async def remove_avatar(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/chat/profile/avatar: remove the avatar."""
     user, _, profiles = await _profiles(request)
@@ -72,6 +78,7 @@ async def remove_avatar(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@operation("chat.users.read", answers={200: ChatUser})
 async def other(request: web.Request) -> web.Response:
     """GET {prefix}/v1/chat/users/{jid}: the name and the avatar of a user."""
     user, _, profiles = await _profiles(request)
@@ -79,6 +86,11 @@ async def other(request: web.Request) -> web.Response:
     return body.json_response(profile_json(await profiles.of(user, jid_of(request))))
 
 
+@operation(
+    "chat.users.avatar",
+    headers={"If-None-Match": "The ETag of the image that the client has."},
+    answers={200: Content("image/*"), 304: None},
+)
 async def avatar(request: web.Request) -> web.Response:
     """GET {prefix}/v1/chat/users/{jid}/avatar: the avatar of a user, an image."""
     user, _, profiles = await _profiles(request)

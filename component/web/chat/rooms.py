@@ -15,9 +15,11 @@ from component.core.remote_data.posts import naming
 from component.core.xml.jids import local
 from component.core.xml.times import format_time
 from component.web.archive.models import NoParameters
+from component.web.chat.answers import ChatRoom, Invitation, RoomList
 from component.web.chat.models import AffiliationFields, JoinFields, RenameFields, RoomFields
 from component.web.chat.requests import chat_of, jid_of
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import bare_jid, routes_at
 
@@ -41,6 +43,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("chat.rooms.list", answers={200: RoomList})
 async def listed(request: web.Request) -> web.Response:
     """GET {prefix}/v1/chat/rooms: the rooms of which the user is a member."""
     user, rooms, _ = await _rooms(request)
@@ -51,6 +54,7 @@ async def listed(request: web.Request) -> web.Response:
     return body.json_response({"rooms": memberships})
 
 
+@operation("chat.rooms.create", body=RoomFields, answers={201: ChatRoom})
 async def create(request: web.Request) -> web.Response:
     """POST {prefix}/v1/chat/rooms: make a room, and invite others."""
     user, rooms, _ = await _rooms(request)
@@ -61,6 +65,7 @@ async def create(request: web.Request) -> web.Response:
     return body.json_response(room_json(user, room), status=201)
 
 
+@operation("chat.rooms.join", body=JoinFields, answers={200: ChatRoom})
 async def join(request: web.Request) -> web.Response:
     """POST {prefix}/v1/chat/rooms/join: become a member by an invitation."""
     user, _, invitations = await _rooms(request)
@@ -68,12 +73,14 @@ async def join(request: web.Request) -> web.Response:
     return body.json_response(room_json(user, await invitations.join(user, fields.token)))
 
 
+@operation("chat.rooms.read", answers={200: ChatRoom})
 async def shown(request: web.Request) -> web.Response:
     """GET {prefix}/v1/chat/rooms/{jid}: a room and its members."""
     user, rooms, _ = await _rooms(request)
     return body.json_response(room_json(user, await rooms.get(user, jid_of(request))))
 
 
+@operation("chat.rooms.rename", body=RenameFields, answers={200: ChatRoom})
 async def rename(request: web.Request) -> web.Response:
     """PATCH {prefix}/v1/chat/rooms/{jid}: give a room another name."""
     user, rooms, _ = await _rooms(request)
@@ -82,6 +89,7 @@ async def rename(request: web.Request) -> web.Response:
     return body.json_response(room_json(user, room))
 
 
+@operation("chat.rooms.destroy", answers={204: None})
 async def destroy(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/chat/rooms/{jid}: destroy a room."""
     user, rooms, _ = await _rooms(request)
@@ -89,6 +97,7 @@ async def destroy(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@operation("chat.rooms.set_affiliation", body=AffiliationFields, answers={200: ChatRoom})
 async def set_affiliation(request: web.Request) -> web.Response:
     """PUT {prefix}/v1/chat/rooms/{jid}/members/{member}: add a member, or change its rights."""
     user, rooms, _ = await _rooms(request)
@@ -98,6 +107,7 @@ async def set_affiliation(request: web.Request) -> web.Response:
     return body.json_response(room_json(user, members))
 
 
+@operation("chat.rooms.remove_member", answers={204: None})
 async def remove(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/chat/rooms/{jid}/members/{member}: remove a member, or leave."""
     user, rooms, _ = await _rooms(request)
@@ -105,6 +115,9 @@ async def remove(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@operation(
+    "chat.rooms.invite", body=NoParameters, is_body_required=False, answers={201: Invitation}
+)
 async def invite(request: web.Request) -> web.Response:
     """POST {prefix}/v1/chat/rooms/{jid}/invitations: a token by which others become members."""
     user, _, invitations = await _rooms(request)

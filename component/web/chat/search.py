@@ -9,10 +9,12 @@ from aiohttp import web
 from component.core.access.principals import User
 from component.core.chat.search import ChatHit
 from component.core.xml.times import format_if_known
+from component.web.chat.answers import ChatHits
 from component.web.chat.conversations import message_json
 from component.web.chat.models import SearchParameters
 from component.web.chat.requests import chat_of
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 
@@ -22,6 +24,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes_at(web.get, f"{prefix}/messages", search)
 
 
+@operation("chat.messages.search", query=SearchParameters, answers={200: ChatHits})
 async def search(request: web.Request) -> web.Response:
     """GET {prefix}/v1/chat/messages: search in all conversations of the user."""
     user, chat = await chat_of(request)

@@ -6,10 +6,13 @@ from aiohttp import web
 
 from component.web import keys
 from component.web.archive.models import NoParameters
+from component.web.chat.answers import SignUpRules
 from component.web.chat.models import SignUpFields
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import bare_jid, routes_at
+from component.web.sign_in.answers import TokenPair
 from component.web.sign_in.tokens import tokens_json
 
 _PATH = "/sign-up"
@@ -23,6 +26,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("chat.sign_up.rules", answers={200: SignUpRules})
 async def rules(request: web.Request) -> web.Response:
     """GET {prefix}/v1/chat/sign-up: whether strangers may create accounts, and how."""
     checked(NoParameters, body.parameters(request))
@@ -37,6 +41,7 @@ async def rules(request: web.Request) -> web.Response:
     )
 
 
+@operation("chat.sign_up.create", body=SignUpFields, answers={201: TokenPair})
 async def sign_up(request: web.Request) -> web.Response:
     """POST {prefix}/v1/chat/sign-up: create an account, and sign in."""
     checked(NoParameters, body.parameters(request))

@@ -23,6 +23,7 @@ from component.web.chat import live_json
 from component.web.chat.live import begin, expired_fields, pages, place_of, reader_of
 from component.web.chat.models import LiveParameters
 from component.web.server.limits import on_disconnect, time_limit
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 
@@ -45,6 +46,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes_at(web.get, f"{prefix}/events/socket", follow, allow_head=False)
 
 
+@operation("chat.events.socket", query=LiveParameters, answers={101: None})
 async def follow(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/chat/events/socket: events as they come, without end."""
     _check_origin(request)

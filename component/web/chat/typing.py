@@ -10,6 +10,7 @@ from component.web.archive.models import NoParameters
 from component.web.chat.models import TypingFields
 from component.web.chat.requests import chat_of, jid_of
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 
@@ -19,6 +20,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes_at(web.post, f"{prefix}/conversations/{{jid:[^/]+}}/typing", send)
 
 
+@operation("chat.typing.send", body=TypingFields, answers={204: None})
 async def send(request: web.Request) -> web.Response:
     """POST {prefix}/v1/chat/conversations/{jid}/typing: send a chat state."""
     user, chat = await chat_of(request)

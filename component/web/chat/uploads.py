@@ -6,9 +6,11 @@ from aiohttp import web
 
 from component.core.errors import NotImplementedHere
 from component.web.archive.models import NoParameters
+from component.web.chat.answers import UploadSlot
 from component.web.chat.models import UploadFields
 from component.web.chat.requests import chat_of
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 
@@ -18,6 +20,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes_at(web.post, f"{prefix}/uploads", slot)
 
 
+@operation("chat.uploads.slot", body=UploadFields, answers={201: UploadSlot})
 async def slot(request: web.Request) -> web.Response:
     """POST {prefix}/v1/chat/uploads: get an address to send a file to."""
     user, chat = await chat_of(request)

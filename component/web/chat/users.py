@@ -9,10 +9,12 @@ from aiohttp import web
 from component.core.access.principals import User
 from component.core.chat.service import Chat
 from component.core.xml.jids import local
+from component.web.chat.answers import UserList
 from component.web.chat.models import UsersParameters
 from component.web.chat.profiles import known_avatar
 from component.web.chat.requests import chat_of
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 from storage.rows import Profile
@@ -23,6 +25,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes_at(web.get, f"{prefix}/users", search)
 
 
+@operation("chat.users.search", query=UsersParameters, answers={200: UserList})
 async def search(request: web.Request) -> web.Response:
     """GET {prefix}/v1/chat/users: users of the own domain whose address or name has a text."""
     user, chat = await chat_of(request)

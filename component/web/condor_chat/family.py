@@ -7,9 +7,11 @@ from aiohttp import web
 from component.web import keys
 from component.web.condor_chat import messages, pictures, rooms, tokens, users
 from component.web.condor_chat.requests import settings_of
+from component.web.drf.answers import FormError
 from component.web.drf.authenticate import authenticate
 from component.web.drf.errors import response
 from component.web.server.family import Family
+from component.web.server.operation import Scheme
 from component.web.server.settings import Listener, Services, WebSettings
 
 
@@ -43,6 +45,7 @@ CONDOR_CHAT_OPEN = Family(
     prefix="{condor_chat}",
     authenticate=None,
     error_shape=response,
+    error_body=FormError,
     needs_sign_in=True,
     needs_chat=True,
     needs_condor_chat=True,
@@ -55,7 +58,9 @@ CONDOR_CHAT = Family(
     listener=Listener.PUBLIC,
     prefix="{condor_chat}",
     authenticate=authenticate(_refusal_status),
+    schemes=(Scheme.ACCESS_TOKEN,),
     error_shape=response,
+    error_body=FormError,
     needs_sign_in=True,
     needs_chat=True,
     needs_condor_chat=True,

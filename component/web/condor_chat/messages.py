@@ -18,14 +18,22 @@ from component.core.reading.views import ReadableMessage
 from component.core.sessions.outgoing import Correction, Payload, Retraction, Text
 from component.web.archive.models import ID_MAX
 from component.web.chat.requests import chat_of
+from component.web.condor_chat.answers import (
+    FormMessagesPage,
+    FormMessageWithId,
+    MessageBody,
+    NewMessageBody,
+)
 from component.web.condor_chat.objects_json import authors_of, message_json
 from component.web.condor_chat.requests import user_with_number
+from component.web.drf.answers import FormPageParameters
 from component.web.drf.conversations import author_of, check_text, text_of
 from component.web.drf.errors import forbidden, not_found
 from component.web.drf.fields import Fields, fields_of, number_of
 from component.web.drf.pages import page, place_of
 from component.web.drf.paths import slashed
 from component.web.server import body
+from component.web.server.operation import operation
 
 _PATH = "/messages/"
 _MESSAGE = f"{_PATH}{{message_id:[^/]+}}/"
@@ -46,6 +54,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("condor_chat.messages.list", query=FormPageParameters, answers={200: FormMessagesPage})
 async def listed(request: web.Request) -> web.Response:
     """GET {condor_chat}/messages/: a page of the messages of the direct chats of the user."""
     user, chat = await chat_of(request)
@@ -60,6 +69,12 @@ async def listed(request: web.Request) -> web.Response:
     return page(request, place, read.count or 0, results)
 
 
+@operation(
+    "condor_chat.messages.create",
+    body=NewMessageBody,
+    takes_forms=True,
+    answers={201: FormMessageWithId, 202: None},
+)
 async def create(request: web.Request) -> web.Response:
     """POST {condor_chat}/messages/: send a message to `user_id`, without it a note to oneself."""
     user, chat = await chat_of(request)
@@ -72,12 +87,19 @@ async def create(request: web.Request) -> web.Response:
     return await _answer(request, user, chat, sent, 201)
 
 
+@operation("condor_chat.messages.read", answers={200: FormMessageWithId})
 async def shown(request: web.Request) -> web.Response:
     """GET {condor_chat}/messages/{message_id}/: one message."""
     user, chat = await chat_of(request)
     return await _answer(request, user, chat, await _message(request, user, chat), 200)
 
 
+@operation(
+    "condor_chat.messages.change",
+    body=MessageBody,
+    takes_forms=True,
+    answers={200: FormMessageWithId},
+)
 async def change(request: web.Request) -> web.Response:
     """PUT and PATCH {condor_chat}/messages/{message_id}/: correct a message of the user."""
     user, chat = await chat_of(request)
@@ -90,6 +112,7 @@ async def change(request: web.Request) -> web.Response:
     return await _answer(request, user, chat, await _message(request, user, chat), 200)
 
 
+@operation("condor_chat.messages.remove", answers={204: None})
 async def remove(request: web.Request) -> web.Response:
     """DELETE {condor_chat}/messages/{message_id}/: retract a message of the user."""
     user, chat = await chat_of(request)

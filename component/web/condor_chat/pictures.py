@@ -18,6 +18,7 @@ from component.core.chat.people.profiles import UserProfile
 from component.core.errors import NotAuthorized, NotImplementedHere
 from component.web import keys
 from component.web.chat.requests import chat_of
+from component.web.condor_chat.answers import PictureAddress, PictureBody, PictureParameters
 from component.web.condor_chat.requests import (
     may_see,
     number_in_path,
@@ -28,6 +29,7 @@ from component.web.drf.errors import ContractRefusal, not_found
 from component.web.drf.fields import MULTIPART, form_of
 from component.web.drf.paths import slashed
 from component.web.server import body
+from component.web.server.operation import Content, operation
 
 _FILES = "/media/avatar_files"
 
@@ -69,6 +71,12 @@ def picture_path(request: web.Request, viewer: int, number: int) -> str:
     return f"{prefix}{_FILES}/{named}.png?{_SIGNATURE}={_signature(request, named)}"
 
 
+@operation(
+    "condor_chat.pictures.change",
+    body=Content("multipart/form-data", PictureBody),
+    is_body_required=False,
+    answers={202: PictureAddress},
+)
 async def change(request: web.Request) -> web.Response:
     """PUT {condor_chat}/profiles/{user_id}/pic/: set the own picture; without a file nothing."""
     user, chat = await chat_of(request)
@@ -88,6 +96,12 @@ async def change(request: web.Request) -> web.Response:
     return body.json_response({"avatar": picture_path(request, number, number)}, status=202)
 
 
+@operation(
+    "condor_chat.pictures.read",
+    query=PictureParameters,
+    headers={"If-None-Match": "The ETag of the image that the client has."},
+    answers={200: Content("image/*"), 304: None},
+)
 async def shown(request: web.Request) -> web.Response:
     """GET {condor_chat}/media/avatar_files/{picture}: a picture, as its viewer may see it."""
     viewer_number, number = _numbers(request)

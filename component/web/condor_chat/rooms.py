@@ -16,15 +16,25 @@ from component.core.chat.service import Chat
 from component.core.errors import NotImplementedHere
 from component.web.chat.models import MEMBERS_MAX, one_line
 from component.web.chat.requests import chat_of
+from component.web.condor_chat.answers import (
+    FormRoom,
+    FormRoomsPage,
+    NewRoomBody,
+    RoomBody,
+    ToRoomBody,
+    ToUserBody,
+)
 from component.web.condor_chat.objects_json import room_json
 from component.web.condor_chat.requests import may_see, number_in_path
 from component.web.drf import conversations
-from component.web.drf.conversations import Named, older_link, send
+from component.web.drf.answers import FormPageParameters, OlderParameters
+from component.web.drf.conversations import REPEATABLE, Named, older_link, send
 from component.web.drf.errors import ContractRefusal, forbidden
 from component.web.drf.fields import Fields, fields_of, number_of
 from component.web.drf.pages import page, place_of
 from component.web.drf.paths import slashed
 from component.web.server import body
+from component.web.server.operation import operation
 
 _PATH = "/rooms/"
 _ROOM = f"{_PATH}{{room_id:[0-9]+}}/"
@@ -51,6 +61,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("condor_chat.rooms.list", query=FormPageParameters, answers={200: FormRoomsPage})
 async def listed(request: web.Request) -> web.Response:
     """GET {condor_chat}/rooms/: a page of the direct chats and rooms of the user."""
     user, chat = await chat_of(request)
@@ -63,6 +74,7 @@ async def listed(request: web.Request) -> web.Response:
     return page(request, place, len(named), results)
 
 
+@operation("condor_chat.rooms.create", body=NewRoomBody, takes_forms=True, answers={201: FormRoom})
 async def create(request: web.Request) -> web.Response:
     """POST {condor_chat}/rooms/: make a room of the user and others."""
     user, chat = await chat_of(request)
@@ -74,6 +86,7 @@ async def create(request: web.Request) -> web.Response:
     return await _answer(request, user, chat, await conversations.room(user, chat, room.room))
 
 
+@operation("condor_chat.rooms.read", query=OlderParameters, answers={200: FormRoom})
 async def shown(request: web.Request) -> web.Response:
     """GET {condor_chat}/rooms/{room_id}/: a room with its newest messages."""
     user, chat = await chat_of(request)
@@ -81,6 +94,7 @@ async def shown(request: web.Request) -> web.Response:
     return await _answer(request, user, chat, room, status=200)
 
 
+@operation("condor_chat.rooms.change", body=RoomBody, takes_forms=True, answers={200: FormRoom})
 async def change(request: web.Request) -> web.Response:
     """PUT and PATCH {condor_chat}/rooms/{room_id}/: change title and participants of a room."""
     user, chat = await chat_of(request)
@@ -108,6 +122,7 @@ async def change(request: web.Request) -> web.Response:
     return await _answer(request, user, chat, named, status=200)
 
 
+@operation("condor_chat.rooms.remove", answers={204: None})
 async def remove(request: web.Request) -> web.Response:
     """DELETE {condor_chat}/rooms/{room_id}/: destroy a room; its owners may."""
     user, chat = await chat_of(request)
@@ -121,6 +136,13 @@ async def remove(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@operation(
+    "condor_chat.rooms.send_to_user",
+    body=ToUserBody,
+    takes_forms=True,
+    headers=REPEATABLE,
+    answers={201: FormRoom},
+)
 async def send_to_user(request: web.Request) -> web.Response:
     """POST {condor_chat}/send_message_to_user/: send a message to a user."""
     user, chat = await chat_of(request)
@@ -138,6 +160,13 @@ async def send_to_user(request: web.Request) -> web.Response:
     return await _answer(request, user, chat, await conversations.direct(user, chat, jid))
 
 
+@operation(
+    "condor_chat.rooms.send_to_room",
+    body=ToRoomBody,
+    takes_forms=True,
+    headers=REPEATABLE,
+    answers={201: FormRoom},
+)
 async def send_to_room(request: web.Request) -> web.Response:
     """POST {condor_chat}/send_message_to_room/: send a message to a room of the user."""
     user, chat = await chat_of(request)

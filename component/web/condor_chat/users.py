@@ -19,6 +19,13 @@ from component.core.errors import BadRequest, Conflict
 from component.web import keys
 from component.web.chat.models import one_line
 from component.web.chat.requests import chat_of
+from component.web.condor_chat.answers import (
+    AvailableParameters,
+    FormUser,
+    FormUsersPage,
+    NewProfileBody,
+    ProfileBody,
+)
 from component.web.condor_chat.objects_json import user_json
 from component.web.condor_chat.requests import (
     host,
@@ -27,12 +34,14 @@ from component.web.condor_chat.requests import (
     user_with_number,
 )
 from component.web.drf.addresses import EMAIL_MAX, EMAIL_TAKEN, WRONG_EMAIL, is_email
+from component.web.drf.answers import FormPageParameters
 from component.web.drf.authenticate import jid_of_name, name_of_jid, refused
 from component.web.drf.errors import ContractRefusal, forbidden
 from component.web.drf.fields import Fields, fields_of
 from component.web.drf.pages import page, place_of
 from component.web.drf.paths import slashed
 from component.web.server import body
+from component.web.server.operation import operation
 from storage.rows import Profile
 
 _PATH = "/profiles/"
@@ -61,6 +70,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("condor_chat.users.available", query=AvailableParameters, answers={200: list[FormUser]})
 async def available(request: web.Request) -> web.Response:
     """GET {condor_chat}/profiles/get_available_users/: other users, by name or e-mail address."""
     user, chat = await chat_of(request)
@@ -80,6 +90,7 @@ async def available(request: web.Request) -> web.Response:
     return body.json_response(await _users_json(request, user, chat, others))
 
 
+@operation("condor_chat.users.list", query=FormPageParameters, answers={200: FormUsersPage})
 async def listed(request: web.Request) -> web.Response:
     """GET {condor_chat}/profiles/: a page of the users of the own domain."""
     user, chat = await chat_of(request)
@@ -91,6 +102,7 @@ async def listed(request: web.Request) -> web.Response:
     return page(request, place, len(profiles), results)
 
 
+@operation("condor_chat.users.read", answers={200: FormUser})
 async def shown(request: web.Request) -> web.Response:
     """GET {condor_chat}/profiles/{user_id}/: one user."""
     user, chat = await chat_of(request)
@@ -98,6 +110,9 @@ async def shown(request: web.Request) -> web.Response:
     return await _user(request, user, chat, jid)
 
 
+@operation(
+    "condor_chat.users.create", body=NewProfileBody, takes_forms=True, answers={201: FormUser}
+)
 async def create(request: web.Request) -> web.Response:
     """POST {condor_chat}/profiles/: create an account, where strangers may do that too."""
     user, chat = await chat_of(request)
@@ -133,6 +148,7 @@ async def create(request: web.Request) -> web.Response:
     return body.json_response(created, status=201)
 
 
+@operation("condor_chat.users.change", body=ProfileBody, takes_forms=True, answers={200: FormUser})
 async def change(request: web.Request) -> web.Response:
     """PUT and PATCH {condor_chat}/profiles/{user_id}/: change the own name and e-mail address."""
     user, chat = await chat_of(request)
@@ -156,6 +172,7 @@ async def change(request: web.Request) -> web.Response:
     return await _user(request, user, chat, jid)
 
 
+@operation("condor_chat.users.remove", answers={})
 async def remove(request: web.Request) -> web.Response:
     """DELETE {condor_chat}/profiles/{user_id}/: refused, because a token deletes no account."""
     user, chat = await chat_of(request)

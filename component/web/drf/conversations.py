@@ -34,6 +34,9 @@ _AT_ONCE = 8
 #: A request with this header may be repeated: its message is sent once.
 KEY = "Idempotency-Key"
 
+#: The header, in the declaration of an operation.
+REPEATABLE = {KEY: "An id of the message: a request that is repeated with it sends nothing."}
+
 
 @dataclass(frozen=True, slots=True)
 class Named:

@@ -15,11 +15,11 @@ def slashed(make: Make, path: str, handler: Handler) -> list[web.RouteDef]:
     options = {"allow_head": False} if make is web.get else {}
     return [
         make(path, handler, **options),
-        make(path.removesuffix("/"), _redirect, **options),
+        make(path.removesuffix("/"), redirect, **options),
     ]
 
 
-async def _redirect(request: web.Request) -> web.Response:
+async def redirect(request: web.Request) -> web.Response:
     """Redirect to the path with a slash, and do not lose method and body (RFC 9110 15.4.9)."""
     url = request.rel_url
     query = f"?{url.raw_query_string}" if url.raw_query_string else ""

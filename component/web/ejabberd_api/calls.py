@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from component.core.ejabberd_api.results import documented, versioned
 from component.web import keys
 from component.web.ejabberd_api.authentication import AUTHENTICATED, version_of
 from component.web.ejabberd_api.responses import response
+from component.web.server.operation import operation
 from component.web.server.paths import routes_at
 
 _COMMAND = "{command:[a-z][a-z0-9_]*}"
@@ -47,6 +49,7 @@ def versioned_routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("ejabberd_api.get", answers={200: Any})
 async def get(request: web.Request) -> web.Response:
     """GET {prefix}/{command}: call a command with the arguments of the query.
 
@@ -59,6 +62,7 @@ async def get(request: web.Request) -> web.Response:
     return await _call(request, arguments, await _options(request))
 
 
+@operation("ejabberd_api.post", body=dict[str, Any], answers={200: Any, 202: Any})
 async def post(request: web.Request) -> web.Response:
     """POST {prefix}/{command}: call a command with the arguments of the body."""
     return await _call(request, request[AUTHENTICATED].given, await _options(request))

@@ -9,8 +9,10 @@ from aiohttp import web
 from component.web import keys
 from component.web.ejabberd_api import calls
 from component.web.ejabberd_api.authentication import authenticate_caller
+from component.web.ejabberd_api.operations import DocumentedFault, VersionedError
 from component.web.ejabberd_api.responses import documented_shape, versioned_shape
 from component.web.server.family import Family
+from component.web.server.operation import Scheme
 from component.web.server.settings import Listener, Services, WebSettings
 
 Routes = Callable[[str], list[web.RouteDef]]
@@ -44,8 +46,10 @@ VERSIONED_EJABBERD_API = Family(
     listener=Listener.PUBLIC,
     prefix="{ejabberd_api}",
     authenticate=authenticate_caller,
+    schemes=(Scheme.ACCOUNT, Scheme.ACCESS_TOKEN),
     needs_ejabberd_api=True,
     error_shape=versioned_shape,
+    error_body=VersionedError,
     make_app=_versioned,
 )
 
@@ -54,7 +58,9 @@ EJABBERD_API = Family(
     listener=Listener.PUBLIC,
     prefix="{ejabberd_api}",
     authenticate=authenticate_caller,
+    schemes=(Scheme.ACCOUNT, Scheme.ACCESS_TOKEN),
     needs_ejabberd_api=True,
     error_shape=documented_shape,
+    error_body=DocumentedFault,
     make_app=_documented,
 )

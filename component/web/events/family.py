@@ -8,6 +8,7 @@ from component.web import keys
 from component.web.auth.bearer import authenticate_user
 from component.web.events import polls, stream
 from component.web.server.family import Family
+from component.web.server.operation import Scheme
 from component.web.server.settings import Listener, Services, WebSettings, events_of
 
 
@@ -26,6 +27,7 @@ EVENTS = Family(
     listener=Listener.PUBLIC,
     prefix="{prefix}/v1",
     authenticate=authenticate_user,
+    schemes=(Scheme.ACCESS_TOKEN,),
     needs_sign_in=True,
     streaming_handlers=frozenset({polls.events, stream.follow}),
     ticket_handlers=frozenset({stream.follow}),

@@ -10,10 +10,12 @@ from component.web import keys
 from component.web.archive.models import ID_MAX
 from component.web.auth import authenticate, bearer
 from component.web.events import events_json
+from component.web.events.answers import EventsPage, ExpiredCursor, SnapshotPage
 from component.web.events.models import EventsParameters, EventStreamParameters, SnapshotParameters
 from component.web.polling import poll
 from component.web.server import body
 from component.web.server.limits import time_limit
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, named_owner, routes_at
 
@@ -26,6 +28,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("events.list", query=EventsParameters, answers={200: EventsPage, 410: ExpiredCursor})
 async def events(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/events: the oldest events behind a place, or the next."""
     owner = own_account(request)
@@ -60,6 +63,7 @@ async def events(request: web.Request) -> web.Response:
     )
 
 
+@operation("events.snapshot", query=SnapshotParameters, answers={200: SnapshotPage})
 async def snapshot(request: web.Request) -> web.Response:
     """GET {prefix}/v1/archives/{owner}/snapshot: contacts, presences and conversations now."""
     owner = own_account(request)

@@ -14,10 +14,12 @@ from component.core.events.reader import ReadableEvents
 from component.web import keys
 from component.web.auth.bearer import stream_parameters
 from component.web.events import events_json
+from component.web.events.answers import ExpiredCursor
 from component.web.events.models import EventStreamParameters
 from component.web.events.polls import expired_response, own_account, place_of
 from component.web.server import event_stream
 from component.web.server.limits import time_limit
+from component.web.server.operation import Content, operation
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, routes_at
 
@@ -27,6 +29,12 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes_at(web.get, f"{prefix}{ARCHIVE}/events/stream", follow, allow_head=False)
 
 
+@operation(
+    "events.stream.follow",
+    query=EventStreamParameters,
+    headers={"Last-Event-ID": "The cursor of the last event: goes before `after`."},
+    answers={200: Content("text/event-stream"), 410: ExpiredCursor},
+)
 async def follow(request: web.Request) -> web.StreamResponse:
     """GET {prefix}/v1/archives/{owner}/events/stream: events as they come, without end."""
     owner = own_account(request)

@@ -9,11 +9,13 @@ from component.core.gateway.contacts import GatewayContact
 from component.core.gateway.errors import ContactError, ParametersError
 from component.web import keys
 from component.web.gateway import objects_json
+from component.web.gateway.answers import ChangedContacts, Contacts, Nothing, OneContact
 from component.web.gateway.authenticate import session
-from component.web.gateway.models import ContactBody, NewContactBody, body_of
+from component.web.gateway.models import ContactBody, NewContactBody, ReadParameters, body_of
 from component.web.gateway.reads import offset_of, parameters_of, query_of
 from component.web.gateway.sessions import SESSION
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.paths import bare_jid, routes_at
 
 CONTACTS = f"{SESSION}/contacts"
@@ -39,6 +41,7 @@ def routes(prefix: str, *, changes_by_get: bool) -> list[web.RouteDef]:
     ]
 
 
+@operation("gateway.contacts.list", query=ReadParameters, answers={200: ChangedContacts})
 async def listed(request: web.Request) -> web.Response:
     """GET {gateway}/sessions/{session_id}/contacts: the contacts that changed behind an offset."""
     query = query_of(request, parameters_of(request), contacts=True)
@@ -51,6 +54,7 @@ async def listed(request: web.Request) -> web.Response:
     )
 
 
+@operation("gateway.contacts.add", body=NewContactBody, answers={200: Contacts})
 async def add(request: web.Request) -> web.Response:
     """POST {gateway}/sessions/{session_id}/contacts: add a contact, and ask for its presence."""
     fields = (await body_of(request, NewContactBody)).contact
@@ -65,11 +69,13 @@ async def add(request: web.Request) -> web.Response:
     return _contacts(contact)
 
 
+@operation("gateway.contacts.read", answers={200: OneContact})
 async def read(request: web.Request) -> web.Response:
     """GET {gateway}/sessions/{session_id}/contacts/{contact_id}: one contact."""
     return body.json_response({"contact": objects_json.contact(await _contact_of(request))})
 
 
+@operation("gateway.contacts.change", body=ContactBody, answers={200: Contacts})
 async def change(request: web.Request) -> web.Response:
     """PUT {gateway}/sessions/{session_id}/contacts/{contact_id}: rename, authorize, or read."""
     fields = (await body_of(request, ContactBody)).contact
@@ -89,6 +95,7 @@ async def change(request: web.Request) -> web.Response:
         return body.json_response({"contacts": []})
 
 
+@operation("gateway.contacts.authorize", answers={200: Contacts})
 async def authorize(request: web.Request) -> web.Response:
     """GET …/contacts/{contact_id}/authorize: let a contact see the presence of the user."""
     contact = await _contact_of(request)
@@ -97,6 +104,7 @@ async def authorize(request: web.Request) -> web.Response:
     return _contacts(await _contact_of(request))
 
 
+@operation("gateway.contacts.remove", answers={200: Nothing})
 async def remove(request: web.Request) -> web.Response:
     """DELETE …/contacts/{contact_id}, or GET …/delete: remove a contact if it is there."""
     owner, contacts = session(request).jid, request.app[keys.gateway].contacts

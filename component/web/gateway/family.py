@@ -7,9 +7,11 @@ from aiohttp import web
 from component.web import keys
 from component.web.auth.authenticate import authenticate
 from component.web.gateway import contacts, feed, messages, sessions, start, status
+from component.web.gateway.answers import GatewayError
 from component.web.gateway.authenticate import authenticate_session
 from component.web.gateway.errors import response
 from component.web.server.family import Family
+from component.web.server.operation import Scheme
 from component.web.server.settings import Listener, Services, WebSettings
 
 
@@ -49,6 +51,7 @@ GATEWAY_START = Family(
     prefix="{gateway}",
     authenticate=None,
     error_shape=response,
+    error_body=GatewayError,
     needs_gateway=True,
     make_app=_open,
 )
@@ -59,7 +62,9 @@ GATEWAY = Family(
     listener=Listener.PUBLIC,
     prefix="{gateway}",
     authenticate=authenticate_session,
+    schemes=(Scheme.GATEWAY_SESSION,),
     error_shape=response,
+    error_body=GatewayError,
     needs_gateway=True,
     make_app=_closed,
     streaming_handlers=frozenset({feed.feed, feed.notification}),
@@ -71,6 +76,7 @@ GATEWAY_STATUS = Family(
     listener=Listener.PRIVATE,
     prefix="{gateway}",
     authenticate=authenticate,
+    schemes=(Scheme.SECRET, Scheme.API_KEY),
     needs_gateway=True,
     make_app=_status,
 )

@@ -8,13 +8,16 @@ from component.core.gateway.offsets import Offset
 from component.core.gateway.reader import Changes, Query
 from component.web import keys
 from component.web.gateway import objects_json
+from component.web.gateway.answers import Feed, Notification
 from component.web.gateway.authenticate import session, settings
 from component.web.gateway.errors import response
+from component.web.gateway.models import ReadParameters
 from component.web.gateway.reads import offset_of, parameters_of, query_of
 from component.web.gateway.sessions import SESSION
 from component.web.polling import poll
 from component.web.server import body
 from component.web.server.limits import time_limit
+from component.web.server.operation import operation
 from component.web.server.paths import routes_at
 
 #: Messages that are read at once to find out whether anything has changed.
@@ -30,6 +33,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("gateway.feed.read", query=ReadParameters, answers={200: Feed})
 async def feed(request: web.Request) -> web.Response:
     """GET {gateway}/sessions/{session_id}/feed: contacts and messages behind an offset."""
     owner, parameters = session(request).jid, parameters_of(request)
@@ -51,6 +55,9 @@ async def feed(request: web.Request) -> web.Response:
     )
 
 
+@operation(
+    "gateway.feed.notification", query=ReadParameters, answers={200: Notification, 204: None}
+)
 async def notification(request: web.Request) -> web.Response:
     """GET {gateway}/sessions/{session_id}/notification: wait for a change.
 

@@ -10,12 +10,14 @@ from component.core.gateway.errors import ContactError
 from component.core.gateway.reader import Changes, Query
 from component.web import keys
 from component.web.gateway import objects_json
+from component.web.gateway.answers import ChangedMessages, Messages
 from component.web.gateway.authenticate import session
 from component.web.gateway.contacts import CONTACT
-from component.web.gateway.models import MessagesBody, body_of
+from component.web.gateway.models import MessagesBody, ReadParameters, body_of
 from component.web.gateway.reads import offset_of, parameters_of, query_of
 from component.web.gateway.sessions import SESSION
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.paths import routes_at
 
 
@@ -28,11 +30,13 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("gateway.messages.list", query=ReadParameters, answers={200: ChangedMessages})
 async def listed(request: web.Request) -> web.Response:
     """GET {gateway}/sessions/{session_id}/messages: messages with all contacts."""
     return await _messages(request, query_of(request, parameters_of(request), messages=True))
 
 
+@operation("gateway.messages.of_contact", query=ReadParameters, answers={200: ChangedMessages})
 async def of_contact(request: web.Request) -> web.Response:
     """GET {gateway}/sessions/{session_id}/contacts/{contact_id}/messages: those with one."""
     query = query_of(request, parameters_of(request), messages=True)
@@ -44,6 +48,7 @@ async def of_contact(request: web.Request) -> web.Response:
     return await _messages(request, replace(query, peer=contact.jid))
 
 
+@operation("gateway.messages.send", body=MessagesBody, answers={200: Messages})
 async def send(request: web.Request) -> web.Response:
     """POST {gateway}/sessions/{session_id}/contacts/{contact_id}/messages: send a message."""
     fields = (await body_of(request, MessagesBody)).messages

@@ -8,9 +8,11 @@ from aiohttp import web
 
 from component.core.gateway.sessions import GatewaySession
 from component.web import keys
+from component.web.gateway.answers import Nothing, Session
 from component.web.gateway.authenticate import session
 from component.web.gateway.models import SessionBody, body_of
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.paths import routes_at
 
 #: The path of a session.
@@ -29,11 +31,13 @@ def routes(prefix: str, *, changes_by_get: bool) -> list[web.RouteDef]:
     ]
 
 
+@operation("gateway.sessions.read", answers={200: Session})
 async def read(request: web.Request) -> web.Response:
     """GET {gateway}/sessions/{session_id}: the session."""
     return _response(session(request))
 
 
+@operation("gateway.sessions.change", body=SessionBody, answers={200: Session})
 async def change(request: web.Request) -> web.Response:
     """PUT {gateway}/sessions/{session_id}: change the content of pushes."""
     fields = (await body_of(request, SessionBody)).session
@@ -44,6 +48,7 @@ async def change(request: web.Request) -> web.Response:
     return _response(await request.app[keys.gateway].sessions.change(current, settings))
 
 
+@operation("gateway.sessions.end", answers={200: Nothing})
 async def end(request: web.Request) -> web.Response:
     """DELETE {gateway}/sessions/{session_id}, or GET …/delete: end the session."""
     await request.app[keys.gateway].sessions.end(session(request))

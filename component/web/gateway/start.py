@@ -13,8 +13,10 @@ from component.core.gateway.errors import (
 from component.core.gateway.sessions import SessionSettings, StartedSession
 from component.core.xml.jids import bare
 from component.web import keys
+from component.web.gateway.answers import SessionStart
 from component.web.gateway.models import StartFields, checked_parameters
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.paths import routes_at
 
 
@@ -26,11 +28,13 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("gateway.alive", answers={200: None})
 async def alive(_: web.Request) -> web.Response:
     """HEAD {gateway}/: the gateway runs."""
     return web.Response()
 
 
+@operation("gateway.start", body=StartFields, takes_forms=True, answers={200: SessionStart})
 async def start(request: web.Request) -> web.Response:
     """POST {gateway}/start-session: a session for a password."""
     fields = checked_parameters(StartFields, await _fields(request))

@@ -10,8 +10,10 @@ from aiohttp import web
 
 from component.core.gateway.errors import AuthError
 from component.web import keys
+from component.web.gateway.answers import ServerStatus
 from component.web.gateway.authenticate import settings
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.paths import routes_at
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -29,6 +31,7 @@ def public_routes(prefix: str) -> list[web.RouteDef]:
     return routes_at(web.get, f"{prefix}/server-status", public_status)
 
 
+@operation("gateway.status", answers={200: ServerStatus})
 async def status(request: web.Request) -> web.Response:
     """GET {gateway}/server-status: the number of sessions, users and connections, and memory."""
     sessions = request.app[keys.gateway].sessions
@@ -44,8 +47,9 @@ async def status(request: web.Request) -> web.Response:
     )
 
 
+@operation("gateway.status", answers={200: ServerStatus})
 async def public_status(request: web.Request) -> web.Response:
-    """GET {gateway}/server-status, for everybody if gateway.public_status is true."""
+    """GET {gateway}/server-status: the same, for everybody if gateway.public_status is true."""
     if not settings(request).public_status:
         raise AuthError(_CLOSED)
     return await status(request)

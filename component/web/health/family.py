@@ -5,17 +5,21 @@ from __future__ import annotations
 from aiohttp import web
 
 from component.web import keys
+from component.web.health.answers import Live, Ready
 from component.web.health.readiness import Readiness
 from component.web.server.body import json_response
 from component.web.server.family import Family
+from component.web.server.operation import operation
 from component.web.server.settings import Listener, Services, WebSettings
 
 
+@operation("health.live", answers={200: Live})
 async def live(_: web.Request) -> web.Response:
     """GET /health/live: the process runs and answers."""
     return json_response({"status": "live"})
 
 
+@operation("health.ready", answers={200: Ready, 503: Ready})
 async def ready(request: web.Request) -> web.Response:
     """GET /health/ready: 200 if every part can do its work, else 503 and the parts that cannot."""
     parts = await request.app[keys.readiness].parts()
@@ -49,6 +53,7 @@ HEALTH = Family(
     listener=Listener.PRIVATE,
     prefix="/health",
     authenticate=None,
+    is_watched=True,
     make_app=_health,
 )
 
@@ -58,5 +63,6 @@ LIVENESS = Family(
     listener=Listener.PUBLIC,
     prefix="/health",
     authenticate=None,
+    is_watched=True,
     make_app=_liveness,
 )

@@ -8,9 +8,13 @@ from prometheus_client.exposition import choose_encoder
 from component.web import keys
 from component.web.metrics.state import ProgramState
 from component.web.server.family import Family
+from component.web.server.operation import Content, operation
 from component.web.server.settings import Listener, Services, WebSettings
 
 
+@operation(
+    "metrics.read", answers={200: (Content("text/plain"), Content("application/openmetrics-text"))}
+)
 async def metrics(request: web.Request) -> web.Response:
     """GET /metrics: all metrics, as text or in OpenMetrics, as the Accept header asks."""
     state = request.app[keys.program_state]
@@ -32,5 +36,6 @@ METRICS = Family(
     listener=Listener.PRIVATE,
     prefix="/metrics",
     authenticate=None,
+    is_watched=True,
     make_app=_metrics,
 )

@@ -19,7 +19,7 @@ from component.core.errors import Refused
 from component.core.retention.purge import State
 from component.core.xml.times import now
 from component.web.server.settings import Services
-from storage.rows import Totals
+from storage.rows import GapState, Totals
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,13 @@ class ProgramState(Collector):
             gaps = services.gaps.unfilled()
             yield _gauge(
                 "muniment_gaps_unfilled", "Times in which messages may be missing", len(gaps)
+            )
+            states = Counter(gap.state for gap in services.gaps.all())
+            yield _labelled(
+                "muniment_gaps",
+                "Times in which no copies were received, by state",
+                ("state",),
+                {(state.value,): states[state] for state in GapState},
             )
             lengths = [(gap.ends_at or now()) - gap.begins_at for gap in gaps]
             yield _gauge(

@@ -94,6 +94,7 @@ OPERATOR_SIGN_IN = Family(
     prefix=PREFIX,
     authenticate=None,
     error_shape=error,
+    is_api=False,
     make_app=_sign_in,
 )
 
@@ -104,5 +105,6 @@ OPERATOR_PAGES = Family(
     authenticate=authenticate_operator,
     error_shape=error,
     streaming_handlers=frozenset({export.export, doctor.examine}),
+    is_api=False,
     make_app=_pages,
 )

@@ -67,7 +67,8 @@ async def authenticate_operator(request: web.Request, handler: Handler) -> web.S
     """Pass on requests of operators who have signed in; show the form to all others."""
     same_origin.check(request)
     operator = request.config_dict[keys.operator_sessions].find(request.cookies.get(COOKIE, ""))
-    if operator is None:
+    # A reload may have removed the operator, or changed its role or secret.
+    if operator is None or operator not in request.app[keys.settings].operators:
         is_page = request.method in (hdrs.METH_GET, hdrs.METH_HEAD)
         return see("sign-in", next=request.raw_path if is_page else None)
     request[keys.principal] = operator

@@ -20,6 +20,7 @@ def _chat(prefix: str, settings: WebSettings, services: Services) -> web.Applica
             "api": f"{settings.prefix.strip('/')}/v1".lstrip("/"),
             "domain": services.hosts.default,
             "sign-up": "yes" if _signs_up(services) else "no",
+            "uploads": " ".join(settings.pages.upload_origins),
         }
         page = files.page("chat/index.html", values, modules=("shared", "chat"))
         headers = policy.headers(settings.pages.upload_origins)
@@ -40,5 +41,6 @@ CHAT_PAGE = Family(
     authenticate=None,
     needs_sign_in=True,
     needs_chat=True,
+    is_api=False,
     make_app=_chat,
 )

@@ -20,6 +20,7 @@ TYPES = {
     ".css": "text/css",
     ".html": "text/html",
     ".js": "text/javascript",
+    ".json": "application/json",
     ".svg": "image/svg+xml",
 }
 
@@ -47,7 +48,7 @@ class StaticFiles:
     def read(cls, folder: Path) -> StaticFiles:
         """Return the files below a folder. Raises OSError."""
         files = {
-            path.relative_to(folder).as_posix(): _static_file(path.read_bytes(), path.suffix)
+            path.relative_to(folder).as_posix(): static_file(path.read_bytes(), path.suffix)
             for path in sorted(folder.rglob("*"))
             if path.suffix in TYPES
         }
@@ -76,7 +77,7 @@ class StaticFiles:
         text = self.files[path].content.decode()
         for name, value in (*values.items(), ("assets", assets)):
             text = text.replace(f"{{{{{name}}}}}", escape(value))
-        return _static_file(text.replace("{{modules}}", preloads).encode(), ".html")
+        return static_file(text.replace("{{modules}}", preloads).encode(), ".html")
 
 
 @cache
@@ -85,7 +86,8 @@ def packaged() -> StaticFiles:
     return StaticFiles.read(STATIC)
 
 
-def _static_file(content: bytes, suffix: str) -> StaticFile:
+def static_file(content: bytes, suffix: str) -> StaticFile:
+    """Return a file; `suffix` is that of its name. Raises KeyError for one without a type."""
     return StaticFile(content, TYPES[suffix], _tag(content))
 
 

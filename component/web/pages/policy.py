@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 
 def headers(upload_origins: Iterable[str] = (), *, has_forms: bool = False) -> dict[str, str]:
-    """Return the headers of every response; a page may also send files to `upload_origins`.
+    """Return the headers of every response.
 
-    With `has_forms` a page may send forms to this server, and a browser says where they come from.
+    A page may also send files to `upload_origins`, and load them from there by its script. With
+    `has_forms` it may send forms to this server, and a browser says where they come from.
 
     Scripts and styles are files of this server alone. No text becomes HTML or a script, because no
     policy of Trusted Types exists that could make one.

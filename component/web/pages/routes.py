@@ -22,7 +22,7 @@ def page_routes(
 
     async def document(request: web.Request) -> web.Response:
         """GET {prefix}/: the page."""
-        return _response(request, page, {**headers, hdrs.CACHE_CONTROL: EACH_TIME})
+        return file_response(request, page, {**headers, hdrs.CACHE_CONTROL: EACH_TIME})
 
     return [web.get(f"{prefix}/", document), asset_route(prefix, files, headers)]
 
@@ -40,12 +40,14 @@ def _asset(files: StaticFiles, headers: Mapping[str, str]) -> Handler:
             raise ItemNotFound("There is no such file.")
         is_present = request.match_info["version"] == files.version
         caching = FOR_EVER if is_present else EACH_TIME
-        return _response(request, file, {**headers, hdrs.CACHE_CONTROL: caching})
+        return file_response(request, file, {**headers, hdrs.CACHE_CONTROL: caching})
 
     return asset
 
 
-def _response(request: web.Request, file: StaticFile, headers: Mapping[str, str]) -> web.Response:
+def file_response(
+    request: web.Request, file: StaticFile, headers: Mapping[str, str]
+) -> web.Response:
     """Return a file, or 304 without it if the browser has it already (RFC 9110 section 13.1.2)."""
     response = web.Response(headers=headers)
     response.etag = file.tag

@@ -8,6 +8,7 @@ from component.web import keys
 from component.web.auth.bearer import authenticate_user
 from component.web.push import subscriptions
 from component.web.server.family import Family
+from component.web.server.operation import Scheme
 from component.web.server.settings import Listener, Services, WebSettings
 
 
@@ -25,6 +26,7 @@ PUSH = Family(
     listener=Listener.PUBLIC,
     prefix="{prefix}/v1",
     authenticate=authenticate_user,
+    schemes=(Scheme.ACCESS_TOKEN,),
     needs_sign_in=True,
     make_app=_make_app,
 )

@@ -12,8 +12,18 @@ from component.core.xml.times import format_time
 from component.web import keys
 from component.web.archive.models import NoParameters
 from component.web.auth.bearer import access_token
+from component.web.push.answers import (
+    DeadLetters,
+    NewSubscription,
+    PushKey,
+    Replayed,
+    Subscription,
+    SubscriptionList,
+    TestOutcome,
+)
 from component.web.push.models import ContentFields, ReplayFields, SubscribeFields
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import id_of, routes_at
 from storage.rows import DeadLetter, PushSubscription
@@ -38,12 +48,14 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("push.key", answers={200: PushKey})
 async def public_key(request: web.Request) -> web.Response:
     """GET {prefix}/v1/push-key: the public key of Web Push (VAPID)."""
     checked(NoParameters, body.parameters(request))
     return body.json_response({"key": _push(request).public_key})
 
 
+@operation("push.subscriptions.list", answers={200: SubscriptionList})
 async def listed(request: web.Request) -> web.Response:
     """GET {prefix}/v1/push-subscriptions: the subscriptions of the user, the oldest first."""
     checked(NoParameters, body.parameters(request))
@@ -52,6 +64,7 @@ async def listed(request: web.Request) -> web.Response:
     return body.json_response({"jid": token.jid, "subscriptions": [_fields(row) for row in rows]})
 
 
+@operation("push.subscriptions.create", body=SubscribeFields, answers={201: NewSubscription})
 async def subscribe(request: web.Request) -> web.Response:
     """POST {prefix}/v1/push-subscriptions: subscribe a webhook or a browser."""
     checked(NoParameters, body.parameters(request))
@@ -69,6 +82,7 @@ async def subscribe(request: web.Request) -> web.Response:
     return body.json_response(answer, status=201)
 
 
+@operation("push.subscriptions.read", answers={200: Subscription})
 async def shown(request: web.Request) -> web.Response:
     """GET {prefix}/v1/push-subscriptions/{id}: one subscription."""
     checked(NoParameters, body.parameters(request))
@@ -76,6 +90,7 @@ async def shown(request: web.Request) -> web.Response:
     return body.json_response(_fields(row))
 
 
+@operation("push.subscriptions.change", body=ContentFields, answers={200: Subscription})
 async def change(request: web.Request) -> web.Response:
     """PATCH {prefix}/v1/push-subscriptions/{id}: change how much of an event is sent."""
     checked(NoParameters, body.parameters(request))
@@ -86,6 +101,7 @@ async def change(request: web.Request) -> web.Response:
     return body.json_response(_fields(row))
 
 
+@operation("push.subscriptions.remove", answers={204: None})
 async def remove(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/push-subscriptions/{id}: send nothing more."""
     checked(NoParameters, body.parameters(request))
@@ -93,6 +109,7 @@ async def remove(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@operation("push.subscriptions.test", answers={200: TestOutcome})
 async def test(request: web.Request) -> web.Response:
     """POST {prefix}/v1/push-subscriptions/{id}/test: send a test, and report its outcome."""
     checked(NoParameters, body.parameters(request))
@@ -102,6 +119,7 @@ async def test(request: web.Request) -> web.Response:
     )
 
 
+@operation("push.subscriptions.replay", body=ReplayFields, answers={202: Subscription})
 async def replay(request: web.Request) -> web.Response:
     """POST {prefix}/v1/push-subscriptions/{id}/replay: send the events behind a place again."""
     checked(NoParameters, body.parameters(request))
@@ -110,6 +128,7 @@ async def replay(request: web.Request) -> web.Response:
     return body.json_response(_fields(row), status=202)
 
 
+@operation("push.dead_letters.list", answers={200: DeadLetters})
 async def dead_letters(request: web.Request) -> web.Response:
     """GET {prefix}/v1/push-subscriptions/{id}/dead-letters: events that were given up."""
     checked(NoParameters, body.parameters(request))
@@ -117,6 +136,7 @@ async def dead_letters(request: web.Request) -> web.Response:
     return body.json_response({"dead_letters": [_letter(letter) for letter in letters]})
 
 
+@operation("push.dead_letters.replay", answers={202: Replayed})
 async def replay_dead_letters(request: web.Request) -> web.Response:
     """POST {prefix}/v1/push-subscriptions/{id}/dead-letters/replay: send all of them again."""
     checked(NoParameters, body.parameters(request))

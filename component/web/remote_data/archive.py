@@ -11,9 +11,11 @@ from component.core.remote_data.posts import CHAT, GROUPCHAT, body_of
 from component.core.xml.jids import local
 from component.core.xml.times import format_time
 from component.web import keys
+from component.web.remote_data.answers import RemotePage
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import ArchivePost, ArchiveQuery
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 from storage.rows import ArchivedMessage
@@ -29,6 +31,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes
 
 
+@operation("remote_data.archive.read", query=ArchiveQuery, answers={200: RemotePage})
 async def read(request: web.Request) -> web.Response:
     """GET {prefix}/archive?username&type&peer&after&before&page&limit: one page of an archive."""
     page = await _page(request, host_of(request))
@@ -37,6 +40,7 @@ async def read(request: web.Request) -> web.Response:
     return body.json_response(page)
 
 
+@operation("remote_data.archive.store", body=ArchivePost, takes_forms=True, answers={200: None})
 async def store(request: web.Request) -> web.Response:
     """POST {prefix}/archive: store one message in one archive; 200 when it is durable."""
     host, fields = host_of(request), await body.fields(request)
@@ -48,6 +52,7 @@ async def store(request: web.Request) -> web.Response:
     return web.Response()
 
 
+@operation("remote_data.archive.count", query=ArchiveQuery, answers={200: int})
 async def count(request: web.Request) -> web.Response:
     """GET {prefix}/archive/items?username&peer&after: the number of messages."""
     host = host_of(request)

@@ -10,6 +10,7 @@ from component.web import keys
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import AuthQuery, UserQuery
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 
@@ -24,6 +25,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("remote_data.auth.authenticate", query=AuthQuery, answers={200: None})
 async def authenticate(request: web.Request) -> web.Response:
     """GET {prefix}/auth?username&password: 200 if the password is right, else 401."""
     host = host_of(request)
@@ -37,6 +39,7 @@ async def authenticate(request: web.Request) -> web.Response:
     return web.Response()
 
 
+@operation("remote_data.auth.exists", query=UserQuery, answers={200: None})
 async def exists(request: web.Request) -> web.Response:
     """GET {prefix}/user?username: 200 if there is such a user, else 401."""
     host = host_of(request)

@@ -11,6 +11,7 @@ from component.web import keys
 from component.web.auth.authenticate import authenticate
 from component.web.remote_data import archive, auth, offline, rosters
 from component.web.server.family import Family
+from component.web.server.operation import Scheme
 from component.web.server.settings import Listener, Services, WebSettings
 
 
@@ -44,5 +45,6 @@ REMOTE_DATA = Family(
     listener=Listener.PRIVATE,
     prefix="{prefix}",
     authenticate=authenticate,
+    schemes=(Scheme.SECRET, Scheme.API_KEY),
     make_app=_make_app,
 )

@@ -7,9 +7,11 @@ from aiohttp import web
 from component.core.remote_data.posts import CHAT, owner_of
 from component.core.xml.times import format_time
 from component.web import keys
+from component.web.remote_data.answers import WaitingCount, WaitingStanza
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import OfflinePost
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 
@@ -26,6 +28,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes
 
 
+@operation("remote_data.offline.keep", body=OfflinePost, takes_forms=True, answers={201: None})
 async def keep(request: web.Request) -> web.Response:
     """POST {prefix}/offline/{user}: keep one stanza; 201 when it is durable."""
     owner = _owner(request)
@@ -36,6 +39,7 @@ async def keep(request: web.Request) -> web.Response:
     return web.Response(status=201)
 
 
+@operation("remote_data.offline.pop", answers={200: list[WaitingStanza]})
 async def pop(request: web.Request) -> web.Response:
     """POST {prefix}/offline/{user}/pop: return and delete all stanzas, the oldest first."""
     stanzas = await request.app[keys.offline_stanzas].pop(_owner(request))
@@ -47,6 +51,7 @@ async def pop(request: web.Request) -> web.Response:
     )
 
 
+@operation("remote_data.offline.count", answers={200: WaitingCount})
 async def count(request: web.Request) -> web.Response:
     """GET {prefix}/offline/{user}/count: the number of stanzas."""
     return body.json_response(
@@ -54,6 +59,7 @@ async def count(request: web.Request) -> web.Response:
     )
 
 
+@operation("remote_data.offline.drop", answers={200: None})
 async def drop(request: web.Request) -> web.Response:
     """DELETE {prefix}/offline/{user}: delete all stanzas."""
     await request.app[keys.offline_stanzas].delete_all(_owner(request))

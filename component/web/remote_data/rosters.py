@@ -11,10 +11,12 @@ from component.core.remote_data.posts import CHAT, naming, owner_of
 from component.core.rosters.contacts import is_asked
 from component.core.xml import jids
 from component.web import keys
+from component.web.remote_data.answers import RemoteRoster
 from component.web.remote_data.hosts import host_of, places
 from component.web.remote_data.models import UserQuery
 from component.web.remote_data.roster_models import RosterPost
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import routes_at
 from storage.rows import Contact
@@ -35,6 +37,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     return routes
 
 
+@operation("remote_data.roster.read", query=UserQuery, answers={200: RemoteRoster})
 async def read(request: web.Request) -> web.Response:
     """GET {prefix}/roster?username: the whole roster of a user."""
     host = host_of(request)
@@ -51,24 +54,33 @@ async def read(request: web.Request) -> web.Response:
     )
 
 
+@operation(
+    "remote_data.roster.change_subscription",
+    body=RosterPost,
+    takes_forms=True,
+    answers={201: None},
+)
 async def change_subscription(request: web.Request) -> web.Response:
     """POST {prefix}/roster: the state of a subscription has changed."""
     await _change(request)
     return web.Response(status=201)
 
 
+@operation("remote_data.roster.change", body=RosterPost, takes_forms=True, answers={204: None})
 async def change(request: web.Request) -> web.Response:
     """PATCH {prefix}/roster: a contact has changed."""
     await _change(request)
     return web.Response(status=204)
 
 
+@operation("remote_data.roster.add", body=RosterPost, takes_forms=True, answers={200: None})
 async def add(request: web.Request) -> web.Response:
     """PUT {prefix}/roster: there is a new contact."""
     await _change(request)
     return web.Response()
 
 
+@operation("remote_data.roster.remove", answers={200: None})
 async def remove(request: web.Request) -> web.Response:
     """DELETE {prefix}/roster/{user}/{contact}: remove a contact, if it is there."""
     host = host_of(request)
@@ -79,6 +91,7 @@ async def remove(request: web.Request) -> web.Response:
     return web.Response()
 
 
+@operation("remote_data.roster.clear", answers={200: None})
 async def clear(request: web.Request) -> web.Response:
     """DELETE {prefix}/roster/{user}: remove all contacts, because the account was removed."""
     host = host_of(request)

@@ -16,6 +16,13 @@ from component.web.server.settings import ListenerSettings
 
 log = logging.getLogger(__name__)
 
+#: Connections beyond the limits, on which only health and metrics are answered: whoever watches
+#: the program sees that it is overloaded, and not that it has gone.
+RESERVED = 8
+
+#: Those of one party.
+RESERVED_PER_PARTY = 2
+
 
 class ConnectionLimit:
     """Counts the connections of each party to one listener."""
@@ -23,6 +30,7 @@ class ConnectionLimit:
     def __init__(self, settings: ListenerSettings) -> None:
         self._settings = settings
         self._open: Counter[str] = Counter()
+        self._reserved: Counter[str] = Counter()
         self._log_once = LogOnce()
 
     def enter(self, transport: BaseTransport) -> str:
@@ -54,10 +62,30 @@ class ConnectionLimit:
 
     def leave(self, party: str) -> None:
         """Count a connection of the party as closed."""
-        self._open[party] -= 1
-        if not self._open[party]:
-            del self._open[party]
+        _remove(self._open, party)
+
+    def enter_reserve(self, transport: BaseTransport) -> str | None:
+        """Count a connection beyond the limits until `leave_reserve`, and return its party.
+
+        Return None if there is no room for it either.
+        """
+        party = party_of(transport)
+        is_full = self._reserved.total() >= RESERVED
+        if is_full or self._reserved[party] >= RESERVED_PER_PARTY:
+            return None
+        self._reserved[party] += 1
+        return party
+
+    def leave_reserve(self, party: str) -> None:
+        """Count a connection beyond the limits as closed."""
+        _remove(self._reserved, party)
 
     def _log(self, text: str) -> None:
         if self._log_once.is_new(text):
             log.info("%s", text)
+
+
+def _remove(counter: Counter[str], party: str) -> None:
+    counter[party] -= 1
+    if not counter[party]:
+        del counter[party]

@@ -20,6 +20,7 @@ from component.web.drf.settings import BpoChatSettings, CondorChatSettings
 from component.web.server import errors
 from component.web.server.limits import enforce_deadline
 from component.web.server.measuring import measure
+from component.web.server.operation import ErrorBody, Scheme
 from component.web.server.settings import Listener, Services, WebSettings
 
 #: Makes an application with the routes of a family, and the parts that its handlers use. The first
@@ -39,12 +40,17 @@ class Family:
     make_app: MakeApp
     authenticate: Middleware | None  #: None: no authentication
     error_shape: errors.Shape = errors.response
+    error_body: Any = ErrorBody  #: the type of the JSON of `error_shape`
+    #: the ways in which a caller may prove who it is, each sufficient; (): without
+    schemes: tuple[Scheme, ...] = ()
+    is_api: bool = True  #: False: pages and their files, which the OpenAPI document leaves out
     needs_sign_in: bool = False  #: served only where users can sign in
     needs_gateway: bool = False  #: served only where there is a REST gateway
     needs_ejabberd_api: bool = False  #: served only where ejabberd's API is enabled
     needs_chat: bool = False  #: served only where chat is enabled
     needs_condor_chat: bool = False  #: served only where condor_chat's API is enabled
     needs_bpo_chat: bool = False  #: served only where bpo-chat-api's API is enabled
+    is_watched: bool = False  #: answered also on connections beyond the limits
     streaming_handlers: frozenset[Handler] = frozenset()  #: have no deadline for the whole answer
     ticket_handlers: frozenset[Handler] = (
         frozenset()
@@ -85,6 +91,7 @@ class Family:
         app[keys.settings] = settings
         app[keys.limits] = settings.listener(self.listener)
         app[keys.streaming_handlers] = self.streaming_handlers
+        app[keys.is_watched] = self.is_watched
         app[keys.ticket_handlers] = self.ticket_handlers
         return app
 
@@ -98,6 +105,7 @@ class Families(web.AbstractResource):
         super().__init__()
         self._apps = [(family, family.app(settings, services)) for family in families]
         self._prefixes = [f"{family.path(settings)}/" for family in families]
+        self._resources = [(app, _by_beginning(app)) for _, app in self._apps]
 
     def mount(self, root: web.Application) -> None:
         """Have the root application serve the families, and start and stop them."""
@@ -108,28 +116,34 @@ class Families(web.AbstractResource):
             root.on_shutdown.append(_signal(app.shutdown))
             root.on_cleanup.append(_signal(app.cleanup))
 
+    @property
+    def apps(self) -> Sequence[tuple[Family, web.Application]]:
+        """The families and their applications, in the order in which they are asked."""
+        return self._apps
+
     async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo, set[str]]:
         """Return the route of a request; without a route, one family answers the refusal."""
         allowed: set[str] = set()
-        path = f"{request.rel_url.path_safe}/"
-        for (_, app), prefix in zip(self._apps, self._prefixes, strict=True):
-            if not path.startswith(prefix):
-                # The router would make an exception, which takes longer than this.
-                continue
-            match = await app.router.resolve(request)
-            if match.http_exception is None:
-                match.add_app(app)
-                return match, allowed
-            if isinstance(match.http_exception, web.HTTPMethodNotAllowed):
-                allowed |= match.http_exception.allowed_methods
+        path = request.rel_url.path_safe
+        for app, resources in self._resources:
+            # The router of the application would make an exception where it has no route, which
+            # takes longer than all of this.
+            for beginning, resource in resources:
+                if not path.startswith(beginning):
+                    continue
+                match, methods = await resource.resolve(request)
+                if match is not None:
+                    match.add_app(app)
+                    return match, allowed
+                allowed |= methods
         refusal: web.HTTPException = web.HTTPNotFound()
         if allowed:
             refusal = web.HTTPMethodNotAllowed(request.method, allowed)
-        match = MatchInfoError(refusal)
+        unknown = MatchInfoError(refusal)
         refusing = self._app_for_unknown(request.path)
         if refusing is not None:
-            match.add_app(refusing)
-        return match, allowed
+            unknown.add_app(refusing)
+        return unknown, allowed
 
     def _app_for_unknown(self, path: str) -> web.Application | None:
         """Return the application that refuses an unknown path; None: the root application.
@@ -174,6 +188,21 @@ class Families(web.AbstractResource):
     def raw_match(self, path: str) -> bool:
         """Return False: no route is added to this resource later."""
         return False
+
+
+def _by_beginning(app: web.Application) -> list[tuple[str, web.AbstractResource]]:
+    """Return resources by the constant beginnings of their paths.
+
+    The longest beginning goes first: in this order the router of aiohttp tries them.
+    """
+    resources = [(_beginning(resource), resource) for resource in app.router.resources()]
+    return sorted(resources, key=lambda item: len(item[0]), reverse=True)
+
+
+def _beginning(resource: web.AbstractResource) -> str:
+    """Return the parts of a path before the first variable one, without a slash at the end."""
+    constant, brace, _ = resource.canonical.partition("{")
+    return (constant.rpartition("/")[0] if brace else constant).rstrip("/")
 
 
 def _signal(call: Callable[[], Any]) -> Callable[[web.Application], Any]:

@@ -45,6 +45,17 @@ Protocols = Callable[[], asyncio.Protocol]
 
 
 @web.middleware
+async def refuse_beyond_limits(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """On a connection beyond the limits, answer only what whoever watches the program asks."""
+    connection = request.protocol
+    if isinstance(connection, Connection) and connection.refusal is not None:
+        connection.head_is_read()
+        if not any(app.get(keys.is_watched, False) for app in request.match_info.apps):
+            raise connection.refusal
+    return await handler(request)
+
+
+@web.middleware
 async def enforce_deadline(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Tell the connection that the head is complete, and limit the time for the answer."""
     connection = request.protocol
@@ -84,7 +95,10 @@ def connection_factory(server: web.Server, settings: ListenerSettings) -> Protoc
 class Connection(RequestHandler):
     """A connection, which closes if its caller takes too long."""
 
-    __slots__ = ("_connection_limit", "_is_answering", "_party", "_settings", "_timer", "on_lost")
+    __slots__ = (
+        *("_connection_limit", "_is_answering", "_party", "_reserved_party", "_settings"),
+        *("_timer", "on_lost", "refusal"),
+    )
 
     def __init__(
         self, server: web.Server, settings: ListenerSettings, connection_limit: ConnectionLimit
@@ -102,6 +116,8 @@ class Connection(RequestHandler):
         self._settings = settings
         self._connection_limit = connection_limit
         self._party: str | None = None  # None: the connection was refused
+        self._reserved_party: str | None = None
+        self.refusal: Overloaded | None = None  #: of all requests but for health and metrics
         self._timer: asyncio.TimerHandle | None = None
         self._is_answering = False
         self.on_lost: Callable[[], object] | None = None  #: called when the connection is lost
@@ -111,6 +127,12 @@ class Connection(RequestHandler):
         transport = cast(asyncio.Transport, transport)
         try:
             self._party = self._connection_limit.enter(transport)
+        except Overloaded as refused:
+            self._reserved_party = self._connection_limit.enter_reserve(transport)
+            if self._reserved_party is None:
+                _refuse(transport, refused)
+                return
+            self.refusal = refused
         except Refused as refused:
             _refuse(transport, refused)
             return
@@ -125,6 +147,8 @@ class Connection(RequestHandler):
         self._stop_timer()
         if self._party is not None:
             self._connection_limit.leave(self._party)
+        if self._reserved_party is not None:
+            self._connection_limit.leave_reserve(self._reserved_party)
         if self.on_lost is not None:
             self.on_lost()
         super().connection_lost(exc)
@@ -147,6 +171,9 @@ class Connection(RequestHandler):
         if isinstance(resp, web.HTTPException):
             # Raised before any middleware: an Expect header that cannot be met.
             resp = errors.of_aiohttp(resp)
+        if self.refusal is not None:
+            # So that the next one who watches finds room.
+            resp.force_close()
         self._watch(self._settings.request_timeout_seconds, self._abort)
         try:
             return await super().finish_response(request, resp, start_time)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Self
 
 from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
@@ -50,6 +52,27 @@ LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"
 EVERYBODY: tuple[Network, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
+#: What is read anew for each connection and request, so that a reload can change it.
+RELOADED = frozenset(
+    {
+        "allow_from",
+        "body_timeout_seconds",
+        "count_as_string",
+        "header_timeout_seconds",
+        "hosts",
+        "keepalive_timeout_seconds",
+        "max_connections",
+        "max_connections_per_address",
+        "poll_seconds",
+        "roster_details",
+        "secret",
+        "stream_heartbeat_seconds",
+        "trusted_proxies",
+        "trusts_network",
+    }
+)
+
+
 class Listener(StrEnum):
     """A listener, which serves families; the value is its section of the configuration."""
 
@@ -67,6 +90,7 @@ class ListenerSettings:
     allow_from: tuple[Network, ...] = LOOPBACK  #: callers over a Unix socket may always connect
     trusted_proxies: tuple[Network, ...] = ()  #: the listener believes their X-Forwarded-For
     cors_origins: tuple[str, ...] = ()  #: origins whose pages may call from a browser
+    docs: bool = True  #: whether /openapi.json and /docs are served
     max_body_bytes: int = 1024 * 1024
     header_timeout_seconds: float = 10.0
     body_timeout_seconds: float = 8.0
@@ -78,6 +102,13 @@ class ListenerSettings:
     max_streams: int = 200  #: open at once, exports too
     max_streams_per_caller: int = 50
 
+    def reload(self, new: Self) -> None:
+        """Take over the values of RELOADED. All parts of the server share this object."""
+        for own in fields(self):
+            if own.name in RELOADED:
+                # Nothing but a reload changes settings, so they are frozen for all others.
+                object.__setattr__(self, own.name, getattr(new, own.name))
+
 
 #: The public listener by default.
 PUBLIC = ListenerSettings(section=Listener.PUBLIC, port=5282, allow_from=EVERYBODY)
@@ -88,7 +119,7 @@ class PageSettings:
     """Pages for browsers."""
 
     enabled: bool = True
-    upload_origins: tuple[str, ...] = ()  #: to which the chat page may send files
+    upload_origins: tuple[str, ...] = ()  #: of files that the chat page sends and shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +129,7 @@ class WebSettings(ListenerSettings):
     public: ListenerSettings = PUBLIC
     secret: str | None = field(repr=False)  #: sent by the server
     trusts_network: bool = False  #: whether a caller without a secret counts as the server
-    operators: tuple[Operator, ...] = ()  #: further callers, each with a secret of its own
+    operators: Collection[Operator] = ()  #: further callers, each with a secret of its own
     hosts: tuple[str, ...] = ()  #: further names and addresses in the Host header
     prefix: str = "/api"
     ejabberd_api_prefix: str = "/api"

@@ -9,6 +9,7 @@ from aiohttp import web
 from component.web import keys
 from component.web.auth.bearer import authenticate_user
 from component.web.server.family import Family
+from component.web.server.operation import Scheme
 from component.web.server.settings import Listener, Services, WebSettings
 from component.web.sign_in import tokens
 
@@ -47,6 +48,7 @@ SIGN_INS = Family(
     listener=Listener.PUBLIC,
     prefix="{prefix}/v1",
     authenticate=authenticate_user,
+    schemes=(Scheme.ACCESS_TOKEN,),
     needs_sign_in=True,
     make_app=_closed,
 )

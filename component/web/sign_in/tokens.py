@@ -18,8 +18,10 @@ from component.web import keys
 from component.web.archive.models import NoParameters
 from component.web.auth.bearer import access_token
 from component.web.server import body
+from component.web.server.operation import operation
 from component.web.server.parameters import checked
 from component.web.server.paths import bare_jid, id_of, routes_at
+from component.web.sign_in.answers import SignInList, Ticket, TokenPair
 from component.web.sign_in.models import RefreshFields, SignInFields
 from storage.rows import SignIn
 
@@ -45,6 +47,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
+@operation("auth.tokens.sign_in", body=SignInFields, answers={201: TokenPair})
 async def sign_in(request: web.Request) -> web.Response:
     """POST {prefix}/v1/tokens: an access token and a refresh token for a password."""
     checked(NoParameters, body.parameters(request))
@@ -56,6 +59,7 @@ async def sign_in(request: web.Request) -> web.Response:
     return body.json_response(tokens_json(tokens), status=201)
 
 
+@operation("auth.tokens.refresh", body=RefreshFields, answers={200: TokenPair})
 async def refresh(request: web.Request) -> web.Response:
     """POST {prefix}/v1/tokens/refresh: a new access token and a new refresh token."""
     checked(NoParameters, body.parameters(request))
@@ -68,6 +72,7 @@ async def refresh(request: web.Request) -> web.Response:
     return body.json_response(tokens_json(tokens))
 
 
+@operation("auth.tokens.list", answers={200: SignInList})
 async def listed(request: web.Request) -> web.Response:
     """GET {prefix}/v1/tokens: the sign-ins of the user, the one that was used last first."""
     checked(NoParameters, body.parameters(request))
@@ -77,6 +82,7 @@ async def listed(request: web.Request) -> web.Response:
     return body.json_response({"jid": token.jid, "sign_ins": sign_ins})
 
 
+@operation("auth.tokens.ticket", answers={201: Ticket})
 async def ticket(request: web.Request) -> web.Response:
     """POST {prefix}/v1/tokens/tickets: a ticket for one live stream."""
     checked(NoParameters, body.parameters(request))
@@ -84,6 +90,7 @@ async def ticket(request: web.Request) -> web.Response:
     return body.json_response({"ticket": ticket, "expires_in": LIFETIME_SECONDS}, status=201)
 
 
+@operation("auth.tokens.revoke", answers={204: None})
 async def revoke(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/tokens/{id}: sign out, here ("current") or somewhere else."""
     checked(NoParameters, body.parameters(request))
@@ -93,6 +100,7 @@ async def revoke(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+@operation("auth.tokens.revoke_all", answers={204: None})
 async def revoke_all(request: web.Request) -> web.Response:
     """DELETE {prefix}/v1/tokens: sign out everywhere."""
     checked(NoParameters, body.parameters(request))

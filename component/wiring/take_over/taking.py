@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from component.wiring.service_manager import notify_main
 from component.wiring.take_over import channel
 from component.wiring.take_over.channel import NotHandedOver
-from component.wiring.take_over.service_manager import notify_main
 from component.xmpp.connection.handed_stream import HandedStream
 
 log = logging.getLogger(__name__)

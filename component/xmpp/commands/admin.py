@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 
-from component.core.access.principals import Operator, Principal, User
+from component.core.access.principals import Operator, Principal, User, operator_with
 from component.core.commands import spec
 from component.core.commands.accounts import ADMIN
 from component.core.commands.dispatch import CommandService
@@ -27,13 +27,12 @@ _TYPES = {
 
 
 def operator_commands(
-    service: CommandService, operators: Sequence[Operator]
+    service: CommandService, operators: Collection[Operator]
 ) -> tuple[AdHocCommand, ...]:
     """Return the ad-hoc commands for the operators that have a JID."""
-    by_jid = {operator.jid: operator for operator in operators if operator.jid}
 
     def principal_of(jid: str) -> Principal:
-        return by_jid.get(jid) or User(jid)
+        return operator_with(jid, operators) or User(jid)
 
     return tuple(_command(service, command, principal_of) for command in service.commands)
 

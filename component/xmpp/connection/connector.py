@@ -52,10 +52,15 @@ class Connector:
         self._address = address
         self._port = port
         self._ping_to = ping_to
-        self._timeouts = timeouts
+        self.timeouts = timeouts
         self._was_up = False
         self._restarting: asyncio.Task[None] | None = None
         self._is_restarted = False
+
+    @property
+    def _first_pause(self) -> float:
+        """Seconds between the first two attempts to connect."""
+        return min(self.timeouts.first_pause, self.timeouts.reconnect_max)
 
     @property
     def is_up(self) -> bool:
@@ -68,8 +73,7 @@ class Connector:
         Raises ServerRefused if no attempt has succeeded yet and the server's error is FINAL.
         """
         loop = asyncio.get_running_loop()
-        pause_max = self._timeouts.reconnect_max
-        first = pause = min(self._timeouts.first_pause, pause_max)
+        pause = self._first_pause
         while True:
             started = loop.time()
             is_up = await (self.connect() if handed is None else self._continue(*handed))
@@ -78,8 +82,8 @@ class Connector:
                 await self.wait_lost()
                 # The pause also grows if the server accepts the connection and soon closes it.
                 # It does not grow if an operator restarts the connection.
-                if self._is_restarted or loop.time() - started > pause_max:
-                    pause = first
+                if self._is_restarted or loop.time() - started > self.timeouts.reconnect_max:
+                    pause = self._first_pause
                 self._is_restarted = False
                 log.warning("connection to the server lost: %s", self.reason)
             else:
@@ -88,7 +92,7 @@ class Connector:
                     raise ServerRefused(self._explanation())
             # A random pause, so that not all programs that lost this server return at once.
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
-            pause = min(pause * 2, pause_max)
+            pause = min(pause * 2, self.timeouts.reconnect_max)
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
@@ -115,7 +119,7 @@ class Connector:
     async def close(self) -> None:
         """Close the stream; continue reading until the server closes it, for `drain` seconds."""
         if self._stream.is_connected():
-            await self._stream.disconnect(wait=self._timeouts.drain)
+            await self._stream.disconnect(wait=self.timeouts.drain)
 
     async def end(self) -> None:
         """Close the stream for good, and read all that the server still sends, even while held."""
@@ -125,7 +129,7 @@ class Connector:
     async def connect(self) -> bool:
         """Try once to connect and to log in; return whether that succeeded."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._timeouts.handshake):
+            async with asyncio.timeout(self.timeouts.handshake):
                 await self._stream.connect(self._address, self._port)
                 await self._opened()
         if not self._stream.is_up:
@@ -179,7 +183,7 @@ class Connector:
 
     async def wait_lost(self) -> None:
         """Return when the connection is lost, or the server does not answer any more."""
-        interval = self._timeouts.ping_interval
+        interval = self.timeouts.ping_interval
         while self._stream.is_up:
             lost = self._stream.disconnected
             await asyncio.wait([lost], timeout=interval - self._stream.silence)
@@ -188,13 +192,13 @@ class Connector:
             if not await self._is_answering() and not lost.done():
                 log.warning("the server does not answer any more")
                 self._stream.abort()
-                await asyncio.wait([lost], timeout=self._timeouts.ping_timeout)
+                await asyncio.wait([lost], timeout=self.timeouts.ping_timeout)
 
     async def _is_answering(self) -> bool:
         """Return whether the server answers a ping or sends anything else meanwhile."""
         sent = asyncio.get_running_loop().time()
         host = of_host_for_iq(self._ping_to)
-        if await self._stream.ping(host, patience=self._timeouts.ping_timeout):
+        if await self._stream.ping(host, patience=self.timeouts.ping_timeout):
             return True
         return self._stream.silence < asyncio.get_running_loop().time() - sent
 

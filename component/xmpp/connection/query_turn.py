@@ -52,7 +52,7 @@ class QueryTurn:
     ) -> None:
         """`idle` is set while all queries that came are answered."""
         self._processes = processes
-        self._connector = connector
+        self.connector = connector
         self._delegations = delegations
         self._idle = idle
         self.has_turn = False  #: whether this process is the one that answers queries
@@ -74,22 +74,22 @@ class QueryTurn:
     async def _keep(self, lease: Lease) -> bool:
         """Stay connected as long as the lease lasts; return whether there was a connection."""
         if not await self._connect(lease):
-            log.warning("no connection for queries: %s", self._connector.reason)
+            log.warning("no connection for queries: %s", self.connector.reason)
             return False
-        lost = asyncio.ensure_future(self._connector.wait_lost())
+        lost = asyncio.ensure_future(self.connector.wait_lost())
         ended = asyncio.ensure_future(lease.lost.wait())
         try:
             await asyncio.wait([lost, ended], return_when=asyncio.FIRST_COMPLETED)
         finally:
             lost.cancel()
             ended.cancel()
-        log.warning("the connection for queries ends: %s", self._connector.reason)
+        log.warning("the connection for queries ends: %s", self.connector.reason)
         return True
 
     async def _connect(self, lease: Lease) -> bool:
         """Connect until ejabberd delegates; return whether there is a connection."""
         attempts, pause = 0, FIRST_PAUSE_SECONDS
-        while not lease.lost.is_set() and await self._connector.connect():
+        while not lease.lost.is_set() and await self.connector.connect():
             with suppress(TimeoutError):
                 async with asyncio.timeout(DELEGATION_SECONDS):
                     await self._delegations.wait_delegated()
@@ -98,7 +98,7 @@ class QueryTurn:
             if attempts >= ATTEMPTS and self._delegations.is_any_delegated():
                 return True
             # Another connection still has the namespace, as far as ejabberd knows.
-            await self._connector.close()
+            await self.connector.close()
             if attempts == ATTEMPTS:
                 log.warning("ejabberd delegates no queries to the connection for queries")
             if attempts >= ATTEMPTS:
@@ -110,4 +110,4 @@ class QueryTurn:
         with suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await self._idle.wait()
-        await self._connector.close()
+        await self.connector.close()

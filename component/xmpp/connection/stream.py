@@ -221,15 +221,22 @@ class Stream(ComponentXMPP):
             super().send_raw(data)
 
     async def ask(
-        self, type: Literal["get", "set"], to: str, payload: str, *, patience: float
+        self,
+        type: Literal["get", "set"],
+        to: str,
+        payload: str,
+        *,
+        patience: float,
+        sender: str = "",
     ) -> ElementTree.Element | None:
         """Send an IQ and return its result, None if the connection is lost before.
 
+        `sender` is an address in our domain, if it is not the domain itself.
         Raises IqError, and IqTimeout after `patience` seconds.
         """
         if not self.is_up:
             return None
-        iq = self.make_iq(itype=type, ifrom=self.boundjid)
+        iq = self.make_iq(itype=type, ifrom=sender or self.boundjid)
         # Unprepared: slixmpp could turn it into the address of another user.
         iq.xml.set("to", to)
         iq.append(ElementTree.fromstring(payload))  # noqa: S314 - our own

@@ -65,7 +65,8 @@ class Examination:
         self._hosts = hosts
         self._privileges = privileges
         self._rooms = rooms
-        self._needs = needs
+        #: what the configuration needs; a reload changes it
+        self.needs = needs
         self._timeouts = timeouts
         self._observations = Observations(
             stream, hosts, copy_seconds=timeouts.copy, queries=queries
@@ -255,7 +256,7 @@ class Examination:
     def _facts(self) -> ServerFacts:
         return ServerFacts(
             component=str(self._stream.boundjid),
-            needs=self._needs,
+            needs=self.needs,
             hosts=tuple(map(self._host_facts, self._hosts)),
             unknown_hosts=self._observations.unknown_hosts,
             has_iq_privilege=self._privileges.has_iqs,

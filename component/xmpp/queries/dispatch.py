@@ -45,13 +45,18 @@ class QueryDispatcher:
         addresses: Jids,
         answerers: Mapping[str, Answerer],
         *,
+        own: Mapping[str, Answerer] | None = None,
         elsewhere: Iterable[str] = (),
     ) -> None:
-        """`elsewhere` are the payloads of gets that plugins of slixmpp answer."""
+        """`own` answer queries to the component itself, at any resource of it.
+
+        `elsewhere` are the payloads of gets that plugins of slixmpp answer.
+        """
         self._stream = stream
         self._delegation = delegation
         self._addresses = addresses
-        self._answerers = answerers
+        self._own = own or {}
+        self._answerers = {**answerers, **self._own}
         self._elsewhere = frozenset(elsewhere)
         self.turns = Turns()
         path = MatchXPath(f"{{{NS_COMPONENT}}}iq")
@@ -79,7 +84,7 @@ class QueryDispatcher:
                     raise BadRequest("queries are delegated by an IQ of type set")
                 iq, exchange = self._delegation.unwrap(stanza)
                 payload = _payload(iq)
-            else:
+            elif payload.tag not in self._own:
                 exchange = replace(direct, archive=owner_at(direct.addressee, self._addresses))
             answerer = self._answerers.get(payload.tag)
             if answerer is None:

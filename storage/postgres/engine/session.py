@@ -46,12 +46,10 @@ _RELEASE = f"SELECT pg_advisory_unlock({LEASE_LOCK}, {_KEY})"
 
 _CHANNEL = "SELECT 'muniment ' || hashtext(current_schema())"
 
-#: A process whose name is not locked has ended.
-_CONNECT = f"""
-INSERT INTO processes (name, connected_since)
-SELECT $1, least(CAST($2 AS bigint), min(connected_since))
+#: Other processes. One whose name is not locked has ended.
+_OTHERS = f"""
 FROM processes
-WHERE name <> $1 AND connected_since > 0 AND EXISTS (
+WHERE name <> $1 AND EXISTS (
     SELECT 1 FROM pg_locks
     WHERE locktype = 'advisory' AND granted AND classid = {NAME_LOCK}
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -59,11 +57,21 @@ WHERE name <> $1 AND connected_since > 0 AND EXISTS (
             CAST(hashtext(current_schema() || ' ' || processes.name) AS bigint) & 4294967295
         )
 )
-ON CONFLICT (name) DO UPDATE SET connected_since = excluded.connected_since
-RETURNING connected_since
 """  # noqa: S608 - constant words
 
-_DISCONNECT = "UPDATE processes SET connected_since = 0 WHERE name = $1"
+#: `connected_since` of a process without copies is -1 while it may have some to write, then 0.
+_CONNECT = f"""
+INSERT INTO processes (name, connected_since)
+SELECT $1, least(CAST($2 AS bigint), min(connected_since))
+{_OTHERS} AND connected_since > 0
+ON CONFLICT (name) DO UPDATE SET connected_since = excluded.connected_since
+RETURNING connected_since
+"""
+
+_DISCONNECT = "UPDATE processes SET connected_since = -1 WHERE name = $1"
+_WRITTEN = "UPDATE processes SET connected_since = 0 WHERE name = $1"
+
+_WRITING = f"SELECT name, connected_since > 0 {_OTHERS} AND connected_since <> 0"
 
 Connect = Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
 
@@ -92,6 +100,8 @@ class Session:
     async def open(self) -> None:
         """Connect. Raises Locked if another process has the name, Unavailable."""
         await self._connect()
+        # The process that had this name before may have been killed.
+        await self.note_written()
         self._keeping = asyncio.create_task(self._keep())
 
     async def close(self) -> None:
@@ -132,6 +142,13 @@ class Session:
         # After the end of the connection the name is not locked, which is enough.
         if self._driver is not None:
             await self._fetch(_DISCONNECT, self._name)
+
+    async def note_written(self) -> None:
+        if self._driver is not None:
+            await self._fetch(_WRITTEN, self._name)
+
+    async def others(self) -> dict[str, bool]:
+        return {row[0]: row[1] for row in await self._fetch(_WRITING, self._name)}
 
     async def _connect(self) -> None:
         with translated():

@@ -21,7 +21,8 @@ CREATE TABLE owners (
     bytes         bigint NOT NULL DEFAULT 0, -- size of their XML
     latest_at     bigint NOT NULL DEFAULT 0, -- latest time of any message, microseconds since the epoch
     last_imported bigint NOT NULL DEFAULT 0, -- highest sequence of an imported message
-    imported_at   bigint NOT NULL DEFAULT 0  -- latest time of an imported message
+    imported_at   bigint NOT NULL DEFAULT 0, -- latest time of an imported message
+    reserved_at   bigint NOT NULL DEFAULT 0  -- end of the latest gap for which sequences are reserved
 );
 
 -- Most messages change the row of an owner, but no index of it.
@@ -396,7 +397,30 @@ CREATE TABLE gaps (
     begins_at bigint NOT NULL,
     ends_at   bigint NOT NULL,
     reason    text NOT NULL,
-    filled_at bigint NOT NULL -- 0: it is not filled
+    filled_at bigint NOT NULL,           -- 0: it is not filled
+    state     text NOT NULL,             -- missing, open, filling, filled, partial or unfillable
+    filled    bigint NOT NULL DEFAULT 0, -- number of messages that were added
+    place     text NOT NULL DEFAULT '',  -- that the filling has reached, in JSON
+    failure   text NOT NULL DEFAULT '',  -- why it cannot be filled, or was not at the last attempt
+    filler    text NOT NULL DEFAULT '',  -- the process that fills it
+    filler_at bigint NOT NULL DEFAULT 0  -- when that process was last heard of
+);
+
+-- Sequences that are left free for the missing messages of gaps, between the messages before and
+-- behind a gap.
+CREATE TABLE reserved_sequences (
+    owner         bigint NOT NULL,
+    ends_at       bigint NOT NULL, -- end of the gap, or later
+    next_sequence bigint NOT NULL, -- the first one that is free
+    last_sequence bigint NOT NULL,
+    latest_at     bigint NOT NULL, -- latest time of a message before the free ones
+    PRIMARY KEY (owner, ends_at)
+);
+
+-- When archives were erased that a gap may concern, so that no erased message comes back.
+CREATE TABLE erased (
+    digest bytea PRIMARY KEY, -- of the owner, with the key of the ids
+    at     bigint NOT NULL
 );
 
 -- One row: all copies that arrived until this time are stored.

@@ -13,9 +13,11 @@ from storage.rows import AuditEntry, Batch, Kind, NewMessage, Relation
 from storage.sql.database import Connection
 from storage.sql.index import Target
 from storage.sql.messages import conversations, lateness, references, retractions
+from storage.sql.messages import reserved as reserved_sequences
 from storage.sql.messages.counter_updates import CounterDelta, count_up
 from storage.sql.messages.ids import Ids
 from storage.sql.messages.owners import Counters, Owners
+from storage.sql.messages.reserved import Reservations, Reserved
 from storage.sql.retention import erasures
 
 _COLUMNS = (
@@ -61,7 +63,9 @@ FROM unnest(CAST($1 AS text[]), CAST($2 AS bytea[])) AS new (jid, dedup_key)
     JOIN owners ON owners.jid = new.jid
 """
 
-_UPDATE_OWNER = "UPDATE owners SET last_sequence = $2, latest_at = $3 WHERE number = $1"
+_UPDATE_OWNER = """
+UPDATE owners SET last_sequence = $2, latest_at = $3, reserved_at = $4 WHERE number = $1
+"""
 
 
 class InsertRow(NamedTuple):
@@ -96,6 +100,7 @@ class Appender:
 
     def __init__(self, owners: Owners, ids: Ids, *, is_shared: bool = False) -> None:
         """`is_shared` says whether other processes write the same messages."""
+        self.reservations = Reservations()
         self._owners = owners
         self._ids = ids
         self._is_shared = is_shared
@@ -117,17 +122,27 @@ class Appender:
             {"owner": owner.number, "sequence": owner.last_sequence} for owner in counters.values()
         ]
         # Sorted by archive, as indexes like it; within an archive the rows keep their order.
-        rows = [_row(counters[entry.owner], entry) for entry in entries]
+        reserved: list[Reserved] = []
+        rows = []
+        for entry in entries:
+            owner = counters[entry.owner]
+            if made := self.reservations.made_before(owner, entry.at):
+                reserved.append(made)
+            rows.append(InsertRow(owner.number, owner.next_sequence(), entry))
         rows.sort(key=attrgetter("number"))
         rows = await self.with_unique_ids(connection, rows)
         if await insert(connection, rows) < len(rows):
             inserted = set(map(tuple, await connection.fetch(_INSERTED, json.dumps(floors))))
             rows = [row for row in rows if row[:2] in inserted]
+        await reserved_sequences.insert(connection, reserved)
         await _mark_late(connection, counters, rows)
         await self.update_derived(connection, rows)
         await connection.executemany(
             _UPDATE_OWNER,
-            [(owner.number, owner.last_sequence, owner.latest_at) for owner in counters.values()],
+            [
+                (owner.number, owner.last_sequence, owner.latest_at, owner.reserved_at)
+                for owner in counters.values()
+            ],
         )
         await connection.notify(Topic.ARCHIVES, counters)
 
@@ -223,10 +238,6 @@ async def _with_one_key(connection: Connection, entries: list[NewMessage]) -> li
 def _keys(entry: NewMessage) -> tuple[bytes, ...]:
     """Return the keys under which the store may have a message."""
     return entry.dedup_key, *(entry.alternative_keys or ())
-
-
-def _row(counters: Counters, entry: NewMessage) -> InsertRow:
-    return InsertRow(counters.number, counters.next_sequence(), entry)
 
 
 async def _mark_late(

@@ -12,6 +12,7 @@ import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Sequence
+from hashlib import blake2b
 from itertools import chain
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -37,6 +38,7 @@ class Ids:
         cipher = Cipher(AES(key), ECB())  # noqa: S305
         # Whole blocks leave no state in them, so they serve for all ids.
         self._encryptor, self._decryptor = cipher.encryptor(), cipher.decryptor()
+        self._key = key
 
     def encode(self, owner: int, sequences: Sequence[int]) -> list[str]:
         """Return the ids of messages of one owner, in the same order."""
@@ -50,6 +52,10 @@ class Ids:
         return [
             text[start : start + ID_CHARACTERS] for start in range(0, len(text), FILLED_CHARACTERS)
         ]
+
+    def digest(self, text: str) -> bytes:
+        """Return a digest that tells nobody without the key what the text is."""
+        return blake2b(text.encode(), digest_size=BLOCK_BYTES, key=self._key).digest()
 
     def decode(self, owner: int, id: str) -> int | None:
         """Return the sequence of an id, None if it is not an id of this owner."""

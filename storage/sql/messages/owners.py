@@ -19,7 +19,7 @@ _CREATE = "INSERT INTO owners (jid) VALUES ($1) ON CONFLICT (jid) DO NOTHING"
 
 # The order prevents that two transactions wait for each other.
 _COUNTERS = """
-SELECT jid, number, last_sequence, latest_at FROM owners
+SELECT jid, number, last_sequence, latest_at, reserved_at FROM owners
 WHERE jid = ANY($1) ORDER BY jid FOR UPDATE
 """
 
@@ -31,6 +31,7 @@ class Counters:
     number: int
     last_sequence: int
     latest_at: int
+    reserved_at: int  #: end of the latest gap for which sequences are reserved
 
     def next_sequence(self) -> int:
         """Return the sequence of the next message."""
@@ -146,4 +147,4 @@ async def _counters(connection: Connection, owners: list[str]) -> dict[str, Coun
     if new := [owner for owner in owners if owner not in existing]:
         await connection.executemany(_CREATE, [(owner,) for owner in new])
         rows += await connection.fetch(_COUNTERS, new)
-    return {row[0]: Counters(row[1], row[2], row[3]) for row in rows}
+    return {row[0]: Counters(*row[1:]) for row in rows}

@@ -193,7 +193,7 @@ class SqlImports:
                 old_ids.append((owner.number, imported.old_id, sequence))
         if rows:
             await self._insert(connection, owners, rows)
-        await connection.insert(_INTO_OLD_IDS, old_ids, on_conflict=_OLD_ID_EXISTS)
+        await add_old_ids(connection, old_ids)
         return tuple(outcomes)
 
     async def _insert(
@@ -238,6 +238,11 @@ async def _get_or_create(
     if new:
         await connection.executemany(_CREATE, new)
     return {row[0]: _Owner(*row[1:]) for row in await connection.fetch(_OWNERS, names)}
+
+
+async def add_old_ids(connection: Connection, rows: Sequence[tuple[int, str, int]]) -> None:
+    """Store old ids: number of the owner, id, sequence. An old id keeps its first meaning."""
+    await connection.insert(_INTO_OLD_IDS, rows, on_conflict=_OLD_ID_EXISTS)
 
 
 async def _present(connection: Connection, number: int, imported: ImportedMessage) -> int:

@@ -62,7 +62,21 @@ SELECT sequence FROM {table} AS lost WHERE owner = $1
 #: Tables whose rows belong to a message.
 _OF_MESSAGES = ("old_ids", "unfinished_retractions")
 
-_OF_OWNERS = ("archive", "counters", "conversations", "old_ids", "journals", "journal")
+_OF_OWNERS = (
+    "archive",
+    "counters",
+    "conversations",
+    "old_ids",
+    "journals",
+    "journal",
+    "reserved_sequences",
+)
+
+_USED = """
+SELECT sequence FROM reserved_sequences AS reserved JOIN archive
+    ON archive.owner = reserved.owner AND sequence BETWEEN next_sequence AND last_sequence
+WHERE reserved.owner = $1 LIMIT 1
+"""
 
 #: Called with a number of messages.
 Progress = Callable[[int], None]
@@ -129,6 +143,8 @@ async def _of(connection: Connection, tables: Tables, owner: _Owner) -> list[str
     for table in _OF_MESSAGES:
         if lost := await connection.fetch(_LOST.format(table=table), owner.number):
             found.append(f"{table} has a row of a message that is gone ({lost[0][0]})")
+    if used := await connection.fetch(_USED, owner.number):
+        found.append(f"the message {used[0][0]} has a sequence that is reserved for a gap")
     if (wrong := await _index(connection, tables, owner.number)) is not None:
         found.append(f"the index has a wrong row for the message {wrong}")
     return found

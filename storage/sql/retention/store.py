@@ -86,6 +86,7 @@ _DELETE_BY_NUMBER = (
     "DELETE FROM read_marks WHERE room = $1",
     "DELETE FROM journal WHERE owner = $1",
     "DELETE FROM journals WHERE owner = $1",
+    "DELETE FROM reserved_sequences WHERE owner = $1",
     "DELETE FROM owners WHERE number = $1",
 )
 
@@ -298,6 +299,8 @@ class SqlRetention:
         # If no row was deleted, the files need not be rewritten.
         if deleted:
             await scrub.note(connection)
+        if self._archive.appending.reservations.is_on:
+            await erasures.note_for_gaps(connection, self._ids.digest(owner))
         if self._archive.owners.is_shared:
             await erasures.note(connection, owner)
             await connection.notify(Topic.ERASED, [owner])

@@ -77,7 +77,9 @@ class SqliteConnection:
 
     def __init__(self, driver: aiosqlite.Connection) -> None:
         self._driver = driver
-        self._is_interrupted = False  # whether a cancelled step may still run in the thread
+        self._has_cancelled = False  # whether a cancelled step may still run in the thread
+        self._is_interruptible = True  # whether the present step is interrupted on cancellation
+        self._interrupts = True  # the same for steps to come
         self._steps_left: float = inf
 
     @classmethod
@@ -170,6 +172,20 @@ class SqliteConnection:
         self._steps_left -= COUNTED_STEPS
         return self._steps_left < 0
 
+    @contextmanager
+    def uninterrupted(self) -> Iterator[None]:
+        """Let each step that begins in the block run to its end, also if it is cancelled.
+
+        The full-text index may keep a statement of its own open until a transaction ends. While a
+        statement is open, an interrupt stays in force (sqlite.org/c3ref/interrupt.html): it would
+        also stop the rollback, and so everything on this connection for ever.
+        """
+        self._interrupts = False
+        try:
+            yield
+        finally:
+            self._interrupts = True
+
     async def rollback(self) -> None:
         """Undo the open transaction, if there is one."""
         await self._step(lambda connection: connection.rollback())
@@ -177,21 +193,22 @@ class SqliteConnection:
     async def close(self) -> None:
         """Interrupt the running statement, and close the connection."""
         with suppress(StorageError), _translated:
-            await self._finish_interrupted()
+            await self._finish_cancelled()
         await self._driver.close()
 
     async def _step(self, function: Callable[[InThread], Result]) -> Result:
-        """Run a function in the thread; interrupt it on cancellation."""
+        """Run a function in the thread; interrupt it on cancellation, if it may be."""
         try:
             with _translated:
-                await self._finish_interrupted()
+                await self._finish_cancelled()
+                self._is_interruptible = self._interrupts
                 # The driver has no public method that runs a function.
                 step: Awaitable[Result] = self._driver._execute(self._in_thread, function)
                 return await step
         except asyncio.CancelledError:
             # Cancellation does not stop the thread of the driver, and others wait for the
             # connection.
-            self._is_interrupted = True
+            self._has_cancelled = True
             await self._interrupt()
             raise
         except Unavailable as error:
@@ -202,19 +219,24 @@ class SqliteConnection:
     def _in_thread(self, function: Callable[[InThread], Result]) -> Result:
         return function(InThread(self._driver._conn))
 
-    async def _finish_interrupted(self) -> None:
-        """Wait until an interrupted step has ended, and roll back its transaction."""
-        if not self._is_interrupted:
+    async def _finish_cancelled(self) -> None:
+        """Wait until a cancelled step has ended, and roll back its transaction."""
+        if not self._has_cancelled:
             return
         ended = asyncio.ensure_future(self._driver.rollback())
         while not ended.done():
             # The step may have begun after the last interrupt.
             await self._interrupt()
             await asyncio.wait({ended}, timeout=INTERRUPT_SECONDS)
-        self._is_interrupted = False
-        ended.result()
+        if ended.exception() is not None:
+            # An interrupt has met the rollback itself, and the transaction is still open. By now
+            # nothing else runs, so there is nothing to interrupt.
+            await self._driver.rollback()
+        self._has_cancelled = False
 
     async def _interrupt(self) -> None:
+        if not self._is_interruptible:
+            return
         with suppress(ValueError, sqlite3.Error):
             await self._driver.interrupt()
 

@@ -141,9 +141,7 @@ class SqliteDatabase:
             synchronous=synchronous,
             # A message of usual size fits a page of this size.
             page_size=8192,
-            # Unused pages can be given back without a rewrite. A file that has tables already
-            # changes with its next rewrite.
-            auto_vacuum="INCREMENTAL",
+            **await self._vacuum_mode(),
             journal_mode="WAL",
             # A page that many commits change is then written to the file once for all of them.
             wal_autocheckpoint=_JOURNAL_PAGES,
@@ -153,6 +151,15 @@ class SqliteDatabase:
         if self._path == MEMORY:
             return
         await self._open_readers()
+
+    async def _vacuum_mode(self) -> dict[str, str]:
+        """Return the pragma by which unused pages can be given back without a rewrite.
+
+        A file that has tables already changes with its next rewrite. The pragma would write to a
+        file that has this mode.
+        """
+        [[mode]] = await self._writer.fetch("PRAGMA auto_vacuum")
+        return {} if mode == _INCREMENTAL else {"auto_vacuum": "INCREMENTAL"}
 
     async def _open_readers(self) -> None:
         for readers, count in ((self._readers, READERS), (self._long_readers, LONG_READERS)):
@@ -182,15 +189,13 @@ class SqliteDatabase:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Connection]:
         """Open a transaction on the writing connection."""
-        async with self._writer_free:
+        async with self._writing() as writer:
             try:
-                if self._lock is not None:
-                    self._lock.check()
-                await self._writer.execute("BEGIN IMMEDIATE")
-                yield self._writer
-                await self._writer.execute("COMMIT")
+                await writer.execute("BEGIN IMMEDIATE")
+                yield writer
+                await writer.execute("COMMIT")
             except BaseException:
-                await self._writer.rollback()
+                await writer.rollback()
                 raise
 
     async def transact(self, job: Job[Result]) -> Result:
@@ -202,19 +207,26 @@ class SqliteDatabase:
             await connection.execute("COMMIT")
             return result
 
-        async with self._writer_free:
-            if self._lock is not None:
-                self._lock.check()
+        async with self._writing() as writer:
             try:
-                return await self._writer.run(whole)
+                return await writer.run(whole)
             except BaseException:
-                undoing = asyncio.ensure_future(self._writer.rollback())
+                undoing = asyncio.ensure_future(writer.rollback())
                 while not undoing.done():
                     # Cancelled again: the job may still run, and uses what its caller keeps.
                     with suppress(asyncio.CancelledError):
                         await asyncio.wait({undoing})
                 undoing.result()
                 raise
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[SqliteConnection]:
+        """Lend the writing connection for a transaction, which is short and never interrupted."""
+        async with self._writer_free:
+            if self._lock is not None:
+                self._lock.check()
+            with self._writer.uninterrupted():
+                yield self._writer
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:

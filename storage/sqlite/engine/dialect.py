@@ -18,6 +18,7 @@ _TRANSLATIONS = (
     (re.compile(r"= ANY\((\$\d+)\)"), r"IN (SELECT value FROM json_each(\1))"),
     (re.compile(r"octet_length\(([\w.]+)\)"), r"length(CAST(\1 AS BLOB))"),
     (re.compile(r"\bgreatest\("), "max("),
+    (re.compile(r"\bleast\("), "min("),
     (re.compile(r"\bstrpos\("), "instr("),
     # Without statistics SQLite would scan an archive for one peer. PostgreSQL sees comments.
     (re.compile(r"/\* (INDEXED BY \w+) \*/"), r"\1"),

@@ -51,7 +51,8 @@ class FileLock:
     def check(self) -> None:
         """Raise Unavailable if the path no longer leads to the locked file."""
         try:
-            is_same = _identity(Path(self._path).stat()) == self._file
+            # Before each transaction: a Path would take longer than the call.
+            is_same = _identity(os.stat(self._path)) == self._file  # noqa: PTH116
         except OSError:
             is_same = False
         if not is_same:

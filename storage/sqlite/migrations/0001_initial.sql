@@ -16,7 +16,8 @@ CREATE TABLE owners (
     bytes         INTEGER NOT NULL DEFAULT 0, -- size of their XML
     latest_at     INTEGER NOT NULL DEFAULT 0, -- latest time of any message, microseconds since the epoch
     last_imported INTEGER NOT NULL DEFAULT 0, -- highest sequence of an imported message
-    imported_at   INTEGER NOT NULL DEFAULT 0  -- latest time of an imported message
+    imported_at   INTEGER NOT NULL DEFAULT 0, -- latest time of an imported message
+    reserved_at   INTEGER NOT NULL DEFAULT 0  -- end of the latest gap for which sequences are reserved
 );
 
 -- Clustered by owner and order of arrival, so that a page is one range of the table.
@@ -353,8 +354,31 @@ CREATE TABLE gaps (
     begins_at INTEGER NOT NULL,
     ends_at   INTEGER NOT NULL,
     reason    TEXT NOT NULL,
-    filled_at INTEGER NOT NULL -- 0: it is not filled
+    filled_at INTEGER NOT NULL,           -- 0: it is not filled
+    state     TEXT NOT NULL,              -- missing, open, filling, filled, partial or unfillable
+    filled    INTEGER NOT NULL DEFAULT 0, -- number of messages that were added
+    place     TEXT NOT NULL DEFAULT '',   -- that the filling has reached, in JSON
+    failure   TEXT NOT NULL DEFAULT '',   -- why it cannot be filled, or was not at the last attempt
+    filler    TEXT NOT NULL DEFAULT '',   -- the process that fills it
+    filler_at INTEGER NOT NULL DEFAULT 0  -- when that process was last heard of
 );
+
+-- Sequences that are left free for the missing messages of gaps, between the messages before and
+-- behind a gap.
+CREATE TABLE reserved_sequences (
+    owner         INTEGER NOT NULL,
+    ends_at       INTEGER NOT NULL, -- end of the gap, or later
+    next_sequence INTEGER NOT NULL, -- the first one that is free
+    last_sequence INTEGER NOT NULL,
+    latest_at     INTEGER NOT NULL, -- latest time of a message before the free ones
+    PRIMARY KEY (owner, ends_at)
+) WITHOUT ROWID;
+
+-- When archives were erased that a gap may concern, so that no erased message comes back.
+CREATE TABLE erased (
+    digest BLOB PRIMARY KEY, -- of the owner, with the key of the ids
+    at     INTEGER NOT NULL
+) WITHOUT ROWID;
 
 -- One row: all copies that arrived until this time are stored.
 CREATE TABLE received (

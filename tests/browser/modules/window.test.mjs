@@ -27,7 +27,7 @@ class Archive {
     const end = Math.min(this.count, to);
     const messages = [];
     for (let number = start; number < end; number++) messages.push(message(number));
-    return { messages, atStart: start === 0, atEnd: end === this.count };
+    return { messages, atStart: start === 0, atEnd: end === this.count, gaps: [] };
   }
 }
 
@@ -154,4 +154,20 @@ test("a message counts as seen when it is in the view as a whole, or fills it", 
   assert.equal(positioning.lastSeen(3, at, { top: 0, height: 200, content: 2600 }), 0);
   assert.equal(positioning.lastSeen(3, at, { top: 900, height: 600, content: 2600 }), 2);
   assert.equal(positioning.lastSeen(0, at, { top: 0, height: 600, content: 0 }), -1);
+});
+
+test("each gap is between the messages around it, and once", () => {
+  const time = (minute) => `2026-01-01T00:${String(minute).padStart(2, "0")}:00.000000Z`;
+  const at = (minute) => ({ ...message(minute), time: time(minute) });
+  const gap = (from, to) => ({ from: time(from), to: to && time(to) });
+  const [early, middle, late] = [gap(1, 2), gap(11, 19), gap(31, null)];
+  const page = { messages: [at(10), at(20), at(30)], atStart: true, atEnd: true, gaps: [middle, late] };
+  const window = windows.withGaps(page, [early, middle]);
+  assert.deepEqual(windows.gapsBefore(window), [[], [middle], [], [late]]);
+
+  const ended = windows.withGaps(window, [gap(31, 39)]);
+  const later = windows.withMessage(ended, at(40));
+  assert.deepEqual(windows.gapsBefore(later), [[], [middle], [], [gap(31, 39)], []]);
+  assert.deepEqual(windows.gapsBefore({ ...window, atEnd: false }), [[], [middle], [], []]);
+  assert.deepEqual(windows.gapsBefore({ ...windows.EMPTY, gaps: [late] }), [[]]);
 });

@@ -11,20 +11,27 @@ import pytest
 from support.builders import (
     ALICE,
     BOB,
+    HOST,
     NOON,
     ROOM,
     carry_out,
     entries,
     entry,
     everything,
+    message,
     owned,
     retraction,
+    stanza,
     texts,
 )
+from support.deliveries import DeliveryBench
 from support.postgres import Postgres
+from support.writer import open_writer
 
 from component.cli import main
 from component.cli.exit_codes import UNREACHABLE
+from component.core.archiving.dedup import LATE, SLOT
+from component.core.archiving.policy import Policy
 from storage.errors import Held, Locked, Unavailable
 from storage.open import examine, open_storage
 from storage.postgres.engine.session import LEASE_LOCK
@@ -189,6 +196,23 @@ async def test_message_that_another_process_wrote_in_the_slot_before_is_not_writ
         await other.archive.append([later])
 
         assert len((await everything(one.archive)).messages) == 1
+
+
+async def test_late_copy_that_another_process_reads_is_stored_once(postgres_url: str) -> None:
+    first = NOON + SLOT // 2
+    async with two(postgres_url) as stores:
+        for storage, at in zip(stores, (first, first + LATE - 1), strict=True):
+            async with open_writer(storage.archive) as writer:
+                bench = DeliveryBench(writer)
+                bench.now = at
+                ingest = bench.ingest(Policy(), [HOST], is_shared=True)
+                # The one with another id is another message.
+                for text in (message(), message(id=str(at))):
+                    ingest.take(stanza(text), at)
+                bench.deliveries.decide()
+
+        for owner in (ALICE, BOB):
+            assert len((await everything(stores[0].archive, owner)).messages) == 3
 
 
 async def test_other_process_hears_of_changes(postgres_url: str) -> None:
@@ -357,6 +381,29 @@ async def test_copies_are_received_without_a_break_while_one_process_is_connecte
         # The other one has ended without a word.
         await one.processes.note_disconnected()
         assert await one.processes.note_connected(400) == 400
+
+
+async def test_others_are_those_that_receive_copies_or_have_some_to_write(
+    postgres_url: str,
+) -> None:
+    async with process(postgres_url) as one:
+        await one.processes.note_connected(100)
+        assert await one.processes.others() == {}
+        async with process(postgres_url, "two.test") as other:
+            assert await one.processes.others() == {}
+            await other.processes.note_connected(200)
+            assert await one.processes.others() == {"two.test": True}
+            assert await other.processes.others() == {"one.test": True}
+            await other.processes.note_disconnected()
+            assert await one.processes.others() == {"two.test": False}
+            assert await one.processes.note_connected(300) == 300
+            await other.processes.note_written()
+            assert await one.processes.others() == {}
+            await other.processes.note_connected(400)
+        # The other one has ended without a word, and starts again.
+        assert await one.processes.others() == {}
+        async with process(postgres_url, "two.test"):
+            assert await one.processes.others() == {}
 
 
 async def test_process_that_stops_within_a_transaction_frees_the_others(

@@ -23,6 +23,7 @@ from storage.sql.messages.ids import KEY_BYTES, Ids
 from storage.sql.turns import OWNER_MAX
 from storage.sqlite.engine.database import (
     LONG_READERS,
+    MEMORY,
     READERS,
     SHORT_STEPS,
     DatabaseTimeouts,
@@ -188,6 +189,75 @@ async def test_connection_works_after_a_cancelled_read(
                 await task
             assert await fetched(database, "SELECT 1") == [(1,)]
             assert await fetched(database, "SELECT 1", is_long=True) == [(1,)]
+
+
+async def test_connection_works_if_the_interrupt_of_a_cancelled_read_meets_its_rollback() -> None:
+    begun = asyncio.Event()
+    interrupted: list[str] = []
+    loop = asyncio.get_running_loop()
+
+    async def endless(connection: Connection) -> None:
+        await connection.fetch(ENDLESS)
+
+    async with open_database(MEMORY) as database:
+
+        def traced(statement: str) -> None:
+            if statement == ENDLESS:
+                loop.call_soon_threadsafe(begun.set)
+            if statement == "ROLLBACK" and not interrupted:
+                interrupted.append(statement)
+                database._writer._driver._conn.interrupt()
+
+        await on_statements(database, traced)
+        async with asyncio.timeout(30):
+            task = asyncio.create_task(database.read_archive(ALICE, endless, in_snapshot=True))
+            await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+            assert interrupted
+            assert await fetched(database, "SELECT 1") == [(1,)]
+
+
+@pytest.mark.parametrize("in_one_step", [True, False])
+async def test_store_works_after_a_cancelled_merge_of_the_full_text_index(
+    database: SqliteDatabase, archive: SqlArchive, in_one_step: bool
+) -> None:
+    after_merge = "SELECT 'after the merge'"
+    loop = asyncio.get_running_loop()
+
+    async def merge(connection: Connection) -> None:
+        await connection.execute("DELETE FROM archive")
+        await connection.execute("INSERT INTO fulltext (fulltext, rank) VALUES ('merge', -500)")
+        await connection.execute(after_merge)
+
+    async def write() -> None:
+        async with database.write() as connection:
+            await merge(connection)
+
+    async def cancel() -> None:
+        task.cancel()
+        await asyncio.sleep(0.05)
+
+    def traced(statement: str) -> None:
+        if statement == after_merge:
+            # The thread waits, so that the cancellation comes while the index is open.
+            asyncio.run_coroutine_threadsafe(cancel(), loop).result()
+
+    for n in range(4, 40):
+        await archive.append([entry(f"{n} words {n + 1}")])
+    before = await fetched(database, "SELECT count(*) FROM archive")
+    await on_statements(database, traced)
+    async with asyncio.timeout(30):
+        task = asyncio.create_task(database.transact(merge) if in_one_step else write())
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        # One step is carried out whole before its cancellation counts.
+        after = [(0,)] if in_one_step else before
+        assert await fetched(database, "SELECT count(*) FROM archive") == after
+        await archive.append([entry("later")])
 
 
 @pytest.mark.parametrize("is_long", [False, True])

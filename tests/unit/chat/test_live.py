@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,9 +29,15 @@ class Members:
     """The rooms of each user, as a test sets them."""
 
     rooms: dict[str, list[MemberRoom]] = field(default_factory=dict)
+    #: what happens while the rooms of a user are read, once
+    meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def member_rooms(self, user: str) -> list[MemberRoom]:
-        return self.rooms.get(user, [])
+        rooms = self.rooms.get(user, [])
+        if (happens := self.meanwhile) is not None:
+            self.meanwhile = None
+            await happens()
+        return rooms
 
     async def is_member(self, user: str, room: str) -> bool:
         return any(item.jid == room for item in self.rooms.get(user, []))
@@ -104,6 +111,25 @@ async def test_events_of_the_account_and_of_rooms_come_once(live: Live) -> None:
 
     assert events == ["direct", f"first in {ROOM}", f"second in {ROOM}"]
     assert await live.page(place) == ([], place)
+
+
+async def test_room_comes_before_its_messages_if_it_is_joined_during_a_reading(
+    live: Live,
+) -> None:
+    begun = await live.reader.begin(ALICE)
+
+    async def join() -> None:
+        live.members.set(ALICE, ROOM)
+        live.services.signals.note_rooms([ALICE])
+        await live.store(in_room("first"), copy_of("first"), entry("direct"))
+
+    live.members.meanwhile = join
+    pages = live.reader.pages(ALICE, begun, pause=SOON)
+    async with aclosing(pages), asyncio.timeout(SOON):
+        events = list(map(shown, (await anext(pages)).events))
+
+    # The follower reads the first message with those from before.
+    assert events == [f"rooms {ROOM}", "direct"]
 
 
 async def test_each_event_has_the_place_behind_it(live: Live) -> None:

@@ -90,7 +90,7 @@ async def test_values_are_printed_with_their_names(
     assert capsys.readouterr().out.splitlines() == [
         f"owner     {ALICE}",
         "messages  0",
-        "bytes     0",
+        "bytes     0 bytes",
         "oldest    -",
         "newest    -",
         "held      no",
@@ -118,6 +118,18 @@ async def test_control_characters_are_not_printed(
     assert lines[0] == f"accountjids  {ALICE}"
     assert len(lines) == 3
     assert lines[2].isprintable()
+
+
+def test_row_of_many_values_is_printed_one_value_a_line_with_sizes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = {"state": "done", **{f"n{n}": n for n in range(7)}, "freed_bytes": 2_500_000}
+    output.print_outcome({"message": "Done.", "values": {}, "rows": [row, row]}, in_json=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "state        done"
+    assert lines[8:10] == ["freed_bytes  2.5 MB", ""]
+    assert len(lines) == 19
 
 
 def test_message_is_printed_if_there_are_no_values_or_rows(
@@ -300,6 +312,49 @@ def test_password_argument_is_refused(arguments: tuple[str, ...]) -> None:
     assert ended.value.code == exit_codes.USAGE
 
 
+# Health, and a purge until its end
+
+
+async def test_health_of_the_running_program_is_printed(
+    operated: Operated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await run(operated, "health") == exit_codes.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "ready"
+    assert "ok  link" in lines
+    assert await run(operated, "health", "--json") == exit_codes.OK
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["status"], printed["parts"]["link"]) == ("ready", {"ok": True})
+
+    operated.services.background.failed.append("janitor")
+    assert await run(operated, "health") == exit_codes.FAILED
+    lines = capsys.readouterr().out.splitlines()
+    assert (lines[-1], "bad tasks: failed janitor" in lines) == ("unready", True)
+
+
+def test_program_that_does_not_run_has_no_health(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = config_for(tmp_path, free_port())
+
+    assert cli.main(["health", "--config", config, "--json"]) == exit_codes.UNREACHABLE
+    error = json.loads(capsys.readouterr().err)
+    assert (error["error"], error["exit_code"]) == ("unreachable", exit_codes.UNREACHABLE)
+    assert "Connection refused" in error["message"]
+
+
+async def test_purge_is_followed_until_its_end(
+    operated: Operated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await run(operated, "purge", "--yes", "--wait", "--json") == exit_codes.OK
+
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["message"] == "The purge is done."
+    [purge] = printed["rows"]
+    assert (purge["state"], purge["by"], purge["deleted"]) == ("done", "server", 0)
+    assert purge["released_bytes"] is not None
+
+
 # Export
 
 
@@ -324,6 +379,20 @@ async def test_export_does_not_overwrite_a_file(
 
     assert (code, path.read_text()) == (exit_codes.FAILED, "precious")
     assert capsys.readouterr().err == f"muniment: {path}: File exists\n"
+
+
+async def test_export_reports_the_file_as_json(
+    operated: Operated, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await operated.wire.archive.append(entries(5))
+    path = tmp_path / "alice.jsonl"
+    code = await run(operated, "export", ALICE, "--output", str(path), "--json")
+
+    size = path.stat().st_size
+    printed = json.loads(capsys.readouterr().out)
+    assert (code, printed) == (0, {"owner": ALICE, "output": str(path), "bytes": size})
+    assert await run(operated, "export", ALICE, "--json") == exit_codes.USAGE
+    assert "--json needs --output" in json.loads(capsys.readouterr().err)["message"]
 
 
 async def test_refused_export_leaves_no_file(operated: Operated, tmp_path: Path) -> None:

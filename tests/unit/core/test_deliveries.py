@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from support.builders import ALICE, BOB, entry
-from support.deliveries import FakeAccounts
+from support.deliveries import DeliveryBench, FakeAccounts
 
-from component.core.archiving.deliveries import Deliveries, Delivery
+from component.core.archiving.deliveries import JOINED_WAIT, WAIT, Deliveries, Delivery
 from component.core.archiving.sessions import Sessions
 from component.core.archiving.writer import Writer
 from storage.sql.store import SqlStorage
@@ -65,3 +65,16 @@ async def test_decide_of_one_owner_leaves_deliveries_of_others_undecided(
 
     assert len(held) == 1
     assert queue.unwritten == (entry("a", at=0), entry("c", at=0))
+
+
+async def test_process_that_has_joined_decides_after_the_others(storage: SqlStorage) -> None:
+    bench = DeliveryBench(Writer(storage.archive))
+    joined_at = 5_000_000
+    bench.deliveries.joined(joined_at)
+    bench.deliveries.open(delivery("a"))
+    for bench.now in (joined_at + WAIT, joined_at + WAIT + JOINED_WAIT - 1):
+        await bench.deliveries.decide_due()
+        assert len(bench.deliveries) == 1
+    bench.now += 1
+    await bench.deliveries.decide_due()
+    assert len(bench.deliveries) == 0

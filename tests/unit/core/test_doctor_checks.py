@@ -77,6 +77,12 @@ def test_healthy_server_passes_every_check() -> None:
         ),
         ("copies", everywhere(has_copies=False), Severity.ERROR, "nothing is archived"),
         ("mod-mam", everywhere(has_mod_mam=True), Severity.WARNING, "loaded beside Muniment"),
+        (
+            "mod-mam",
+            replace(HEALTHY, needs=Needs(backfill=True)),
+            Severity.ERROR,
+            "nothing keeps what passes",
+        ),
         ("rooms", replace(HEALTHY, may_ask_rooms=False), Severity.ERROR, "cannot ask rooms"),
         ("roster", everywhere(reads_rosters=False), Severity.WARNING, "may not read rosters"),
         (
@@ -245,3 +251,9 @@ def test_options_name_the_domains_of_all_processes() -> None:
     }
     assert copies["modules"] == {"mod_service_log": {"loggers": list(names)}}
     assert roster["acl"] == {"muniment": {"server": [*names, *queries]}}
+
+
+def test_mod_mam_that_fills_gaps_is_no_fault() -> None:
+    facts = replace(everywhere(has_mod_mam=True), needs=Needs(backfill=True))
+
+    assert finding("mod-mam", facts).severity is Severity.OK

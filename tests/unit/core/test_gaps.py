@@ -16,7 +16,16 @@ from component.core.reading.pages import PageQuery
 from storage.errors import Unavailable
 from storage.interface import GapsStore
 from storage.open import open_storage
-from storage.rows import ArchivedMessage, Batch, Filter, Gap, Page
+from storage.rows import (
+    ANY,
+    ArchivedMessage,
+    Batch,
+    Filter,
+    Gap,
+    GapState,
+    ImportedMessage,
+    Page,
+)
 
 SECOND = 1_000_000
 
@@ -276,3 +285,31 @@ async def test_gap_that_lasts_still_is_behind_the_newest_message(backwards: bool
 async def test_messages_that_are_read_by_their_ids_span_no_gap() -> None:
     query = PageQuery(filter=Filter(ids=("x",)))
     assert spanned([GAP], Page(messages=(), complete=True), query) == ()
+
+
+async def test_new_gap_is_to_be_filled_if_there_is_a_source() -> None:
+    async with open_storage("sqlite::memory:") as storage:
+        clock = Clock()
+        await storage.gaps.note_received(at(0))
+        async with running(Gaps(storage.gaps, clock, stored, backfill=storage.backfill)) as gaps:
+            assert [gap.state for gap in gaps.all()] == [GapState.OPEN]
+            gaps.begin(at(60))
+            clock.seconds = 61
+        assert [gap.state for gap in gaps.unsettled()] == [GapState.OPEN]
+
+
+async def test_place_is_left_before_another_process_says_since_when_it_is_connected() -> None:
+    """The first messages arrive at once, and the store answers a little later."""
+    async with open_storage("sqlite::memory:") as storage:
+        await storage.gaps.note_received(at(0))
+        clock, backfill = Clock(), storage.backfill
+        own = Gaps(storage.gaps, clock, stored, is_shared=True, backfill=backfill)
+        async with running(own) as gaps:
+            gaps.connecting(at(60))
+            await storage.archive.append([entry("behind", at=at(61))])
+            gaps.begin(at(60))
+            clock.seconds = 61
+        row = ImportedMessage(entry("missed", at=at(30)), "old")
+        await storage.backfill.add([row], ends_at=at(60))
+        page = await storage.archive.page(ALICE, ANY, limit=5)
+    assert [message.at for message in page.messages] == [at(30), at(61)]

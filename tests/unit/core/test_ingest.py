@@ -28,7 +28,8 @@ from support.deliveries import DeliveryBench
 from support.ingest import Intake, open_intake
 from support.writer import open_writer
 
-from component.core.archiving.dedup import NEAR, SLOT
+from component.core.archiving import dedup
+from component.core.archiving.dedup import LATE, NEAR, SLOT
 from component.core.archiving.ingest import Ingest
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
@@ -39,6 +40,7 @@ from storage.rows import Direction, Kind
 A1, A2, B1, B2 = f"{ALICE}/a1", f"{ALICE}/a2", f"{BOB}/b1", f"{BOB}/b2"
 CAROL = f"carol@{OTHER_HOST}"
 MUC_USER = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
+ORIGIN = "<origin-id xmlns='urn:xmpp:sid:0' id='5a1c'/>"
 SENT, RECEIVED = Direction.SENT, Direction.RECEIVED
 
 
@@ -438,16 +440,71 @@ async def test_copies_without_an_id_are_one_message_in_each_archive(server: Inta
     assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (1, 1)
 
 
-@pytest.mark.parametrize("id", ["m1", None])
+@pytest.mark.parametrize(("id", "pause"), [("m1", LATE), (None, NEAR)])
 @pytest.mark.parametrize("first", [0, SLOT // 2, SLOT - 1])
-async def test_same_body_after_a_minute_is_another_message(
-    server: Intake, first: int, id: str | None
+async def test_same_body_after_a_while_is_another_message(
+    server: Intake, first: int, id: str | None, pause: int
 ) -> None:
     start = NOON - NOON % SLOT + first
     for n in range(3):
-        server.take(*[message(id=id)] * 2, at=start + n * NEAR)
+        server.take(*[message(id=id)] * 2, at=start + n * pause)
 
     assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (3, 3)
+
+
+@pytest.mark.parametrize("parts", [{"id": "m1"}, {"id": None, "extra": ORIGIN}])
+@pytest.mark.parametrize("first", [0, SLOT // 2, SLOT - 1])
+@pytest.mark.parametrize("pause", [NEAR, LATE - 1])
+async def test_late_copy_with_an_id_is_the_same_message(
+    server: Intake,
+    between: Callable[[], None],
+    parts: dict[str, str | None],
+    first: int,
+    pause: int,
+) -> None:
+    at = NOON - NOON % SLOT + first
+    server.take(message(**parts), at=at)  # type: ignore[arg-type]
+    between()
+    for late in (pause // 2, pause):
+        server.take(message(**parts), at=at + late)  # type: ignore[arg-type]
+
+    assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (1, 1)
+
+
+async def test_same_body_with_another_id_is_another_message_at_any_time(
+    server: Intake, between: Callable[[], None]
+) -> None:
+    for n in range(3):
+        server.take(message(id=f"m{n}"), at=NOON + n * LATE // 3)
+        between()
+
+    assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (3, 3)
+
+
+async def test_late_copy_with_an_origin_id_is_the_same_message_after_a_presence(
+    server: Intake,
+) -> None:
+    server.take(message(extra=ORIGIN))
+    server.come(A1, at=NOON + 5 * SECOND)
+    server.take(message(extra=ORIGIN), at=NOON + 6 * SECOND)
+
+    assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (1, 1)
+
+
+async def test_late_copy_of_a_message_that_is_forgotten_is_stored_once(
+    server: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dedup, "REMEMBERED_BYTES", 10_000)
+    server.restart()
+    at = NOON - NOON % SLOT
+    server.take(message("before"), at=at - 2 * LATE)
+    server.take(message(), at=at - SECOND)
+    for n in range(100):
+        server.take(message(str(n), id=f"m{n}"), at=at - SECOND + n)
+    server.take(message(), at=at + 20 * SECOND)
+
+    rows = await server.rows(BOB)
+    assert len({row.xml for row in rows}) == len(rows) == 102
 
 
 @pytest.mark.parametrize("goodbye", [True, False])

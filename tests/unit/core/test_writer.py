@@ -289,6 +289,84 @@ async def test_cancelled_wait_does_not_affect_other_waits(
     assert [type(result) for result in results] == [type(None), asyncio.CancelledError, type(None)]
 
 
+# Holding back
+
+
+async def test_messages_behind_a_hold_wait_for_the_release(
+    archive: Watched, writer: Writer
+) -> None:
+    async with running(writer):
+        writer.put([entry(1)])
+        writer.hold_back()
+        writer.put([entry(2)])
+        await writer.wait_durable_before_hold()
+        readable = asyncio.create_task(writer.wait_readable(ALICE))
+        writer.put([entry(3)])
+        await asyncio.sleep(0.01)
+        before = texts(await everything(archive)), readable.done()
+        writer.release()
+        await readable
+        await writer.wait_durable()
+
+    assert before == (texts([entry(1)]), False)
+    assert archive.origins == [[entry(1).dedup_key], [entry(2).dedup_key, entry(3).dedup_key]]
+
+
+async def test_second_hold_keeps_the_place_of_the_first(archive: Watched, writer: Writer) -> None:
+    async with running(writer):
+        writer.hold_back()
+        writer.put([entry(1)])
+        writer.hold_back()
+        writer.put([entry(2)])
+        await asyncio.sleep(0.01)
+        assert archive.batches == []
+        await writer.wait_durable_before_hold()
+        writer.release()
+        await writer.wait_durable()
+
+    assert texts(await everything(archive)) == texts([entry(1), entry(2)])
+
+
+async def test_audit_log_entry_behind_a_hold_is_written_after_the_release(
+    archive: Watched, writer: Writer
+) -> None:
+    async with running(writer):
+        writer.hold_back()
+        recorded = asyncio.create_task(writer.record(audit_entry("a")))
+        await asyncio.sleep(0.01)
+        assert not recorded.done()
+        writer.release()
+        await recorded
+
+
+async def test_messages_behind_a_hold_are_written_after_the_stop(
+    archive: Watched, writer: Writer
+) -> None:
+    async with running(writer):
+        writer.hold_back()
+        writer.put([entry(1)])
+        writer.stop()
+        await asyncio.sleep(0.01)
+        assert archive.batches == []
+        writer.release()
+        await writer.wait_durable()
+
+    assert texts(await everything(archive)) == texts([entry(1)])
+
+
+async def test_messages_behind_a_hold_count_for_the_pressure(
+    writer: Writer, pressure: list[bool]
+) -> None:
+    writer.hold_back()
+    writer.put(entries(10))
+    async with running(writer):
+        assert pressure == [True]
+        writer.release()
+        await writer.wait_durable()
+
+    assert pressure == [True, False]
+
+
 # Back-pressure
 
 

@@ -122,6 +122,7 @@ async def test_invitation_is_redeemed(users: Users) -> None:
         ("PUT", "conversations/{}/displayed", {}, "id"),
         ("GET", "conversations?before=x", {}, "before"),
         ("GET", "conversations/{}/messages?before=x&after=y", {}, "around"),
+        ("GET", "conversations/{}/messages?at=yesterday", {}, "at"),
         ("GET", "conversations/{}/messages?limit=0", {}, "limit"),
         ("GET", "conversations/{}/messages?search=%20", {}, "search"),
         ("GET", "rooms?limit=1", {}, "limit"),
@@ -144,6 +145,22 @@ async def test_path_that_is_no_jid_is_not_found(users: Users, path: str) -> None
     assert (await users[0].get(f"{PREFIX}/{path}")).status == 404
 
 
+async def test_page_at_a_time_has_the_first_message_since_then_and_those_around_it(
+    users: Users,
+) -> None:
+    alice, _, _ = users
+    path = f"conversations/{await make_room(alice)}/messages"
+    sent = [await do(alice, "POST", path, body=text) for text in ("a", "b", "c", "d", "e")]
+
+    async def bodies(at: str, limit: int = 3) -> list[str]:
+        page = await do(alice, "GET", f"{path}?at={at}&limit={limit}")
+        return [message["body"] for message in page["messages"]]
+
+    assert await bodies(sent[2]["time"]) == ["b", "c", "d"]
+    assert await bodies("2000-01-01T00:00:00Z") == ["a", "b"]
+    assert await bodies("2100-01-01T00:00:00Z", limit=2) == ["d", "e"]
+
+
 @pytest.mark.parametrize("place", ["limit=10", "around={}", "after={}", "before={}"])
 async def test_page_of_messages_names_the_gap_that_it_spans(
     users: Users, services: Services, place: str
@@ -159,7 +176,12 @@ async def test_page_of_messages_names_the_gap_that_it_spans(
     page = await do(alice, "GET", f"{path}?{place.format(edge['id'])}")
 
     assert page["gaps"] == [
-        {"from": format_time(at), "to": format_time(at + 1), "reason": "stopped"}
+        {
+            "from": format_time(at),
+            "to": format_time(at + 1),
+            "reason": "stopped",
+            "state": "missing",
+        }
     ]
 
 

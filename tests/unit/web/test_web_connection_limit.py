@@ -27,7 +27,7 @@ ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 ELSEWHERE = "127.0.0.2"
 SECONDS = 30.0
 
-LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+READ = b"GET /api/archive?username=alice HTTP/1.1\r\nHost: x\r\nX-Api-Key: s3cret\r\n\r\n"
 
 
 class AddressedTransport(asyncio.BaseTransport):
@@ -37,13 +37,15 @@ class AddressedTransport(asyncio.BaseTransport):
         super().__init__({"peername": (address, 40_000) if address else ""})
 
 
-async def connect(url: str, source: str, opened: AsyncExitStack) -> asyncio.StreamReader:
+async def connect(
+    url: str, source: str, opened: AsyncExitStack, request: bytes = READ
+) -> asyncio.StreamReader:
     place = urlsplit(url)
     reader, writer = await asyncio.open_connection(
         place.hostname, place.port, local_addr=(source, 0)
     )
     opened.callback(writer.close)
-    writer.write(LIVE)
+    writer.write(request)
     return reader
 
 
@@ -89,6 +91,45 @@ async def test_connections_of_one_address_are_limited(
     assert (code, error["error"]) == (503, "resource-constraint")
     assert "from this address" in error["message"]
     assert caplog.text.count("max_connections_per_address") == 1
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"max_connections": 2}, {"max_connections": 10, "max_connections_per_address": 2}],
+    ids=["total", "of one address"],
+)
+async def test_health_and_metrics_are_answered_beyond_the_limits(
+    services: Services, limits: dict[str, int]
+) -> None:
+    async with serve(replace(SETTINGS, **limits), services) as url, AsyncExitStack() as opened:
+        readers = [await connect(url, "127.0.0.1", opened) for _ in range(2)]
+        assert [await status(reader) for reader in readers] == [200, 200]
+
+        for path in (b"/health/live", b"/health/ready", b"/metrics") * 2:
+            request = READ.replace(b"/api/archive?username=alice", path)
+            reader = await connect(url, "127.0.0.1", opened, request)
+            async with asyncio.timeout(SECONDS):
+                head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ")
+            assert b"Connection: close" in head
+            assert body
+
+        code, error = await last_answer(await connect(url, "127.0.0.1", opened))
+        assert (code, error["error"]) == (503, "resource-constraint")
+
+
+def test_connections_beyond_the_limits_are_limited_by_address_and_in_total() -> None:
+    limit = ConnectionLimit(replace(SETTINGS, allow_from=ANYWHERE, max_connections=1))
+
+    def reserved(number: int) -> str | None:
+        return limit.enter_reserve(AddressedTransport(f"192.0.2.{number}"))
+
+    assert reserved(1) == reserved(1) == "192.0.2.1"
+    assert reserved(1) is None
+    assert None not in [reserved(number) for number in (2, 2, 3, 3, 4, 4)]
+    assert reserved(5) is None
+    limit.leave_reserve("192.0.2.1")
+    assert reserved(1) == "192.0.2.1"
 
 
 async def test_unix_socket_is_limited_by_the_total_only(

@@ -48,6 +48,7 @@ OPEN = {
     "sign-in",
     "chat sign-up",
     "chat page",
+    "public docs",
     "gateway start",
     "condor_chat open",
     "bpo-chat open",

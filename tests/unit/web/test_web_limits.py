@@ -94,7 +94,7 @@ async def has_room_for(server: Server, callers: int) -> bool:
     async with AsyncExitStack() as connected:
         for _ in range(callers):
             reader, writer = await connected.enter_async_context(server.connect())
-            writer.write(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            writer.write(HEAD)
             try:
                 status_line = await reader.readline()
             except ConnectionError:
@@ -252,7 +252,7 @@ async def test_one_connection_too_many_is_503(served: Serve) -> None:
                 writer.write(HEAD)
                 await reader.readuntil(b"}")
 
-            ((status, error),) = answers(await server.exchange(b""))
+            ((status, error),) = answers(await server.exchange(HEAD))
             assert (status, error["error"]) == (503, "resource-constraint")
         await asyncio.sleep(SHORT)
         async with ClientSession(headers=SECRET_HEADERS) as client:

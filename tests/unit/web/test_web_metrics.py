@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_aiohttp import AiohttpClient
 from support.builders import entries
-from support.databases import read_only
+from support.databases import blocked, read_only
 from support.http_services import SETTINGS, FakeLink
 
 from component.core.metrics import PREFERENCES, Metrics
@@ -83,6 +83,33 @@ async def test_messages_and_requests_are_counted(api: TestClient, services: Serv
     assert found["muniment_http_requests_total{family=archive,status=404}"] == 1
     assert found["muniment_http_request_seconds_count{family=archive}"] == 2
     assert found["muniment_queue_bytes"] == found["muniment_queue_entries"] == 0
+
+
+async def test_no_label_has_an_address_or_a_path(api: TestClient, services: Services) -> None:
+    services.writer.put(entries(3))
+    await services.writer.wait_durable()
+    for path in ("/alice@example.org/messages", "/alice@nowhere.example", "/@/@", "/x/stream"):
+        await api.get(f"/api/v1/archives{path}")
+    await api.post("/api/v1/commands/count", json={"owner": "alice@example.org"})
+
+    text = await (await api.get("/metrics")).text()
+
+    values = re.findall(r'\w+="([^"]*)"', text)
+    assert len(values) > 50
+    assert not [value for value in values if re.search(r"[@/]|example|alice", value)]
+
+
+async def test_metrics_are_answered_while_the_store_is_blocked(
+    stranger: TestClient, services: Services
+) -> None:
+    async with blocked(services.storage):
+        services.writer.put(entries(5))
+        async with asyncio.timeout(30):
+            found = await samples(stranger)
+
+        assert found["muniment_queue_entries"] == 5
+        assert found["muniment_queue_bytes"] > 0
+    await services.writer.wait_durable()
 
 
 async def test_lost_connection_is_shown(aiohttp_client: AiohttpClient, services: Services) -> None:

@@ -349,7 +349,7 @@ async def test_gap_is_listed_and_noted_as_filled_by_admins_alone(
     await note_gap(services, NOON + 500 * SECOND, NOON + 501 * SECOND)
 
     page = await chief.get("gaps")
-    assert "2 minutes 5 seconds Muniment did not run open" in page.text
+    assert "2 minutes 5 seconds Muniment did not run not fetched from anywhere" in page.text
     assert page.text.index("12:08:20") < page.text.index("12:00:00")
     assert (await chief.post("gaps/fill", number="2")).status == 400
     assert (

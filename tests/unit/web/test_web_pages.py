@@ -128,6 +128,8 @@ async def test_policy_allows_files_of_this_server_alone(
     assert policy["script-src"] == policy["style-src"] == "'self'"
     assert policy["require-trusted-types-for"] == "'script'"
     assert policy["connect-src"] == "'self' https://upload.example"
+    assert policy["img-src"] == "'self' data: blob:"
+    assert '<meta name="muniment-uploads" content="https://upload.example">' in await answer.text()
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Referrer-Policy"] == "no-referrer"

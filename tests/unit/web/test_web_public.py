@@ -29,12 +29,16 @@ async def public(aiohttp_client: AiohttpClient, services: Services) -> TestClien
     return await aiohttp_client(make_app(BOTH, services, Listener.PUBLIC), headers=SECRET_HEADERS)
 
 
+#: What both listeners serve, each for itself.
+ON_BOTH = ("/health/live", "/openapi.json", "/docs", "/docs/assets/{version}/{path}")
+
+
 def private_paths(services: Services) -> list[tuple[str, str]]:
     routes = make_app(SETTINGS, services).router.routes()
     return [
         (route.method, route.resource.canonical)
         for route in routes
-        if route.resource is not None and route.resource.canonical != "/health/live"
+        if route.resource is not None and route.resource.canonical not in ON_BOTH
     ]
 
 
@@ -93,7 +97,8 @@ async def test_connections_have_a_limit_of_their_own(
         ClientSession() as second,
     ):
         assert (await (await first.get(f"{url}/health/live")).read()) == b'{"status":"live"}'
-        assert (await second.get(f"{url}/health/live")).status == 503
+        assert (await second.get(f"{url}/api/v1/archives")).status == 503
+        assert (await second.get(f"{url}/health/live")).status == 200
 
     assert "too many HTTP connections: see public_http.max_connections" in caplog.text
 
@@ -127,6 +132,7 @@ SLOW_ECHO = Family(
     listener=Listener.PUBLIC,
     prefix="/slow",
     authenticate=None,
+    is_api=False,
     make_app=make_slow_echo,
 )
 

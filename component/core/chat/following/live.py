@@ -17,7 +17,7 @@ from component.core.archiving.writer import Queue
 from component.core.chat.following.place import ROOMS_MAX, Place, digest
 from component.core.chat.following.signals import SignalFollower, Signals, Typing
 from component.core.errors import CursorExpired, ItemNotFound
-from component.core.events.reader import EventReader, ReadableEvent
+from component.core.events.reader import EventReader, ReadableEvent, ReadableEvents
 from component.core.events.values import fields_of
 from component.core.reading.follow import Follower, Followers, within
 from component.core.reading.pages import Pager
@@ -181,10 +181,14 @@ class LiveReader:
     async def _read(self, following: _Following, limit: int | None) -> LivePage:
         """Return the next events, and move the place of a follower behind them."""
         events: list[LiveEvent] = []
+        size = max(1, self._pager.size(limit))
+        page = await self._read_journal(following, size)
+        # After it: the list has each room of which the page has messages, and comes before them.
         if following.needs_rooms(self._rooms_seconds):
             events += await self._read_rooms(following)
-        size = max(1, self._pager.size(limit))
-        complete = await self._read_journal(following, events, size)
+        complete = page is None or page.complete
+        if page is not None:
+            events += self._take_journal(following, page)
         for room in following.changed_rooms():
             if len(events) >= size:
                 complete = False
@@ -220,24 +224,27 @@ class LiveReader:
         with translated():
             return (await self._store.snapshot(room)).event_id
 
-    async def _read_journal(
-        self, following: _Following, events: list[LiveEvent], size: int
-    ) -> bool:
-        """Add the next events of the journal; return whether these are all."""
+    async def _read_journal(self, following: _Following, size: int) -> ReadableEvents | None:
+        """Return the next events of the journal, None if it has not changed."""
         following.check()
         if not following.journal.changed.is_set():
-            return True
+            return None
         following.journal.changed.clear()
         page = await self._events.page(following.owner, following.place.journal, size)
+        if not page.complete:
+            following.journal.changed.set()
+        return page
+
+    def _take_journal(self, following: _Following, page: ReadableEvents) -> list[LiveEvent]:
+        """Return the events of a page of the journal that no archive of a room has."""
+        events = []
         for item in page.events:
             following.place = replace(following.place, journal=item.event.cursor)
             shown = following.shown(item)
             if shown is not None:
                 events.append(LiveEvent(place=following.place, event=shown))
         following.place = replace(following.place, journal=page.cursor)
-        if not page.complete:
-            following.journal.changed.set()
-        return page.complete
+        return events
 
     async def _read_room(
         self, following: _Following, room: str, events: list[LiveEvent], size: int

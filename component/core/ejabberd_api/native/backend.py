@@ -109,7 +109,7 @@ class Backend:
         release = await self.release()
         if release >= COMPLETE_SINCE:
             # Not in version 0 if that is avoidable: 24.12 then fails to write numbers and texts.
-            is_newest = signature == definition.signature(LATEST)
+            is_newest = signature is definition.signature(LATEST)
             version = LATEST if is_newest else signature.since
             sent: Mapping[str, object] = arguments
         else:

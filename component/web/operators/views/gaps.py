@@ -1,4 +1,4 @@
-"""Gaps: a list, the open ones first, and a form to note that one is filled."""
+"""Gaps: a list, those that are not filled first, and a form to note that one is filled."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def routes(prefix: str) -> list[web.RouteDef]:
 
 
 async def show_gaps(request: web.Request) -> web.Response:
-    """GET {prefix}/gaps: all gaps, the open ones first, and of these the newest."""
+    """GET {prefix}/gaps: all gaps, the unfilled ones first, and of these the newest."""
     checked(NoParameters, body.query(request))
     return _page(request)
 

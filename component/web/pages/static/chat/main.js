@@ -4,6 +4,7 @@ import { announce, showAnnouncements } from "../shared/announce.js";
 import { button, element, fill } from "../shared/dom.js";
 import { applyTheme } from "../shared/theme.js";
 import { Api } from "./data/api.js";
+import { Drafts } from "./data/drafts.js";
 import { Outbox } from "./data/outbox.js";
 import { showPresence } from "./data/presence.js";
 import { ApiError, Session } from "./data/session.js";
@@ -13,6 +14,7 @@ import { showAccount } from "./view/account.js";
 import { Avatars } from "./view/avatars.js";
 import { ConversationView } from "./view/conversation.js";
 import { showHelp } from "./view/dialogs.js";
+import { Pictures } from "./view/pictures.js";
 import { newRoom, showRoom } from "./view/rooms.js";
 import { Sidebar } from "./view/sidebar.js";
 import { signIn } from "./view/sign_in.js";
@@ -31,9 +33,13 @@ class App {
     this.api = new Api(session);
     this.store = new Store(session.jid);
     this.outbox = new Outbox(this.api);
+    this.drafts = new Drafts(session.jid);
     this.stream = new Stream(this.api);
     this.avatars = new Avatars(this.api, this.store);
-    this.view = new ConversationView(this.api, this.store, this.outbox, this.avatars, {
+    // An upload service at the origin of the page is named in no setting.
+    const pictures = new Pictures([location.origin, ...setting("uploads").split(" ")]);
+    const { api, store, outbox, drafts, avatars } = this;
+    this.view = new ConversationView(api, store, outbox, drafts, avatars, pictures, {
       back: () => this._go(""),
       room: (chat) => showRoom(this.api, this.store, chat, () => this._leave(chat.jid)),
       go: (jid, id) => this._go(jid, id),
@@ -59,8 +65,12 @@ class App {
     this.stream.addEventListener("event", (event) => this._take(/** @type {any} */ (event).detail));
     this.store.addEventListener("stale", (event) => this._refresh(/** @type {any} */ (event).detail));
     this.stream.addEventListener("lost", () => this._load());
+    let wasAway = false;
     this.stream.addEventListener("state", (event) => {
-      this.sidebar.setConnected(/** @type {any} */ (event).detail);
+      const isConnected = /** @type {any} */ (event).detail;
+      this.sidebar.setConnected(isConnected);
+      if (isConnected && wasAway) this.view.timeline.readGaps();
+      wasAway = !isConnected;
     });
     await this._load();
     showPresence(this.api, signal);
@@ -71,7 +81,12 @@ class App {
   stop() {
     this._aborter.abort();
     this.stream.stop();
+  }
+
+  /** Forget what the user has written and not sent. */
+  clear() {
     this.outbox.clear();
+    this.drafts.clear();
   }
 
   /** Read the state of the account, and follow the events behind it. */
@@ -222,6 +237,7 @@ function decoded(part) {
 }
 
 const NOTICE = "muniment-notice";
+const LOST = "Your sign-in has ended. Sign in again: what you have written is still there.";
 
 async function main() {
   applyTheme();
@@ -231,10 +247,13 @@ async function main() {
   const session = new Session(setting("api"));
   await signedIn(session, options);
   const app = new App(session);
-  session.addEventListener("ended", () => {
+  session.addEventListener("ended", (event) => {
     app.stop();
-    // The next page has nothing of this user, in its memory or in its address.
-    sessionStorage.setItem(NOTICE, "You are signed out.");
+    const isLost = /** @type {any} */ (event).detail === "lost";
+    if (!isLost) app.clear();
+    // The next page has nothing of this user in its address. What the user has written waits in the
+    // storage of the tab, if the user did not want to sign out.
+    sessionStorage.setItem(NOTICE, isLost ? LOST : "You are signed out.");
     history.replaceState(null, "", location.pathname);
     location.reload();
   });

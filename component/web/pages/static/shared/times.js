@@ -7,6 +7,7 @@ const format = (options) => new Intl.DateTimeFormat(undefined, options);
 
 const CLOCK = format({ hour: "2-digit", minute: "2-digit" });
 const FULL = format({ dateStyle: "full", timeStyle: "medium" });
+const SPAN = format({ dateStyle: "medium", timeStyle: "medium" });
 const DAY = format({ weekday: "long", day: "numeric", month: "long" });
 const DAY_OF_YEAR = format({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const SHORT = format({ day: "numeric", month: "short" });
@@ -21,13 +22,22 @@ export const clock = (time) => CLOCK.format(new Date(time));
 export const full = (time) => FULL.format(new Date(time));
 
 /**
- * Return a text that is the same for all times of one day of the reader.
+ * Return the name of the time between two times.
+ *
+ * @param {string} from ISO 8601
+ * @param {string} to ISO 8601
+ */
+export const span = (from, to) => SPAN.formatRange(new Date(from), new Date(to));
+
+/**
+ * Return the day of the reader in which a time is, such as 2026-01-31.
  *
  * @param {string} time ISO 8601
  */
 export function dayOf(time) {
   const date = new Date(time);
-  return `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
+  const parts = [date.getMonth() + 1, date.getDate()];
+  return [date.getFullYear(), ...parts.map((part) => String(part).padStart(2, "0"))].join("-");
 }
 
 /**

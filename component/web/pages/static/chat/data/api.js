@@ -12,7 +12,8 @@
  *   reactions: Record<string, string[]>, receipts: Receipt[]}} Message
  * @typedef {{jid: string, type: "direct" | "room", name: string, avatar: string | null, unread: number,
  *   displayed: string | null, last: Message | null}} Conversation
- * @typedef {{messages: Message[], atStart: boolean, atEnd: boolean}} Page
+ * @typedef {{from: string, to: string | null}} Gap a time in which messages may be missing; null: now
+ * @typedef {{messages: Message[], atStart: boolean, atEnd: boolean, gaps: Gap[]}} Page
  * @typedef {{jid: string, type: "direct" | "room", name: string, message: Message, before: Message[],
  *   after: Message[]}} Hit a message that a search has found, with its conversation and context
  */
@@ -47,10 +48,11 @@ export class Api {
   }
 
   /**
-   * Return a page of messages, in their order: the newest, or those before, after or around an id.
+   * Return a page of messages, in their order: the newest, or those before, after or around an id,
+   * or around the first one of a time or later.
    *
    * @param {Conversation} chat
-   * @param {{before?: string, after?: string, around?: string, limit?: number}} [place]
+   * @param {{before?: string, after?: string, around?: string, at?: string, limit?: number}} [place]
    * @param {AbortSignal} [signal]
    * @returns {Promise<Page>}
    */
@@ -61,6 +63,7 @@ export class Api {
       messages: answer.messages.map(folded),
       atStart: answer.previous === null,
       atEnd: answer.next === null,
+      gaps: answer.gaps,
     };
   }
 

@@ -23,8 +23,9 @@ export class Outbox extends EventTarget {
   constructor(api) {
     super();
     this._api = api;
+    this._me = api.session.jid;
     /** @type {Pending[]} */
-    this._items = load(api.session.jid);
+    this._items = load(this._me);
     /** Conversations whose first message is being sent. */
     this._busy = new Set();
   }
@@ -101,15 +102,18 @@ export class Outbox extends EventTarget {
     try {
       for (;;) {
         const item = this.of(jid).find((item) => item.state === "sending");
-        if (!item) return;
-        await this._send(item);
+        if (!item || !(await this._send(item))) return;
       }
     } finally {
       this._busy.delete(jid);
     }
   }
 
-  /** @param {Pending} item */
+  /**
+   * Send a message, and return whether the next one can be sent.
+   *
+   * @param {Pending} item
+   */
   async _send(item) {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -118,26 +122,28 @@ export class Outbox extends EventTarget {
         await this._api.send(item, fields);
         item.state = "sent";
         this._changed(item.jid);
-        return;
+        return true;
       } catch (error) {
+        // The next page sends it, if the same user signs in again.
+        if (error instanceof ApiError && error.status === 401) return false;
         const isTemporary = error instanceof ApiError && error.isTemporary;
         if (!isTemporary || attempt === ATTEMPTS) {
           item.state = "failed";
           item.error = /** @type {Error} */ (error).message;
           this._changed(item.jid);
-          return;
+          return true;
         }
         await new Promise((resolve) => setTimeout(resolve, FIRST_DELAY * 2 ** (attempt - 1)));
       }
       // Its event may have come meanwhile.
-      if (!this._items.includes(item)) return;
+      if (!this._items.includes(item)) return true;
     }
   }
 
   /** @param {string} jid */
   _changed(jid) {
-    const content = JSON.stringify({ jid: this._api.session.jid, items: this._items });
-    sessionStorage.setItem(KEY, content);
+    if (!this._items.length) sessionStorage.removeItem(KEY);
+    else sessionStorage.setItem(KEY, JSON.stringify({ jid: this._me, items: this._items }));
     this.dispatchEvent(new CustomEvent("change", { detail: jid }));
   }
 }
@@ -149,8 +155,11 @@ export class Outbox extends EventTarget {
 function load(jid) {
   try {
     const stored = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
-    const items = stored?.jid === jid ? stored.items : [];
-    return items.filter((/** @type {Pending} */ item) => item.state !== "sent");
+    if (stored?.jid !== jid) {
+      sessionStorage.removeItem(KEY);
+      return [];
+    }
+    return stored.items.filter((/** @type {Pending} */ item) => item.state !== "sent");
   } catch {
     return [];
   }

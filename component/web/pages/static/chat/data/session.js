@@ -29,7 +29,7 @@ export class ApiError extends Error {
 
 /** @typedef {{jid: string, id: string, refresh_token: string, stays: boolean}} Stored */
 
-/** Emits "ended" when the user is not signed in any more. */
+/** Emits "ended" when the user is not signed in any more: "signed-out", or "lost" without a wish. */
 export class Session extends EventTarget {
   /** @param {string} api address of the API, with its version */
   constructor(api) {
@@ -81,13 +81,17 @@ export class Session extends EventTarget {
     this.end();
   }
 
-  /** Forget the tokens. */
-  end() {
+  /**
+   * Forget the tokens.
+   *
+   * @param {"signed-out" | "lost"} [why]
+   */
+  end(why = "signed-out") {
     this.jid = "";
     this._access = "";
     sessionStorage.removeItem(KEY);
     localStorage.removeItem(KEY);
-    this.dispatchEvent(new Event("ended"));
+    this.dispatchEvent(new CustomEvent("ended", { detail: why }));
   }
 
   /**
@@ -198,7 +202,7 @@ export class Session extends EventTarget {
       const tokens = await this._post("tokens/refresh", { refresh_token: stored.refresh_token });
       this._take(tokens, stored.stays);
     } catch (error) {
-      if (error instanceof ApiError && error.status === 401) this.end();
+      if (error instanceof ApiError && error.status === 401) this.end("lost");
       throw error;
     }
   }

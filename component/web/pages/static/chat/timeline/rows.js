@@ -3,15 +3,16 @@
 import { button, element, fill } from "../../shared/dom.js";
 import { icon } from "../../shared/icons.js";
 import { safe, SHOWN, textNodes } from "../../shared/text.js";
-import { clock, dayName, dayOf, full } from "../../shared/times.js";
+import { clock, dayName, dayOf, full, span } from "../../shared/times.js";
 
 /**
  * @typedef {import("../data/api.js").Message} Message
+ * @typedef {import("../data/api.js").Gap} Gap
  * @typedef {import("../data/outbox.js").Pending} Pending
  * @typedef {{message: Message, author: string, authorName: string, isOwn: boolean, isNewDay: boolean,
- *   isFirstUnread: boolean, isContinued: boolean, status: string, marks: RegExp | null,
+ *   isFirstUnread: boolean, isContinued: boolean, gaps: Gap[], status: string, marks: RegExp | null,
  *   isRoom: boolean, isMine: (by: string) => boolean, nameOf: (by: string) => string,
- *   avatar: (author: string, name: string) => Node}} Row
+ *   avatar: (author: string, name: string) => Node, picture: (file: any) => Node | null}} Row
  * @typedef {{react: (message: Message, emoji: string) => void, menu: (message: Message,
  *   opener: HTMLElement) => void, retry: (pending: Pending) => void, drop: (pending: Pending) => void,
  *   history: (message: Message) => void, jump: (id: string) => void}} Actions
@@ -40,11 +41,25 @@ export function messageNode(row, old, actions) {
   node.classList.toggle("continued", row.isContinued);
   fill(
     node,
+    gapsText(row.gaps) && element("p", { class: "gap" }, gapsText(row.gaps)),
     row.isNewDay && dayHeading(row.message.time),
     row.isFirstUnread && element("p", { class: "unread-line" }, element("span", {}, "New messages")),
     article(row, actions),
   );
   return node;
+}
+
+/**
+ * Return what a reader has to know of the gaps at one place, "" if there are none.
+ *
+ * @param {readonly Gap[]} gaps in their order
+ */
+export function gapsText(gaps) {
+  const [first] = gaps;
+  if (!first) return "";
+  const { to } = gaps[gaps.length - 1];
+  if (!to) return `Messages since ${full(first.from)} may be missing.`;
+  return `Messages may be missing here: ${span(first.from, to)}.`;
 }
 
 /**
@@ -89,7 +104,7 @@ export function pendingNode(pending, old, actions) {
  */
 function stateOf(row) {
   const flags = [row.isNewDay, row.isFirstUnread, row.isContinued, row.status, row.authorName];
-  return `${flags.join("|")}|${row.marks?.source ?? ""}|${dayName(row.message.time)}`;
+  return `${flags.join("|")}|${gapsText(row.gaps)}|${row.marks?.source ?? ""}|${dayName(row.message.time)}`;
 }
 
 /** @param {string} time */
@@ -136,14 +151,14 @@ function article(row, actions) {
 }
 
 /** @param {Row} row */
-function content({ message, marks, nameOf }) {
+function content({ message, marks, nameOf, picture }) {
   if (message.retracted) {
     const by = message.retracted.by ? ["by ", element("bdi", {}, nameOf(message.retracted.by))] : [];
     const reason = message.retracted.reason ? `: ${message.retracted.reason}` : "";
     return element("p", { class: "note" }, "This message was retracted ", ...by, reason, ".");
   }
   if (message.kind === "blanked") return element("p", { class: "note" }, "This message was removed.");
-  if (message.file) return file(message.file);
+  if (message.file) return [picture(message.file), file(message.file)];
   if (!message.body) return element("p", { class: "note" }, "A message without a text.");
   return element("div", { class: "text", dir: "auto" }, ...shortened(message.body, marks));
 }

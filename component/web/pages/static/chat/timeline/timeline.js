@@ -5,7 +5,7 @@ import { button, element, fill, reconcile } from "../../shared/dom.js";
 import { icon } from "../../shared/icons.js";
 import { dayName, dayOf } from "../../shared/times.js";
 import { anchorOf, isAtEnd, lastSeen, neededPage, topFor, topToShow } from "./positioning.js";
-import { messageNode, pendingNode } from "./rows.js";
+import { gapsText, messageNode, pendingNode } from "./rows.js";
 import { statuses } from "./statuses.js";
 import * as windows from "./window.js";
 
@@ -27,15 +27,15 @@ export class Timeline extends EventTarget {
    * @param {import("../data/api.js").Api} api
    * @param {import("../data/store.js").Store} store
    * @param {import("../data/outbox.js").Outbox} outbox
-   * @param {import("./rows.js").Row["avatar"]} avatar
+   * @param {Pick<import("./rows.js").Row, "avatar" | "picture">} images of people, and in messages
    * @param {import("./rows.js").Actions} actions
    */
-  constructor(api, store, outbox, avatar, actions) {
+  constructor(api, store, outbox, images, actions) {
     super();
     this._api = api;
     this._store = store;
     this._outbox = outbox;
-    this._avatar = avatar;
+    this._images = images;
     this._actions = actions;
     /** @type {Conversation | null} */
     this.chat = null;
@@ -55,7 +55,8 @@ export class Timeline extends EventTarget {
     this._sentDisplayed = "";
     this._list = element("ol", { class: "rows", "aria-label": "Messages" });
     this._note = element("div", { class: "timeline-note" });
-    this._scroller = element("div", { class: "scroller" }, this._note, this._list);
+    this._lastGap = element("p", { class: "gap", hidden: true });
+    this._scroller = element("div", { class: "scroller" }, this._note, this._list, this._lastGap);
     this._date = element("p", { class: "floating-date", "aria-hidden": "true" });
     this._busy = element("p", { class: "busy", role: "presentation", hidden: true }, "Loading…");
     this._jump = button("", () => this.toEnd(), { class: "jump", hidden: true });
@@ -99,13 +100,14 @@ export class Timeline extends EventTarget {
   }
 
   /**
-   * Show a conversation: at its first unread message, or at the message `around`.
+   * Show a conversation: at its first unread message, at the message `around`, or at the first one of
+   * the time `at` or later.
    *
    * @param {Conversation} chat
-   * @param {{around?: string | null, atEnd?: boolean, marks?: RegExp | null}} [place] atEnd: at the
+   * @param {{around?: string | null, at?: string | null, atEnd?: boolean, marks?: RegExp | null}} [place] atEnd: at the
    *   newest message, whether or not it is unread
    */
-  async open(chat, { around = null, atEnd = false, marks = null } = {}) {
+  async open(chat, { around = null, at = null, atEnd = false, marks = null } = {}) {
     this._aborter.abort();
     const aborter = (this._aborter = new AbortController());
     const isOther = chat.jid !== this.chat?.jid;
@@ -124,14 +126,17 @@ export class Timeline extends EventTarget {
     const slow = setTimeout(() => this._showNote("Loading messages…"), 200);
     try {
       const unread = atEnd ? { ...chat, unread: 0 } : chat;
-      const page = await this._firstPage(unread, around, aborter.signal);
+      const place = at ? { at } : around ? { around } : null;
+      const page = await this._firstPage(unread, place, aborter.signal);
       if (aborter.signal.aborted) return;
-      this._show(unread, page, around, atEnd);
+      const isSince = (/** @type {Message} */ one) => at && Date.parse(one.time) >= Date.parse(at);
+      const shown = around ?? page.messages.find(isSince)?.id ?? null;
+      this._show(unread, page, shown, atEnd || at !== null);
     } catch (error) {
       if (aborter.signal.aborted) return;
       this._showNote(
         /** @type {Error} */ (error).message,
-        button("Try again", () => this.open(chat, { around, atEnd, marks })),
+        button("Try again", () => this.open(chat, { around, at, atEnd, marks })),
       );
       this._setState("failed");
     } finally {
@@ -165,6 +170,22 @@ export class Timeline extends EventTarget {
     }
   }
 
+  /**
+   * Show the first message of a day, or of the next day that has one.
+   *
+   * @param {string} day such as 2026-01-31, of the reader
+   */
+  async goToDay(day) {
+    if (this.chat) await this.open(this.chat, { at: new Date(`${day}T00:00`).toISOString() });
+  }
+
+  /** The day that is shown, as a form has it; "" without messages. */
+  get shownDay() {
+    const row = /** @type {any} */ (this._anchor && this._row(this._anchor.id, true));
+    const time = row?.message?.time;
+    return time ? dayOf(time) : "";
+  }
+
   /** Show what the user has just written. */
   follow() {
     this._firstUnread = null;
@@ -190,6 +211,23 @@ export class Timeline extends EventTarget {
     }
   }
 
+  /** Read the times of which messages may be missing, after the server was away. */
+  async readGaps() {
+    const { chat } = this;
+    const last = this.window.messages.at(-1);
+    if (!chat || !last || !this.window.atEnd) return;
+    const { signal } = this._aborter;
+    try {
+      const { gaps } = await this._api.messages(chat, { after: last.id }, signal);
+      if (signal.aborted || !gaps.length) return;
+      this._change(() => {
+        this.window = windows.withGaps(this.window, gaps);
+      });
+    } catch {
+      // They are read with the next page.
+    }
+  }
+
   /** Return the last message of the user, which an arrow brings back for a correction. */
   lastOwn() {
     return this.window.messages.findLast(
@@ -206,11 +244,11 @@ export class Timeline extends EventTarget {
 
   /**
    * @param {Conversation} chat
-   * @param {string | null} around
+   * @param {{around: string} | {at: string} | null} place
    * @param {AbortSignal} signal
    */
-  async _firstPage(chat, around, signal) {
-    if (around) return this._api.messages(chat, { around }, signal);
+  async _firstPage(chat, place, signal) {
+    if (place) return this._api.messages(chat, place, signal);
     if (chat.unread > 20) {
       if (chat.displayed) return this._api.messages(chat, { around: chat.displayed }, signal);
       return this._api.messages(chat, { limit: Math.min(chat.unread + 20, 250) }, signal);
@@ -308,6 +346,7 @@ export class Timeline extends EventTarget {
     if (!chat) return;
     const isOwn = (/** @type {Message} */ message) => this.isOwn(message);
     const states = statuses(shown.messages, isOwn);
+    const gaps = windows.gapsBefore(shown);
     const sent = new Set(shown.messages.filter(isOwn).map((message) => message.message_id));
     const pending = shown.atEnd ? this._outbox.of(chat.jid).filter(({ id }) => !sent.has(id)) : [];
     /** @type {any[]} */
@@ -319,9 +358,12 @@ export class Timeline extends EventTarget {
       (item, old, index) => {
         if (item.state) return pendingNode(item, old, this._actions);
         const before = shown.messages[index - 1];
-        return messageNode(this._rowOf(item, before, states), old, this._actions);
+        return messageNode(this._rowOf(item, before, states, gaps[index]), old, this._actions);
       },
     );
+    const lastGap = gapsText(gaps[shown.messages.length]);
+    this._lastGap.hidden = !lastGap;
+    this._lastGap.textContent = lastGap;
     this._showEmpty(items.length === 0);
     if (!this._list.querySelector('[tabindex="0"]')) this._rove(this._list.lastElementChild);
   }
@@ -330,15 +372,17 @@ export class Timeline extends EventTarget {
    * @param {Message} message
    * @param {Message | undefined} before
    * @param {Map<string, string>} states
+   * @param {import("../data/api.js").Gap[]} gaps between both
    * @returns {import("./rows.js").Row}
    */
-  _rowOf(message, before, states) {
+  _rowOf(message, before, states, gaps) {
     const chat = /** @type {Conversation} */ (this.chat);
     const isNewDay = !before || dayOf(before.time) !== dayOf(message.time);
     const isFirstUnread = message.id === this._firstUnread;
     const isContinued =
       !isNewDay &&
       !isFirstUnread &&
+      !gaps.length &&
       authorOf(before) === authorOf(message) &&
       Date.parse(message.time) - Date.parse(before.time) < CONTINUED_MS;
     return {
@@ -349,12 +393,13 @@ export class Timeline extends EventTarget {
       isNewDay,
       isFirstUnread,
       isContinued,
+      gaps,
       status: states.get(message.id) ?? "",
       marks: this._marks,
       isRoom: chat.type === "room",
       isMine: (by) => this.isMine(by),
       nameOf: (by) => this.nameBy(by),
-      avatar: this._avatar,
+      ...this._images,
     };
   }
 

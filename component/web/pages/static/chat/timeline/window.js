@@ -4,14 +4,16 @@
 
 /**
  * @typedef {import("../data/api.js").Message} Message
- * @typedef {{messages: readonly Message[], atStart: boolean, atEnd: boolean}} Window
+ * @typedef {import("../data/api.js").Gap} Gap
+ * @typedef {{messages: readonly Message[], atStart: boolean, atEnd: boolean,
+ *   gaps: readonly Gap[]}} Window
  */
 
 /** Messages in the window at most. Each is one row of the document, with the heading of its day. */
 export const MAX = 300;
 
 /** @type {Window} */
-export const EMPTY = { messages: [], atStart: true, atEnd: true };
+export const EMPTY = { messages: [], atStart: true, atEnd: true, gaps: [] };
 
 /**
  * Return the window after a page of older messages; the newest ones leave if there are too many.
@@ -27,6 +29,7 @@ export function withOlder(window, page) {
     messages: isCut ? messages.slice(0, MAX) : messages,
     atStart: page.atStart,
     atEnd: window.atEnd && !isCut,
+    gaps: allGaps(window.gaps, page.gaps),
   };
 }
 
@@ -44,6 +47,7 @@ export function withNewer(window, page) {
     messages: isCut ? messages.slice(messages.length - MAX) : messages,
     atStart: window.atStart && !isCut,
     atEnd: page.atEnd,
+    gaps: allGaps(window.gaps, page.gaps),
   };
 }
 
@@ -57,7 +61,7 @@ export function withNewer(window, page) {
 export function withMessage(window, message) {
   if (window.messages.some((other) => other.id === message.id)) return withChanged(window, message);
   if (!window.atEnd) return window;
-  return withNewer(window, { messages: [message], atStart: false, atEnd: true });
+  return withNewer(window, { messages: [message], atStart: false, atEnd: true, gaps: [] });
 }
 
 /**
@@ -74,6 +78,36 @@ export function withChanged(window, message) {
 }
 
 /**
+ * Return the window with more gaps.
+ *
+ * @param {Window} window
+ * @param {readonly Gap[]} gaps
+ * @returns {Window}
+ */
+export function withGaps(window, gaps) {
+  return { ...window, gaps: allGaps(window.gaps, gaps) };
+}
+
+/**
+ * Return for each message the gaps between it and the one before, and at last those behind all of
+ * them. What is missing before the first message, nobody knows to be of this conversation.
+ *
+ * @param {Window} window
+ * @returns {Gap[][]}
+ */
+export function gapsBefore({ messages, gaps, atEnd }) {
+  /** @type {Gap[][]} */
+  const places = Array.from({ length: messages.length + 1 }, () => []);
+  for (const gap of gaps) {
+    const end = gap.to ?? gap.from;
+    const index = messages.findIndex(({ time }) => time > end);
+    if (index > 0) places[index].push(gap);
+    else if (index < 0 && messages.length && atEnd) places[messages.length].push(gap);
+  }
+  return places;
+}
+
+/**
  * Return the id of the first message of others among the last `unread` ones, null if none is here.
  *
  * @param {readonly Message[]} messages
@@ -87,6 +121,18 @@ export function firstUnread(messages, unread, displayed, isOwn) {
   if (seen >= 0) return messages.slice(seen + 1).find((message) => !isOwn(message))?.id ?? null;
   const others = messages.filter((message) => !isOwn(message) && message.kind === "message");
   return others.at(-Math.min(unread, others.length))?.id ?? null;
+}
+
+/**
+ * Return the gaps of two lists in their order, each once, as the later list has it.
+ *
+ * @param {readonly Gap[]} earlier
+ * @param {readonly Gap[]} later
+ */
+function allGaps(earlier, later) {
+  if (!later.length) return earlier;
+  const gaps = new Map([...earlier, ...later].map((gap) => [gap.from, gap]));
+  return [...gaps.values()].sort((a, b) => (a.from < b.from ? -1 : 1));
 }
 
 /**

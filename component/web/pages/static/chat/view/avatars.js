@@ -1,6 +1,7 @@
 // Pictures of people and rooms. Without one there are the initials, on a colour of the address.
 
 import { element, fill } from "../../shared/dom.js";
+import { Turns } from "../../shared/turns.js";
 import { ApiError } from "../data/session.js";
 
 const MAX = 200;
@@ -15,9 +16,7 @@ export class Avatars {
   constructor(api, store) {
     this._api = api;
     this._store = store;
-    this._running = 0;
-    /** @type {(() => void)[]} */
-    this._waiting = [];
+    this._turns = new Turns(AT_ONCE);
     this._isOff = false;
     /** @type {Map<string, Promise<string | null>>} addresses of pictures by JID */
     this._pictures = new Map();
@@ -48,7 +47,7 @@ export class Avatars {
   _picture(jid) {
     const known = this._pictures.get(jid);
     if (known) return known;
-    const picture = this._read(jid).catch(() => null);
+    const picture = this._turns.take(() => this._read(jid)).catch(() => null);
     this._pictures.set(jid, picture);
     if (this._pictures.size > MAX) {
       const [oldest, old] = this._pictures.entries().next().value ?? [];
@@ -59,16 +58,14 @@ export class Avatars {
   }
 
   /**
-   * Return the address of a picture, null if there is none. Only a few are read at once.
+   * Return the address of a picture, null if there is none.
    *
    * @param {string} jid
    */
   async _read(jid) {
     if (jid.includes("/") || this._store.conversations.get(jid)?.type === "room") return null;
-    if (this._running >= AT_ONCE) await new Promise((resolve) => this._waiting.push(() => resolve(null)));
-    this._running += 1;
+    if (this._isOff) return null;
     try {
-      if (this._isOff) return null;
       // A conversation has the avatar of a profile that was read lately: one request less.
       if (!this._store.conversations.get(jid)?.avatar) {
         const { name, avatar } = await this._api.user(jid);
@@ -79,9 +76,6 @@ export class Avatars {
     } catch (error) {
       this._isOff = error instanceof ApiError && error.status === 501;
       return null;
-    } finally {
-      this._running -= 1;
-      this._waiting.shift()?.();
     }
   }
 }

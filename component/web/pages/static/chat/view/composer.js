@@ -11,19 +11,19 @@ const TYPING_EVERY = 4000;
 
 export class Composer {
   /**
+   * @param {import("../data/drafts.js").Drafts} drafts
    * @param {{send: (text: string, answered: string | null) => void,
    *   correct: (message: any, text: string) => Promise<void>,
    *   lastOwn: () => any, attach: (file: File, answered: string | null) => Promise<void>,
    *   typing: (state: string) => void}} commands
    */
-  constructor(commands) {
+  constructor(drafts, commands) {
+    this._drafts = drafts;
     this._commands = commands;
     /** @type {any} the message that is being corrected */
     this._corrected = null;
     /** @type {any} the message that is being answered */
     this._answered = null;
-    /** @type {Map<string, string>} what was written and not sent, by conversation */
-    this._drafts = new Map();
     this._jid = "";
     this._typedAt = 0;
     this._pause = 0;
@@ -70,10 +70,9 @@ export class Composer {
 
   /** @param {string} jid of the conversation that is shown now */
   switchTo(jid) {
-    this._drafts.set(this._jid, this._corrected ? "" : this._field.value);
-    this._stop();
     this._jid = jid;
-    this._field.value = this._drafts.get(jid) ?? "";
+    this._stop();
+    this._field.value = this._drafts.of(jid);
     this._grow();
   }
 
@@ -112,7 +111,7 @@ export class Composer {
 
   /** End a correction or an answer. */
   _stop() {
-    if (this._corrected) this._field.value = "";
+    if (this._corrected) this._field.value = this._drafts.of(this._jid);
     this._corrected = null;
     this._answered = null;
     fill(this._note);
@@ -130,6 +129,7 @@ export class Composer {
     if (!corrected) {
       const answered = this._answered?.id ?? null;
       this._field.value = "";
+      this._drafts.keep(this._jid, "");
       this._stop();
       this._typedAt = 0;
       this._commands.send(text, answered);
@@ -166,6 +166,7 @@ export class Composer {
 
   _onInput() {
     this._grow();
+    if (!this._corrected) this._drafts.keep(this._jid, this._field.value);
     clearTimeout(this._pause);
     if (!this._field.value || this._corrected) return;
     if (Date.now() - this._typedAt > TYPING_EVERY) {

@@ -2,9 +2,11 @@
 
 import { button, element, fill } from "../../shared/dom.js";
 import { icon } from "../../shared/icons.js";
+import { dayOf } from "../../shared/times.js";
 import { MessageActions } from "../timeline/actions.js";
 import { Timeline } from "../timeline/timeline.js";
 import { Composer } from "./composer.js";
+import { showForm } from "./dialogs.js";
 import { Search } from "./search.js";
 
 /** @typedef {import("../data/api.js").Conversation} Conversation */
@@ -14,15 +16,19 @@ export class ConversationView {
    * @param {import("../data/api.js").Api} api
    * @param {import("../data/store.js").Store} store
    * @param {import("../data/outbox.js").Outbox} outbox
+   * @param {import("../data/drafts.js").Drafts} drafts
    * @param {import("./avatars.js").Avatars} avatars
+   * @param {import("./pictures.js").Pictures} pictures
    * @param {{back: () => void, room: (chat: Conversation) => void,
    *   go: (jid: string, id?: string) => void}} commands
    */
-  constructor(api, store, outbox, avatars, commands) {
+  constructor(api, store, outbox, drafts, avatars, pictures, commands) {
     this._api = api;
     this._store = store;
     this._outbox = outbox;
+    this._drafts = drafts;
     this._avatars = avatars;
+    this._pictures = pictures;
     this._commands = commands;
     /** @type {Conversation | null} */
     this.chat = null;
@@ -75,9 +81,12 @@ export class ConversationView {
   }
 
   _makeTimeline() {
-    const avatar = (/** @type {string} */ jid, /** @type {string} */ name) =>
-      this._avatars.node(jid, name);
-    return new Timeline(this._api, this._store, this._outbox, avatar, {
+    /** @type {Pick<import("../timeline/rows.js").Row, "avatar" | "picture">} */
+    const images = {
+      avatar: (jid, name) => this._avatars.node(jid, name),
+      picture: (file) => this._pictures.node(file),
+    };
+    return new Timeline(this._api, this._store, this._outbox, images, {
       react: (message, emoji) => this._actions.react(message, emoji),
       menu: (message, opener) => this._actions.open(message, opener),
       history: (message) => this._actions.history(message),
@@ -88,7 +97,7 @@ export class ConversationView {
   }
 
   _makeComposer() {
-    return new Composer({
+    return new Composer(this._drafts, {
       send: (text, answered) => this._send(text, answered),
       correct: async (message, text) => {
         await this._api.send(this._current(), { body: text, replaces: message.id });
@@ -124,6 +133,11 @@ export class ConversationView {
       this._face,
       element("div", { class: "titles" }, this._title, this._subtitle),
       this._details,
+      button(icon("calendar"), () => this._chooseDay(), {
+        class: "icon",
+        title: "Go to a date",
+        "aria-label": "Go to a date",
+      }),
       button(icon("search"), () => this.find(), {
         class: "icon",
         title: "Search (/)",
@@ -180,6 +194,21 @@ export class ConversationView {
   find(everywhere = false) {
     if (!this.chat) fill(this.element, this.search.element, this._nothing);
     this.search.open(everywhere);
+  }
+
+  _chooseDay() {
+    const { timeline } = this;
+    const day = element("input", {
+      type: "date",
+      name: "day",
+      required: true,
+      value: timeline.shownDay,
+      max: dayOf(new Date().toISOString()),
+    });
+    const dialog = showForm("Go to a date", [element("label", {}, "Date", day)], "Show", async () => {
+      // A message can have the focus only behind the dialog.
+      dialog.addEventListener("close", () => timeline.goToDay(day.value));
+    });
   }
 
   _showNothing() {

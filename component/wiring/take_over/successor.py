@@ -1,10 +1,9 @@
-"""Tell the service manager of this process (sd_notify(3)), and start one that takes over."""
+"""Start the program anew, as a process that takes over from this one."""
 
 from __future__ import annotations
 
 import logging
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -14,30 +13,6 @@ log = logging.getLogger(__name__)
 
 #: The option of `muniment serve` that takes over.
 OPTION = "--take-over"
-
-
-def notify_main() -> None:
-    """Say that this process is the main one, if a service manager started it."""
-    _notify(f"MAINPID={os.getpid()}")
-
-
-def notify_ready() -> None:
-    """Say that the program is ready, if a service manager started it."""
-    _notify("READY=1")
-
-
-def _notify(state: str) -> None:
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-            channel.connect(address)
-            channel.sendall(state.encode())
-    except OSError as error:
-        log.warning("the service manager cannot be told %s: %s", state, error)
 
 
 def start_successor(command: Sequence[str] | None = None) -> None:
@@ -50,7 +25,9 @@ def start_successor(command: Sequence[str] | None = None) -> None:
         command.append(OPTION)
     log.info("starting the process that takes over")
     try:
-        process = subprocess.Popen(command)  # noqa: S603 - the command of this process
+        # systemd has named this process in the variable, and means the new one afterwards.
+        environment = {name: text for name, text in os.environ.items() if name != "WATCHDOG_PID"}
+        process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own command
     except OSError as error:
         log.error("the process that takes over cannot be started: %s", error)
         return

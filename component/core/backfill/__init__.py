@@ -1,0 +1,1 @@
+"""Backfill: the messages that passed during gaps, fetched from ejabberd's own archive."""

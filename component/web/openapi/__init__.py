@@ -1,0 +1,1 @@
+"""The OpenAPI document of a listener: /openapi.json, and as a page: /docs."""
