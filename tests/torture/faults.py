@@ -319,7 +319,8 @@ STREAM = Group(
             done="ejabberd freezes, and so does Muniment; the connection is cut again and again, "
             "or swallows everything without closing.",
             holds="A ping notices it, Muniment connects again, and what is missing is in a "
-            "recorded gap; nothing is stored twice.",
+            "recorded gap; nothing is stored twice. A message of which one copy was lost with the "
+            "connection may come two seconds late in the archive of its recipient.",
             tests=(
                 "torture/test_connections.py"
                 "::test_connection_that_is_cut_leaves_gaps_and_nothing_twice",
