@@ -170,8 +170,8 @@ async def test_examples_in_json_are_declared(routes: list[Route]) -> None:
 def curl_calls(text: str, variables: dict[str, str]) -> Iterator[tuple[str, str, str | None]]:
     """Yield method, address and body of the calls of curl in a script.
 
-    `variables` are those that earlier scripts of the page have set; this one adds its own. The body
-    is None if it is not in the script.
+    `variables` are those that earlier scripts of the page have set; this one adds its own. The
+    body is None if it is not in the script.
     """
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("-X", default=None)

@@ -4,7 +4,7 @@
 Several processes share one PostgreSQL beside one real ejabberd. Users send messages all the time,
 one user asks for the archive all the time, and another one follows it over HTTP. Prints the
 result: messages that are missing, stored twice or out of order, and the longest time without an
-answer. `make torture` runs it; it takes two minutes and is not part of `make test`.
+answer. `make processes` runs it; it takes two minutes and is not part of `make test`.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ async def disturb(
     return kills, stops
 
 
-async def torture(processes: Processes, seconds: float, rate: float) -> bool:
+async def disturbed(processes: Processes, seconds: float, rate: float) -> bool:
     """Run the load and the disturbances, print the result, and return whether all is right."""
     alice, bob, reader = processes.accounts("alice", "bob", "reader")
     sent: dict[str, list[str]] = {"alice": [], "bob": []}
@@ -149,14 +149,14 @@ async def torture(processes: Processes, seconds: float, rate: float) -> bool:
 
 
 def main() -> int:
-    """Run the torture with the arguments of the command line."""
+    """Run it with the arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ejabberd", default="26.07", metavar="VERSION")
     parser.add_argument("--processes", type=int, default=3, metavar="COUNT")
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--rate", type=float, default=200.0, help="messages in a second")
     chosen = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="muniment-torture-"))
+    folder = Path(tempfile.mkdtemp(prefix="muniment-processes-"))
     folder.chmod(0o711)
     postgres = Postgres(folder, {**FAST, "fsync": "on", "synchronous_commit": "on"})
     postgres.start()
@@ -165,7 +165,7 @@ def main() -> int:
         release = unpacked(chosen.ejabberd)
         print(f"ejabberd {release.version}")
         with Processes.running(folder, release, url, chosen.processes) as processes:
-            is_right = asyncio.run(torture(processes, chosen.seconds, chosen.rate))
+            is_right = asyncio.run(disturbed(processes, chosen.seconds, chosen.rate))
         print("right" if is_right else f"WRONG: the logs are in {folder}")
     finally:
         postgres.abandon()
