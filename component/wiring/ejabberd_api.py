@@ -117,6 +117,7 @@ def service(
         "create_room": rooms.create,
         "destroy_room": rooms.destroy,
         "get_room_options": rooms.options,
+        "send_direct_invitation": rooms.invite,
         "get_presence": presences.get,
         "set_presence": presences.set,
         "get_vcard": vcards.get,

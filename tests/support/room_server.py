@@ -54,6 +54,7 @@ class RoomServer(EchoServer):
     """Keeps rooms, and archives each message once more in its room."""
 
     rooms_kept: dict[str, KeptRoom] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)  #: rooms that take no further requests
     offered: tuple[str, ...] = OPTIONS
     #: users whose sessions cannot log in
     signed_out: set[str] = field(default_factory=set)
@@ -122,8 +123,13 @@ class RoomServer(EchoServer):
     def _result(self, owner: str, type: str, element: Element, room: str) -> str:
         """Return the result of an IQ, or the condition of its error."""
         kept = self.rooms_kept.get(room)
-        if element.tag == f"{{{OWNER}}}query" and kept is None and type == "get":
-            kept = self.rooms_kept[room] = KeptRoom({owner: "owner"})
+        if element.tag == f"{{{OWNER}}}query" and kept is None and room not in self.ended:
+            kept = KeptRoom({owner: "owner"})
+            # A room that nobody has made persistent ends as soon as it has answered.
+            if type == "get":
+                self.ended.add(room)
+            else:
+                self.rooms_kept[room] = kept
         if kept is None:
             return "item-not-found"
         if element.tag == f"{{{DISCO}}}query":

@@ -32,7 +32,7 @@ PRIVATE_ROOM: Mapping[str, str] = {
 #: Options of ejabberd, which other servers may lack.
 EJABBERD_OPTIONS: Mapping[str, str] = {"allow_subscription": "1", "mam": "1"}
 
-#: The query for the configuration; ejabberd makes a room that does not exist.
+#: The query for the configuration; ejabberd makes a room that does not exist, and ends it again.
 GET_CONFIGURATION = f"<query xmlns='{NS_OWNER}'/>"
 
 GET_FEATURES = f"<query xmlns='{NS_DISCO_INFO}'/>"

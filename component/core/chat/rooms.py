@@ -127,18 +127,12 @@ class ChatRooms:
         invited = sorted(set(members) - {user.jid})
         await self._check_new(invited)
         self.check_size(len(invited) + 1)
-        room = f"{secrets.token_hex(_LOCAL_BYTES)}@{self.service(user)}"
-        form, _ = await self._queries.get(user, muc.GET_CONFIGURATION, room)
+        service = self.service(user)
+        options = await self._offered(user, service, name)
+        room = _new_address(service)
         self._rooms.note_made(room, now())
         try:
-            options = {**muc.PRIVATE_ROOM, muc.NAME: name, **muc.EJABBERD_OPTIONS}
-            if len(muc.offered(form, muc.PRIVATE_ROOM)) < len(muc.PRIVATE_ROOM):
-                raise NotAllowed(
-                    f"{domain(room)} lets you make no persistent room for its members alone "
-                    "(access_persistent in mod_muc)."
-                )
-            submission = muc.configuration(muc.offered(form, options))
-            await self._queries.set(user, submission, room)
+            await self._queries.set(user, muc.configuration(options), room)
             if invited:
                 await self._queries.set(user, muc.set_affiliations(invited, "member"), room)
         except Refused:
@@ -237,6 +231,21 @@ class ChatRooms:
         """Raise Conflict if a room may not have so many members."""
         if members > self._settings.room_members_max:
             raise Conflict(f"A room has {self._settings.room_members_max} members at most.")
+
+    async def _offered(self, user: User, service: str, name: str) -> dict[str, str]:
+        """Return the options of a new room that a service offers to a user.
+
+        Raises NotAllowed if it offers no private room.
+        """
+        # The question makes a room, which ejabberd ends after the answer because it is temporary
+        # and empty. A request that follows to this address can get lost in the room that ends.
+        form, _ = await self._queries.get(user, muc.GET_CONFIGURATION, _new_address(service))
+        if len(muc.offered(form, muc.PRIVATE_ROOM)) < len(muc.PRIVATE_ROOM):
+            raise NotAllowed(
+                f"{service} lets you make no persistent room for its members alone "
+                "(access_persistent in mod_muc)."
+            )
+        return muc.offered(form, {**muc.PRIVATE_ROOM, muc.NAME: name, **muc.EJABBERD_OPTIONS})
 
     async def _present(self, members: RoomMembers) -> RoomMembers:
         """Return a room without the members who have left it."""
@@ -346,6 +355,11 @@ class ChatRooms:
         task = asyncio.create_task(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _new_address(service: str) -> str:
+    """Return an address that no room has."""
+    return f"{secrets.token_hex(_LOCAL_BYTES)}@{service}"
 
 
 async def _logged(work: Coroutine[Any, Any, None]) -> None:

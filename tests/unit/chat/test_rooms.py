@@ -93,7 +93,7 @@ async def test_new_room_is_private_and_persistent_and_its_members_are_invited(
     assert not await rooms_of(world).is_member(CAROL.jid, made.room)
 
 
-async def test_room_without_an_option_for_persistence_is_destroyed_again(world: ChatWorld) -> None:
+async def test_room_without_an_option_for_persistence_is_not_made(world: ChatWorld) -> None:
     world.server.offered = ("muc#roomconfig_roomname",)
 
     with pytest.raises(NotAllowed, match="access_persistent"):

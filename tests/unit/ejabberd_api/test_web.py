@@ -98,6 +98,57 @@ async def test_acknowledgement_is_ok_in_the_document(
     assert (status, data["error"]) == (500, "command_failed")
 
 
+INVITATION = {"room": "r", "service": "conference.example.org", "password": "", "reason": ""}
+
+
+@pytest.mark.parametrize("release", ["23.01", "24.12", "26.07"])
+@pytest.mark.parametrize("users", [{}, {"users": []}])
+async def test_invitation_of_nobody_only_looks_for_the_room(
+    api: TestClient, fake: FakeModHttpApi, release: str, users: dict[str, Any]
+) -> None:
+    fake.release = release
+    # Releases before 24.12 crash.
+    fake.replies["send_direct_invitation"] = Reply(500, "internal_error")
+    fake.replies["get_room_occupants"] = [Reply(200, []), Reply(400, "room_not_found")]
+
+    made = await call(api, ADMIN, "send_direct_invitation", **INVITATION, **users)
+    missing = await call(api, ADMIN, "send_direct_invitation", **INVITATION, **users)
+
+    assert made == (200, {"result": "ok"})
+    assert (missing[0], missing[1]["error"]) == (404, "room_not_found")
+    assert {path.partition("/")[0] for path, _ in fake.requests} == {"get_room_occupants"}
+
+
+@pytest.mark.parametrize(
+    ("path", "users"),
+    [
+        ("send_direct_invitation", ["bob@example.org", ""]),
+        ("send_direct_invitation", ["@@"]),
+        ("v0/send_direct_invitation", "bob@example.org:@@"),
+    ],
+)
+async def test_invitation_of_what_is_no_jid_is_refused(
+    api: TestClient, fake: FakeModHttpApi, path: str, users: object
+) -> None:
+    status, data = await call(api, ADMIN, path, **INVITATION, users=users)
+
+    assert status == 400
+    assert "users: " in str(data)
+    assert fake.requests == []
+
+
+async def test_invitation_of_users_in_one_text_goes_to_ejabberd(
+    api: TestClient, fake: FakeModHttpApi
+) -> None:
+    users = "bob@example.org:carol@example.org"
+
+    assert await call(api, ADMIN, "v0/send_direct_invitation", **INVITATION, users=users) == (
+        200,
+        0,
+    )
+    assert fake.requests[0][1]["users"] == users
+
+
 async def test_response_tells_its_dialect(api: TestClient) -> None:
     for path, version in (("status", "document"), ("v2/status", "2"), ("v7/status", "3")):
         answer = await api.get(f"/api/{path}", headers=basic(ADMIN))

@@ -11,12 +11,14 @@ from contextlib import suppress
 from typing import Any
 
 from component.core.access.rooms import RoomInfo
+from component.core.ejabberd_api.arguments import Value
 from component.core.ejabberd_api.callers.permissions import Decision
 from component.core.ejabberd_api.calls import Call
 from component.core.ejabberd_api.definitions import ApiRole
 from component.core.ejabberd_api.native.backend import Backend
-from component.core.ejabberd_api.refusals import INTERNAL, ApiRefusal, Unreachable
+from component.core.ejabberd_api.refusals import INTERNAL, ApiRefusal, Unreachable, bad_argument
 from component.core.ejabberd_api.results import DONE
+from component.core.errors import BadRequest
 from component.core.xml.jids import Jids, bare
 
 #: The feature of a domain that has rooms (XEP-0045 section 6.1).
@@ -132,6 +134,24 @@ class RoomCommands:
             return refusal.message == INTERNAL
         return True
 
+    async def invite(self, call: Call) -> Any:
+        """Invite users to a room; with nobody to invite, only make sure that it exists.
+
+        ejabberd crashes for a text that is no JID, and releases before 24.12 without users.
+        Raises ApiRefusal, Unreachable.
+        """
+        users = _invited(call.arguments["users"])
+        for user in users:
+            try:
+                self._jids.prepare(user)
+            except BadRequest as error:
+                raise bad_argument(f"users: {error.message}") from error
+        if users:
+            return await self._backend.run(call.definition, call.arguments, call.signature)
+        room, service = call.text("room"), call.text("service")
+        await self._backend.call("get_room_occupants", name=room, service=service)
+        return DONE
+
     async def decide_visibility(self, call: Call) -> Decision:
         """Decide whether a user may see the room of a call. Raises ApiRefusal, Unreachable."""
         room, service, jid = call.text("room"), call.text("service"), call.caller.jid
@@ -207,3 +227,10 @@ class RoomCommands:
             "get_room_affiliation", name=room, service=service, jid=jid
         )
         return str(reply.get("affiliation") if isinstance(reply, dict) else reply)
+
+
+def _invited(users: Value) -> list[str]:
+    """Return the users of an invitation, which version 0 has in one text."""
+    if isinstance(users, list):
+        return users
+    return str(users).split(":") if users else []
