@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 from support.postgres import USER, Postgres, account, as_user, run
@@ -69,6 +70,8 @@ class BackedUpPostgres(Postgres):
     def back_up(self) -> None:
         """Make a full backup, while the server runs."""
         self._pgbackrest("--type=full", "backup")
+        # It compares moments by whole seconds: one in the second of the backup is before it.
+        time.sleep(1)
 
     def restored(self, folder: Path, moment: str) -> Postgres:
         """Restore the state of a moment into another folder, and return a server for it."""
