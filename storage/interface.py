@@ -37,6 +37,9 @@ from storage.rows import (
     OfflineStanza,
     OverLimit,
     Page,
+    PersonalPage,
+    PersonalTable,
+    Place,
     PreferencesRow,
     Profile,
     PushProgress,
@@ -916,6 +919,25 @@ class Offline(Protocol):
         ...
 
 
+class PersonalData(Protocol):
+    """What the store has about a user, whatever table it is in; messages are in `Archive`."""
+
+    @property
+    def tables(self) -> tuple[PersonalTable, ...]:
+        """The tables that may have rows about a user, in a constant order."""
+        ...
+
+    async def page(
+        self, jid: str, table: str, *, limit: int, after: Place | None = None
+    ) -> PersonalPage:
+        """Return up to `limit` rows of a table about a user, those behind the place `after`.
+
+        A row has all that the table knows about the user, but no secret: nothing that lets anybody
+        sign in, or send to a receiver of push.
+        """
+        ...
+
+
 class Storage(Protocol):
     """An open store, migrated to the schema of this program."""
 
@@ -972,6 +994,9 @@ class Storage(Protocol):
 
     @property
     def push(self) -> PushStore: ...
+
+    @property
+    def personal_data(self) -> PersonalData: ...
 
     @property
     def processes(self) -> Processes:

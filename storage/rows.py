@@ -615,6 +615,26 @@ class Contact:
     groups: tuple[str, ...] = ()
 
 
+class PersonalTable(NamedTuple):
+    """A table with rows about users."""
+
+    name: str
+    meaning: str  #: of its rows, for people
+
+
+#: The place behind a row of a table, the values of its key.
+Place = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonalPage:
+    """Rows about a user in one table, without secrets."""
+
+    #: values by their names: texts, numbers, flags, values of JSON, times as `datetime`
+    records: tuple[Mapping[str, object], ...]
+    place: Place | None = None  #: where the next page begins; None: there is none
+
+
 class EntryKind(StrEnum):
     """The subject of an entry in the journal of an account."""
 

@@ -83,7 +83,7 @@ def _run(options: argparse.Namespace, path: Path | None) -> int:
         return init.run(options)
     if options.command == "extauth":
         return _extauth(path, in_json=options.json)
-    if options.command in commands.BY_NAME or options.command == health.NAME:
+    if options.command in commands.NAMES or options.command == health.NAME:
         return _command(options, path)
     try:
         config = load(path, os.environ)

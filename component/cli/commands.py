@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from component.cli import export, output, prompts, waiting
+from component.cli import export, export_person, output, prompts, waiting
 from component.cli.exit_codes import FAILED, OK, UNCONFIRMED, UNREACHABLE, USAGE
 from component.cli.failures import fail
 from component.cli.parsers import Parsers, add_json
@@ -28,6 +28,14 @@ PREVIEW = {"preview": "true"}
 Result = TypeVar("Result")
 
 BY_NAME = {command.name: command for command in COMMANDS}
+
+#: Commands that write a file of any size, which is no answer of a command.
+_EXPORTS: Mapping[str, Callable[[Client, argparse.Namespace], Awaitable[Answer]]] = {
+    export.NAME: export.export,
+    export_person.NAME: export_person.export_person,
+}
+
+NAMES = frozenset({*BY_NAME, *_EXPORTS})
 
 _METAVARS = {
     FieldKind.TEXT: "TEXT",
@@ -78,6 +86,8 @@ def add_parsers(parsers: Parsers, common: argparse.ArgumentParser) -> None:
         if command.name == waiting.NAME:
             waiting.add_arguments(parser)
 
+    export_person.add_parser(parsers, common)
+
 
 def _add_argument(parser: argparse.ArgumentParser, field: Field) -> None:
     help = f"{field.label} (default: {field.default})" if field.default else field.label
@@ -109,9 +119,11 @@ def _add_argument(parser: argparse.ArgumentParser, field: Field) -> None:
 
 def run(options: argparse.Namespace, http: Http) -> int:
     """Run a command in the running program and return an exit code."""
-    command = BY_NAME[options.command]
     try:
-        return _run(command, options, http)
+        if options.command in _EXPORTS:
+            asyncio.run(_ask(http, lambda client: _EXPORTS[options.command](client, options)))
+            return OK
+        return _run(BY_NAME[options.command], options, http)
     except output.NoOutcome:
         message, code = "The program that answers there is not Muniment.", UNREACHABLE
     except UnicodeError:
@@ -128,9 +140,6 @@ def run(options: argparse.Namespace, http: Http) -> int:
 
 def _run(command: Command, options: argparse.Namespace, http: Http) -> int:
     """Run a command; what it raises says how it failed."""
-    if command.name == export.NAME:
-        asyncio.run(_ask(http, lambda client: export.export(client, options)))
-        return OK
     values = {**_values(options, command), **_passwords(command)}
     if command.preview is not None and not (options.yes or values.get(CONFIRM)):
         _confirm(http, command, values)

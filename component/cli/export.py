@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 
 NAME = "export"
 
+#: What ends a message in each format.
+ENDS = {"jsonl": b"\n", "xep0227": b"</forwarded></result>\n"}
+
 
 class NotWritten(Exception):
     """The file cannot be written."""
 
 
 class NoFile(Exception):
-    """A report about the file is asked for, and the archive itself goes to standard output."""
+    """A report about the file is asked for, and the export itself goes to standard output."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,22 +45,46 @@ async def export(client: Client, options: argparse.Namespace) -> Answer:
 
     Raises NotRunning, NotWritten, NoFile.
     """
+    query = {"format": options.format} if options.format else {}
+    end = ENDS[options.format or "jsonl"]
+    return await download(client, options, "export", query=query, end=end)
+
+
+async def download(
+    client: Client,
+    options: argparse.Namespace,
+    name: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    end: bytes = b"",
+    timeout_seconds: float | None = None,
+) -> Answer:
+    """Write a file about an archive, which has a name in the API, and return the answer.
+
+    `end` ends each message in the file, so that the progress counts messages; without it, it
+    counts bytes. Raises NotRunning, NotWritten, NoFile.
+    """
     if options.json and options.output is None:
-        raise NoFile("--json needs --output: without a file the archive is the output.")
+        raise NoFile("--json needs --output: without a file the export itself is the output.")
     title = f"Export {options.owner}"
-    with _writing(options.output) as write, _bar(title, options.output) as bar:
-        size = 0
+    with (
+        _writing(options.output) as write,
+        _bar(title, options.output, in_bytes=not end) as bar,
+    ):
+        size, counter = 0, Counter(end)
 
         def sink(piece: bytes) -> None:
             nonlocal size
             write(piece)
             size += len(piece)
-            bar.advance(len(piece))
+            bar.advance(counter.count(piece) if end else len(piece))
 
         answer = await client.download(
             sink,
-            *("v1", "archives", options.owner, "export"),
-            query={"format": options.format} if options.format else {},
+            *("v1", "archives", options.owner, name),
+            query=query or {},
+            begin=bar.set_total if end else lambda _: None,
+            timeout_seconds=timeout_seconds,
         )
         if not answer.is_good:
             _remove(options.output)
@@ -70,11 +97,25 @@ async def export(client: Client, options: argparse.Namespace) -> Answer:
     return answer
 
 
-def _bar(title: str, path: Path | None) -> AbstractContextManager[Bar]:
-    """Return a bar, unless the archive itself is printed on the terminal."""
+class Counter:
+    """Counts a mark in pieces of a file, also where it is split between two."""
+
+    def __init__(self, mark: bytes) -> None:
+        self._mark = mark
+        self._rest = b""
+
+    def count(self, piece: bytes) -> int:
+        """Return how many marks end in this piece."""
+        text = self._rest + piece
+        self._rest = text[-keep:] if (keep := len(self._mark) - 1) else b""
+        return text.count(self._mark)
+
+
+def _bar(title: str, path: Path | None, *, in_bytes: bool) -> AbstractContextManager[Bar]:
+    """Return a bar, unless the export itself is printed on the terminal."""
     if path is None and sys.stdout.isatty():
         return nullcontext(Bar())
-    return progress_bar(title, None, in_bytes=True)
+    return progress_bar(title, None, in_bytes=in_bytes)
 
 
 @contextmanager

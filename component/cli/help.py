@@ -24,7 +24,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "permissions",
     ),
     "run": ("serve", "extauth", "health"),
-    "look after archives": (*(command.name for command in ARCHIVE_COMMANDS),),
+    "look after archives": (*(command.name for command in ARCHIVE_COMMANDS), "export-person"),
     "move and keep": ("import", "compare", "copy-store", "backup", "verify"),
     "accounts": tuple(
         command.name for command in (*ACCOUNT_COMMANDS, *SIGN_IN_COMMANDS, *ROSTER_COMMANDS)

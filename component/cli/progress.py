@@ -23,6 +23,11 @@ class Bar:
         if self._progress is not None and self._task is not None:
             self._progress.advance(self._task, count)
 
+    def set_total(self, total: int | None) -> None:
+        """Set the end, which was not known before; None: it is not known."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, total=total)
+
     def set(self, done: int, total: int) -> None:
         """Move to a place; the end may be another than before."""
         if self._progress is not None and self._task is not None:

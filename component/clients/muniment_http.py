@@ -110,28 +110,40 @@ class Client(AbstractAsyncContextManager["Client"]):
         return await self._translated(self._read(request))
 
     async def download(
-        self, sink: Callable[[bytes], object], *path: str, query: Mapping[str, str]
+        self,
+        sink: Callable[[bytes], object],
+        *path: str,
+        query: Mapping[str, str],
+        begin: Callable[[int | None], object] = lambda _: None,
+        timeout_seconds: float | None = None,
     ) -> Answer:
         """Pass the body of the answer to a sink piece by piece, for any length of time.
 
-        The body of a refusal is not passed. Raises NotRunning, also if the answer is incomplete.
+        Before the first piece, `begin` gets the number of messages of the archive, None if the
+        answer does not say. `timeout_seconds` limits the time between two pieces, None: as in the
+        settings. The body of a refusal is not passed. Raises NotRunning, also if the answer is
+        incomplete.
         """
+        limit = timeout_seconds or self._settings.timeout_seconds
         request = self._session.get(
             self._url(path, query),
-            timeout=aiohttp.ClientTimeout(sock_read=self._settings.timeout_seconds),
+            timeout=aiohttp.ClientTimeout(sock_read=limit),
             allow_redirects=False,
         )
-        return await self._translated(self._read(request, sink))
+        return await self._translated(self._read(request, sink, begin))
 
     async def _read(
         self,
         request: AbstractAsyncContextManager[aiohttp.ClientResponse],
         sink: Callable[[bytes], object] | None = None,
+        begin: Callable[[int | None], object] = lambda _: None,
     ) -> Answer:
         async with request as response:
             answer = Answer(status=response.status)
             if sink is None or not answer.is_good:
                 return replace(answer, data=_json(await response.read()))
+            number = response.headers.get("Muniment-Messages", "")
+            begin(int(number) if number.isdecimal() else None)
             async for piece in response.content.iter_any():
                 sink(piece)
             return answer

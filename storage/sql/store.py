@@ -21,6 +21,7 @@ from storage.sql.tables.gaps import SqlGaps
 from storage.sql.tables.holds import SqlHolds
 from storage.sql.tables.identifiers import SqlIdentifiers
 from storage.sql.tables.offline import SqlOffline
+from storage.sql.tables.personal_data import SqlPersonalData
 from storage.sql.tables.preferences import SqlPreferences
 from storage.sql.tables.profiles import SqlProfiles
 from storage.sql.tables.push import SqlPush
@@ -51,6 +52,7 @@ class SqlStorage:
         self.contacts = SqlContacts(database)
         self.offline = SqlOffline(database)
         self.push = SqlPush(database)
+        self.personal_data = SqlPersonalData(database)
         self.events = SqlEvents(database, ids, self.archive.owners, self.archive.journal)
 
     @property

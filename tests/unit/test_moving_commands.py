@@ -6,15 +6,20 @@ import asyncio
 import json
 import sqlite3
 import sys
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.builders import ALICE, entries, everything
+from support.builders import ALICE, BOB, NOON, entries, everything
 
 from component.cli import main
 from component.cli.exit_codes import FAILED, OK, UNREACHABLE
+from component.cli.moving.compare import print_comparison
+from component.cli.moving.import_archives import print_report
 from component.cli.progress import progress_bar
+from component.core.importing.compare import MissingMessage, OwnerComparison
+from component.core.importing.pipeline import ImportReport, OwnerReport
 from storage.open import open_storage
 
 Run = Callable[..., int]
@@ -155,6 +160,36 @@ def test_import_of_nothing_is_done(
     assert run("import", "json-lines", str(archive), "--since", "yesterday") == FAILED
     assert run("import", "ejabberd", "mssql://x") == FAILED
     assert "URL of a database" in capsys.readouterr().err
+
+
+def test_report_of_an_import_has_nouns_and_separators(capsys: pytest.CaptureFixture[str]) -> None:
+    report = ImportReport(owners={ALICE: OwnerReport(added=12_345, present=1, missing=1)})
+    options = Namespace(json=False, dry_run=False, no_verify=False)
+
+    print_report(report, options)
+
+    assert capsys.readouterr().out.splitlines() == [
+        f"{ALICE}: 12,345 messages added, 1 present, 1 MISSING",
+        "12,345 messages were added to 1 archive, 1 was there already. "
+        "Verification: 1 message missing, 0 different.",
+    ]
+
+
+def test_report_of_a_comparison_has_nouns_and_separators(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    named = [MissingMessage(at=NOON, peer=BOB, id="7")]
+    comparison = OwnerComparison(
+        owner=ALICE, there=12_345, here=1_345, missing_here=11_000, named_there=named
+    )
+
+    print_comparison(comparison, in_json=False)
+
+    assert capsys.readouterr().out.splitlines() == [
+        f"{ALICE}: 12,345 messages there, 1,345 here, 11,000 missing here, 0 missing there",
+        f"  only there: 2026-01-01T12:00:00.000000Z {BOB} 7",
+        "  only there: 10,999 more",
+    ]
 
 
 def test_bar_is_shown_on_a_terminal_only(

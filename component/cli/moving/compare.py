@@ -83,13 +83,14 @@ async def _compare(config: Config, options: argparse.Namespace) -> int:
             ):
                 archives += 1
                 different += not comparison.is_alike
-                _print(comparison, in_json=options.json)
+                print_comparison(comparison, in_json=options.json)
     if not options.json:
-        print(f"{count_of(archives, 'archive')} compared, {different} with differences.")
+        print(f"{count_of(archives, 'archive')} compared, {different:,} with differences.")
     return FAILED if different else OK
 
 
-def _print(comparison: OwnerComparison, *, in_json: bool) -> None:
+def print_comparison(comparison: OwnerComparison, *, in_json: bool) -> None:
+    """Print the numbers of one archive, and the messages that are missing."""
     if in_json:
         print(json.dumps(asdict(comparison), ensure_ascii=False), flush=True)
         return
@@ -97,8 +98,9 @@ def _print(comparison: OwnerComparison, *, in_json: bool) -> None:
         print(f"{comparison.owner}: the same {count_of(comparison.there, 'message')}")
         return
     print(
-        f"{comparison.owner}: {comparison.there} there, {comparison.here} here,"
-        f" {comparison.missing_here} missing here, {comparison.missing_there} missing there"
+        f"{comparison.owner}: {count_of(comparison.there, 'message')} there,"
+        f" {comparison.here:,} here, {comparison.missing_here:,} missing here,"
+        f" {comparison.missing_there:,} missing there"
     )
     _list("only there", comparison.named_there, comparison.missing_here)
     _list("only here", comparison.named_here, comparison.missing_there)
@@ -108,4 +110,4 @@ def _list(title: str, messages: list[MissingMessage], count: int) -> None:
     for message in messages:
         print(f"  {title}: {format_time(message.at)} {message.peer} {message.id}")
     if count > len(messages):
-        print(f"  {title}: {count - len(messages)} more")
+        print(f"  {title}: {count - len(messages):,} more")

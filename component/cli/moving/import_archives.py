@@ -137,9 +137,10 @@ def print_report(report: ImportReport, options: argparse.Namespace) -> None:
         return
     would = "would be " if options.dry_run else ""
     for owner, numbers in sorted(report.owners.items())[:LISTED_MAX]:
-        parts = [f"{numbers.added} {would}added", f"{numbers.present} present"]
+        added = count_of(numbers.added, "message")
+        parts = [f"{added} {would}added", f"{numbers.present:,} present"]
         parts += [
-            f"{count} {text}"
+            f"{count:,} {text}"
             for count, text in (
                 (numbers.no_room, "refused: the archive has newer messages (--behind)"),
                 (numbers.not_served, "skipped: the domain is not served here"),
@@ -164,7 +165,7 @@ def _summary(report: ImportReport, options: argparse.Namespace) -> str:
     added = count_of(report.sum("added"), "message")
     archives = count_of(report.changed, "archive")
     verb = "would be" if options.dry_run else "was" if report.sum("added") == 1 else "were"
-    parts = [f"{added} {verb} added to {archives}, {report.sum('present')} were there already."]
+    parts = [f"{added} {verb} added to {archives}, {_were(report.sum('present'))} there already."]
     if report.is_resumed:
         parts.append("The import went on where the last one stopped.")
     if report.preferences:
@@ -184,11 +185,15 @@ def _summary(report: ImportReport, options: argparse.Namespace) -> str:
     if not (options.dry_run or options.no_verify):
         missing, different = report.sum("missing"), report.sum("different")
         parts.append(
-            f"Verification: {missing} missing, {different} different."
+            f"Verification: {count_of(missing, 'message')} missing, {different:,} different."
             if missing or different
             else "Verified: nothing is missing."
         )
     return " ".join(parts)
+
+
+def _were(number: int) -> str:
+    return f"{number:,} {'was' if number == 1 else 'were'}"
 
 
 def _as_json(report: ImportReport) -> dict[str, Any]:

@@ -46,13 +46,20 @@ class Export:
         self._queue = queue
         self._followers = followers
 
-    async def json_lines(self, owner: str, *, since: int = 0) -> AsyncGenerator[bytes]:
+    async def json_lines(
+        self, owner: str, *, since: int = 0, author: str | None = None
+    ) -> AsyncGenerator[bytes]:
         """Yield an archive as JSON lines: one object for each message, in the order of arrival.
 
+        `author` selects the messages in the archive of a room that this user wrote.
         Raises Overloaded, and Conflict if the archive is erased meanwhile.
         """
         async for messages in self._pages(owner):
-            yield b"".join(_line(owner, message) for message in messages if message.at >= since)
+            yield b"".join(
+                _line(owner, message)
+                for message in messages
+                if message.at >= since and author in (None, message.author)
+            )
 
     async def portable(self, owner: str, *, since: int = 0) -> AsyncGenerator[bytes]:
         """Yield an archive in the format of XEP-0227, with the preferences of its owner.

@@ -13,6 +13,7 @@ from component.core.archiving.writer import Queue
 from component.core.background import StartTask, start_alone
 from component.core.reading.export import Export
 from component.core.reading.follow import Followers
+from component.core.reading.personal_data import PersonalDataExport
 from component.core.retention.approval import Approval
 from component.core.retention.erasure import Erasure, no_spill
 from component.core.retention.forecast import Forecast, Forecasts
@@ -39,6 +40,7 @@ class ArchiveAdmin:
     holds: Holds
     erasure: Erasure
     export: Export
+    personal_data: PersonalDataExport
     approval: Approval
     janitor: Janitor
     followers: Followers
@@ -117,6 +119,7 @@ async def open_archive_admin(
     )
     approval = Approval(storage.rules, Forecasts(storage, rules, holds), defaults)
     janitor = Janitor(storage, writer, rules, holds, defaults, timing, approval, audit)
+    export = Export(storage, writer, followers)
     running = start("janitor", janitor.run())
     try:
         yield ArchiveAdmin(
@@ -125,7 +128,8 @@ async def open_archive_admin(
             rules=rules,
             holds=holds,
             erasure=erasure,
-            export=Export(storage, writer, followers),
+            export=export,
+            personal_data=PersonalDataExport(storage, export),
             approval=approval,
             janitor=janitor,
             followers=followers,

@@ -1,4 +1,4 @@
-"""An archive as a file: {prefix}/v1/archives/{owner}/export."""
+"""Files: {prefix}/v1/archives/{owner}/export is an archive, .../personal-data all about a user."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from contextlib import aclosing
 from aiohttp import web
 
 from component.core.access.authorize import Action
-from component.core.access.principals import Principal
+from component.core.access.principals import Principal, Role
+from component.core.access.roles import require_role
 from component.core.errors import Refused
 from component.web import keys
 from component.web.admin.models import ExportParameters
+from component.web.archive.models import NoParameters
 from component.web.auth import authenticate
 from component.web.server import body
 from component.web.server.limits import time_limit
@@ -23,15 +25,28 @@ from component.web.server.paths import ARCHIVE, owner_of, routes_at
 
 log = logging.getLogger(__name__)
 
-TYPES = {"jsonl": "application/x-ndjson", "xep0227": "application/xml"}
+#: The format of a file with all that the store has about a user.
+PERSONAL_DATA = "personal-data"
+
+TYPES = {
+    "jsonl": "application/x-ndjson",
+    "xep0227": "application/xml",
+    PERSONAL_DATA: "application/zip",
+}
 
 #: The name under which browsers save a file of each format.
-NAMES = {"jsonl": "archive.jsonl", "xep0227": "archive.xml"}
+NAMES = {"jsonl": "archive.jsonl", "xep0227": "archive.xml", PERSONAL_DATA: "personal-data.zip"}
+
+#: The number of messages of an archive whose export begins.
+MESSAGES_HEADER = "Muniment-Messages"
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
     """Return the routes below a prefix."""
-    return routes_at(web.get, f"{prefix}{ARCHIVE}/export", export, allow_head=False)
+    return [
+        *routes_at(web.get, f"{prefix}{ARCHIVE}/export", export, allow_head=False),
+        *routes_at(web.get, f"{prefix}{ARCHIVE}/personal-data", personal_data, allow_head=False),
+    ]
 
 
 @operation(
@@ -47,6 +62,16 @@ async def export(request: web.Request) -> web.StreamResponse:
         return await send_archive(request, principal, owner, parameters.format)
 
 
+@operation("admin.archives.personal_data", answers={200: Content("application/zip")})
+async def personal_data(request: web.Request) -> web.StreamResponse:
+    """GET {prefix}/v1/archives/{owner}/personal-data: all that the store has about a user."""
+    principal = authenticate.require(request, Role.ADMIN)
+    owner = await owner_of(request)
+    checked(NoParameters, body.parameters(request))
+    with request.config_dict[keys.stream_limit].slot(principal.name):
+        return await send_archive(request, principal, owner, PERSONAL_DATA)
+
+
 async def send_archive(
     request: web.Request,
     principal: Principal,
@@ -54,16 +79,28 @@ async def send_archive(
     format: str,
     headers: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
-    """Authorize an export, and send the archive with further headers. Raises Refused."""
-    source, authorizer = request.app[keys.administration].export, request.app[keys.authorizer]
+    """Authorize an export, and send the file with further headers. Raises Refused."""
+    administration, authorizer = request.app[keys.administration], request.app[keys.authorizer]
+    if format == PERSONAL_DATA:
+        # It has more than the archive: the audit log and the account.
+        require_role(principal, Role.ADMIN)
     async with time_limit(request):
         since = await authorizer.authorize(principal, owner, Action.EXPORT, format)
-    write = source.json_lines if format == "jsonl" else source.portable
-    async with aclosing(write(owner, since=since)) as parts:
+        messages = (await administration.usage_of(owner)).messages
+    match format:
+        case "jsonl":
+            source = administration.export.json_lines(owner, since=since)
+        case "xep0227":
+            source = administration.export.portable(owner, since=since)
+        case _:
+            source = administration.personal_data.zip(owner)
+    async with aclosing(source) as parts:
         async with time_limit(request):
             # Once the head of the answer is sent, the answer cannot be a refusal any more.
             first = await anext(parts, b"")
-        answer = web.StreamResponse(headers={**(headers or {}), **_headers(format)})
+        answer = web.StreamResponse(
+            headers={**(headers or {}), **_headers(format), MESSAGES_HEADER: str(messages)}
+        )
         answer.force_close()
         await _send(request, answer, first, parts)
     return answer

@@ -11,17 +11,14 @@ from collections import Counter
 
 from component.core.errors import Forbidden, Overloaded
 from component.web.server.addresses import UNIX_SOCKET, LogOnce, address_of, is_within, party_of
-from component.web.server.forwarding import is_proxy
+from component.web.server.forwarding import RESERVED_PER_PARTY, is_proxy
 from component.web.server.settings import ListenerSettings
 
 log = logging.getLogger(__name__)
 
-#: Connections beyond the limits, on which only health and metrics are answered: whoever watches
-#: the program sees that it is overloaded, and not that it has gone.
+#: Connections of all parties together beyond the limits, on which only health and metrics are
+#: answered.
 RESERVED = 8
-
-#: Those of one party.
-RESERVED_PER_PARTY = 2
 
 
 class ConnectionLimit:

@@ -29,6 +29,10 @@ from component.web.server.settings import Listener, ListenerSettings, Network
 
 log = logging.getLogger(__name__)
 
+#: Requests of one party beyond its limit, or connections, on which only health and metrics are
+#: answered: whoever watches the program sees that it is overloaded, and not that it has gone.
+RESERVED_PER_PARTY = 2
+
 HEADER = "X-Forwarded-For"
 
 # Some proxies add the port: 192.0.2.1:4711, [2001:db8::1]:4711.
@@ -68,7 +72,8 @@ def identify(settings: ListenerSettings) -> Middleware:
     """Return a middleware that finds the party of each request, and limits parties behind proxies.
 
     A proxy keeps connections for many callers. So each of their requests counts as a connection
-    while it is answered, a stream as long as it lasts.
+    while it is answered, a stream as long as it lasts. As there are connections beyond the limits,
+    there is room for RESERVED_PER_PARTY more requests of each party that watch the program.
     """
     under_way: Counter[str] = Counter()
     log_once = LogOnce()
@@ -91,7 +96,10 @@ def identify(settings: ListenerSettings) -> Middleware:
                     settings.section,
                 )
             return await handler(request)
-        if under_way[party] >= settings.max_connections_per_address:
+        maximum = settings.max_connections_per_address
+        if any(app.get(keys.is_watched, False) for app in request.match_info.apps):
+            maximum += RESERVED_PER_PARTY
+        if under_way[party] >= maximum:
             if log_once.is_new(party):
                 log.info(
                     "too many HTTP requests from %s: see %s.max_connections_per_address",

@@ -50,7 +50,7 @@ function _shtab_muniment_using
   test "$_shtab_muniment_cmdpath" = "$argv"
 end
 
-set -g _shtab_muniment_commands init serve extauth token-key push-key check-config doctor ejabberd-config permissions 'permissions explain' import 'import ejabberd' 'import prosody' 'import mam' 'import xep-0227' 'import json-lines' 'import csv' compare 'compare ejabberd' 'compare prosody' 'compare mam' 'compare xep-0227' copy-store backup verify health statistics gaps fill-gap reconnect archives count export purge purges erase add-user set-password disable-user enable-user delete-user sign-ins sign-out users disabled-users count-users roster send-chat-state subscribe-roster unsubscribe-roster join-room leave-room mam-retrieve get-room-messages get-mam-preferences set-mam-preferences mam-remove-archive
+set -g _shtab_muniment_commands init serve extauth token-key push-key check-config doctor ejabberd-config permissions 'permissions explain' import 'import ejabberd' 'import prosody' 'import mam' 'import xep-0227' 'import json-lines' 'import csv' compare 'compare ejabberd' 'compare prosody' 'compare mam' 'compare xep-0227' copy-store backup verify health statistics gaps fill-gap reconnect archives count export purge purges erase add-user set-password disable-user enable-user delete-user sign-ins sign-out users disabled-users count-users roster send-chat-state subscribe-roster unsubscribe-roster join-room leave-room mam-retrieve get-room-messages get-mam-preferences set-mam-preferences mam-remove-archive export-person
 set -g _shtab_muniment_opts_with_value --address --after --always --before --config --delimiter --ejabberd --end --format --group --host --jid --limit --map --max-items --namespace --never --order --output --owner --port --sign-in --since --start --storage --view --with
 
 complete -c muniment -e
@@ -380,3 +380,8 @@ complete -c muniment -n '_shtab_muniment_using mam-remove-archive' -l config -xk
 complete -c muniment -n '_shtab_muniment_using mam-remove-archive' -l with -x -d With
 complete -c muniment -n '_shtab_muniment_using mam-remove-archive' -l yes -d 'do not ask for confirmation'
 complete -c muniment -n '_shtab_muniment_using mam-remove-archive' -l json -d 'print JSON, for programs'
+complete -c muniment -n '_shtab_muniment_using; and test $_shtab_muniment_npos -eq 0' -a export-person -d 'Ask the running program for all that it has about a user, and write it to a ZIP'
+complete -c muniment -n '_shtab_muniment_using export-person' -s h -l help -d 'show this help message and exit'
+complete -c muniment -n '_shtab_muniment_using export-person' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file'
+complete -c muniment -n '_shtab_muniment_using export-person' -l output -xka "(__fish_complete_path (commandline -ct))" -d 'a new file (default: standard output)'
+complete -c muniment -n '_shtab_muniment_using export-person' -l json -d 'print JSON about the file that was written, for programs'

@@ -18,7 +18,7 @@ complete muniment \
         'n/--namespace/(urn:xmpp:mam:2 urn:xmpp:mam:1)/' \
         'n/--format/(jsonl xep0227)/' \
         'n/--output/f/' \
-        'p/1/(init serve extauth token-key push-key check-config doctor ejabberd-config permissions import compare copy-store backup verify health statistics gaps fill-gap reconnect archives count export purge purges erase add-user set-password disable-user enable-user delete-user sign-ins sign-out users disabled-users count-users roster send-chat-state subscribe-roster unsubscribe-roster join-room leave-room mam-retrieve get-room-messages get-mam-preferences set-mam-preferences mam-remove-archive)/' \
+        'p/1/(init serve extauth token-key push-key check-config doctor ejabberd-config permissions import compare copy-store backup verify health statistics gaps fill-gap reconnect archives count export purge purges erase add-user set-password disable-user enable-user delete-user sign-ins sign-out users disabled-users count-users roster send-chat-state subscribe-roster unsubscribe-roster join-room leave-room mam-retrieve get-room-messages get-mam-preferences set-mam-preferences mam-remove-archive export-person)/' \
         'n/init/d/' \
         'n/permissions/(explain)/' \
         'n/import/(ejabberd prosody mam xep-0227 json-lines csv)/' \

@@ -15,7 +15,7 @@ from storage.sql.messages.ids import Ids
 from storage.sql.messages.selection import find_sequences
 from storage.sql.retention import erasures, over_limit, scrub
 from storage.sql.retention.delete import DELTA_COLUMNS, blank, delete
-from storage.sql.tables import identifiers, profiles, push, rooms
+from storage.sql.tables import personal_data
 from storage.sql.tables.holds import is_held
 
 _USAGE = """
@@ -77,31 +77,6 @@ WHERE owner = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
 _ONE = f"""
 SELECT {DELTA_COLUMNS}, kind FROM archive WHERE owner = $1 AND sequence = $2
 """  # noqa: S608 - constant words
-
-_DELETE_BY_NUMBER = (
-    "DELETE FROM counters WHERE owner = $1",
-    "DELETE FROM conversations WHERE owner = $1",
-    "DELETE FROM old_ids WHERE owner = $1",
-    "DELETE FROM unfinished_retractions WHERE owner = $1",
-    "DELETE FROM read_marks WHERE room = $1",
-    "DELETE FROM journal WHERE owner = $1",
-    "DELETE FROM journals WHERE owner = $1",
-    "DELETE FROM reserved_sequences WHERE owner = $1",
-    "DELETE FROM owners WHERE number = $1",
-)
-
-_DELETE_BY_JID = (
-    "DELETE FROM offline WHERE owner = $1",
-    "DELETE FROM preferences WHERE owner = $1",
-    "DELETE FROM rules WHERE owner = $1",
-    "DELETE FROM occupants WHERE room = $1",
-    "DELETE FROM occupants WHERE jid = $1",
-    "DELETE FROM rooms WHERE jid = $1",
-    profiles.REMOVE,
-    identifiers.REMOVE,
-    *rooms.REMOVE,
-    *push.DELETE_OF_ACCOUNT,
-)
 
 
 class SqlRetention:
@@ -292,9 +267,7 @@ class SqlRetention:
         if len(oldest) == limit:
             return replace(removed, done=False)
         deleted = 0
-        for sql in _DELETE_BY_NUMBER:
-            deleted += await connection.change(sql, number)
-        for sql in _DELETE_BY_JID:
+        for sql in personal_data.ERASING:
             deleted += await connection.change(sql, owner)
         # If no row was deleted, the files need not be rewritten.
         if deleted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from storage.rows import Account
 from storage.sql.database import Database, Row
-from storage.sql.tables import identifiers, profiles, rooms
+from storage.sql.tables import personal_data
 
 _GET = "SELECT jid, verifier, is_enabled, created_at FROM accounts WHERE domain = $1 AND jid = $2"
 
@@ -19,15 +19,6 @@ WHERE domain = $1 AND jid = $2 RETURNING 1
 """
 
 _REMOVE = "DELETE FROM accounts WHERE domain = $1 AND jid = $2 RETURNING 1"
-
-#: The next user of the name is another person.
-_REMOVE_DATA = (
-    "DELETE FROM contacts WHERE owner = $1",
-    "DELETE FROM offline WHERE owner = $1",
-    profiles.REMOVE,
-    identifiers.REMOVE,
-    *rooms.REMOVE,
-)
 
 _LIST = """
 SELECT jid, verifier, is_enabled, created_at FROM accounts
@@ -57,7 +48,8 @@ class SqlAccounts:
     async def remove(self, jid: str) -> bool:
         async with self._database.write() as connection:
             rows = await connection.fetch(_REMOVE, _domain(jid), jid)
-            for sql in _REMOVE_DATA:
+            # The next user of the name is another person.
+            for sql in personal_data.ENDING:
                 await connection.execute(sql, jid)
         return bool(rows)
 

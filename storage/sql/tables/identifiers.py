@@ -28,15 +28,17 @@ _WITH_URI = f"""
 SELECT {_COLUMNS} FROM identifiers WHERE uri = $1 AND key NOT LIKE '% removed'
 """  # noqa: S608 - constant words
 
-#: Lets the identifiers of a JID point to nothing. The row stays, so that no number is used again.
-REMOVE = """
-UPDATE identifiers SET key = number || ' removed'
-WHERE (kind IN ('user', 'room') AND key = $1)
-    OR (kind = 'direct' AND (
-        substr(key, 1, length($1) + 1) = $1 || ' '
-        OR substr(key, length(key) - length($1)) = ' ' || $1
-    ))
+#: The condition of the identifiers of a JID.
+OF = """
+(kind IN ('user', 'room') AND key = $1)
+OR (kind = 'direct' AND (
+    substr(key, 1, length($1) + 1) = $1 || ' '
+    OR substr(key, length(key) - length($1)) = ' ' || $1
+))
 """
+
+#: Lets the identifiers of a JID point to nothing. The row stays, so that no number is used again.
+REMOVE = f"UPDATE identifiers SET key = number || ' removed' WHERE {OF}"  # noqa: S608
 
 #: How often an identifier is made if others take its number.
 _TRIES = 5

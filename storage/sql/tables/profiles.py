@@ -40,9 +40,6 @@ FROM (
 ORDER BY matching.jid LIMIT $4
 """
 
-#: Removes the profile of an account.
-REMOVE = "DELETE FROM profiles WHERE jid = $1"
-
 
 class SqlProfiles:
     """`storage.interface.ProfilesStore`."""

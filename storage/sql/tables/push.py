@@ -93,15 +93,6 @@ _REMOVE_LETTER = "DELETE FROM dead_letters WHERE subscription = $1 AND event_id 
 
 _REMOVE_LETTERS = "DELETE FROM dead_letters WHERE subscription = $1"
 
-#: Delete what names an account.
-DELETE_OF_ACCOUNT = (
-    """
-    DELETE FROM dead_letters
-    WHERE subscription IN (SELECT id FROM push_subscriptions WHERE jid = $1)
-    """,
-    "DELETE FROM push_subscriptions WHERE jid = $1",
-)
-
 _UNREAD = """
 SELECT count(*) FROM conversations JOIN owners ON number = owner
 WHERE jid = $1 AND newest > seen AND EXISTS (

@@ -83,15 +83,6 @@ _INVITATION = """
 SELECT token_hash, room, inviter, expires_at FROM invitations WHERE token_hash = $1
 """
 
-#: Statements that remove what is kept about a user or a room beside affiliations.
-REMOVE = (
-    _DELETE_DEPARTURES,
-    "DELETE FROM departures WHERE jid = $1",
-    _DELETE_INVITATIONS,
-    "DELETE FROM invitations WHERE inviter = $1",
-    "DELETE FROM read_marks WHERE jid = $1",
-)
-
 
 class SqlRooms:
     """`storage.interface.RoomsStore`."""

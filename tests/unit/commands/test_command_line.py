@@ -8,18 +8,20 @@ import io
 import json
 import stat
 import sys
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from support.builders import ALICE, BOB, entries
+from support.builders import ALICE, BOB, entries, entry, message
 from support.operator_commands import Operated
 from support.ports import free_port
-from support.wire import HOST
+from support.wire import HOST, until
 
 from component import cli
 from component.cli import exit_codes, output
+from component.cli.export import Counter
 from component.core.commands.dispatch import COMMANDS
 from component.core.commands.spec import FieldKind
 from storage.rows import Contact
@@ -346,6 +348,8 @@ def test_program_that_does_not_run_has_no_health(
 async def test_purge_is_followed_until_its_end(
     operated: Operated, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    janitor = operated.commands.context.archives.janitor
+    await until(lambda: janitor.last is not None)
     assert await run(operated, "purge", "--yes", "--wait", "--json") == exit_codes.OK
 
     printed = json.loads(capsys.readouterr().out)
@@ -400,6 +404,50 @@ async def test_refused_export_leaves_no_file(operated: Operated, tmp_path: Path)
 
     assert await run(operated, "export", "@", "--output", str(path)) == exit_codes.FAILED
     assert not path.exists()
+
+
+@pytest.mark.parametrize("format", ["jsonl", "xep0227"])
+async def test_bar_of_an_export_ends_at_the_number_of_messages(
+    operated: Operated,
+    tmp_path: Path,
+    format: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await operated.wire.archive.append(
+        [entry(n, xml=message(f"line\n{'x' * 200}")) for n in range(500)]
+    )
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    arguments = ("--format", format, "--output", str(tmp_path / "alice"))
+
+    assert await run(operated, "export", ALICE, *arguments) == exit_codes.OK
+    assert "500/500" in capsys.readouterr().err
+
+
+async def test_mark_is_counted_where_it_is_split() -> None:
+    for size in (1, 2, 3, 4, 100):
+        text = b"<m>..</m>..</m>\n</m></m>"
+        pieces = [text[start : start + size] for start in range(0, len(text), size)]
+        counter = Counter(b"</m>")
+
+        assert sum(counter.count(piece) for piece in pieces) == 4
+
+
+async def test_all_about_a_person_is_exported_to_a_file_of_its_owner(
+    operated: Operated, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await operated.wire.archive.append(entries(5))
+    path = tmp_path / "alice.zip"
+
+    assert await run(operated, "export-person", ALICE, "--output", str(path)) == exit_codes.OK
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with zipfile.ZipFile(path) as archive:
+        assert len(archive.read("messages.jsonl").splitlines()) == 5
+    assert str(path) in capsys.readouterr().err
+
+    nobody = tmp_path / "nobody.zip"
+    assert await run(operated, "export-person", "@", "--output", str(nobody)) == exit_codes.FAILED
+    assert not nobody.exists()
 
 
 async def test_export_is_audited(operated: Operated, tmp_path: Path) -> None:

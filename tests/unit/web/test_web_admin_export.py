@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -17,6 +19,7 @@ from component.core.access.principals import Operator, Role
 from component.web.app import make_app
 from component.web.server.settings import Services
 
+PERSONAL_DATA = f"/api/v1/archives/{ALICE}/personal-data"
 EXPORT = f"/api/v1/archives/{ALICE}/export"
 
 
@@ -63,6 +66,47 @@ async def test_reader_may_export_and_is_in_the_audit_log(
         ALICE,
         "jsonl",
     )
+
+
+async def test_number_of_messages_is_told_before_the_first(
+    api: TestClient, services: Services
+) -> None:
+    await services.storage.archive.append(entries(7))
+
+    assert (await api.get(EXPORT)).headers["Muniment-Messages"] == "7"
+
+
+async def test_personal_data_is_a_zip_file_with_the_audit_entry_of_the_export(
+    api: TestClient, services: Services
+) -> None:
+    await services.storage.archive.append(entries(7))
+
+    answer = await api.get(PERSONAL_DATA)
+    with zipfile.ZipFile(io.BytesIO(await answer.read())) as archive:
+        messages = archive.read("messages.jsonl").splitlines()
+        [line] = archive.read("audit-log.jsonl").splitlines()
+
+    assert answer.content_type == "application/zip"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert len(messages) == 7
+    audited = json.loads(line)
+    assert (audited["action"], audited["detail"]) == ("export", "personal-data")
+
+
+async def test_reader_gets_no_personal_data(
+    aiohttp_client: AiohttpClient, services: Services
+) -> None:
+    reader = Operator(name="rob", role=Role.READER, secret="of rob")
+    client = await aiohttp_client(make_app(replace(SETTINGS, operators=(reader,)), services))
+
+    answer = await client.get(PERSONAL_DATA, headers={"X-Api-Key": "of rob"})
+
+    assert answer.status == 403
+    assert await services.storage.audit_log.entries(limit=10) == ()
+
+
+async def test_personal_data_takes_no_parameters(api: TestClient) -> None:
+    assert (await api.get(f"{PERSONAL_DATA}?format=jsonl")).status == 400
 
 
 @pytest.mark.parametrize("query", ["format=mbox", "since=1", "format=jsonl&format=jsonl"])

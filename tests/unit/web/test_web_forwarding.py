@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -20,8 +21,9 @@ from support.sign_in import BOTH, with_sign_in
 from component.core.accounts.throttle import BURST
 from component.web import keys
 from component.web.app import make_app, serve
+from component.web.server import errors
 from component.web.server.addresses import UNIX_SOCKET
-from component.web.server.forwarding import forwarded_address, identify
+from component.web.server.forwarding import RESERVED_PER_PARTY, forwarded_address, identify
 from component.web.server.settings import Listener, Services, WebSettings
 
 TRUSTED = (ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48"))
@@ -162,6 +164,58 @@ async def test_requests_under_way_of_one_forwarded_address_are_limited(
         assert [await stream(USER) for _ in range(3)] == [200, 200, 503]
         assert [await stream(OTHER) for _ in range(3)] == [200, 200, 503]
         assert await guess(public, USER) == 503
+        # Health is answered, so that whoever watches Muniment does not take it for dead.
+        health = await public.get("/health/live", headers={"X-Forwarded-For": USER})
+        assert health.status == 200
+
+
+async def test_only_two_requests_beyond_the_limit_are_answered(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    released, begun = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def wait(_: web.Request) -> web.Response:
+        begun.release()
+        await released.wait()
+        return web.Response()
+
+    watched = web.Application()
+    watched[keys.is_watched] = True
+    watched.router.add_get("/live", wait)
+    limits = proxied(max_connections_per_address=1).public
+    app = web.Application(middlewares=[errors.middleware(), identify(limits)])
+    app.add_subapp("/health", watched)
+    client = await aiohttp_client(app)
+    headers = {"X-Forwarded-For": USER}
+
+    async with asyncio.TaskGroup() as tasks:
+        answered = [
+            tasks.create_task(client.get("/health/live", headers=headers))
+            for _ in range(1 + RESERVED_PER_PARTY)
+        ]
+        for _ in answered:
+            await begun.acquire()
+        assert (await client.get("/health/live", headers=headers)).status == 503
+        released.set()
+
+    assert {task.result().status for task in answered} == {200}
+
+
+async def test_private_listener_believes_no_forwarded_address(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    """So no invented address uses up the requests of whoever reads the metrics."""
+
+    async def party(request: web.Request) -> web.Response:
+        return web.Response(text=request[keys.party])
+
+    app = web.Application(middlewares=[identify(proxied())])
+    app.router.add_get("/metrics", party)
+    client = await aiohttp_client(app)
+
+    answer = await client.get("/metrics", headers={"X-Forwarded-For": USER})
+
+    assert await answer.text() == "loopback"
 
 
 async def test_proxy_on_a_unix_socket_is_believed_if_proxies_are_trusted(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
+import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -247,6 +249,24 @@ async def test_confirmed_export_is_a_file(
     assert "hello" in page.html
     assert words in page.html
     assert await actions(services) == [("export", OWNER, format)]
+
+
+async def test_personal_data_is_exported_for_admins_alone(services: Services) -> None:
+    fields = {"format": "personal-data", "confirm": "true"}
+    async with operator_browser(services, AUDITOR) as auditor:
+        form = await auditor.get(f"{ARCHIVE}/export")
+        refused = await auditor.post(f"{ARCHIVE}/export", **fields)
+    async with operator_browser(services, CHIEF) as chief:
+        choice = await chief.get(f"{ARCHIVE}/export")
+        headers = {"Origin": chief.origin}
+        path = f"/operators/{ARCHIVE}/export"
+        async with chief.client.post(path, data=fields, headers=headers) as answer:
+            file = await answer.read()
+
+    assert ("Personal data" in form.text, "Personal data" in choice.text) == (False, True)
+    assert refused.status == 403
+    assert (answer.content_type, zipfile.is_zipfile(io.BytesIO(file))) == ("application/zip", True)
+    assert await actions(services) == [("export", OWNER, "personal-data")]
 
 
 async def test_audit_log_is_filtered_and_paged(services: Services, chief: OperatorBrowser) -> None:

@@ -1,4 +1,4 @@
-"""The export of an archive as a file."""
+"""The export of an archive, or of all that the store has about a user, as a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from component.web.server.paths import ARCHIVE, owner_of, routes_at
 class ExportFields(PageParameters):
     """POST {prefix}/archives/{owner}/export."""
 
-    format: Literal["jsonl", "xep0227"] = "jsonl"
+    format: Literal["jsonl", "xep0227", "personal-data"] = "jsonl"
     confirm: bool = False
 
 
