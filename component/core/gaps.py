@@ -57,7 +57,7 @@ class Gaps:
     def __init__(
         self,
         store: GapsStore,
-        received_until: Callable[[], int],
+        received_until: Callable[[int], int],
         wait_durable: Callable[[], Awaitable[None]],
         *,
         is_shared: bool = False,
@@ -65,6 +65,7 @@ class Gaps:
     ) -> None:
         """`received_until` returns until when all copies have arrived, in microseconds.
 
+        It is called with the time since when they arrive: nothing was missed at that moment.
         `wait_durable` returns when all messages that have arrived are stored. `is_shared` says
         whether other processes receive the same copies. With `backfill`, places are left for the
         messages of gaps, and `filler` fetches them.
@@ -77,6 +78,7 @@ class Gaps:
         self._is_shared = is_shared
         self._gaps: tuple[Gap, ...] = ()
         self._until = 0  #: the time of the last copy, as far as is known
+        self._connected_at = 0  #: since when this process gets copies
         self._is_up = False
         self._was_up = False
         self._breaks: list[Gap] = []  #: not stored yet
@@ -161,6 +163,7 @@ class Gaps:
 
         Another process may know since when; until then the messages leave a place for a gap.
         """
+        self._connected_at = at
         if self._is_shared:
             self._reserve(at)
 
@@ -178,7 +181,7 @@ class Gaps:
     def end(self) -> None:
         """Note that no copies arrive any more."""
         if self._is_up:
-            self._until = max(self._until, self._received_until())
+            self._until = max(self._until, self._received_until(self._connected_at))
             self._is_up = False
             self._changed.set()
 
@@ -232,7 +235,7 @@ class Gaps:
             self._stored.set()
 
     async def _note(self) -> None:
-        until = self._received_until() if self._is_up else self._until
+        until = self._received_until(self._connected_at) if self._is_up else self._until
         if self._was_up and until:
             await self._wait_durable()
             await self._store.note_received(until)

@@ -291,7 +291,7 @@ def compose(
 
     gaps = Gaps(
         storage.gaps,
-        lambda: _received_until(stream, deliveries),
+        lambda since: _received_until(stream, deliveries, since),
         preference_filter.wait_durable,
         is_shared=storage.processes.is_shared,
         backfill=storage.backfill if config.backfill.source != "none" else None,
@@ -358,12 +358,13 @@ def compose(
     return parts
 
 
-def _received_until(stream: Stream, deliveries: Deliveries) -> int:
+def _received_until(stream: Stream, deliveries: Deliveries, since: int) -> int:
     """Return until when all copies have arrived and are decided, in microseconds.
 
-    A server that sends nothing may be away.
+    A server that sends nothing may be away. `since` is the time of the connection, which comes
+    after the last bytes that the server has sent for it.
     """
-    arrived = now() - int(stream.silence * 1_000_000)
+    arrived = max(since, now() - int(stream.silence * 1_000_000))
     undecided = deliveries.oldest_at
     return arrived if undecided is None else min(arrived, undecided - 1)
 

@@ -72,6 +72,7 @@ async def test_search_without_a_conversation_is_one_in_all(
     await visitor.say("pears for Ben")
     await expect(page.locator("li.pending")).to_have_count(0)
     await page.get_by_role("button", name="Back to the conversations").click()
+    await expect(page.locator("#conversation[data-jid]")).to_have_count(0)
     await page.keyboard.press("/")
     await expect(page.get_by_text("In all conversations")).to_be_hidden()
     await page.keyboard.type("pears")

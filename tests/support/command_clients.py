@@ -70,13 +70,17 @@ async def run_for_json(server: Server, *arguments: str, stdin: str = "") -> dict
 
 
 def typed(server: Server, *arguments: str, answers: Sequence[str]) -> tuple[int, str]:
-    """Run our command on a terminal, and type answers to its questions.
+    """Run our command on a terminal without colours, and type answers to its questions.
 
     Returns its exit code, and the output on the terminal.
     """
     keyboard, screen = os.openpty()
     process = start_command(
-        _arguments(server, *arguments), stdin=screen, stdout=screen, stderr=screen
+        _arguments(server, *arguments),
+        stdin=screen,
+        stdout=screen,
+        stderr=screen,
+        environment=os.environ | {"NO_COLOR": "1"},
     )
     os.close(screen)
     output, waiting = b"", [answer.encode() for answer in answers]

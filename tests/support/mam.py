@@ -115,10 +115,17 @@ async def wait_for_bodies(
 ) -> None:
     """Return when an archive has these texts, oldest first. Raises TimeoutError.
 
-    A message to a user who is away is archived for this user a little later.
+    A message to a user who is away is archived for this user a little later, and queries have no
+    answer until ejabberd has delegated them to a program that has just connected.
     """
     async with asyncio.timeout(SECONDS):
-        while await bodies(client, to=to) != expected:  # noqa: ASYNC110 - only a query shows it
+        while True:
+            try:
+                if await bodies(client, to=to) == expected:
+                    return
+            except Refused as error:
+                if "service-unavailable" not in str(error):
+                    raise
             await asyncio.sleep(POLL_SECONDS)
 
 

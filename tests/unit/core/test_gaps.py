@@ -36,7 +36,7 @@ class Clock:
     def __init__(self) -> None:
         self.seconds = 0
 
-    def __call__(self) -> int:
+    def __call__(self, since: int) -> int:
         return at(self.seconds)
 
 

@@ -105,6 +105,7 @@ export class ConversationView {
       lastOwn: () => this.timeline.lastOwn(),
       attach: (file, answered) => this._attach(file, answered),
       typing: (state) => {
+        if (!this.chat) return;
         this._api.typing(this._current(), state).catch(() => {});
       },
     });
