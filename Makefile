@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help container deb generated setup run test bench torture take-over check lint format clean environment linters tests
+.PHONY: help container deb generated setup run test bench torture processes take-over ha check lint format clean environment linters tests
 
 BIN := .venv/bin
 
@@ -36,13 +36,21 @@ bench: ## Install what is missing, then measure Muniment beside its peers: ARGS=
 	@scripts/install bench
 	PYTHONPATH=tests $(BIN)/python -m benchmarks run $(ARGS)
 
-torture: ## Kill and start three processes on one PostgreSQL for two minutes: ARGS="--ejabberd 23.01"
+torture: ## Try every fault and attack of docs/reliability.md, as root, in 20 minutes: ARGS="4 13"
 	@scripts/install test
-	$(BIN)/python scripts/torture.py $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m torture $(ARGS)
+
+processes: ## Kill and start three processes on one PostgreSQL for two minutes: ARGS="--ejabberd 23.01"
+	@scripts/install test
+	$(BIN)/python scripts/processes.py $(ARGS)
 
 take-over: ## Have Muniment take over from itself ten times under load: ARGS="--ejabberd 23.01 --rate 500"
 	@scripts/install test
 	$(BIN)/python scripts/take_over.py $(ARGS)
+
+ha: ## Kill and freeze the leader of three PostgreSQL under Patroni, under load: ARGS="--rate 50"
+	@scripts/install ha
+	$(BIN)/python scripts/ha.py $(ARGS)
 
 check: lint ## Run the checks and the tests that need no ejabberd
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile \

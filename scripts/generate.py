@@ -15,7 +15,9 @@ import shtab
 from argparse_manpage.manpage import Manpage
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from torture import page  # noqa: E402
 
 from component import cli  # noqa: E402 - from this checkout
 from component.cli.exit_codes import CONFIGURATION, MEANINGS  # noqa: E402
@@ -46,6 +48,7 @@ def generated() -> Iterator[tuple[Path, str]]:
     for shell, name in COMPLETIONS.items():
         yield ROOT / name, f"{shtab.complete(parser, shell).rstrip()}\n"
     yield ROOT / MANUAL_PAGE, manual_page()
+    yield page.PATH, page.page(page.PATH.read_text())
 
 
 def manual_page() -> str:

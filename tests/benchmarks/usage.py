@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+
+from support.process_tree import tree
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MIB = 1024  # /proc counts in KiB
@@ -55,7 +56,7 @@ class Meter:
 
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time of a program, its children, and those of them that have ended."""
-    return sum(sum(map(int, _stat(process)[11:15])) for process in family(pid)) / _TICKS
+    return sum(sum(map(int, _stat(process)[11:15])) for process in tree(pid)) / _TICKS
 
 
 def memory(pids: Mapping[str, int]) -> dict[str, float]:
@@ -65,23 +66,10 @@ def memory(pids: Mapping[str, int]) -> dict[str, float]:
     highest `rss` of each process since it was started.
     """
     return {
-        f"{name}_{program}": sum(_field(process, file, field) for process in family(pid)) / _MIB
+        f"{name}_{program}": sum(_field(process, file, field) for process in tree(pid)) / _MIB
         for program, pid in pids.items()
         for name, file, field in _MEMORY
     }
-
-
-def family(pid: int) -> Iterator[int]:
-    """Return a process and all that descend from it."""
-    children = defaultdict(list)
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
-            children[int(fields[1])].append(int(entry.name))
-    waiting = [pid]
-    while waiting:
-        process = waiting.pop()
-        yield process
-        waiting += children[process]
 
 
 def busy_seconds() -> tuple[float, float]:

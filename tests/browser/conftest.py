@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
-from support.browser import SECONDS, Visit, Visitor, missing_parts, visitor
+from support.browser import SECONDS, Opened, Visit, Visitor, missing_parts, visitor
 from support.chat_server import chat_server
 from support.converse import chromium
 from support.releases import Unavailable, unpacked, versions
@@ -91,3 +91,15 @@ async def visit(browser: Browser, signing_in: SigningIn) -> AsyncIterator[Visit]
         yield come
     unexpected = [problem for visitor in visitors for problem in visitor.unexpected]
     assert not unexpected, "\n".join(unexpected)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def opened(visit: Visit, signing_in: SigningIn) -> Opened:
+    """Ann, who has opened her empty conversation with Ben."""
+    return await Opened.by(await visit(), *signing_in.server.accounts("ann", "ben"))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def people(visit: Visit, opened: Opened) -> tuple[Opened, Opened]:
+    """Ann and Ben, who have both opened their conversation."""
+    return opened, await Opened.by(await visit(), opened.contact, opened.own)

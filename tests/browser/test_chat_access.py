@@ -97,6 +97,29 @@ async def test_no_state_of_the_page_violates_a_rule_of_accessibility(
     assert not found, "\n".join(found)
 
 
+async def test_page_at_twice_its_size_shows_everything_and_needs_no_scrolling_aside(
+    visit: Visit, accounts: tuple[Account, Account]
+) -> None:
+    ann, ben = accounts
+    # What is left of a window of 1,280 by 900 pixels with a zoom of 200 %.
+    visitor = await visit(viewport={"width": 640, "height": 450}, device_scale_factor=2)
+    page = visitor.page
+    await visitor.sign_in(ann)
+    await visitor.chat(ben.jid)
+    await visitor.message("Are you there?").scroll_into_view_if_needed()
+    for part in (
+        visitor.message("Are you there?"),
+        visitor.by_label("Message"),
+        page.get_by_role("button", name="Send", exact=True),
+        page.get_by_role("button", name="Search messages"),
+    ):
+        await expect(part).to_be_in_viewport(ratio=1)
+    assert await page.locator(".scroller").evaluate("list => list.clientHeight") > 150
+    wide = await page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
+    assert not wide
+    assert await visitor.violations() == []
+
+
 async def test_theme_of_the_user_goes_before_that_of_the_system(
     visit: Visit, accounts: tuple[Account, Account]
 ) -> None:
@@ -142,9 +165,9 @@ async def test_whole_journey_needs_no_mouse(
     sent = visitor.message("no mouse at all")
     await expect(sent.locator(".mark")).to_be_visible()
     await press("ArrowUp")
-    await expect(page.get_by_text("You correct your message.")).to_be_visible()
+    await expect(page.get_by_text("You are editing your message.")).to_be_visible()
     await press("Escape")
-    await expect(page.get_by_text("You correct your message.")).to_be_hidden()
+    await expect(page.get_by_text("You are editing your message.")).to_be_hidden()
 
     # From writing back to the messages, up and down in them, and to the actions on one.
     await press("Shift+F6")
@@ -189,3 +212,33 @@ async def test_new_messages_are_announced_and_old_ones_are_not(
     await other.say("Now you hear me")
 
     await expect(region).to_contain_text("Now you hear me")
+
+
+async def test_states_are_seen_without_the_colours_of_the_page(
+    visit: Visit, accounts: tuple[Account, Account]
+) -> None:
+    ann, ben = accounts
+    visitor, other = await visit(forced_colors="active"), await visit()
+    page = visitor.page
+    await other.sign_in(ben)
+    await other.chat(ann.jid)
+    await visitor.sign_in(ann)
+    await visitor.chat(ben.jid)
+    await expect(visitor.message("one").locator(".mark.displayed")).to_be_visible()
+    await visitor.say("not seen yet")
+    await visitor.message("one").focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Escape")
+
+    looks = """([first, ...properties]) => {
+        const style = getComputedStyle(document.querySelector(first));
+        return properties.map((property) => style[property]);
+    }"""
+    for selector in (".bubble", ".avatar", ".conversation[aria-current]"):
+        assert await page.evaluate(looks, [selector, "borderTopStyle"]) == ["solid"], selector
+    assert await page.evaluate(looks, ["li.row:focus", "outlineStyle"]) == ["solid"]
+    pressed = await page.evaluate(looks, [".reaction[aria-pressed=true]", "borderTopWidth"])
+    assert pressed == ["2px"]
+    read = await page.evaluate(looks, [".mark.displayed", "textDecorationLine"])
+    assert read == ["underline"]
+    assert await visitor.violations() == []

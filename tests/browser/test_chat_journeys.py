@@ -7,7 +7,7 @@ from base64 import b64decode
 from secrets import token_hex
 
 from playwright.async_api import Route, expect
-from support.browser import Visit
+from support.browser import Opened, Visit
 from support.sign_in_server import SigningIn
 
 #: A picture of one red pixel.
@@ -53,13 +53,8 @@ async def test_somebody_signs_up_stays_signed_in_and_signs_out(visit: Visit) -> 
     assert await page.evaluate(STORED) == [0, 0]
 
 
-async def test_message_that_cannot_be_sent_stays_until_it_is_sent_once(
-    visit: Visit, signing_in: SigningIn
-) -> None:
-    ann, ben = signing_in.server.accounts("ann", "ben")
-    visitor = await visit()
-    await visitor.sign_in(ann)
-    await visitor.chat(ben.jid)
+async def test_message_that_cannot_be_sent_stays_until_it_is_sent_once(opened: Opened) -> None:
+    visitor = opened.visitor
     refused = 0
 
     async def refuse(route: Route) -> None:
@@ -93,34 +88,26 @@ async def test_message_that_cannot_be_sent_stays_until_it_is_sent_once(
 
 
 async def test_page_catches_up_after_muniment_was_away(
-    visit: Visit, signing_in: SigningIn
+    opened: Opened, signing_in: SigningIn
 ) -> None:
-    ann, ben = signing_in.server.accounts("ann", "ben")
-    visitor, server = await visit(), signing_in.server
-    await visitor.sign_in(ann)
-    await visitor.chat(ben.jid)
-    async with server.client(ben) as client:
+    visitor, server = opened.visitor, signing_in.server
+    async with server.client(opened.contact) as client:
         await client.be_available()
-        client.say(ann.jid, "before")
+        client.say(opened.own.jid, "before")
         await expect(visitor.message("before")).to_be_visible()
         visitor.expect_problem("ERR_|50[0-9]|Failed to load")
         await asyncio.to_thread(server.muniment.stop)
         await expect(visitor.page.get_by_text("Reconnecting…")).to_be_visible()
         await asyncio.to_thread(server.muniment.start)
-        client.say(ann.jid, "behind")
+        client.say(opened.own.jid, "behind")
         await expect(visitor.message("behind")).to_be_visible()
         await expect(visitor.page.get_by_text("Reconnecting…")).to_be_hidden()
 
     await expect(visitor.message("before")).to_have_count(1)
 
 
-async def test_page_says_at_once_that_the_browser_is_off_line(
-    visit: Visit, signing_in: SigningIn
-) -> None:
-    ann, ben = signing_in.server.accounts("ann", "ben")
-    visitor = await visit()
-    await visitor.sign_in(ann)
-    await visitor.chat(ben.jid)
+async def test_page_says_at_once_that_the_browser_is_off_line(opened: Opened) -> None:
+    visitor = opened.visitor
     visitor.expect_problem("ERR_|Failed to load")
     await visitor.page.context.set_offline(True)
     await expect(visitor.page.get_by_text("Reconnecting…")).to_be_visible()
@@ -225,14 +212,11 @@ async def test_picture_of_a_person_is_shown_to_others(visit: Visit, signing_in: 
 
 
 async def test_gap_is_told_between_the_messages_around_it(
-    visit: Visit, signing_in: SigningIn
+    opened: Opened, signing_in: SigningIn
 ) -> None:
-    ann, ben = signing_in.server.accounts("ann", "ben")
-    visitor = await visit()
+    visitor = opened.visitor
     # The page asks in vain while the server is away.
     visitor.expect_problem("ERR_|502|503|504|429")
-    await visitor.sign_in(ann)
-    await visitor.chat(ben.jid)
     await visitor.say("before the gap")
     await expect(visitor.page.locator("li.pending")).to_have_count(0)
     await expect(visitor.page.locator(".gap")).to_be_hidden()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playwright.async_api import expect
-from support.browser import Visit
+from support.browser import Opened, Visit
 from support.sign_in_server import SigningIn
 
 
@@ -65,15 +65,8 @@ async def test_room_is_made_joined_by_a_link_renamed_and_left(
     await expect(cat.page.get_by_text("No conversations yet")).to_be_visible()
 
 
-async def test_typing_is_shown_until_the_message_comes(
-    visit: Visit, signing_in: SigningIn
-) -> None:
-    ann_account, ben_account = signing_in.server.accounts("ann", "ben")
-    ann, ben = await visit(), await visit()
-    for visitor, own, other in ((ann, ann_account, ben_account), (ben, ben_account, ann_account)):
-        await visitor.sign_in(own)
-        await visitor.chat(other.jid)
-
+async def test_typing_is_shown_until_the_message_comes(people: tuple[Opened, Opened]) -> None:
+    ann, ben = (person.visitor for person in people)
     await ann.by_label("Message").press_sequentially("I am wri")
     await expect(ben.page.get_by_text("is typing…")).to_be_visible()
     await ann.by_label("Message").press("Enter")

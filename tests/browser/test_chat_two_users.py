@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import re
 
-import pytest_asyncio
 from playwright.async_api import expect
-from support.browser import Visit, Visitor
-from support.ejabberd import Account
-from support.sign_in_server import SigningIn
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def people(visit: Visit, signing_in: SigningIn) -> tuple[Visitor, Visitor, Account, Account]:
-    """Ann and Ben, who have both opened their conversation."""
-    ann_account, ben_account = signing_in.server.accounts("ann", "ben")
-    ann, ben = await visit(), await visit()
-    for visitor, own, other in ((ann, ann_account, ben_account), (ben, ben_account, ann_account)):
-        await visitor.sign_in(own)
-        await visitor.chat(other.jid)
-    return ann, ben, ann_account, ben_account
+from support.browser import Opened
 
 
 async def test_message_appears_on_both_pages_at_once(
-    people: tuple[Visitor, Visitor, Account, Account],
+    people: tuple[Opened, Opened],
 ) -> None:
-    ann, ben, *_ = people
+    ann, ben = (person.visitor for person in people)
     await ann.say("Hello Ben")
     await expect(ben.message("Hello Ben")).to_be_visible()
     await ben.say("Hello Ann")
@@ -41,9 +27,9 @@ async def test_message_appears_on_both_pages_at_once(
 
 
 async def test_correction_reaction_and_retraction_are_seen_by_the_other(
-    people: tuple[Visitor, Visitor, Account, Account],
+    people: tuple[Opened, Opened],
 ) -> None:
-    ann, ben, *_ = people
+    ann, ben = (person.visitor for person in people)
     await ann.say("Helo Ben")
     await expect(ann.message("Helo Ben").locator(".mark")).to_be_visible()
     # Only a message in the archive can be corrected.
@@ -70,20 +56,20 @@ async def test_correction_reaction_and_retraction_are_seen_by_the_other(
 
     await ann.message("Hello dear Ben").focus()
     await ann.page.keyboard.press("Enter")
-    await ann.page.get_by_role("menuitem", name="Retract").click()
-    await ann.page.get_by_role("button", name="Retract", exact=True).click()
-    await expect(ben.page.locator("li.row")).to_contain_text("This message was retracted")
+    await ann.page.get_by_role("menuitem", name="Delete for everyone").click()
+    await ann.page.get_by_role("button", name="Delete", exact=True).click()
+    await expect(ben.page.locator("li.row")).to_contain_text("This message was deleted.")
 
 
 async def test_reply_shows_the_message_that_it_answers_and_leads_to_it(
-    people: tuple[Visitor, Visitor, Account, Account],
+    people: tuple[Opened, Opened],
 ) -> None:
-    ann, ben, *_ = people
+    ann, ben = (person.visitor for person in people)
     await ann.say("Tea or coffee?")
     await ben.message("Tea or coffee?").focus()
     await ben.page.keyboard.press("Enter")
     await ben.page.get_by_role("menuitem", name="Reply").press("Enter")
-    note = ben.page.get_by_text("You answer ann")
+    note = ben.page.get_by_text("Replying to ann")
     await expect(note).to_contain_text("Tea or coffee?")
     await ben.say("Coffee, please")
     await expect(note).to_be_hidden()
@@ -99,9 +85,10 @@ async def test_reply_shows_the_message_that_it_answers_and_leads_to_it(
 
 
 async def test_unread_messages_are_counted_until_they_are_seen(
-    people: tuple[Visitor, Visitor, Account, Account],
+    people: tuple[Opened, Opened],
 ) -> None:
-    ann, ben, ann_account, _ = people
+    ann, ben = (person.visitor for person in people)
+    ann_account = people[0].own
     await ben.page.evaluate("() => { location.hash = '#/'; }")
     for number in range(3):
         await ann.say(f"Are you there? {number}")

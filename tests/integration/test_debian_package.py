@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.command import ROOT
-from support.debian import STEP_SECONDS, Debian, can_make
+from support.debian import STEP_SECONDS, Booted, Debian, can_boot, can_make
 from support.ports import LOOPBACK, free_port
 from support.program import Program
 
@@ -36,7 +36,12 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package, without compression, which takes long."""
     built = subprocess.run(
         [ROOT / "scripts" / "deb", tmp_path_factory.mktemp("package")],
-        env={**os.environ, "DPKG_DEB_COMPRESSOR_TYPE": "none"},
+        env={
+            **os.environ,
+            "DPKG_DEB_COMPRESSOR_TYPE": "none",
+            # Programs that the tests start trust no certificate otherwise.
+            "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
+        },
         capture_output=True,
         text=True,
         timeout=STEP_SECONDS,
@@ -122,14 +127,72 @@ def test_user_of_the_service_runs_the_configuration_of_init(
     assert debian.owner_and_mode(f"{ARCHIVE}/muniment.db").startswith("muniment:muniment ")
 
 
+@pytest.mark.skipif(not can_make() or not can_boot(), reason="systemd cannot be booted here")
+def test_systemd_starts_reloads_upgrades_and_watches_the_service(
+    debian: Debian, tmp_path: Path
+) -> None:
+    config = debian.path(f"{CONFIG}/muniment.toml")
+    if not config.exists():
+        debian.run("muniment", "init", CONFIG, "--group", "muniment", "--host", "chat.example")
+    drop_in = debian.path("/etc/systemd/system/muniment.service.d/watchdog.conf")
+    drop_in.parent.mkdir(parents=True)
+    drop_in.write_text("[Service]\nWatchdogSec=10\n")
+    with Booted(debian, tmp_path / "systemd.log") as system:
+
+        def journal() -> str:
+            return system.call("journalctl", "--unit", "muniment", "--no-pager", "--output", "cat")
+
+        def main_process() -> int:
+            return int(system.property("muniment", "MainPID"))
+
+        # It returns when the program has said that it is ready.
+        assert system.call("systemctl", "start", "muniment") == ""
+        assert system.property("muniment", "ActiveState") == "active", journal()
+        told = "not connected to ejabberd"
+        system.wait_until(lambda: system.property("muniment", "StatusText") == told, "status")
+        first = main_process()
+
+        text = config.read_text()
+        assert "[retention]\n" in text
+        config.write_text(text.replace("[retention]\n", "[retention]\ndays = 30\n", 1))
+        assert system.call("systemctl", "reload", "muniment") == "", journal()
+        line = "reloaded retention.days: it takes effect now"
+        system.wait_until(lambda: line in journal(), line)
+        warnings = system.call("journalctl", "--unit", "muniment", "--priority", "warning")
+        assert "no connection to 127.0.0.1" in warnings
+        assert line not in warnings
+        assert main_process() == first
+
+        # The upgrade has the new program take over.
+        assert "Setting up muniment" in system.call("dpkg", "--install", "/muniment.deb")
+        system.wait_until(lambda: main_process() not in (0, first), "has taken over")
+        second = main_process()
+        assert system.property("muniment", "ActiveState") == "active"
+        assert system.property("muniment", "NRestarts") == "0"
+
+        # A program that does not go on is started anew, also after a take-over.
+        system.call("systemctl", "kill", "--signal=SIGSTOP", "--kill-whom=main", "muniment")
+        system.wait_until(lambda: system.property("muniment", "NRestarts") == "1", "restarted")
+        system.wait_until(lambda: main_process() not in (0, second), "runs again")
+        assert "Watchdog timeout" in system.call("journalctl", "--no-pager")
+
+        system.wait_until(
+            lambda: system.property("muniment", "ActiveState") == "active", "is ready again"
+        )
+        assert system.call("systemctl", "stop", "muniment") == ""
+        assert system.property("muniment", "Result") == "success", journal()
+
+
 def test_upgrade_takes_over_or_restarts_and_removal_keeps_the_archive(debian: Debian) -> None:
     """The last test, because it removes the package."""
     calls = debian.path("/systemctl-calls")
     systemctl = debian.path("/usr/bin/systemctl")
     systemctl.write_text(SYSTEMCTL)
     systemctl.chmod(0o755)
-    debian.path("/run/systemd/system").mkdir(parents=True)
+    debian.path("/run/systemd/system").mkdir(parents=True, exist_ok=True)
     secret = debian.path(f"{CONFIG}/xmpp-secret").read_text()
+    # A program that was killed leaves its socket.
+    debian.path(f"{ARCHIVE}/muniment.db-take-over").unlink(missing_ok=True)
 
     debian.run("dpkg", "--install", "/muniment.deb")
     assert calls.read_text().splitlines() == [

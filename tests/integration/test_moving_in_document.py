@@ -24,10 +24,8 @@ async def test_commands_lead_from_mod_mam_to_muniment(tmp_path: Path, release: R
     ejabberd.enable_mod_mam(sql=True)
     port, tls = ejabberd.ports.c2s, ejabberd.tls
     machine.shell(shell_blocks(OPERATOR_GUIDE, "Install")[0])
-    look, connect = (
-        shell_blocks(OPERATOR_GUIDE, heading)[0]
-        for heading in ("Decide about the old archive", "Connect")
-    )
+    [look] = shell_blocks(OPERATOR_GUIDE, "Decide about the old archive")
+    connect, _, doctor = shell_blocks(OPERATOR_GUIDE, "Connect")
     first, second, start, compare = shell_blocks(DOCUMENT, "From mod_mam to Muniment")
 
     with ejabberd:
@@ -44,6 +42,7 @@ async def test_commands_lead_from_mod_mam_to_muniment(tmp_path: Path, release: R
     try:
         with ejabberd:
             await asyncio.to_thread(machine.wait_until_ready)
+            found = await asyncio.to_thread(machine.shell, doctor)
             compared = await asyncio.to_thread(machine.shell, compare)
             async with Client(history.bob, port, tls=tls) as client:
                 await client.be_available()
@@ -64,6 +63,10 @@ async def test_commands_lead_from_mod_mam_to_muniment(tmp_path: Path, release: R
     assert f"{count} messages were added to 2 archives" in dry_and_real
     assert "Verified: nothing is missing." in dry_and_real
     assert f"1 message was added to 1 archive, {count} were there already." in delta
+    assert 'ignored_checks = ["mod-mam"]\n' in (
+        machine.place("/etc/muniment/muniment.toml").read_text()
+    )
+    assert "error" not in found
     assert "2 archives compared, 0 with differences." in compared
     assert f"no fault in {count + 1} messages" in compared
     assert newer.bodies == ["in the new archive"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -123,6 +124,22 @@ class Visitor:
         if line.type in ("error", "warning"):
             address = line.location.get("url", "")
             self.problems.append(f"{line.type}: {line.text} {address}")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A visitor who has signed in, and has opened the conversation with a contact."""
+
+    visitor: Visitor
+    own: Account
+    contact: Account
+
+    @classmethod
+    async def by(cls, visitor: Visitor, own: Account, contact: Account) -> Opened:
+        """Let a visitor sign in, and open the conversation."""
+        await visitor.sign_in(own)
+        await visitor.chat(contact.jid)
+        return cls(visitor, own, contact)
 
 
 @asynccontextmanager

@@ -182,25 +182,20 @@ class Machine:
         )
         return [int(pid) for pid in found.stdout.split()]
 
-    def wait_until_reloaded(self, processes: list[int], option: str) -> None:
-        """Return when one of these processes has read a changed option, or a new one runs."""
+    def wait_until_reloaded(self, option: str) -> None:
+        """Return when the log says that a changed option takes effect."""
         end = monotonic() + 60
-        while f"reloaded {option}" not in self.log and not self._has_other_than(processes):
+        while f"reloaded {option}: it takes effect now" not in self.log:
             assert monotonic() < end, self.log
             sleep(0.05)
-        self.wait_until_ready()
 
     def wait_until_taken_over(self, processes: list[int]) -> None:
         """Return when the service has none of these processes any more, and is ready."""
         end = monotonic() + 60
-        while not self._has_other_than(processes):
+        while not (now := self.processes) or set(now) & set(processes):
             assert monotonic() < end, self.log
             sleep(0.05)
         self.wait_until_ready()
-
-    def _has_other_than(self, processes: list[int]) -> bool:
-        now = self.processes
-        return bool(now) and not set(now) & set(processes)
 
     def _answering(self) -> type[BaseHTTPRequestHandler]:
         """Return what answers the stand-in for ejabberdctl: each line is an argument."""

@@ -103,7 +103,7 @@ def sort_for_workers(items: list[pytest.Item]) -> None:
 
     def rank(item: pytest.Item) -> tuple[int, int]:
         folder = item.path.relative_to(item.config.rootpath / "tests").parts[0]
-        if folder in ("integration", "browser"):
+        if folder in ("integration", "browser", "torture"):
             return 0, 0
         return (1, 0) if folder == "property" else (2, -counts[item.path])
 

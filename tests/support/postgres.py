@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.ports import LOOPBACK, free_port
+from support.process_tree import signal_tree
 from support.program import Failed, Program
 
 USER = "muniment"
@@ -43,7 +44,7 @@ class Postgres(Program):
         self._user = user
 
     def start(self) -> None:
-        """Start, and return when the server answers."""
+        """Start, and return when the server takes writes."""
         is_new = not self.data.exists()
         if is_new:
             self._make()
@@ -53,10 +54,10 @@ class Postgres(Program):
             "unix_socket_directories": "",
             **self._settings,
         }
-        command = [*_as_user(), program("postgres"), "-D", str(self.data)]
+        command = [*as_user(), program("postgres"), "-D", str(self.data)]
         command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         self.launch(command, cwd=self._folder)
-        self.wait_until(self._answers, "takes connections")
+        self.wait_until(self._takes_writes, "takes writes")
         if is_new:
             self.prepare()
 
@@ -71,6 +72,16 @@ class Postgres(Program):
         self._signal(signal.SIGQUIT)
         if self.is_running:
             self.wait()
+
+    def pause(self) -> None:
+        """Freeze the server with all its sessions: connections stay open, and nobody answers."""
+        super().pause()
+        signal_tree(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Continue the server after `pause`."""
+        if self.is_running:
+            signal_tree(self.pid, signal.SIGCONT)
 
     def prepare(self) -> None:
         """Make what a new server needs."""
@@ -88,26 +99,27 @@ class Postgres(Program):
         """Run a script, which may contain the data of a COPY, and return its output."""
         server = ["-h", LOOPBACK, "-p", str(self.port), "-U", self._user, "-d", database]
         command = [program("psql"), *server, "-XqAt", "-v", "ON_ERROR_STOP=1"]
-        return _run(command, self._folder, input=text)
+        return run(command, self._folder, input=text)
 
     def _make(self) -> None:
         self.data.mkdir(mode=0o700)
         if os.geteuid() == 0:
-            shutil.chown(self.data, *_account())
+            shutil.chown(self.data, *account())
         # Another collation than that of the store, as an operator may have.
         command = [program("initdb"), "-A", "trust", "-U", self._user, "-E", "UTF8"]
         command += ["--locale=C.UTF-8", "--no-sync", str(self.data)]
-        _run([*_as_user(), *command], self._folder)
+        run([*as_user(), *command], self._folder)
 
-    def _answers(self) -> bool:
+    def _takes_writes(self) -> bool:
         try:
-            self.sql(b"SELECT 1", database="postgres")
+            # A restored server replays its log first; until then it takes no writes.
+            state = self.sql(b"SELECT pg_is_in_recovery()", database="postgres")
         except Failed:
             return False
-        return True
+        return state.strip() == b"f"
 
 
-def _run(command: Sequence[str], folder: Path, *, input: bytes = b"") -> bytes:
+def run(command: Sequence[str], folder: Path, *, input: bytes = b"") -> bytes:
     """Run a program to its end and return its output. Raises Failed."""
     process = subprocess.run(command, cwd=folder, input=input, capture_output=True, check=False)
     if process.returncode:
@@ -115,15 +127,15 @@ def _run(command: Sequence[str], folder: Path, *, input: bytes = b"") -> bytes:
     return process.stdout
 
 
-def _as_user() -> list[str]:
+def as_user() -> list[str]:
     """Return the arguments that switch to another user, because PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return []
-    user, group = _account()
+    user, group = account()
     return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
 
 
-def _account() -> tuple[int, int]:
+def account() -> tuple[int, int]:
     account = pwd.getpwnam("postgres")
     return account.pw_uid, account.pw_gid
 

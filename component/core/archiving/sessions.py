@@ -47,6 +47,7 @@ class Sessions:
     def __init__(self, began: int = 0) -> None:
         """`began` is when the stream of copies began, microseconds; 0: not known."""
         self._began = began
+        self._latest = 0  #: time of the last activity of anybody, microseconds
         self._activity: OrderedDict[str, _Activity] = OrderedDict()
         self._users: OrderedDict[str, OrderedDict[str, _Session]] = OrderedDict()
 
@@ -98,6 +99,9 @@ class Sessions:
 
     def note_activity(self, user: str, at: int) -> None:
         """Note that a session of a user sent a stanza."""
+        if at < self._latest:
+            self._set_back(at)
+        self._latest = at
         activity = self._activity.get(user)
         if activity is None:
             self._activity[user] = _Activity(at, self._began or at, at)
@@ -128,6 +132,20 @@ class Sessions:
         self._users.clear()
         self._activity.clear()
         self._began = at
+
+    def _set_back(self, at: int) -> None:
+        """Note that the clock was set back to `at`: nothing known was later than that.
+
+        Otherwise each session would begin in the future, as another one than that of its messages.
+        """
+        for sessions in self._users.values():
+            for session in sessions.values():
+                session.since = min(session.since, at)
+                session.last_presence = min(session.last_presence, at)
+        for activity in self._activity.values():
+            activity.last_active = min(activity.last_active, at)
+            activity.quiet_since = min(activity.quiet_since, at)
+            activity.active_since = min(activity.active_since, at)
 
     def _session(self, jid: str) -> _Session | None:
         sessions = self._users.get(jids.bare(jid))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cachetools import TTLCache
 
@@ -30,12 +30,20 @@ RESULTS_MAX = 50
 #: The greatest number of users in a list of all of them.
 LIST_MAX = 1000
 
-#: Seconds for which the list of the accounts of ejabberd is remembered, and its greatest length.
+#: Seconds for which lists of accounts and of users are remembered, and their greatest length.
 LISTED_SECONDS = 60.0
 LISTED_MAX = 100_000
 
 #: Users who are in the directory for sure, because this process has added them.
 ADDED_MAX = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class UserPage:
+    """A part of the list of the users of a domain, in the order of their JIDs."""
+
+    count: int  #: of all users
+    profiles: tuple[Profile, ...]
 
 
 class Directory:
@@ -66,6 +74,7 @@ class Directory:
         self._listed: TTLCache[str, tuple[str, ...]] = TTLCache(100, LISTED_SECONDS, clock)
         self._listing: SharedTasks[str, tuple[str, ...]] = SharedTasks(lambda *_: None)
         self._added: TTLCache[str, None] = TTLCache(ADDED_MAX, 24 * 3600.0, clock)
+        self._users: TTLCache[str, tuple[str, ...]] = TTLCache(100, LISTED_SECONDS, clock)
 
     async def add(self, jid: str) -> None:
         """Let the directory have a user who uses chat. Raises Overloaded."""
@@ -73,10 +82,13 @@ class Directory:
             with translated():
                 await self._profiles.add(jid)
             self._added[jid] = None
+            if jid not in self._users.get(domain(jid), (jid,)):
+                del self._users[domain(jid)]
 
     def forget(self, jid: str) -> None:
         """Forget that the directory has a user: the profile was erased."""
         self._added.pop(jid, None)
+        self._users.pop(domain(jid), None)
 
     async def exists(self, jid: str) -> bool:
         """Return whether there is such a user. Raises NotAllowed, Overloaded."""
@@ -155,6 +167,24 @@ class Directory:
         await self._note_search(user)
         others = await self._matching(user, "", None, LIST_MAX - 1)
         return tuple(sorted((*others, await self.profile(user)), key=lambda item: item.jid))
+
+    async def page(self, user: str, *, offset: int, limit: int) -> UserPage:
+        """Return users of the domain of a user, and the user too, behind the first `offset` ones.
+
+        The list of their JIDs is remembered for a minute, so that a page costs as much in a large
+        domain as in a small one. It counts as a search, as `everybody` does, and raises the same.
+        """
+        self._require_search()
+        await self._note_search(user)
+        host = domain(user)
+        jids = self._users.get(host)
+        if jids is None:
+            others = await self._matching(user, "", None, LISTED_MAX - 1)
+            jids = tuple(sorted((*(profile.jid for profile in others), user)))
+            self._users[host] = jids
+        chosen = jids[offset : offset + limit]
+        profiles = await self.profiles(chosen)
+        return UserPage(len(jids), tuple(profiles[jid] for jid in chosen))
 
     async def owner_of_email(self, user: str, email: str) -> Profile | None:
         """Return the user with exactly this address in the domain of a user, None: there is none.

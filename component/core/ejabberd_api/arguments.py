@@ -6,6 +6,7 @@ given twice, missing, or of another type. Then it refuses arguments that it does
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from component.core.ejabberd_api.definitions import Argument, ArgumentType, Signature
@@ -25,6 +26,9 @@ DIGITS_MAX = 18
 
 #: Maximum depth to which an error quotes a nested value.
 QUOTED_DEPTH = 50
+
+#: Names of elements that every stream of XML may have.
+_ELEMENT = re.compile("[A-Za-z_][A-Za-z0-9_-]*")
 
 #: The names and values of a request, in its order; a query may repeat a name.
 Given = Sequence[tuple[str, object]]
@@ -80,6 +84,9 @@ def _formatted(argument: Argument, value: object, as_in_ejabberd: bool) -> Value
     if not all(map(can_be_shown, texts)):
         # ejabberd passes them on, and every client and component that gets one loses its stream.
         raise bad_argument(f"{argument.name}: has a character that XML does not allow")
+    if argument.is_element and not all(map(_ELEMENT.fullmatch, texts)):
+        # ejabberd writes it as it is: it would end streams too, or add stanzas to them.
+        raise bad_argument(f"{argument.name}: expected ASCII letters, digits and hyphens")
     return texts if is_list else texts[0]
 
 

@@ -247,7 +247,7 @@ NATIVE = (
         name="set_vcard",
         category=Category.VCARDS,
         description="Set a field of a vCard",
-        signatures=_taking("user", "host", "name", "content"),
+        signatures=_taking("user", "host", Argument(name="name", is_element=True), "content"),
         result=_DONE,
         roles=_EVERY_ROLE,
         account=USER_AND_HOST,

@@ -38,6 +38,7 @@ class Argument:
     separator: str = ""  #: of a LIST: joins its elements for ejabberd older than 24.12
     #: whether it may be left out in the document's dialect
     is_optional: bool = False
+    is_element: bool = False  #: whether ejabberd makes an element of XML of this name
 
 
 @dataclass(frozen=True, slots=True)

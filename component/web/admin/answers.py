@@ -12,10 +12,10 @@ from component.web.server.operation import Answer
 
 
 class Account(Answer):
-    """An account; `created` is null if that is not known."""
+    """An account; `enabled` and `created` are null if that is not known."""
 
     jid: str
-    enabled: bool
+    enabled: bool | None
     created: Moment | None
 
 

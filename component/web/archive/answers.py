@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from component.web.server.operation import Answer
-from storage.rows import Direction, Kind
+from storage.rows import Direction, GapState, Kind
 
 #: A time as this program writes it.
 Moment = Annotated[
@@ -100,6 +100,7 @@ class Gap(Answer):
     from_: Annotated[Moment, Field(alias="from")]
     to: Moment | None
     reason: str
+    state: GapState
 
 
 class Paged(Answer):

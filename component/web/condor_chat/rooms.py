@@ -6,9 +6,11 @@ A direct chat counts as a room here, with the user and one other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
+from cachetools import TTLCache
 
 from component.core.access.principals import User
 from component.core.chat.rooms import NAME_MAX, ChatRooms
@@ -36,6 +38,13 @@ from component.web.drf.paths import slashed
 from component.web.server import body
 from component.web.server.operation import operation
 
+#: Seconds for which the list of a user is remembered, and conversations of all lists together.
+LISTED_SECONDS = 60.0
+LISTED_MAX = 100_000
+
+#: The conversations of users who page through them, by JID.
+LISTS = web.AppKey("condor_chat.lists", TTLCache[str, list[Named]])
+
 _PATH = "/rooms/"
 _ROOM = f"{_PATH}{{room_id:[0-9]+}}/"
 
@@ -44,6 +53,11 @@ _SAME = "the sender and the receiver can not be the same for new messages"
 _NO_USER = "invalid user to chat with"
 #: The contract has two blanks.
 _NO_ROOM = "the room you are trying to reaching does not exists or you are not  part of it"
+
+
+def new_lists() -> TTLCache[str, list[Named]]:
+    """Return the place for the lists of users."""
+    return TTLCache(LISTED_MAX, LISTED_SECONDS, getsizeof=len)
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -65,13 +79,24 @@ def routes(prefix: str) -> list[web.RouteDef]:
 async def listed(request: web.Request) -> web.Response:
     """GET {condor_chat}/rooms/: a page of the direct chats and rooms of the user."""
     user, chat = await chat_of(request)
-    place, named = place_of(request), await conversations.all_of(user, chat)
+    place = place_of(request)
+    named = await _list(request, user, chat, is_first=place.offset == 0)
 
     async def read(room: Named) -> dict[str, Any]:
         return (await room_json(request, user, chat, room, paged=False))[0]
 
     results = await conversations.read_all(named[place.slice], read)
     return page(request, place, len(named), results)
+
+
+async def _list(request: web.Request, user: User, chat: Chat, *, is_first: bool) -> list[Named]:
+    """Return the conversations of a user; behind the first page those that it began with."""
+    lists = request.app[LISTS]
+    named = None if is_first else lists.get(user.jid)
+    if named is None:
+        named = [replace(item, last=None) for item in await conversations.all_of(user, chat)]
+        lists[user.jid] = named
+    return named
 
 
 @operation("condor_chat.rooms.create", body=NewRoomBody, takes_forms=True, answers={201: FormRoom})

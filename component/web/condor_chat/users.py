@@ -6,12 +6,13 @@ Users see the e-mail address of themselves alone, and change themselves alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from aiohttp import web
 
 from component.core.access.principals import User
-from component.core.chat.directory import SEARCH_MIN
+from component.core.chat.directory import SEARCH_MIN, UserPage
 from component.core.chat.people.profiles import NAME_MAX
 from component.core.chat.service import Chat
 from component.core.chat.sign_up import EmailTaken
@@ -87,7 +88,8 @@ async def available(request: web.Request) -> web.Response:
         is_found = owner is not None and (not name or owner in profiles)
         profiles = (owner,) if owner is not None and is_found else ()
     others = [profile for profile in profiles if profile.jid != user.jid]
-    return body.json_response(await _users_json(request, user, chat, others))
+    users = await _users_json(request, user, chat, others)
+    return body.json_response(sorted(users, key=itemgetter("id")))
 
 
 @operation("condor_chat.users.list", query=FormPageParameters, answers={200: FormUsersPage})
@@ -95,11 +97,11 @@ async def listed(request: web.Request) -> web.Response:
     """GET {condor_chat}/profiles/: a page of the users of the own domain."""
     user, chat = await chat_of(request)
     place = place_of(request)
-    profiles = await _everybody(request, user, chat)
-    numbers = await chat.identifiers.of_users([profile.jid for profile in profiles])
-    in_order = sorted(profiles, key=lambda profile: numbers[profile.jid].number)
-    results = await _users_json(request, user, chat, in_order[place.slice])
-    return page(request, place, len(profiles), results)
+    users = UserPage(0, ())
+    if settings(request).list_users:
+        users = await chat.directory.page(user.jid, offset=place.offset, limit=place.limit)
+    results = await _users_json(request, user, chat, users.profiles)
+    return page(request, place, users.count, results)
 
 
 @operation("condor_chat.users.read", answers={200: FormUser})
@@ -230,10 +232,8 @@ async def _user(request: web.Request, user: User, chat: Chat, jid: str) -> web.R
 async def _users_json(
     request: web.Request, user: User, chat: Chat, profiles: Sequence[Profile]
 ) -> list[dict[str, Any]]:
-    """Return users by their ids."""
     numbers = await chat.identifiers.of_users({user.jid, *(item.jid for item in profiles)})
-    by_number = sorted(profiles, key=lambda profile: numbers[profile.jid].number)
     return [
         user_json(request, user, profile, numbers[profile.jid].number, numbers[user.jid].number)
-        for profile in by_number
+        for profile in profiles
     ]

@@ -1,6 +1,6 @@
 """A connection to PostgreSQL, with the errors of `storage.errors`.
 
-Only this module and `database.py` import asyncpg.
+Only the modules of this package import asyncpg.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ def translated() -> Iterator[None]:
 
 def describe(error: BaseException) -> str:
     """Return the text of an error of the driver without its details, which may quote values."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
     text = str(error.args[0]) if error.args and not isinstance(error, OSError) else str(error)
     return text or type(error).__name__
 
@@ -179,7 +181,7 @@ class PostgresConnection:
         try:
             with translated():
                 # The driver knows the state of the transaction from the server.
-                if self._driver.is_in_transaction():
+                if not self.is_closed and self._driver.is_in_transaction():
                     await self._driver.execute("ROLLBACK")
         except BaseException:
             self._driver.terminate()

@@ -6,14 +6,14 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypedDict
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
 from storage.errors import Busy, Locked, StorageError, TookTooLong, Unavailable
 from storage.postgres.engine.connection import Driver, PostgresConnection, translated
+from storage.postgres.engine.servers import ServerConnection, Servers
 from storage.postgres.engine.session import (
     LOCK_NAME,
     MIGRATION_LOCK,
@@ -44,9 +44,6 @@ _UNLOCK_MIGRATION = f"SELECT pg_advisory_unlock({MIGRATION_LOCK}, {_SCHEMA})"
 # beside each other; all others run alone, as those of one process do.
 _WRITE_ALONE = f"SELECT pg_advisory_xact_lock({WRITE_LOCK}, {_SCHEMA})"
 _APPEND = f"SELECT pg_advisory_xact_lock_shared({WRITE_LOCK}, {_SCHEMA})"
-
-#: A process that stops within a transaction holds up the others no longer than this.
-_SHARED_SETTINGS = {"idle_in_transaction_session_timeout": "10s"}
 
 _TABLES_OF_SCHEMA = """
 SELECT
@@ -79,31 +76,6 @@ WHERE relkind IN ('r', 'm') AND relnamespace = CAST(current_schema() AS regnames
 
 _PARTITIONED = re.compile(r"CREATE TABLE (\w+) .*/\* (PARTITION BY HASH \(owner\)) \*/", re.DOTALL)
 
-# The server notices within a minute that a client has gone, and then frees its lock. Each
-# statement has an index; without statistics, and for an archive larger than all others, it would
-# scan.
-SETTINGS = {
-    "application_name": "muniment",
-    "enable_seqscan": "off",
-    "jit": "off",
-    "tcp_keepalives_idle": "30",
-    "tcp_keepalives_interval": "10",
-    "tcp_keepalives_count": "3",
-}
-
-
-class _Parameters(TypedDict):
-    """How to connect, as the driver names it."""
-
-    dsn: str
-    password: str | None
-    timeout: float
-    command_timeout: float | None
-    statement_cache_size: int
-    max_cached_statement_lifetime: int
-    server_settings: dict[str, str]
-    target_session_attrs: SessionAttribute | None
-
 
 class PostgresDatabase:
     """A database whose tables this process writes, or several ones: `PostgresOptions.process`."""
@@ -115,7 +87,7 @@ class PostgresDatabase:
     def __init__(self, url: str, options: PostgresOptions) -> None:
         self.shown_url = shown(url)
         self._options = options
-        self._parameters = _parameters(url, options)
+        self._servers = Servers(url, options)
         self._writer: PostgresConnection | None = None
         self._writer_free = asyncio.Lock()
         self._pools: list[asyncpg.Pool] = []
@@ -171,7 +143,7 @@ class PostgresDatabase:
                     max_size=size,
                     max_inactive_connection_lifetime=300,
                     reset=_keep_session,
-                    **self._parameters,
+                    connect=self._connect_reader,
                 )
                 self._pools.append(pool)
                 await pool
@@ -182,7 +154,7 @@ class PostgresDatabase:
             return
         session = Session(
             self._options.process,
-            self._connect_session,
+            self._servers.connect,
             lambda process: process == self._writer_process,
         )
         await session.open()
@@ -211,8 +183,8 @@ class PostgresDatabase:
                     f"{self.shown_url} is used by another process as {self._options.process}"
                 )
 
-    async def _connect_session(self) -> asyncpg.Connection[asyncpg.Record]:
-        return await asyncpg.connect(**self._parameters)
+    async def _connect_reader(self, *_: object, **__: object) -> ServerConnection:
+        return await self._servers.connect()
 
     async def _connect_writer(self, *, is_first: bool = False) -> PostgresConnection:
         """Return a connection that has the lock of the store. Raises Locked, Unavailable.
@@ -220,7 +192,7 @@ class PostgresDatabase:
         The first connection of a process keeps out all others that start, until `share`.
         """
         with translated():
-            driver = await asyncpg.connect(**self._parameters)
+            driver = await self._servers.connect()
         writer = self.wrap(driver)
         try:
             await self._lock(writer, is_first)
@@ -292,16 +264,17 @@ class PostgresDatabase:
     async def _transaction(self, lock: str) -> AsyncIterator[Connection]:
         async with self._writer_free:
             writer = await self._open_writer()
-            try:
-                await writer.begin()
-                if self.is_shared:
-                    await writer.execute(lock)
-                yield writer
-                await writer.execute("COMMIT")
-            except BaseException:
-                with suppress(StorageError):
-                    await writer.rollback()
-                raise
+            async with self._servers.watch(writer.driver):
+                try:
+                    await writer.begin()
+                    if self.is_shared:
+                        await writer.execute(lock)
+                    yield writer
+                    await writer.execute("COMMIT")
+                except BaseException:
+                    with suppress(StorageError):
+                        await writer.rollback()
+                    raise
 
     async def transact(self, job: Job[Result]) -> Result:
         """Run a job in a transaction on the writing connection.
@@ -321,6 +294,9 @@ class PostgresDatabase:
             except Locked as error:
                 # The server may not know yet that the lost connection has gone.
                 raise Unavailable(str(error)) from error
+            # Another server may take writes now: reads have to see them.
+            for pool in self._pools:
+                await pool.expire_connections()
         return self._writer
 
     @asynccontextmanager
@@ -367,10 +343,12 @@ class PostgresDatabase:
                 raise Busy("all connections to the database are busy") from error
             raise
         try:
-            yield self.wrap(driver)
+            async with self._servers.watch(driver):
+                yield self.wrap(driver)
         finally:
             with translated():
-                await pool.release(driver)
+                # A server that is silent does not confirm that a read was interrupted.
+                await pool.release(driver, timeout=self._options.answer)
 
     async def rewrite(self) -> None:
         """Rewrite the tables, so that they hold only the stored rows; reads wait too."""
@@ -394,11 +372,12 @@ class PostgresDatabase:
     async def _vacuum(self, command: str) -> None:
         """Vacuum all tables with content, however long that takes."""
         with translated():
-            driver = await asyncpg.connect(**(self._parameters | {"command_timeout": None}))
+            driver = await self._servers.connect(is_patient=True)
         cleaner = self.wrap(driver)
         try:
-            for table in _TABLES:
-                await cleaner.execute(f"{command} {table}")
+            async with self._servers.watch(driver):
+                for table in _TABLES:
+                    await cleaner.execute(f"{command} {table}")
         finally:
             await cleaner.close(self._options.connect)
 
@@ -436,23 +415,6 @@ async def _run(
         return await job(reader)
     finally:
         await reader.rollback()
-
-
-def _parameters(url: str, options: PostgresOptions) -> _Parameters:
-    query = parse_qs(urlsplit(url).query)
-    return {
-        "dsn": url,
-        "password": options.password,
-        "timeout": options.connect,
-        "command_timeout": options.statement,
-        "statement_cache_size": options.statement_cache,
-        "max_cached_statement_lifetime": 0,
-        "server_settings": SETTINGS | (_SHARED_SETTINGS if options.process else {}),
-        # Among several hosts, the one that takes writes.
-        "target_session_attrs": None
-        if "target_session_attrs" in query
-        else SessionAttribute.read_write,
-    }
 
 
 def shown(url: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from support.postgres import Postgres
 from support.postgres_trace import OF_ARCHIVES, Planner, Statements, nodes, statements_of
 
-from storage.postgres.engine.database import SETTINGS
+from storage.postgres.engine.servers import SETTINGS
 
 #: A store with one large archive and many small ones.
 FILL = """

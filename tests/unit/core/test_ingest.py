@@ -574,6 +574,19 @@ async def test_clock_set_back_loses_no_message(server: Intake) -> None:
     assert len(await server.rows(BOB)) == 2
 
 
+async def test_clock_set_back_stores_no_message_twice(server: Intake) -> None:
+    """Sessions that began before would seem to begin in the future."""
+    sessions = server.delivering.sessions
+    for user, session in ((ALICE, A1), (BOB, B1)):
+        sessions.note_activity(user, NOON + 60 * MINUTE)
+        server.come(session, at=NOON + 60 * MINUTE)
+    sessions.note_activity(ALICE, NOON)
+    server.take(message(), message(), at=NOON)
+
+    for owner in (ALICE, BOB):
+        assert len(await server.rows(owner)) == 1
+
+
 # Rooms
 
 

@@ -102,6 +102,13 @@ def test_character_that_ends_streams_of_xml_is_refused(character: str) -> None:
     assert text == "400 users: has a character that XML does not allow"
 
 
+@pytest.mark.parametrize("name", ["", "1a", "a b", "é", "FN/><message", "x:FN", "FN\n"])
+def test_name_that_is_no_name_of_an_element_is_refused(name: str) -> None:
+    text = refused("set_vcard", 3, user="a", host="one.test", name=name, content="Alice")
+
+    assert text == "400 name: expected ASCII letters, digits and hyphens"
+
+
 def test_value_nested_deeply_is_quoted_in_part() -> None:
     value: object = 1
     for _ in range(1000):

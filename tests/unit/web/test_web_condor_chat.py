@@ -12,9 +12,11 @@ import pytest
 from aiohttp import FormData
 from PIL import Image
 from pytest_aiohttp import AiohttpClient
+from support.builders import entry
 from support.chat import PASSWORD, ChatWorld
 from support.drf import CONDOR, ApiClient, WholeServer, api_client, api_world, token_of
 from support.http_services import HOST, OTHER_HOST
+from support.sqlite_trace import on_statements, on_steps
 from yarl import URL
 
 from component.core.sessions.outgoing import Correction, Retraction
@@ -322,8 +324,94 @@ async def test_lists_have_pages(condor: Condor) -> None:
     assert (rest["count"], rest["next"], len(rest["results"])) == (3, None, 1)
     assert rest["previous"].endswith("/rooms/?limit=2")
     assert (users["count"], len(users["results"])) == (4, 3)
-    ids = [user["id"] for user in users["results"]]
-    assert ids == sorted(ids)
+    assert [user["username"] for user in users["results"]] == ["carlos", "fabra", "test"]
+
+
+async def test_page_of_5_000_users_reads_no_more_than_a_page_of_200(condor: Condor) -> None:
+    profiles, test = condor.world.services.storage.profiles, condor.users["test"]
+    database = condor.world.services.storage.database
+    statements: list[str] = []
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    costs = []
+    for begin, end in ((0, 196), (196, 4996)):
+        for number in range(begin, end):
+            await profiles.add(f"user{number:04}@{HOST}")
+        # The list of the users of the domain is read anew.
+        condor.world.chat.directory.forget(f"somebody@{HOST}")
+        first = await test.get("profiles/?limit=100")
+        await test.get(f"profiles/?limit=100&offset={end - 96}")
+        assert (first["count"], len(first["results"])) == (end + 4, 100)
+        await on_statements(database, statements.append)
+        await on_steps(database, step, 1)
+        statements.clear()
+        steps = 0
+        last = await test.get(f"profiles/?limit=100&offset={end - 96}")
+        assert last["next"] is None
+        assert last["results"][-1]["username"] == f"user{end - 1:04}"
+        costs.append((len(statements), steps))
+
+    (few, few_steps), (many, many_steps) = costs
+    assert few == many
+    assert many_steps < 1.5 * few_steps
+
+
+async def test_page_of_5_000_messages_takes_as_many_statements_as_one_of_200(
+    condor: Condor,
+) -> None:
+    services, test = condor.world.services, condor.users["test"]
+    carlos, statements, counts = f"carlos@{HOST}", list[str](), []
+    for begin, end in ((0, 200), (200, 5000)):
+        rows = [entry(f"{n}", owner=f"test@{HOST}", peer=carlos) for n in range(begin, end)]
+        await services.writer.store(rows)
+        for offset in (0, end // 2, end - 100):
+            path = f"messages/?limit=100&offset={offset}"
+            await test.get(path)
+            await on_statements(services.storage.database, statements.append)
+            statements.clear()
+            page = await test.get(path)
+            contents = [item["content"] for item in page["results"]]
+            assert page["count"] == end
+            assert contents == [f"{n}" for n in range(offset, offset + 100)]
+            counts.append(len(statements))
+
+    assert 0 < counts[0] == min(counts) == max(counts)
+
+
+async def test_later_pages_of_2_000_rooms_read_no_more_than_those_of_200(condor: Condor) -> None:
+    services, test = condor.world.services, condor.users["test"]
+    statements: list[str] = []
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    costs = []
+    for begin, end in ((0, 200), (200, 2000)):
+        peers = [f"peer{number:04}@{HOST}" for number in range(begin, end)]
+        rows = [entry(peer, owner=f"test@{HOST}", peer=peer) for peer in peers]
+        await services.writer.store(rows)
+        first = await test.get("rooms/?limit=10")
+        assert first["count"] == end
+        await on_statements(services.storage.database, statements.append)
+        await on_steps(services.storage.database, step, 1)
+        statements.clear()
+        steps = 0
+        later = await test.get(f"rooms/?limit=10&offset={end - 10}")
+        assert (later["count"], len(later["results"]), later["next"]) == (end, 10, None)
+        assert not {room["id"] for room in first["results"]} & {
+            room["id"] for room in later["results"]
+        }
+        costs.append((len(statements), steps))
+
+    (few, few_steps), (many, many_steps) = costs
+    assert few == many
+    assert many_steps < 1.5 * few_steps
 
 
 async def test_room_has_its_newest_messages_and_a_link_to_older_ones(condor: Condor) -> None:

@@ -345,7 +345,8 @@ async def test_connection_with_an_unread_answer_is_closed(
             await asyncio.sleep(2.0)
             received = await until_closed(reader)
 
-    assert len(received) < 20_000_000
+    # The answer has 45 MB; the buffers of the system take as many of them as they like.
+    assert len(received) < 40_000_000
 
 
 async def test_unread_answers_leave_no_open_connection(served: Serve) -> None:

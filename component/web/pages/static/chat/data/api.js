@@ -237,7 +237,7 @@ export class Api {
     const slot = await this.session.request("POST", "chat/uploads", { body });
     const headers = { ...slot.headers, "Content-Type": type };
     const answer = await fetch(slot.put, { method: "PUT", headers, body: file, credentials: "omit" });
-    if (!answer.ok) throw new Error(`The upload service refuses the file (${answer.status}).`);
+    if (!answer.ok) throw new Error(`The upload service refused the file (error ${answer.status}).`);
     return { url: slot.get, name: file.name, type, size: file.size };
   }
 

@@ -265,7 +265,7 @@ async function refusal(answer) {
     const text =
       status >= 500
         ? `The server is not ready (error ${status}). Try again in a moment.`
-        : `The server refuses this (error ${status}).`;
+        : `The server refused this (error ${status}).`;
     return new ApiError(status, "internal-server-error", text);
   }
 }

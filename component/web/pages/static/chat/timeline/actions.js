@@ -60,7 +60,7 @@ export class MessageActions {
       ),
       item("Reply", () => this._context.answer(message)),
       isOwn && message.body && !message.file && item("Edit", () => this._context.edit(message)),
-      isOwn && item("Retract", () => this._retract(message)),
+      isOwn && item("Delete for everyone", () => this._retract(message)),
       message.edited && item("History of edits", () => this.history(message)),
       message.body && item("Copy text", () => this._copy(message.body ?? "")),
       item("Copy link", () => this._copy(this._link(message))),
@@ -120,8 +120,8 @@ export class MessageActions {
   /** @param {Message} message */
   async _retract(message) {
     const when = clock(message.time);
-    const text = `Retract your message of ${when}? Others may have read it already.`;
-    if (await ask("Retract the message", text, "Retract")) await this._send({ retracts: message.id });
+    const text = `Delete your message of ${when} for everyone? Others may have read it already.`;
+    if (await ask("Delete the message", text, "Delete")) await this._send({ retracts: message.id });
   }
 
   /** @param {Message} message */
@@ -168,7 +168,7 @@ export class MessageActions {
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      this._context.fail("The browser does not let this page copy.");
+      this._context.fail("The browser does not allow copying.");
     }
   }
 

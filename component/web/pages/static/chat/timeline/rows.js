@@ -153,13 +153,13 @@ function article(row, actions) {
 /** @param {Row} row */
 function content({ message, marks, nameOf, picture }) {
   if (message.retracted) {
-    const by = message.retracted.by ? ["by ", element("bdi", {}, nameOf(message.retracted.by))] : [];
+    const by = message.retracted.by ? [" by ", element("bdi", {}, nameOf(message.retracted.by))] : [];
     const reason = message.retracted.reason ? `: ${message.retracted.reason}` : "";
-    return element("p", { class: "note" }, "This message was retracted ", ...by, reason, ".");
+    return element("p", { class: "note" }, "This message was deleted", ...by, reason, ".");
   }
   if (message.kind === "blanked") return element("p", { class: "note" }, "This message was removed.");
   if (message.file) return [picture(message.file), file(message.file)];
-  if (!message.body) return element("p", { class: "note" }, "A message without a text.");
+  if (!message.body) return element("p", { class: "note" }, "A message without text.");
   return element("div", { class: "text", dir: "auto" }, ...shortened(message.body, marks));
 }
 
@@ -174,13 +174,13 @@ function quoted({ message, isMine, nameOf }, actions) {
   const name = from ? (isMine(from) ? "You" : nameOf(from)) : "";
   const parts = [
     name && element("bdi", { class: "by" }, name),
-    element("span", { class: "excerpt", dir: "auto" }, body ?? "The message is not here."),
+    element("span", { class: "excerpt", dir: "auto" }, body ?? "The original message is not available."),
   ];
   if (!id) return element("blockquote", { class: "quoted" }, ...parts);
   const open = button("", () => actions.jump(id), {
     class: "quoted",
     tabindex: -1,
-    title: "Show the message that this one answers",
+    title: "Show the original message",
   });
   fill(open, ...parts);
   return open;

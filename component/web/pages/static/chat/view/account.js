@@ -4,7 +4,7 @@ import { button, element } from "../../shared/dom.js";
 import { setTheme, theme, THEMES } from "../../shared/theme.js";
 import { showDialog, showHelp } from "./dialogs.js";
 
-const NAMES = { auto: "As the system", light: "Light", dark: "Dark" };
+const NAMES = { auto: "Same as the system", light: "Light", dark: "Dark" };
 
 /**
  * Open the dialog about the account.

@@ -86,7 +86,7 @@ export class Composer {
     this._corrected = message;
     this._field.value = message.body;
     const stop = button("Cancel", () => this._stop(), { class: "link" });
-    fill(this._note, "You correct your message. ", stop);
+    fill(this._note, "You are editing your message. ", stop);
     this._grow();
     this._field.focus();
   }
@@ -100,7 +100,7 @@ export class Composer {
     this._answered = message;
     const stop = button("Cancel", () => this._stop(), { class: "link" });
     const text = (message.file?.name ?? message.body ?? "").slice(0, 120);
-    fill(this._note, "You answer ", element("bdi", {}, name), ": ", element("bdi", {}, text), " ", stop);
+    fill(this._note, "Replying to ", element("bdi", {}, name), ": ", element("bdi", {}, text), " ", stop);
     this._field.focus();
   }
 

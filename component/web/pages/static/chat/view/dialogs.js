@@ -103,7 +103,7 @@ const KEYS = [
   ["/", "Search in the conversation, or in all of them"],
   ["Enter", "Send the message; in the timeline: the actions on a message"],
   ["Shift+Enter", "A new line"],
-  ["↑", "In an empty message: correct your last one; in lists: the one above"],
+  ["↑", "In an empty message: edit your last one; in lists: the one above"],
   ["↓", "In lists: the one below"],
   ["End", "In the timeline: the newest messages"],
   ["Escape", "Close; from the timeline: back to writing"],

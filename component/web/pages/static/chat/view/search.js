@@ -141,7 +141,7 @@ export class Search {
 
   /** @param {import("../data/api.js").Message} message beside a hit */
   _context(message) {
-    const text = (message.retracted ? "retracted" : (message.body ?? "")).slice(0, CONTEXT);
+    const text = (message.retracted ? "deleted message" : (message.body ?? "")).slice(0, CONTEXT);
     return element("span", { class: "context" }, element("bdi", {}, `${this._authorOf(message)}: ${text}`));
   }
 

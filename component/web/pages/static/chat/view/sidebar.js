@@ -154,7 +154,7 @@ export class Sidebar {
   /** @param {Conversation} chat */
   _preview({ last, type }) {
     if (!last) return "";
-    if (last.retracted) return "retracted";
+    if (last.retracted) return "Deleted message";
     const shown = last.file ? `File: ${last.file.name ?? last.file.url}` : (last.body ?? "no text");
     const text = shown.slice(0, 120).replace(/\s+/g, " ");
     if (last.direction === "send" && type === "direct") return `You: ${text}`;

@@ -129,7 +129,7 @@ function hint(text) {
   return text.length < LEAST ? `Write ${LEAST} letters or more to find people.` : "";
 }
 
-const NEW = "Begin a conversation";
+const NEW = "Start a conversation";
 
 /**
  * Return the conversations and contacts whose name or address has a text.
