@@ -63,8 +63,8 @@ def add_parsers(parsers: Parsers, common: argparse.ArgumentParser) -> None:
     """Add a parser for each command."""
     for command in COMMANDS:
         has_password = any(field.kind is FieldKind.PASSWORD for field in command.fields)
-        # The help of export describes a limit that a file does not have.
-        more = "" if command.name == export.NAME else command.help
+        # The help of the command describes a limit that a file does not have.
+        more = export.HELP if command.name == export.NAME else command.help
         lines = command.examples or ("",)
         parser = parsers.add_parser(
             command.name,
@@ -93,6 +93,8 @@ def _add_argument(parser: argparse.ArgumentParser, field: Field) -> None:
     help = f"{field.label} (default: {field.default})" if field.default else field.label
     choices = [value for value, _ in field.choices] or None
     metavar = _METAVARS.get(field.kind)
+    if field.is_required and field.kind is FieldKind.TEXT:
+        metavar = field.name.upper()
     if field.kind is FieldKind.FLAG:
         parser.add_argument(
             f"--{field.name}",

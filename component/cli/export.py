@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 NAME = "export"
 
+HELP = (
+    "It may have any size: a JSON object for each message, on a line each, or a file of XEP-0227 "
+    "for another server. `muniment export-person` exports what else there is about a user, too."
+)
+
 #: What ends a message in each format.
 ENDS = {"jsonl": b"\n", "xep0227": b"</forwarded></result>\n"}
 

@@ -23,6 +23,10 @@ _WRONG_CHOICE = re.compile(r"(.*invalid choice: )'?(.*?)'? \(choose from (.*)\)"
 _UNKNOWN = "unrecognized arguments: "
 
 
+def _wrapped(line: str) -> str:
+    return fill(line, WIDTH) if len(line) > WIDTH else line
+
+
 class Parsers(Protocol):
     """The subcommands of a command."""
 
@@ -65,7 +69,7 @@ class Parser(argparse.ArgumentParser):
         **options: Any,
     ) -> None:
         """`examples` are command lines."""
-        parts = [epilog] if epilog else []
+        parts = ["\n".join(map(_wrapped, epilog.splitlines()))] if epilog else []
         if examples:
             parts.append(EXAMPLES + "".join(f"  {example}\n" for example in examples))
         options["formatter_class"] = argparse.RawDescriptionHelpFormatter
@@ -80,6 +84,7 @@ class Parser(argparse.ArgumentParser):
 
     def add_subcommands(self, dest: str, metavar: str) -> Parsers:
         """Let the command have subcommands, one of which has to be given."""
+        self.epilog = self.epilog or f"{self.prog} {metavar} --help has the options of each."
         self.subcommands = cast(
             Parsers,
             self.add_subparsers(dest=dest, required=True, metavar=metavar, parser_class=Parser),

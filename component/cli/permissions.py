@@ -30,7 +30,11 @@ _SEEN = {
 
 def add_parser(parsers: Parsers, common: argparse.ArgumentParser) -> None:
     """Add the parser of the command."""
-    parser = parsers.add_parser(NAME, help="explain the permissions of ejabberd's API")
+    parser = parsers.add_parser(
+        NAME,
+        help="explain the permissions of ejabberd's API",
+        description="Explain who may call which command of ejabberd's API, by the configuration.",
+    )
     actions = parser.add_subcommands("action", "ACTION")
     explain = actions.add_parser(
         "explain",

@@ -5,7 +5,7 @@ Each is defined in `core.ejabberd_api.own.definitions` alone; fields and results
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from component.core.access.principals import Principal, Role
@@ -59,6 +59,44 @@ _EXAMPLES = {
 }
 
 
+_CONTACT = {
+    "user": "Name of the contact, the part of the JID before @",
+    "host": "Host of the contact, the part of the JID after @",
+}
+
+#: What the arguments are, by name.
+_LABELS = {
+    "from": "Bare or full JID of the sender",
+    "to": "JID of the recipient",
+    "state": "Chat state: active, composing, paused, inactive or gone",
+    "localuser": "Name of the user, the part of the JID before @",
+    "localhost": "Host of the user, the part of the JID after @",
+    "user": "Name of the user, the part of the JID before @",
+    "host": "Host of the user, the part of the JID after @",
+    "room": "Name of the room, the part of its JID before @",
+    "service": "Domain of the room, the part of its JID after @",
+    "nick": "Name of the user in the room",
+    "with": "Only messages with this JID",
+    "start": "Only messages since this time, such as 2026-01-31T12:00:00Z",
+    "end": "Only messages until this time",
+    "after": "Only messages after the one with this id",
+    "before": "Only messages before the one with this id",
+    "limit": "Greatest number of messages",
+    "order": "asc (default): the oldest first; desc: the newest first",
+    "view": "raw (default), or folded: with corrections and reactions in their messages",
+    "default": "What is archived of all others: always, never or roster",
+    "always": "JID whose messages are always archived",
+    "never": "JID whose messages are never archived",
+}
+
+#: What the arguments of one command are, where that differs.
+_OTHER_LABELS = {
+    "subscribe_roster": _CONTACT,
+    "unsubscribe_roster": _CONTACT,
+    "mam_remove_archive": {"with": "Only the conversation with this JID"},
+}
+
+
 def _command(definition: Definition) -> Command:
     name = definition.name.replace("_", "-")
     return Command(
@@ -66,18 +104,21 @@ def _command(definition: Definition) -> Command:
         title=definition.description,
         node=f"muniment#{name}",
         role=Role.READER if definition in _READING else Role.ADMIN,
-        fields=tuple(map(_field, definition.signature(LATEST).arguments)),
+        fields=tuple(
+            _field(argument, _OTHER_LABELS.get(definition.name, {}))
+            for argument in definition.signature(LATEST).arguments
+        ),
         examples=_EXAMPLES[definition.name],
         run=_run(definition),
         preview=_preview if definition is MAM_REMOVE_ARCHIVE else None,
     )
 
 
-def _field(argument: Argument) -> Field:
+def _field(argument: Argument, labels: Mapping[str, str]) -> Field:
     is_list = argument.type is ArgumentType.LIST
     return Field(
         name=argument.name,
-        label=argument.name.capitalize(),
+        label=labels.get(argument.name) or _LABELS[argument.name],
         is_required=not (argument.is_optional or is_list),
         is_multiple=is_list,
     )

@@ -102,7 +102,7 @@ complete -c muniment -n '_shtab_muniment_using ejabberd-config' -s h -l help -d 
 complete -c muniment -n '_shtab_muniment_using ejabberd-config' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file'
 complete -c muniment -n '_shtab_muniment_using ejabberd-config' -l extauth -d 'let Muniment say who may log in, by external authentication'
 complete -c muniment -n '_shtab_muniment_using ejabberd-config' -l json -d 'print JSON, for programs'
-complete -c muniment -n '_shtab_muniment_using; and test $_shtab_muniment_npos -eq 0' -a permissions -d 'explain the permissions of ejabberd'"'"'s API'
+complete -c muniment -n '_shtab_muniment_using; and test $_shtab_muniment_npos -eq 0' -a permissions -d 'Explain who may call which command of ejabberd'"'"'s API, by the configuration.'
 complete -c muniment -n '_shtab_muniment_using permissions' -s h -l help -d 'show this help message and exit'
 complete -c muniment -n '_shtab_muniment_using permissions; and test $_shtab_muniment_npos -eq 0' -a explain -d 'Say which rule permits or refuses a call of an account. Without arguments of'
 complete -c muniment -n '_shtab_muniment_using permissions explain' -s h -l help -d 'show this help message and exit'
@@ -246,7 +246,7 @@ complete -c muniment -n '_shtab_muniment_using; and test $_shtab_muniment_npos -
 complete -c muniment -n '_shtab_muniment_using count' -s h -l help -d 'show this help message and exit'
 complete -c muniment -n '_shtab_muniment_using count' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file'
 complete -c muniment -n '_shtab_muniment_using count' -l json -d 'print JSON, for programs'
-complete -c muniment -n '_shtab_muniment_using; and test $_shtab_muniment_npos -eq 0' -a export -d 'Export an archive.'
+complete -c muniment -n '_shtab_muniment_using; and test $_shtab_muniment_npos -eq 0' -a export -d 'Export an archive. It may have any size: a JSON object for each message, on a'
 complete -c muniment -n '_shtab_muniment_using export' -s h -l help -d 'show this help message and exit'
 complete -c muniment -n '_shtab_muniment_using export' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file'
 complete -c muniment -n '_shtab_muniment_using export' -l format -xka "jsonl xep0227" -d 'Format (default: jsonl)'
@@ -344,25 +344,25 @@ complete -c muniment -n '_shtab_muniment_using leave-room' -l json -d 'print JSO
 complete -c muniment -n '_shtab_muniment_using; and test $_shtab_muniment_npos -eq 0' -a mam-retrieve -d 'Read a page of the archive of a user.'
 complete -c muniment -n '_shtab_muniment_using mam-retrieve' -s h -l help -d 'show this help message and exit'
 complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file'
-complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l with -x -d With
-complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l start -x -d Start
-complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l end -x -d End
-complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l after -x -d After
-complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l before -x -d Before
-complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l limit -x -d Limit
-complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l order -x -d Order
-complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l view -x -d View
+complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l with -x -d 'Only messages with this JID'
+complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l start -x -d 'Only messages since this time, such as 2026-01-31T12:00:00Z'
+complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l end -x -d 'Only messages until this time'
+complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l after -x -d 'Only messages after the one with this id'
+complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l before -x -d 'Only messages before the one with this id'
+complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l limit -x -d 'Greatest number of messages'
+complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l order -x -d 'asc (default): the oldest first; desc: the newest first'
+complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l view -x -d 'raw (default), or folded: with corrections and reactions in their messages'
 complete -c muniment -n '_shtab_muniment_using mam-retrieve' -l json -d 'print JSON, for programs'
-complete -c muniment -n '_shtab_muniment_using; and test $_shtab_muniment_npos -eq 0' -a get-room-messages -d 'Read a page of the archive of a room, or of its messages in one'"'"'s own.'
+complete -c muniment -n '_shtab_muniment_using; and test $_shtab_muniment_npos -eq 0' -a get-room-messages -d 'Read messages of a room, from its archive or from that of the caller.'
 complete -c muniment -n '_shtab_muniment_using get-room-messages' -s h -l help -d 'show this help message and exit'
 complete -c muniment -n '_shtab_muniment_using get-room-messages' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file'
-complete -c muniment -n '_shtab_muniment_using get-room-messages' -l start -x -d Start
-complete -c muniment -n '_shtab_muniment_using get-room-messages' -l end -x -d End
-complete -c muniment -n '_shtab_muniment_using get-room-messages' -l after -x -d After
-complete -c muniment -n '_shtab_muniment_using get-room-messages' -l before -x -d Before
-complete -c muniment -n '_shtab_muniment_using get-room-messages' -l limit -x -d Limit
-complete -c muniment -n '_shtab_muniment_using get-room-messages' -l order -x -d Order
-complete -c muniment -n '_shtab_muniment_using get-room-messages' -l view -x -d View
+complete -c muniment -n '_shtab_muniment_using get-room-messages' -l start -x -d 'Only messages since this time, such as 2026-01-31T12:00:00Z'
+complete -c muniment -n '_shtab_muniment_using get-room-messages' -l end -x -d 'Only messages until this time'
+complete -c muniment -n '_shtab_muniment_using get-room-messages' -l after -x -d 'Only messages after the one with this id'
+complete -c muniment -n '_shtab_muniment_using get-room-messages' -l before -x -d 'Only messages before the one with this id'
+complete -c muniment -n '_shtab_muniment_using get-room-messages' -l limit -x -d 'Greatest number of messages'
+complete -c muniment -n '_shtab_muniment_using get-room-messages' -l order -x -d 'asc (default): the oldest first; desc: the newest first'
+complete -c muniment -n '_shtab_muniment_using get-room-messages' -l view -x -d 'raw (default), or folded: with corrections and reactions in their messages'
 complete -c muniment -n '_shtab_muniment_using get-room-messages' -l json -d 'print JSON, for programs'
 complete -c muniment -n '_shtab_muniment_using; and test $_shtab_muniment_npos -eq 0' -a get-mam-preferences -d 'Return the archiving preferences of a user.'
 complete -c muniment -n '_shtab_muniment_using get-mam-preferences' -s h -l help -d 'show this help message and exit'
@@ -371,13 +371,13 @@ complete -c muniment -n '_shtab_muniment_using get-mam-preferences' -l json -d '
 complete -c muniment -n '_shtab_muniment_using; and test $_shtab_muniment_npos -eq 0' -a set-mam-preferences -d 'Set the archiving preferences of a user.'
 complete -c muniment -n '_shtab_muniment_using set-mam-preferences' -s h -l help -d 'show this help message and exit'
 complete -c muniment -n '_shtab_muniment_using set-mam-preferences' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file'
-complete -c muniment -n '_shtab_muniment_using set-mam-preferences' -l always -x -d Always
-complete -c muniment -n '_shtab_muniment_using set-mam-preferences' -l never -x -d Never
+complete -c muniment -n '_shtab_muniment_using set-mam-preferences' -l always -x -d 'JID whose messages are always archived'
+complete -c muniment -n '_shtab_muniment_using set-mam-preferences' -l never -x -d 'JID whose messages are never archived'
 complete -c muniment -n '_shtab_muniment_using set-mam-preferences' -l json -d 'print JSON, for programs'
 complete -c muniment -n '_shtab_muniment_using; and test $_shtab_muniment_npos -eq 0' -a mam-remove-archive -d 'Erase the archive of a user and all other data of the user, or one'
 complete -c muniment -n '_shtab_muniment_using mam-remove-archive' -s h -l help -d 'show this help message and exit'
 complete -c muniment -n '_shtab_muniment_using mam-remove-archive' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file'
-complete -c muniment -n '_shtab_muniment_using mam-remove-archive' -l with -x -d With
+complete -c muniment -n '_shtab_muniment_using mam-remove-archive' -l with -x -d 'Only the conversation with this JID'
 complete -c muniment -n '_shtab_muniment_using mam-remove-archive' -l yes -d 'do not ask for confirmation'
 complete -c muniment -n '_shtab_muniment_using mam-remove-archive' -l json -d 'print JSON, for programs'
 complete -c muniment -n '_shtab_muniment_using; and test $_shtab_muniment_npos -eq 0' -a export-person -d 'Ask the running program for all that it has about a user, and write it to a ZIP'
