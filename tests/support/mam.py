@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 from support.mam_payloads import archive_query
 from support.program import POLL_SECONDS
 from support.raw import SECONDS, Client
-from support.stanzas import CLIENT, body_of
+from support.stanzas import CLIENT, Refused, body_of
 
 MAM = "{urn:xmpp:mam:2}"
 RSM = "{http://jabber.org/protocol/rsm}"
