@@ -30,8 +30,9 @@ KILLS, KILL_SECONDS = 5, 2.0
 LOCKED = 30.0
 FROZEN = 8.0
 
-#: Seconds of the load whose memory is measured, after as many to warm up.
-LONG, WARM = 45.0, 20.0
+#: Seconds of the load whose memory is measured, and of the load before: copies are remembered for
+#: a minute.
+LONG, WARM = 45.0, 75.0
 
 #: Bytes of memory that a long load may add: allocators keep some.
 GROWTH = 8 << 20
