@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
-from component.web.pages.files import packaged
+from component.web.pages.templates import environment_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -109,17 +109,8 @@ def page_of(document: Fields) -> str:
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
     # Relative, so that the page works behind a proxy that serves it at another path.
-    made.globals["assets"] = f"docs/{packaged().path}"
-    return made
+    return environment_of(_TEMPLATES, base="docs")
 
 
 def _apis(document: Fields) -> list[Api]:

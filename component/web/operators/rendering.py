@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from aiohttp import hdrs, web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from component.core.access.principals import Role
@@ -20,7 +20,7 @@ from component.core.wording import count_of, duration_of, size_of
 from component.core.xml.times import format_time
 from component.web import keys
 from component.web.pages import policy
-from component.web.pages.files import packaged
+from component.web.pages.templates import environment_of
 
 #: The path of the operators' pages on the private listener.
 PREFIX = "/operators"
@@ -99,14 +99,7 @@ def url(*parts: str, **parameters: object) -> str:
 @cache
 def environment() -> Environment:
     """Return the environment of the templates; they are compiled once."""
-    templates = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+    templates = environment_of(_TEMPLATES, base=PREFIX)
     templates.filters.update(
         time=show_time,
         duration=show_duration,
@@ -115,7 +108,7 @@ def environment() -> Environment:
         day=show_day,
         count=count_of,
     )
-    templates.globals.update(url=url, assets=f"{PREFIX}/{packaged().path}")
+    templates.globals["url"] = url
     return templates
 
 
