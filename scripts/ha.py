@@ -36,10 +36,8 @@ from support.patroni import Cluster, Node
 from support.processes import Processes
 from support.raw import Client
 from support.releases import Release, unpacked
-from support.remote_data import path, read_all, session
+from support.remote_data import incoming, path, read_all, session
 from support.server import Server
-
-from component.core.xml.times import format_time, now
 
 #: What is promised: seconds without a write that was acknowledged, after the cluster has a new
 #: leader; seconds until a query or a read is answered, or refused. ejabberd refuses a query
@@ -74,13 +72,7 @@ class Poster:
         timeout = aiohttp.ClientTimeout(total=POST_SECONDS)
         while True:
             body = f"post {len(self.acknowledged)}"
-            message = {
-                "username": self.owner.user,
-                "peer": "peer",
-                "direction": "recv",
-                "body": body,
-                "timestamp": format_time(now()),
-            }
+            message = incoming(self.owner, body)
             status = 0
             while status != 200:
                 try:

@@ -16,11 +16,9 @@ from support import mam
 from support.ejabberd import Account
 from support.muniment import Muniment
 from support.raw import Client
-from support.remote_data import path, read_all, session
+from support.remote_data import incoming, path, read_all, session
 from support.server import Server
 from support.stanzas import body_of
-
-from component.core.xml.times import format_time, now
 
 QUICK_PING = {
     "xmpp": {
@@ -191,13 +189,7 @@ async def post_until_it_crashes(
     async with session(server.muniment) as http:
         for n in range(100_000):
             body = f"{worker}-{n}"
-            message = {
-                "username": owner.user,
-                "peer": "peer",
-                "direction": "recv",
-                "body": body,
-                "timestamp": format_time(now()),
-            }
+            message = incoming(owner, body)
             try:
                 async with http.post(
                     path(server.muniment, owner),

@@ -1,4 +1,4 @@
-"""Read archives over Remote Data: GET /api/archive, page after page."""
+"""Archives over Remote Data: GET and POST /api/archive."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 
+from component.core.xml.times import format_time, now
 from support.ejabberd import Account
 from support.muniment import Muniment
 
@@ -19,6 +20,17 @@ def path(muniment: Muniment, account: Account) -> str:
     """Return the path of the archives of a user's host; the first one needs no name."""
     named = "" if account.host == muniment.hosts[0] else f"/{account.host}"
     return f"/api{named}/archive"
+
+
+def incoming(owner: Account, body: str) -> dict[str, str]:
+    """Return the fields by which a program posts a message that a user has received now."""
+    return {
+        "username": owner.user,
+        "peer": "peer",
+        "direction": "recv",
+        "body": body,
+        "timestamp": format_time(now()),
+    }
 
 
 async def read_all(

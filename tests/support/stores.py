@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -67,13 +67,15 @@ class StoreServer:
         self._runner.close()
 
 
-@pytest.fixture(scope="session")
-def postgres(missing: Callable[[object], NoReturn]) -> Iterator[Postgres]:
-    """A PostgreSQL for the tests of this process, without durability."""
+@contextmanager
+def running_postgres(
+    missing: Callable[[object], NoReturn], settings: Mapping[str, str]
+) -> Iterator[Postgres]:
+    """Run a PostgreSQL in a folder of its own; what is missing for it is told to `missing`."""
     # Not below the folder of pytest, which the user of PostgreSQL cannot enter.
     folder = Path(tempfile.mkdtemp(prefix="muniment-postgres-"))
     folder.chmod(0o711)
-    server = Postgres(folder, FAST)
+    server = Postgres(folder, settings)
     try:
         try:
             server.start()
@@ -83,6 +85,13 @@ def postgres(missing: Callable[[object], NoReturn]) -> Iterator[Postgres]:
     finally:
         server.abandon()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(missing: Callable[[object], NoReturn]) -> Iterator[Postgres]:
+    """A PostgreSQL for the tests of this process, without durability."""
+    with running_postgres(missing, FAST) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

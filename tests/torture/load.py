@@ -19,11 +19,11 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from support.ejabberd import Account
 from support.muniment import Muniment
 from support.raw import Client
-from support.remote_data import path, session
+from support.remote_data import incoming, path, session
 from support.server import Server
 from support.stanzas import body_of
 
-from component.core.xml.times import format_time, now, parse_time
+from component.core.xml.times import now, parse_time
 
 #: The longest wait of a test that fails, on a loaded machine.
 DEADLINE = 90.0
@@ -112,13 +112,7 @@ class Load:
         ) as http:
             while not self.is_over:
                 text = f"post {program} {len(texts)}"
-                message = {
-                    "username": self.owner.user,
-                    "peer": "peer",
-                    "direction": "recv",
-                    "body": text,
-                    "timestamp": format_time(now()),
-                }
+                message = incoming(self.owner, text)
                 while (status := await self._posted(http, message)) != 200:
                     self.refused[status] += 1
                     if self.is_over:

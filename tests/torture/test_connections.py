@@ -15,10 +15,9 @@ from support.muniment import Muniment, Options
 from support.pool import lent_ejabberd
 from support.ports import LOOPBACK
 from support.releases import Release
-from support.remote_data import path, session
+from support.remote_data import incoming, path, session
 from support.server import Server
 
-from component.core.xml.times import format_time, now
 from torture.load import DEADLINE, bodies, bodies_up_to, is_not_ready, is_ready, load
 from torture.proxy import Proxy
 
@@ -110,13 +109,7 @@ async def test_lost_answers_to_posts_make_no_duplicates(own_server: Server) -> N
     texts = [f"post {n}" for n in range(12)]
     async with Proxy(muniment.http_port) as proxy, session(muniment) as reader:
         for n, text in enumerate(texts):
-            message = {
-                "username": carol.user,
-                "peer": "peer",
-                "direction": "recv",
-                "body": text,
-                "timestamp": format_time(now()),
-            }
+            message = incoming(carol, text)
             url = f"http://{LOOPBACK}:{proxy.port}{path(muniment, carol)}"
             proxy.keeps_answers = True
             posting = asyncio.create_task(post(muniment, url, message))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,9 +14,9 @@ import pytest
 from support.muniment import Muniment
 from support.pool import lent_ejabberd
 from support.postgres import FAST, Postgres
-from support.program import Failed
 from support.releases import Release
 from support.server import Server
+from support.stores import running_postgres
 
 from torture.load import is_not_ready, is_ready, load
 from torture.proxy import Proxy
@@ -33,19 +31,8 @@ AWAY = 10.0
 @pytest.fixture
 def postgres(missing: Callable[[object], NoReturn]) -> Iterator[Postgres]:
     """A PostgreSQL for one test, which may kill it."""
-    # Not below the folder of pytest, which the user of PostgreSQL cannot enter.
-    folder = Path(tempfile.mkdtemp(prefix="muniment-torture-"))
-    folder.chmod(0o711)
-    server = Postgres(folder, DURABLE)
-    try:
-        try:
-            server.start()
-        except Failed as error:
-            missing(error)
+    with running_postgres(missing, DURABLE) as server:
         yield server
-    finally:
-        server.abandon()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @asynccontextmanager

@@ -9,10 +9,9 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
 from support.event_stream import stream
 from support.muniment import Options
-from support.remote_data import path
+from support.remote_data import incoming, path
 from support.server import Server
 
-from component.core.xml.times import format_time, now
 from torture.load import DEADLINE, load
 
 STREAMS = 2_000
@@ -50,13 +49,7 @@ async def test_two_thousand_streams_have_each_message_once_under_load(
         async with http.get(url, params={"after": "start"}) as response:
             assert response.status == 503, "one too many"
         for text in texts:
-            message = {
-                "username": dave.user,
-                "peer": "peer",
-                "direction": "recv",
-                "body": text,
-                "timestamp": format_time(now()),
-            }
+            message = incoming(dave, text)
             async with http.post(path(muniment, dave), json=message) as response:
                 assert response.status == 200
         async with asyncio.timeout(DEADLINE):
