@@ -154,12 +154,11 @@ class Janitor:
 
     async def _clean(self, *, is_ordered: bool) -> bool:
         """Remove traces, and give space back; return whether the store was rewritten."""
-        retention = self._storage.retention
-        if not is_ordered:
+        retention, is_rewritten = self._storage.retention, False
+        if is_ordered:
+            is_rewritten = await scrub(retention, self._queue)
+        else:
             await retention.scrub_index()
-            await release(retention)
-            return False
-        is_rewritten = await scrub(retention, self._queue)
         await release(retention)
         return is_rewritten
 
