@@ -34,6 +34,7 @@ from component.core.sessions.actions import SessionActions
 from component.core.sessions.sending import Sender
 from component.core.tokens.access_tokens import AccessToken
 from component.core.tokens.sign_ins import SignIns
+from component.core.turns import Turns
 from component.core.xml.jids import Jids
 from component.handlers.archive import HandlerArchive
 from component.web.auth.guessing import GuessLimit
@@ -59,6 +60,7 @@ audit = web.AppKey("audit", Audit)
 pager = web.AppKey("pager", Pager)
 reader = web.AppKey("reader", ArchiveReader)
 authorizer = web.AppKey("authorizer", Authorizer)
+turns = web.AppKey("turns", Turns)
 stream_limit = web.AppKey("stream_limit", TaskLimit)
 poll_limit = web.AppKey("poll_limit", TaskLimit)
 events = web.AppKey("events", EventReader)

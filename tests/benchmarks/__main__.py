@@ -16,6 +16,7 @@ from benchmarks.parts import (
     burst,
     commands,
     delivery,
+    fairness,
     http,
     ingest,
     inside,
@@ -55,6 +56,7 @@ PARTS = {
             search,
             polls,
             page,
+            fairness,
         ),
     )
 }

@@ -21,6 +21,10 @@ CLIENTS = (1, 8)
 LARGE = {A: 1.5, B: 1.0, C: 2.0}
 OTHER_BOUNDS = {A: 1.0, B: 1.0, C: 1.0}
 
+#: While one account floods: how much slower a page of others may be, and the share of messages of
+#: others that has to be archived as before.
+PAGE_SLOWER, INGEST_KEPT = 2.0, 0.9
+
 MET, NOT_MET, UNDECIDED, NOT_MEASURED = "met", "not met", "undecided", "not measured"
 
 #: By the number of each round, one figure.
@@ -104,6 +108,7 @@ def _goals() -> Iterator[Goal]:
     text = "Memory of our process, highest of all other parts"
     yield Goal(text=text, measure=_memory, bound=120, unit=" MiB", is_of_worst=True)
     yield Goal(text="Start", measure=_own("start", "seconds"), bound=1, unit=" s")
+    yield from _of_floods()
 
 
 def _of_pages() -> Iterator[Goal]:
@@ -120,6 +125,32 @@ def _of_pages() -> Iterator[Goal]:
     yield Goal(text=text, measure=_costliest, bound=2, unit=" ms")
     text = "CPU of a page, the whole of our process, largest to smallest archive, steepest way"
     yield Goal(text=text, measure=_steepest, bound=1.3, unit=" x")
+
+
+def _of_floods() -> Iterator[Goal]:
+    for kind, name in (("xmpp", "MAM"), ("http", "HTTP")):
+        for percent, of in ((50, "median"), (99, "p99")):
+            text = f"{name} page of others while one account floods, {of}, worst flood"
+            measure = _worst_flood(f"{kind}_p{percent}_ratio", max)
+            yield Goal(text=text, measure=measure, bound=PAGE_SLOWER, unit=" x")
+    yield Goal(
+        text="Ingest of others while one account floods, worst flood",
+        measure=_worst_flood("ingest_ratio", min),
+        bound=INGEST_KEPT,
+        unit=" x",
+        at_least=True,
+    )
+
+
+def _worst_flood(metric: str, worst: Callable[..., Rounds]) -> Callable[[Results], Rounds]:
+    """Return the figures of the flood with the worst median."""
+
+    def measure(results: Results) -> Rounds:
+        floods = results.cases("fairness")
+        candidates = [results.by_round("fairness", D.key, flood, metric) for flood in floods]
+        return worst(filter(None, candidates), key=lambda r: median(r.values()), default={})
+
+    return measure
 
 
 def _more(text: str, peer: str, measure: Callable[[Results], Rounds], bound: float) -> Goal:

@@ -32,6 +32,8 @@ class Plan:
     sessions: int = 500
     poll_seconds: float = 60.0  #: at `rate`
     commands: int = 2_000  #: calls of each command of ejabberd's API, in each way
+    fair_windows: int = 4  #: with a flood, and as many without it, for each flood
+    fair_seconds: float = 0.5  #: of each of these windows
 
     def order(self, part: str, number: int, candidates: Iterable[_Candidate]) -> list[_Candidate]:
         """Return the candidates in the order of their turns in a round of a part."""
@@ -69,6 +71,8 @@ QUICK = Plan(
     sessions=20,
     poll_seconds=3.0,
     commands=200,
+    fair_windows=1,
+    fair_seconds=0.3,
 )
 
 LARGEST = 1_000_000

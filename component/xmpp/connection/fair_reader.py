@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from component.xmpp.queries.exchange import HINTS
 
@@ -49,6 +50,7 @@ class FairReader:
         self._copies = 1  # of a result that come back
         self._returning = 0  # copies of results that were sent and have not come back
         self._sent_at = 0.0
+        self._has_returned = asyncio.Event()
 
     def note_sent(self, text: str) -> None:
         """Count the results in a text that was sent: each comes back as a copy, or as two."""
@@ -57,6 +59,15 @@ class FairReader:
             self._sent += results
             self._returning = results * self._copies + (0 if self._is_overdue else self._returning)
             self._sent_at = self._loop.time()
+
+    async def wait_returned(self) -> None:
+        """Wait until the results that were sent have come back, or until they should have."""
+        last = self._returned + self._returning
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._return_seconds):
+                while self._returned < last:
+                    self._has_returned.clear()
+                    await self._has_returned.wait()
 
     def hold(self, on: bool) -> None:
         """Stop reading, or continue."""
@@ -104,6 +115,8 @@ class FairReader:
         self._feed(data)
         returned = data.count(_MARK)
         self._returned += returned
+        if returned:
+            self._has_returned.set()
         if self._returned > self._sent:
             # ejabberd 23.10 and newer copy a result when it is sent, and when it is delivered.
             self._copies = 2

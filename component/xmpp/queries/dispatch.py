@@ -14,6 +14,7 @@ from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.core.errors import BadRequest, TooLarge, UnknownService
+from component.core.turns import TurnLimits, Turns
 from component.core.xml.jids import Jids
 from component.xmpp.connection.admission import RESPONSES
 from component.xmpp.connection.gate import NS_COMPONENT
@@ -22,7 +23,6 @@ from component.xmpp.queries.archive_addresses import owner_at
 from component.xmpp.queries.delegation import NAMESPACES, Delegation
 from component.xmpp.queries.errors import refusal
 from component.xmpp.queries.exchange import Direct, Exchange
-from component.xmpp.queries.turns import Turns
 
 #: Answers a query: receives its type (get or set), its payload and its exchange, and returns the
 #: stanzas to send. Raises Refused.
@@ -31,6 +31,9 @@ Answerer = Callable[[str, Element, Exchange], Awaitable[str]]
 #: Characters that a query may have in its texts and attributes, and in its id.
 QUERY_MAX = 64 * 1024
 ID_MAX = 1024
+
+#: ejabberd gives up on a query after 32 seconds.
+LIMITS = TurnLimits(at_once=32, pending_each=32, pending=512, wait_seconds=15.0)
 
 _DELEGATIONS = frozenset(f"{{{namespace}}}delegation" for namespace in NAMESPACES)
 
@@ -58,7 +61,7 @@ class QueryDispatcher:
         self._own = own or {}
         self._answerers = {**answerers, **self._own}
         self._elsewhere = frozenset(elsewhere)
-        self.turns = Turns()
+        self.turns = Turns(LIMITS)
         path = MatchXPath(f"{{{NS_COMPONENT}}}iq")
         stream.register_handler(CoroutineCallback("queries", path, self._handle))
 
@@ -89,10 +92,13 @@ class QueryDispatcher:
             answerer = self._answerers.get(payload.tag)
             if answerer is None:
                 raise UnknownService
-            async with self.turns.of(exchange.requester):
+            async with self.turns.of(exchange.requester) as is_crowded:
                 text = await answerer(iq.get("type", ""), payload, exchange)
                 # Part of the turn: a slow reader of answers delays nobody else.
                 await self._stream.send_text(text)
+                if is_crowded():
+                    # What the server has not carried yet delays the answers to others.
+                    await self._stream.wait_carried()
         except Exception as error:
             # At once: a query that is refused because others wait must not wait as well.
             self._stream.send_at_once(exchange.error(refusal(error, exchange.id, exchange.asker)))

@@ -1,0 +1,34 @@
+"""Turns of queries over XMPP."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from support.builders import ALICE, BOB, entries
+from support.wire import COMPONENT, Wire, query, until
+
+
+async def test_at_most_one_page_waits_for_a_slow_server(wire: Wire) -> None:
+    """A turn lasts until the server has read the answer, and answers are sent one by one."""
+    body = f"<body>{'x' * 900_000}</body>"
+    xml = f"<message xmlns='jabber:client'>{body}</message>"
+    for owner in (ALICE, BOB):
+        await wire.archive.append(entries(8, owner=owner, xml=xml))
+    await wire.caught_up()
+    transport = wire.stream.transport
+    assert transport is not None
+    for asker, n in product((ALICE, BOB), range(15)):
+        wire.peer.send(
+            f"<iq type='set' id='{asker}{n}' from='{asker}/x' to='{COMPONENT}'>{query()}</iq>"
+        )
+
+    await until(lambda: transport.get_write_buffer_size() > 0)
+    assert wire.queries.turns.pending > 0
+
+    answered_ids = set()
+    while len(answered_ids) < 30:
+        stanza = await wire.next_sent()
+        assert transport.get_write_buffer_size() < 2 * 1024 * 1024
+        if stanza.tag.endswith("iq"):
+            answered_ids.add(stanza.get("id"))
+    await until(lambda: wire.queries.turns.pending == 0)
