@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from math import inf
 
-from component.core.errors import Overloaded
+from component.core.errors import Overloaded, TooMany
 
 #: An account is crowded if more of its requests are answered or wait.
 CROWDED_ABOVE = 8
@@ -67,11 +67,12 @@ class Turns:
     async def of(self, account: str) -> AsyncIterator[Callable[[], bool]]:
         """Hold a turn; the value returns whether the account is crowded.
 
-        Raises Overloaded: at once if too many wait, or after the time for which a request waits.
+        Raises TooMany if too many requests of the account wait, and Overloaded if too many of all
+        do, or after the time for which a request waits.
         """
         own = self._accounts.setdefault(account, _Account())
         if own.pending >= self._limits.pending_each:
-            raise Overloaded("you have too many queries waiting: ask again when they are answered")
+            raise TooMany("you have too many queries waiting: ask again when they are answered")
         if self.pending >= self._limits.pending:
             if not own.pending:
                 del self._accounts[account]

@@ -51,6 +51,7 @@ class FairReader:
         self._returning = 0  # copies of results that were sent and have not come back
         self._sent_at = 0.0
         self._has_returned = asyncio.Event()
+        self._tail = b""  # of the last slice, shorter than a mark
 
     def note_sent(self, text: str) -> None:
         """Count the results in a text that was sent: each comes back as a copy, or as two."""
@@ -113,7 +114,7 @@ class FairReader:
         # Unlike a slice of the rest, this copies nothing.
         del self._unread[:SLICE]
         self._feed(data)
-        returned = data.count(_MARK)
+        returned = data.count(_MARK) + self._count_split(data)
         self._returned += returned
         if returned:
             self._has_returned.set()
@@ -125,6 +126,12 @@ class FairReader:
             returned and not self._unread and self._returning > GATHER_ABOVE * self._copies
         )
         return GATHER_SECONDS if should_gather and not self._is_overdue else 0.0
+
+    def _count_split(self, data: bytes) -> int:
+        """Return whether a mark is half in the last slice and half in this one, as a number."""
+        edge = self._tail + data[: len(_MARK) - 1]
+        self._tail = (self._tail + data[1 - len(_MARK) :])[1 - len(_MARK) :]
+        return edge.count(_MARK)
 
     @property
     def _is_overdue(self) -> bool:

@@ -5,6 +5,7 @@ Every query is answered, whatever it contains (RFC 6120 section 8.2.3).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from xml.etree.ElementTree import Element
@@ -13,7 +14,7 @@ from slixmpp.xmlstream.handler import CoroutineCallback
 from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
-from component.core.errors import BadRequest, TooLarge, UnknownService
+from component.core.errors import BadRequest, TooLarge, TooMany, UnknownService
 from component.core.turns import TurnLimits, Turns
 from component.core.xml.jids import Jids
 from component.xmpp.connection.admission import RESPONSES
@@ -34,6 +35,10 @@ ID_MAX = 1024
 
 #: ejabberd gives up on a query after 32 seconds.
 LIMITS = TurnLimits(at_once=32, pending_each=32, pending=512, wait_seconds=15.0)
+
+#: Seconds after which a query is refused because its account has too many, and the number of such
+#: queries that wait; others are refused at once.
+REFUSAL_SECONDS, REFUSED_MAX = 0.5, 1000
 
 _DELEGATIONS = frozenset(f"{{{namespace}}}delegation" for namespace in NAMESPACES)
 
@@ -62,6 +67,7 @@ class QueryDispatcher:
         self._answerers = {**answerers, **self._own}
         self._elsewhere = frozenset(elsewhere)
         self.turns = Turns(LIMITS)
+        self._refused = 0  # queries whose refusal is not sent yet
         path = MatchXPath(f"{{{NS_COMPONENT}}}iq")
         stream.register_handler(CoroutineCallback("queries", path, self._handle))
 
@@ -100,8 +106,21 @@ class QueryDispatcher:
                     # What the server has not carried yet delays the answers to others.
                     await self._stream.wait_carried()
         except Exception as error:
-            # At once: a query that is refused because others wait must not wait as well.
-            self._stream.send_at_once(exchange.error(refusal(error, exchange.id, exchange.asker)))
+            await self._refuse(error, exchange)
+
+    async def _refuse(self, error: Exception, exchange: Exchange) -> None:
+        """Refuse a query: at once, because it must not wait if it is refused as others wait.
+
+        If its account has too many queries, it is refused later: one that asks again after each
+        refusal would take time from others otherwise.
+        """
+        if isinstance(error, TooMany) and self._refused < REFUSED_MAX:
+            self._refused += 1
+            try:
+                await asyncio.sleep(REFUSAL_SECONDS)
+            finally:
+                self._refused -= 1
+        self._stream.send_at_once(exchange.error(refusal(error, exchange.id, exchange.asker)))
 
 
 def _payload(iq: Element) -> Element:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from component.core.errors import Overloaded
+from component.core.errors import Overloaded, TooMany
 from component.core.turns import CROWDED_ABOVE, TurnLimits, Turns
 
 EACH_MAX, MAX, AT_ONCE = 32, 64, 4
@@ -140,14 +140,14 @@ async def test_many_requests_of_one_account_do_not_delay_others() -> None:
     assert turns.pending == 0
 
 
-async def test_request_over_the_limit_of_an_account_is_overloaded() -> None:
+async def test_request_over_the_limit_of_an_account_is_refused() -> None:
     turns, released = Turns(LIMITS), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for _ in range(EACH_MAX):
             group.create_task(wait(turns, "mallory", released))
         await asyncio.sleep(0)
 
-        with pytest.raises(Overloaded, match="too many"):
+        with pytest.raises(TooMany, match="too many"):
             async with turns.of("mallory"):
                 pass
         async with turns.of("alice"):
