@@ -28,6 +28,7 @@ from storage.rows import (
     HostRetention,
     Identifier,
     IdentifierKind,
+    IdentifierPage,
     ImportedMessage,
     ImportOutcome,
     JournalEntry,
@@ -670,6 +671,30 @@ class IdentifiersStore(Protocol):
 
     async def with_uri(self, uri: str) -> Identifier | None:
         """Return the identifier with an URI, None without one."""
+        ...
+
+    async def unlisted(self, owner: str, *, limit: int) -> Mapping[str, str]:
+        """Return up to `limit` peers of an archive for which `list_chats` was not called yet.
+
+        Each has the type of the newest message.
+        """
+        ...
+
+    async def list_chats(self, owner: str, chats: Mapping[str, Identifier | None]) -> None:
+        """Note the identifiers of conversations of an archive, by peer.
+
+        None: the conversation is no direct chat, and `page` leaves it out.
+        """
+        ...
+
+    async def page(
+        self, owner: str, rooms: Collection[str], *, offset: int, limit: int
+    ) -> IdentifierPage:
+        """Return the identifiers of conversations, behind the first `offset` ones by number.
+
+        The conversations are the direct chats of an archive that `list_chats` has noted and that
+        have messages, and those of the `rooms` that have an identifier.
+        """
         ...
 
 

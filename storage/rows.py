@@ -577,6 +577,14 @@ class Identifier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifierPage:
+    """Identifiers of conversations of a user, in the order of their numbers."""
+
+    identifiers: tuple[Identifier, ...]
+    count: int  #: of all conversations of the user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
     """A sign-in of a user; all times are microseconds since the epoch, UTC."""
 
