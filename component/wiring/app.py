@@ -324,7 +324,7 @@ def _query_turn(
         storage.processes,
         settings.connection(config, parts.queries_stream),
         parts.grants,
-        dispatcher.turns.idle,
+        dispatcher.turns,
     )
 
 
