@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-from benchmarks.contenders import A, B, C, D, E, F
+from benchmarks.contenders import ON_POSTGRES, A, B, C, D, E, F, G, H
 from benchmarks.parts.commands import BY_ADDRESS, BY_PASSWORD, COMMANDS
 from benchmarks.parts.http import djabberd_with
 from benchmarks.parts.pages import WAYS, case
+from benchmarks.plan import LARGEST
 from benchmarks.samples import Results
 from benchmarks.servers.gunicorn import WORKERS
 
 #: The number of messages in the archives, and of clients, of the goals for pages.
 SIZES = (1_000, 10_000, 100_000)
 CLIENTS = (1, 8)
+
+#: The smaller of two sizes between which the time of a page has to stay the same.
+FLAT_FROM = 10_000
 
 #: The minimum ratio of pages to those of each peer: large archives with many clients, all others.
 LARGE = {A: 1.5, B: 1.0, C: 2.0}
@@ -104,6 +108,7 @@ def _goals() -> Iterator[Goal]:
     text = "Memory of our process, highest of all other parts"
     yield Goal(text=text, measure=_memory, bound=120, unit=" MiB", is_of_worst=True)
     yield Goal(text="Start", measure=_own("start", "seconds"), bound=1, unit=" s")
+    yield from _on_postgres()
 
 
 def _of_pages() -> Iterator[Goal]:
@@ -122,6 +127,26 @@ def _of_pages() -> Iterator[Goal]:
     yield Goal(text=text, measure=_steepest, bound=1.3, unit=" x")
 
 
+def _on_postgres() -> Iterator[Goal]:
+    for contender, bound in ((G, 1.0), (H, 1.6)):
+        measure = _between("ingest", "messages_per_second", contender.key, D.key)
+        yield Goal(
+            text=f"Ingest, {contender.name}, ratio to {D.name} on SQLite",
+            measure=measure,
+            bound=bound,
+            unit=" x",
+            at_least=True,
+        )
+    yield Goal(
+        text="Messages lost on PostgreSQL", measure=_lost_on_postgres, bound=0, is_of_worst=True
+    )
+    text = "Time of a page on PostgreSQL, one process, slowest way and size, ratio to SQLite"
+    yield Goal(text=text, measure=_slower_on_postgres, bound=1.3, unit=" x")
+    for contender, store in ((D, "SQLite"), (G, "PostgreSQL")):
+        text = f"Time of a page on {store}, archives of 1,000,000 to 10,000, steepest way"
+        yield Goal(text=text, measure=_flat(contender.key), bound=1.3, unit=" x")
+
+
 def _more(text: str, peer: str, measure: Callable[[Results], Rounds], bound: float) -> Goal:
     """Return the goal to reach `bound` times the figure of a peer."""
     return Goal(
@@ -135,6 +160,46 @@ def _own(part: str, metric: str) -> Callable[[Results], Rounds]:
 
 def _to(part: str, metric: str, peer: str) -> Callable[[Results], Rounds]:
     return lambda results: results.ratios(part, metric, (D.key, ""), (peer, ""))
+
+
+def _between(part: str, metric: str, ours: str, theirs: str) -> Callable[[Results], Rounds]:
+    return lambda results: results.ratios(part, metric, (ours, ""), (theirs, ""))
+
+
+def _lost_on_postgres(results: Results) -> Rounds:
+    lost = [results.by_round("ingest", contender.key, "", "lost") for contender in ON_POSTGRES]
+    return {n: sum(rounds.get(n, 0) for rounds in lost) for rounds in lost for n in rounds}
+
+
+def _slower_on_postgres(results: Results) -> Rounds:
+    """Return the ratios of the times of a page, in the case with the highest median."""
+    cases = [case(way, size, clients) for way in WAYS for size in SIZES for clients in CLIENTS]
+    return _highest(
+        results.ratios("pages", "pages_per_second", (D.key, same), (G.key, same)) for same in cases
+    )
+
+
+def _flat(contender: str) -> Callable[[Results], Rounds]:
+    """Return the ratios of the times of a page in archives of two sizes, for the steepest way."""
+
+    def measure(results: Results) -> Rounds:
+        return _highest(
+            results.ratios(
+                "pages",
+                "pages_per_second",
+                (contender, case(way, FLAT_FROM, clients)),
+                (contender, case(way, LARGEST, clients)),
+            )
+            for way in WAYS
+            for clients in CLIENTS
+        )
+
+    return measure
+
+
+def _highest(candidates: Iterable[Rounds]) -> Rounds:
+    """Return the rounds with the highest median; none if there are none."""
+    return max(filter(None, candidates), key=lambda rounds: median(rounds.values()), default={})
 
 
 def _lost(results: Results) -> Rounds:

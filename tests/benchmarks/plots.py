@@ -6,13 +6,24 @@ import math
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
-from benchmarks.contenders import ARCHIVES, BY_KEY, D, F
+from benchmarks.contenders import ARCHIVES, BY_KEY, ON_POSTGRES, D, F
 from benchmarks.samples import Results
 
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 70, 200, 40, 50
 
-COLOURS = {"A": "#8da0cb", "B": "#377eb8", "C": "#a6761d", "D": "#d95f02", "F": "#999999"}
+COLOURS = {
+    "A": "#8da0cb",
+    "B": "#377eb8",
+    "C": "#a6761d",
+    "D": "#d95f02",
+    "F": "#999999",
+    "G": "#1b9e77",
+    "H": "#66a61e",
+}
+
+#: The width of a character of the legend, and of all else in it.
+CHARACTER, LEGEND = 6.6, 40
 
 
 def plots(results: Results) -> dict[str, str]:
@@ -28,7 +39,7 @@ def plots(results: Results) -> dict[str, str]:
 def _ingest(results: Results) -> str:
     values = {
         contender.key: value
-        for contender in ARCHIVES
+        for contender in (*ARCHIVES, *ON_POSTGRES)
         if (value := results.median("ingest", contender.key, "", "messages_per_second"))
     }
     return bars("Messages a second, until in both archives", values) if values else ""
@@ -40,7 +51,7 @@ def _pages(results: Results) -> str:
         way, _, rest = case.partition("/")
         size, _, clients = rest.partition("/")
         if (way, clients) == ("last", "8") and size.isdigit():
-            for contender in ARCHIVES:
+            for contender in (*ARCHIVES, ON_POSTGRES[0]):
                 value = results.median("pages", contender.key, case, "pages_per_second")
                 if value is not None:
                     series.setdefault(contender.key, {})[float(size)] = value
@@ -118,9 +129,11 @@ def _drawing(title: str, top: float, keys: Sequence[str], parts: Sequence[str]) 
         frame.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{COLOURS[key]}"/>')
         frame.append(_text(x + 18, y + 10, BY_KEY[key].name, "start"))
     body = "\n".join([*frame, *parts])
+    longest = max(len(BY_KEY[key].name) for key in keys)
+    width = WIDTH - RIGHT + max(RIGHT, round(LEGEND + CHARACTER * longest))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'font-family="sans-serif">\n<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" '
+        f'font-family="sans-serif">\n<rect width="{width}" height="{HEIGHT}" fill="white"/>\n'
         f"{body}\n</svg>\n"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
-from benchmarks.contenders import ARCHIVES, BY_KEY, D
+from benchmarks.contenders import ARCHIVES, BY_KEY, ON_POSTGRES, SECOND, D
 from benchmarks.goals import outcomes
 from benchmarks.plan import FULL
 from benchmarks.samples import Results
@@ -46,7 +46,7 @@ class Table:
 def tables(results: Results) -> list[Table]:
     """Return all tables: goals and ratios first, then the absolute figures of this machine."""
     ratios = (_ratios(results, title, parts) for title, parts in _RATIOS.items())
-    all_tables = [_goals(results), *ratios, *_absolute(results)]
+    all_tables = [_goals(results), *ratios, _on_postgres(results), *_absolute(results)]
     return [table for table in all_tables if table.rows]
 
 
@@ -109,6 +109,24 @@ def _ratios(results: Results, title: str, parts: Mapping[str, str]) -> Table:
     return Table(title, head, rows)
 
 
+def _on_postgres(results: Results) -> Table:
+    """Return the table of the ratios of Muniment on PostgreSQL to Muniment on SQLite."""
+    rows = []
+    for part, metric in (("ingest", "messages_per_second"), ("pages", "pages_per_second")):
+        for case in results.cases(part):
+            ratios = [
+                results.ratio(part, metric, (contender.key, case), (D.key, case))
+                for contender in ON_POSTGRES
+            ]
+            if any(ratio is not None for ratio in ratios):
+                cells = [f"{number(r)} x" if r is not None else NONE for r in ratios]
+                rows.append((f"{part} {case}".strip(), *cells))
+    title = (
+        "Ratios of the same rounds: Muniment on PostgreSQL to Muniment on SQLite (more is better)"
+    )
+    return Table(title, ("", *(contender.name for contender in ON_POSTGRES)), rows)
+
+
 #: Part, title, and metrics with their names: the absolute tables.
 _PARTS = (
     (
@@ -123,6 +141,8 @@ _PARTS = (
             "lost": "lost",
             "cpu_seconds_per_1000": "CPU s/1000",
             "cpu_muniment": "of which Muniment",
+            f"cpu_{SECOND}": "of which a second Muniment",
+            "cpu_postgres": "of which PostgreSQL",
             "cpu_ejabberd": "of which ejabberd",
         },
     ),
@@ -161,6 +181,7 @@ _PARTS = (
             "page_p99_ms": "p99 ms",
             "cpu_ms": "CPU ms",
             "cpu_ms_muniment": "of which Muniment",
+            "cpu_ms_postgres": "of which PostgreSQL",
             "cpu_ms_ejabberd": "of which ejabberd",
             "resident_mib": "MiB in memory before",
         },

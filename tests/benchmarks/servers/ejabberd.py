@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.ejabberd import Ejabberd, replaced
@@ -43,10 +43,12 @@ class BenchmarkedEjabberd(Ejabberd):
         modules: str | None = None,
         options: str = "",
         changes: Mapping[str, str] | None = None,
+        processes: Sequence[str] = (),
     ) -> None:
         """`modules` replaces the modules of the example for Muniment.
 
-        `changes` are further replacements in the example.
+        `changes` are further replacements in the example. `processes` are the domains of several
+        processes of Muniment, () if there is one.
         """
         super().__init__(
             folder,
@@ -54,6 +56,7 @@ class BenchmarkedEjabberd(Ejabberd):
             hosts=(HOST, "team.example"),
             component=COMPONENT,
             changes=changes,
+            processes=processes,
         )
         self._modules = modules
         self._options = options
