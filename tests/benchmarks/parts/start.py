@@ -17,7 +17,7 @@ PART = "start"
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
     """Start Muniment several times beside a running ejabberd.
 
-    An earlier start has written the bytecode of all modules, as the installation of a package does.
+    An earlier start has written the bytecode of all modules, as an installation does.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with space.fresh(D.key) as folder, D.start(folder):
