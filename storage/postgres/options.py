@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+#: The beginning of the URL of a store.
+POSTGRESQL = "postgresql://"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresOptions:

@@ -16,7 +16,7 @@ class FormError(RootModel[dict[str, Any]]):
 class FormBody(BaseModel):
     """A body; fields that are not known are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class FormTokens(Answer):

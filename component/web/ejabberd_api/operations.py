@@ -36,7 +36,7 @@ _RESULTS: dict[ResultKind, Any] = {
     ResultKind.PAIRS: dict[str, JsonValue],
 }
 
-_CONFIG = ConfigDict(extra="ignore", frozen=True)
+_CONFIG = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class DocumentedFault(Answer):
