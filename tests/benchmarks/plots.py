@@ -16,7 +16,8 @@ COLOURS = {"A": "#8da0cb", "B": "#377eb8", "C": "#a6761d", "D": "#d95f02", "F": 
 
 
 def plots(results: Results) -> dict[str, str]:
-    """Return by file name the plots for which there are figures."""
+    """Return by file name the plots of the oldest ejabberd for which there are figures."""
+    results = results.on(results.releases[0])
     svgs = {
         "ingest.svg": _ingest(results),
         "pages.svg": _pages(results),
