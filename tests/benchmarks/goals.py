@@ -25,6 +25,9 @@ FLAT_FROM = 10_000
 LARGE = {A: 1.5, B: 1.0, C: 2.0}
 OTHER_BOUNDS = {A: 1.0, B: 1.0, C: 1.0}
 
+#: The minimum ratio of pages to those of a component that does almost nothing.
+OF_CONSTANT = {1_000: 0.9, 10_000: 0.9, 100_000: 0.85}
+
 MET, NOT_MET, UNDECIDED, NOT_MEASURED = "met", "not met", "undecided", "not measured"
 
 #: By the number of each round, one figure.
@@ -74,11 +77,11 @@ class Goal:
 
 
 def outcomes(results: Results) -> list[Outcome]:
-    """Return the outcomes of all goals, in the order of the report."""
-    return [goal.outcome(results) for goal in _goals()]
+    """Return the outcomes of all goals for one version of ejabberd, in the order of the report."""
+    return [goal.outcome(results) for goal in _goals(results.releases[0])]
 
 
-def _goals() -> Iterator[Goal]:
+def _goals(release: str) -> Iterator[Goal]:
     yield _more("Ingest", B.name, _to("ingest", "messages_per_second", B.key), 1.25)
     for peer in (A, B):
         text = f"CPU of a message, all processes, ratio to {peer.name}"
@@ -89,7 +92,7 @@ def _goals() -> Iterator[Goal]:
     for part, text in (("ingest", "sustained ingest"), ("burst", "a burst")):
         behind = _own(part, "behind_seconds")
         yield Goal(text=f"Archive behind after {text}", measure=behind, bound=2, unit=" s")
-    yield from _of_pages()
+    yield from _of_pages(release)
     for workers in WORKERS:
         peer_name = djabberd_with(workers)
         yield _more("HTTP pages", peer_name, _to("http", "pages_per_second", peer_name), 3)
@@ -111,18 +114,16 @@ def _goals() -> Iterator[Goal]:
     yield from _on_postgres()
 
 
-def _of_pages() -> Iterator[Goal]:
+def _of_pages(release: str) -> Iterator[Goal]:
     for size in SIZES:
         for clients in CLIENTS:
             bounds = LARGE if (size, clients) == (SIZES[-1], CLIENTS[-1]) else OTHER_BOUNDS
             client_count = f"{clients} clients" if clients > 1 else "1 client"
             text = f"Pages of {size:,}, {client_count}, slowest way"
-            for peer, bound in bounds.items():
+            for peer, bound in (bounds | {F: OF_CONSTANT[size]}).items():
                 yield _more(text, peer.name, _slowest(size, clients, peer.key), bound)
-    text = "Pages of 100,000, 8 clients, slowest way"
-    yield _more(text, F.name, _slowest(SIZES[-1], CLIENTS[-1], F.key), 0.85)
     text = "CPU of a page, the whole of our process, costliest case"
-    yield Goal(text=text, measure=_costliest, bound=2, unit=" ms")
+    yield Goal(text=text, measure=_costliest, bound=_page_cpu_ms(release), unit=" ms")
     text = "CPU of a page, the whole of our process, largest to smallest archive, steepest way"
     yield Goal(text=text, measure=_steepest, bound=1.3, unit=" x")
 
@@ -145,6 +146,11 @@ def _on_postgres() -> Iterator[Goal]:
     for contender, store in ((D, "SQLite"), (G, "PostgreSQL")):
         text = f"Time of a page on {store}, archives of 1,000,000 to 10,000, steepest way"
         yield Goal(text=text, measure=_flat(contender.key), bound=1.3, unit=" x")
+
+
+def _page_cpu_ms(release: str) -> float:
+    """Return the goal for our CPU time of a page: from 23.10 on each result comes back twice."""
+    return 2.5 if release >= "23.10" else 2.0
 
 
 def _more(text: str, peer: str, measure: Callable[[Results], Rounds], bound: float) -> Goal:

@@ -27,7 +27,8 @@ CHARACTER, LEGEND = 6.6, 40
 
 
 def plots(results: Results) -> dict[str, str]:
-    """Return by file name the plots for which there are figures."""
+    """Return by file name the plots of the oldest ejabberd for which there are figures."""
+    results = results.on(results.releases[0])
     svgs = {
         "ingest.svg": _ingest(results),
         "pages.svg": _pages(results),

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 
 from benchmarks.contenders import ARCHIVES, BY_KEY, ON_POSTGRES, SECOND, D
-from benchmarks.goals import outcomes
+from benchmarks.goals import NOT_MEASURED, outcomes
 from benchmarks.plan import FULL
 from benchmarks.samples import Results
 
@@ -44,10 +44,26 @@ class Table:
 
 
 def tables(results: Results) -> list[Table]:
-    """Return all tables: goals and ratios first, then the absolute figures of this machine."""
+    """Return all tables: goals and ratios first, then the absolute figures of this machine.
+
+    If several versions of ejabberd were measured, each has tables of its own, the oldest first.
+    """
+    releases = results.releases
+    all_tables = [
+        table
+        for release in releases
+        for table in _of_release(results.on(release), release, releases)
+    ]
+    return [table for table in (*all_tables, _plans(results)) if table.rows]
+
+
+def _of_release(results: Results, release: str, releases: Sequence[str]) -> Iterator[Table]:
+    """Yield the tables of one of the versions; only some parts of the later ones are measured."""
     ratios = (_ratios(results, title, parts) for title, parts in _RATIOS.items())
-    all_tables = [_goals(results), *ratios, _on_postgres(results), *_absolute(results)]
-    return [table for table in all_tables if table.rows]
+    suffix = f", ejabberd {release}" if release and len(releases) > 1 else ""
+    for table in (_goals(results), *ratios, _on_postgres(results), *_absolute(results)):
+        rows = [row for row in table.rows if release == releases[0] or row[-1] != NOT_MEASURED]
+        yield Table(f"{table.title}{suffix}", table.head, rows)
 
 
 def number(value: float | None) -> str:
@@ -251,11 +267,14 @@ def _absolute(results: Results) -> Iterator[Table]:
     yield Table(
         "Memory of each process (MiB, maximum of all rounds)", head, list(_memory(results))
     )
+
+
+def _plans(results: Results) -> Table:
     head = ("part", "day", "commit", "rounds", "seed", "options other than the defaults")
-    yield Table("How these figures were measured", head, list(_plans(results)))
+    return Table("How these figures were measured", head, list(_plan_rows(results)))
 
 
-def _plans(results: Results) -> Iterator[Sequence[str]]:
+def _plan_rows(results: Results) -> Iterator[Sequence[str]]:
     columns = ("day", "commit", "rounds", "seed")
     defaults = {name: json.dumps(value) for name, value in asdict(FULL).items()}
     for part, plan in results.plan.items():

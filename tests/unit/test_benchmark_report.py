@@ -52,8 +52,8 @@ def test_ratio_leaves_out_rounds_of_only_one_contender() -> None:
 
 
 def test_results_are_read_from_their_file(tmp_path: Path) -> None:
-    results = Results(machine={"day": "2026-01-01"}, plan={"ingest": {"rounds": 2}})
-    results.replace("ingest", ingest("D", 1, 2))
+    results = Results(machine={"day": "2026-01-01"})
+    results.note("ingest", "23.01", ingest("D", 1, 2), {"rounds": 2})
 
     results.save(tmp_path / "results.json")
 
@@ -63,9 +63,12 @@ def test_results_are_read_from_their_file(tmp_path: Path) -> None:
 def test_part_measured_again_replaces_its_own_samples() -> None:
     results = Results(samples=[*ingest("D", 1), *pages("D", 7, 1000)])
 
-    results.replace("ingest", ingest("D", 2))
+    results.note("ingest", "23.01", ingest("D", 2), {})
+    results.note("ingest", "23.01", ingest("D", 3), {})
+    results.note("ingest", "26.07", ingest("D", 4), {})
 
-    assert results.median("ingest", "D", "", RATE) == 2
+    assert results.on("23.01").by_round("ingest", "D", "", RATE) == {0: 3}
+    assert results.on("26.07").by_round("ingest", "D", "", RATE) == {0: 4}
     assert results.median("pages", "D", "last/1000/8", "pages_per_second") == 7
 
 
@@ -105,6 +108,9 @@ def test_small_archives_and_single_clients_are_goals_against_every_peer() -> Non
     for size, clients in product(("1,000", "10,000"), ("1 client", "8 clients")):
         for peer in ("ejabberd + SQLite", "ejabberd + PostgreSQL", "Prosody + SQLite"):
             assert f"Pages of {size}, {clients}, slowest way, ratio to {peer}" in texts
+        assert (
+            f"Pages of {size}, {clients}, slowest way, ratio to ejabberd + constant page" in texts
+        )
 
 
 def test_memory_goals_have_the_highest_peak_of_polls_and_of_all_other_parts() -> None:
@@ -191,6 +197,21 @@ def test_ratios_are_listed_before_absolute_figures() -> None:
     assert titles[0] == "Goals"
     assert titles[1].startswith("Ratios")
     assert all("this machine" in title for title in titles[2:])
+
+
+def test_each_version_of_ejabberd_has_tables_of_its_own() -> None:
+    results = Results()
+    for version, rate in (("26.07", 150), ("23.01", 300)):
+        samples = [*ingest("D", rate), *ingest("B", 100)]
+        results.note("ingest", version, samples, {"seed": 7})
+
+    old, new = [table for table in tables(results) if table.title.startswith("Goals")]
+    plans = tables(results)[-1]
+
+    assert (old.title, new.title) == ("Goals, ejabberd 23.01", "Goals, ejabberd 26.07")
+    assert [row[2] for row in (old.rows[0], new.rows[0])] == ["3.00 x", "1.50 x"]
+    assert [row[0] for row in plans.rows] == ["ingest 26.07", "ingest 23.01"]
+    assert len(new.rows) == len([row for row in old.rows if row[-1] != "not measured"])
 
 
 def test_table_has_the_same_cells_in_the_terminal_and_in_markdown() -> None:
