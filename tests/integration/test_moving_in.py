@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +13,8 @@ from typing import Any, NoReturn
 import pytest
 from support import mam
 from support.builders import everything
-from support.ejabberd import ROOT, Account, Ejabberd
+from support.command import run_command
+from support.ejabberd import Account, Ejabberd
 from support.history import TEXTS, History, make_history
 from support.mod_mam import BesideMuniment, WithSqlArchive
 from support.muniment import DATABASE, Muniment, Options
@@ -86,16 +84,7 @@ ROOMS: Options = {"archive": {"room_services": ["conference.one.test"]}}
 def run(muniment: Muniment, *arguments: object, code: int = 0) -> str:
     """Run a command with the configuration of Muniment, and return its output."""
     muniment.write_config()
-    command = [sys.executable, "-m", "component", arguments[0]]
-    process = subprocess.run(
-        [*command, *map(str, arguments[1:]), "--config", str(muniment.config_path)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    process = run_command(*map(str, arguments), "--config", str(muniment.config_path))
     assert process.returncode == code, process.stdout + process.stderr
     return process.stdout + process.stderr
 
