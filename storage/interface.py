@@ -577,6 +577,13 @@ class RoomsStore(Protocol):
         """Return the known members, admins and owners of a room by JID, those who left too."""
         ...
 
+    async def lost(self, jid: str, *, limit: int) -> Mapping[str, int]:
+        """Return rooms that have removed a member, with the time in microseconds.
+
+        They are the last `limit` ones of which the time is known.
+        """
+        ...
+
     async def departed(self, room: str) -> frozenset[str]:
         """Return the users who have left a room, whether or not it still has them as members."""
         ...

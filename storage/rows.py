@@ -491,6 +491,8 @@ class Occupant:
     affiliation: str  #: XEP-0045: owner, admin, member, none or outcast
     #: start of the connection on which the room reported the affiliation, microseconds
     heard_at: int = field(default=0, compare=False)
+    #: when the room began to remove the member, microseconds; 0: not known, or it did not
+    lost_at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

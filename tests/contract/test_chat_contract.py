@@ -432,6 +432,34 @@ async def test_user_who_has_left_has_no_membership_until_the_return(storage: Sto
     assert len(await storage.rooms.memberships(BOB)) == 1
 
 
+async def test_rooms_that_have_removed_a_member_are_known_with_the_time(storage: Storage) -> None:
+    def occupant(room: str, affiliation: str, lost_at: int = 0) -> Occupant:
+        return Occupant(room=room, jid=ALICE, affiliation=affiliation, lost_at=lost_at)
+
+    other, third, left = (f"x{number}@rooms.{HOST}" for number in (8, 9, 10))
+    for room in (ROOM, other, third, left):
+        await storage.rooms.change(RoomChanges(room=room, occupants=(occupant(room, "member"),)))
+    await storage.rooms.set_departed(left, ALICE, True)
+    assert await storage.rooms.lost(ALICE, limit=10) == {}
+
+    for room, at in ((ROOM, 5), (other, 7), (third, 0), (left, 9)):
+        lost = occupant(room, "none", at)
+        await storage.rooms.change(RoomChanges(room=room, occupants=(lost,)))
+    # Only the first time counts, and only that of a member.
+    await storage.rooms.change(RoomChanges(room=ROOM, occupants=(occupant(ROOM, "outcast", 8),)))
+    await storage.rooms.change(RoomChanges(room=third, removed=(occupant(third, "none", 8),)))
+    never = Occupant(room=ROOM, jid=BOB, affiliation="none", lost_at=8)
+    await storage.rooms.change(RoomChanges(room=ROOM, occupants=(never,)))
+
+    assert await storage.rooms.lost(ALICE, limit=10) == {other: 7, ROOM: 5}
+    assert await storage.rooms.lost(ALICE, limit=1) == {other: 7}
+    assert await storage.rooms.lost(BOB, limit=10) == {}
+    await storage.rooms.change(RoomChanges(room=other, occupants=(occupant(other, "owner"),)))
+    assert await storage.rooms.lost(ALICE, limit=10) == {ROOM: 5}
+    await storage.rooms.change(RoomChanges(room=other, removed=(occupant(other, "none", 9),)))
+    assert await storage.rooms.lost(ALICE, limit=1) == {other: 9}
+
+
 async def test_created_room_has_no_name_no_members_and_no_invitations(storage: Storage) -> None:
     await storage.rooms.change(RoomChanges(room=ROOM, name="Garden", occupants=(member(BOB),)))
     await storage.rooms.set_departed(ROOM, BOB, True)

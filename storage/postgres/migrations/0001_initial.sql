@@ -194,6 +194,7 @@ CREATE TABLE occupants (
     jid         text COLLATE "C" NOT NULL,
     affiliation text COLLATE "C" NOT NULL,
     heard_at    bigint NOT NULL, -- start of the connection on which the room reported the affiliation
+    lost_at     bigint NOT NULL DEFAULT 0, -- when a member was removed, 0: not known
     PRIMARY KEY (room, jid)
 );
 

@@ -190,7 +190,7 @@ PERSONAL = (
         table="occupants",
         meaning="the affiliations in rooms",
         where="jid = $1 OR room = $1",
-        shown=_columns("room jid affiliation"),
+        shown=(*_columns("room jid affiliation"), *_columns("lost_at", Form.TIME)),
         key=("room", "jid"),
         left_out=_out("heard_at"),
         is_erased=True,

@@ -163,6 +163,7 @@ CREATE TABLE occupants (
     jid         TEXT NOT NULL,
     affiliation TEXT NOT NULL,
     heard_at    INTEGER NOT NULL, -- start of the connection on which the room reported the affiliation
+    lost_at     INTEGER NOT NULL DEFAULT 0, -- when a member was removed, 0: not known
     PRIMARY KEY (room, jid)
 ) WITHOUT ROWID;
 
