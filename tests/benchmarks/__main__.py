@@ -16,6 +16,7 @@ from benchmarks.parts import (
     burst,
     commands,
     delivery,
+    growth,
     http,
     ingest,
     inside,
@@ -56,6 +57,7 @@ PARTS = {
             search,
             polls,
             page,
+            growth,
         ),
     )
 }
@@ -90,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     length = run.add_mutually_exclusive_group()
     length.add_argument("--short", action="store_true", help=f"{SHORT.rounds} shorter rounds")
     length.add_argument("--quick", action="store_true", help="only to see that all of it works")
-    run.add_argument("--large", action="store_true", help="archives of a million messages, too")
+    run.add_argument(
+        "--large", action="store_true", help="also archives of a million, and large stores"
+    )
     run.add_argument("--ejabberd", metavar="VERSION", help="another than the installed one")
     run.add_argument("--folder", type=Path, help="on the disk to be measured (a temporary one)")
     publishes = "put it into docs/performance.md"

@@ -27,6 +27,18 @@ OTHER_BOUNDS = {A: 1.0, B: 1.0, C: 1.0}
 
 #: The minimum ratio of pages to those of a component that does almost nothing.
 OF_CONSTANT = {1_000: 0.9, 10_000: 0.9, 100_000: 0.85}
+#: What stays the same however large a store and its archives are, with its metric.
+GROWTH = {
+    "the newest page, CPU": "newest_cpu_ms",
+    "a page from the middle, CPU": "middle_cpu_ms",
+    "a search for a rare word, CPU": "rare_word_cpu_ms",
+    "a search for a common word, CPU": "common_word_cpu_ms",
+    "a list of conversations, CPU": "conversations_cpu_ms",
+    "a sweep, CPU of an archive": "sweep_cpu_us_archive",
+    "start": "seconds",
+    "memory of our process": "rss_muniment",
+    "bytes of the file, a message": "bytes_per_message",
+}
 
 MET, NOT_MET, UNDECIDED, NOT_MEASURED = "met", "not met", "undecided", "not measured"
 
@@ -112,6 +124,9 @@ def _goals(release: str) -> Iterator[Goal]:
     yield Goal(text=text, measure=_memory, bound=120, unit=" MiB", is_of_worst=True)
     yield Goal(text="Start", measure=_own("start", "seconds"), bound=1, unit=" s")
     yield from _on_postgres()
+    for text, metric in GROWTH.items():
+        text = f"Growth: {text}, highest to lowest of the stores"
+        yield Goal(text=text, measure=_growth(metric), bound=1.3, unit=" x")
 
 
 def _of_pages(release: str) -> Iterator[Goal]:
@@ -129,10 +144,10 @@ def _of_pages(release: str) -> Iterator[Goal]:
 
 
 def _on_postgres() -> Iterator[Goal]:
-    for contender, bound in ((G, 1.0), (H, 1.6)):
+    for contender, processes, bound in ((G, "one process", 1.0), (H, "two processes", 1.6)):
         measure = _between("ingest", "messages_per_second", contender.key, D.key)
         yield Goal(
-            text=f"Ingest, {contender.name}, ratio to {D.name} on SQLite",
+            text=f"Ingest on PostgreSQL, {processes}, ratio to SQLite",
             measure=measure,
             bound=bound,
             unit=" x",
@@ -199,6 +214,24 @@ def _flat(contender: str) -> Callable[[Results], Rounds]:
             for way in WAYS
             for clients in CLIENTS
         )
+
+    return measure
+
+
+def _growth(metric: str) -> Callable[[Results], Rounds]:
+    """Return the highest to the lowest figure of all stores, for each round that has them all."""
+
+    def measure(results: Results) -> Rounds:
+        stores = [
+            rounds
+            for case in results.cases("growth")
+            if (rounds := results.by_round("growth", D.key, case, metric))
+        ]
+        if len(stores) < 2:
+            return {}
+        complete = set.intersection(*map(set, stores))
+        figures = {number: [rounds[number] for rounds in stores] for number in sorted(complete)}
+        return {number: max(values) / min(values) for number, values in figures.items()}
 
     return measure
 

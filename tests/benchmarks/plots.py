@@ -20,6 +20,20 @@ COLOURS = {
     "F": "#999999",
     "G": "#1b9e77",
     "H": "#66a61e",
+    "newest page": "#d95f02",
+    "middle page": "#e6ab02",
+    "search, rare word": "#7570b3",
+    "search, common word": "#e7298a",
+    "conversations": "#1b9e77",
+}
+
+#: The lines of the plot of growth, with their metrics.
+READS = {
+    "newest page": "newest_cpu_ms",
+    "middle page": "middle_cpu_ms",
+    "search, rare word": "rare_word_cpu_ms",
+    "search, common word": "common_word_cpu_ms",
+    "conversations": "conversations_cpu_ms",
 }
 
 #: The width of a character of the legend, and of all else in it.
@@ -33,6 +47,7 @@ def plots(results: Results) -> dict[str, str]:
         "ingest.svg": _ingest(results),
         "pages.svg": _pages(results),
         "inside.svg": _inside(results),
+        "growth.svg": _growth(results),
     }
     return {name: svg for name, svg in svgs.items() if svg}
 
@@ -75,6 +90,18 @@ def _inside(results: Results) -> str:
     return lines(title, {D.key: points}) if points else ""
 
 
+def _growth(results: Results) -> str:
+    series: dict[str, dict[float, float]] = {}
+    for case in results.cases("growth"):
+        size = float(case.rpartition(" ")[2])
+        for name, metric in READS.items():
+            value = results.median("growth", D.key, case, metric)
+            if value is not None:
+                series.setdefault(name, {})[size] = value
+    title = "CPU milliseconds of a read inside Muniment, by messages in each archive of a store"
+    return lines(title, series) if series else ""
+
+
 def bars(title: str, values: Mapping[str, float]) -> str:
     """Return a plot with one bar for each contender."""
     top = _ceiling(max(values.values()))
@@ -91,7 +118,7 @@ def bars(title: str, values: Mapping[str, float]) -> str:
 
 
 def lines(title: str, series: Mapping[str, Mapping[float, float]]) -> str:
-    """Return a plot with one line for each contender, over a logarithmic axis."""
+    """Return a plot with one line for each key, over a logarithmic axis."""
     sizes = sorted({x for points in series.values() for x in points})
     top = _ceiling(max(y for points in series.values() for y in points.values()))
     low, high = math.log10(sizes[0]), math.log10(sizes[-1])
@@ -128,15 +155,19 @@ def _drawing(title: str, top: float, keys: Sequence[str], parts: Sequence[str]) 
     for place, key in enumerate(keys):
         x, y = WIDTH - RIGHT + 16, TOP + 20 * place
         frame.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{COLOURS[key]}"/>')
-        frame.append(_text(x + 18, y + 10, BY_KEY[key].name, "start"))
+        frame.append(_text(x + 18, y + 10, _name(key), "start"))
     body = "\n".join([*frame, *parts])
-    longest = max(len(BY_KEY[key].name) for key in keys)
+    longest = max(map(len, map(_name, keys)))
     width = WIDTH - RIGHT + max(RIGHT, round(LEGEND + CHARACTER * longest))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" '
         f'font-family="sans-serif">\n<rect width="{width}" height="{HEIGHT}" fill="white"/>\n'
         f"{body}\n</svg>\n"
     )
+
+
+def _name(key: str) -> str:
+    return BY_KEY[key].name if key in BY_KEY else key
 
 
 def _text(x: float, y: float, text: str, anchor: str, *, size: int = 12) -> str:

@@ -251,6 +251,32 @@ _PARTS = (
         {"cpu_ms": "CPU ms"},
     ),
     ("start", "Start of Muniment", {"seconds": "s", "rss_muniment": "RSS MiB"}),
+    (
+        "growth",
+        "Growth: archives of a number of messages, CPU of one read inside Muniment",
+        {
+            "newest_cpu_ms": "newest page ms",
+            "middle_cpu_ms": "middle page ms",
+            "rare_word_cpu_ms": "search, rare word ms",
+            "common_word_cpu_ms": "search, common word ms",
+            "conversations_cpu_ms": "conversations ms",
+            "sweep_cpu_us_archive": "sweep µs an archive",
+            "sweep_seconds": "whole sweep s",
+            "delete_ms": "deletion of a message ms",
+            "scrub_seconds": "traces out of the index s",
+        },
+    ),
+    (
+        "growth",
+        "Growth: start, memory and file",
+        {
+            "seconds": "start s",
+            "rss_muniment": "RSS MiB",
+            "gib": "file GiB",
+            "bytes_per_message": "bytes a message",
+            "load_seconds": "loaded in s",
+        },
+    ),
 )
 
 

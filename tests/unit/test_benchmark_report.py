@@ -235,12 +235,64 @@ def test_plots_of_measured_parts_are_well_formed() -> None:
     samples = [*ingest("D", 300), *ingest("B", 100)]
     samples += [*pages("D", 300, 1000), *pages("D", 280, 10_000)]
     samples += of_turn("pages", "F", 0, {"pages_per_second": 320}, "last/constant/8")
+    samples += [*growth("10 of 1000", 0.5), *growth("1 of 1000000", 0.6)]
 
     drawn = plots(Results(samples=samples))
 
-    assert set(drawn) == {"ingest.svg", "pages.svg"}
+    assert set(drawn) == {"ingest.svg", "pages.svg", "growth.svg"}
     for svg in drawn.values():
         assert ElementTree.fromstring(svg).tag.endswith("svg")  # noqa: S314
+
+
+def test_ingest_on_postgres_is_compared_with_sqlite() -> None:
+    results = Results(samples=[*ingest("D", 100), *ingest("G", 120), *ingest("H", 150)])
+
+    reported = [o for o in outcomes(results) if o.goal.startswith("Ingest on")]
+    table = next(t for t in tables(results) if "to Muniment on SQLite" in t.title)
+
+    assert [(o.measured, o.verdict) for o in reported] == [(1.2, "met"), (1.5, "not met")]
+    assert table.rows == [("ingest", "1.20 x", "1.50 x")]
+
+
+def test_pages_on_postgres_may_take_longer_than_on_sqlite_by_a_bound() -> None:
+    samples = [*pages("D", 300, 1000), *pages("G", 250, 1000)]
+    samples += [*pages("D", 300, 10_000), *pages("G", 200, 10_000), *pages("G", 80, 1_000_000)]
+
+    reported = {
+        o.goal: o for o in outcomes(Results(samples=samples)) if "Time of a page" in o.goal
+    }
+    slower, _, flat = reported.values()
+
+    assert (slower.measured, slower.verdict) == (1.5, "not met")
+    assert (flat.measured, flat.verdict) == (2.5, "not met")
+
+
+def growth(name: str, *milliseconds: float) -> list[Sample]:
+    return [
+        sample
+        for turn, value in enumerate(milliseconds)
+        for sample in of_turn("growth", "D", turn, {"newest_cpu_ms": value, "gib": 1}, name)
+    ]
+
+
+def test_growth_is_that_between_the_cheapest_and_the_dearest_store() -> None:
+    samples = [*growth("10 of 1000", 0.5, 0.5), *growth("2 of 100000", 1.0)]
+    samples += [*growth("1 of 1000000", 0.6, 0.6)]
+
+    reported = next(
+        o for o in outcomes(Results(samples=samples)) if o.goal.startswith("Growth: the newest")
+    )
+
+    assert reported.rounds == {0: 2.0}
+    assert reported.verdict == "not met"
+
+
+def test_growth_of_one_store_is_not_measured() -> None:
+    reported = [
+        o for o in outcomes(Results(samples=growth("10 of 1000", 0.5))) if "stores" in o.goal
+    ]
+
+    assert {o.verdict for o in reported} == {"not measured"}
 
 
 def test_publishing_replaces_only_text_between_the_marks() -> None:

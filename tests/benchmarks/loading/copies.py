@@ -78,13 +78,15 @@ def owner(number: int) -> str:
 
 
 async def fill(database: Path, archives: int, size: int) -> None:
-    """Write archives of one size into a new file."""
-    await muniment.fill(database, {owner(0): size})
+    """Write archives of one size into a new file, or go on where a call was interrupted."""
+    if not database.exists():
+        await muniment.fill(database, {owner(0): size})
     statements = [*map(_of, _COMMON), *_SQLITE]
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = off")
+        [[existing]] = connection.execute("SELECT count(*) FROM owners")
         connection.execute("CREATE TEMPORARY TABLE copies (number INTEGER PRIMARY KEY, owner)")
-        for numbers in _batches(archives, size):
+        for numbers in _batches(existing, archives, size):
             connection.execute("BEGIN")
             connection.executemany(
                 "INSERT INTO copies VALUES (?, ?)",
@@ -102,7 +104,7 @@ async def fill_postgres(folder: Path, archives: int, size: int) -> None:
     await muniment.fill_postgres(folder, {owner(0): size})
     statements = [*map(_of, _COMMON), *_POSTGRES]
     with Postgres(folder) as server:
-        for numbers in _batches(archives, size):
+        for numbers in _batches(1, archives, size):
             rows = ", ".join(f"({1 + number}, '{owner(number)}')" for number in numbers)
             script = [
                 "SET synchronous_commit = off",
@@ -114,10 +116,10 @@ async def fill_postgres(folder: Path, archives: int, size: int) -> None:
         server.sql(b"VACUUM ANALYZE")
 
 
-def _batches(archives: int, size: int) -> list[range]:
-    """Return the numbers of the copies, for each transaction."""
+def _batches(first: int, archives: int, size: int) -> list[range]:
+    """Return the numbers of the owners whose archives are copied, for each transaction."""
     at_once = max(1, BATCH // size)
-    return [range(first, min(first + at_once, archives)) for first in range(1, archives, at_once)]
+    return [range(n, min(n + at_once, archives)) for n in range(first, archives, at_once)]
 
 
 def _of(sql: str) -> str:
