@@ -432,6 +432,7 @@ class GapState(StrEnum):
     FILLED = "filled"
     PARTIAL = "partial"  #: some of them could not be fetched
     UNFILLABLE = "unfillable"  #: they could not be fetched
+    UNVERIFIED = "unverified"  #: there are none, but it is not known whether all were kept
 
 
 #: States of gaps whose messages are still to come.

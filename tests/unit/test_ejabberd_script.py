@@ -66,27 +66,13 @@ def test_unpacked_release_is_used_without_apt(tmp_path: Path) -> None:
     folder = tmp_path / "cache" / versions()[0]
     folder.mkdir(parents=True)
     (folder / "erl").touch(mode=0o755)
-    recommended = re.search(
-        r"^recommended=\((.*?)\)", SCRIPT.read_text(), re.DOTALL | re.MULTILINE
-    )
-    assert recommended
-    packages = recommended[1].split()
-    (folder / "packages").write_text("".join(f"{name}_1_amd64.deb\n" for name in packages))
+    [listed] = re.findall(r"^recommended=\((.*?)\)", SCRIPT.read_text(), re.DOTALL | re.MULTILINE)
+    packages = [f"{name}_1_amd64.deb\n" for name in listed.split()]
+    (folder / "packages").write_text("".join(packages))
 
     script = run(versions()[0], PATH=tmp_path, EJABBERD_CACHE=folder.parent)
 
     assert (script.returncode, script.stdout) == (0, f"{folder}\n")
-
-
-def test_release_that_lacks_a_package_is_unpacked_anew(tmp_path: Path) -> None:
-    for tool in TOOLS:
-        (tmp_path / tool).symlink_to(shutil.which(tool) or tool)
-    folder = tmp_path / "cache" / versions()[0]
-    folder.mkdir(parents=True)
-    (folder / "erl").touch(mode=0o755)
-    (folder / "packages").write_text("ejabberd_1_amd64.deb\n")
-
-    script = run(versions()[0], PATH=tmp_path, EJABBERD_CACHE=folder.parent)
-
-    assert script.returncode == 1
-    assert "cannot be unpacked on this machine: there is no apt-get here" in script.stderr
+    # One that was unpacked when fewer packages were needed is unpacked anew.
+    (folder / "packages").write_text("".join(packages[1:]))
+    assert run(versions()[0], PATH=tmp_path, EJABBERD_CACHE=folder.parent).returncode == 1
