@@ -215,7 +215,7 @@ async def running(janitor: Janitor) -> asyncio.Task[None]:
 async def finished(janitor: Janitor) -> Progress:
     """Return the progress of the running purge after its end."""
     # The store works in a thread of its own, which a loop without a pause would only hinder.
-    while janitor.current is not None or janitor.last is None:
+    while janitor.current is not None or janitor.last is None:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     return janitor.last
 
