@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from hypothesis import settings
 from support import matrix
 from support.command import preloading
+from support.ejabberd import Ejabberd
 
 from component.core.accounts import verifiers
 
@@ -47,8 +48,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the mark of tests that run on every version of ejabberd."""
-    config.addinivalue_line("markers", f"{matrix.MARK}: runs on every version of ejabberd")
+    """Declare the marks that select versions of ejabberd."""
+    matrix.declare_marks(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -87,8 +88,9 @@ def _own_logging() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _preloading() -> Iterator[None]:
-    """Let our command start fast."""
+def _fast_programs() -> Iterator[None]:
+    """Let our command start fast, and ejabberd end fast."""
+    Ejabberd.is_orderly = False
     with preloading():
         yield
 
