@@ -7,8 +7,10 @@ permissions (XEP-0356 section 4.1). It does not mention permissions that it with
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
+from slixmpp.plugins.xep_0030 import DiscoInfo
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
@@ -18,6 +20,9 @@ from component.xmpp.archive import mam
 from component.xmpp.connection.gate import NS_COMPONENT
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries import delegation, privilege
+from component.xmpp.queries.disco import DELEGATED
+
+_QUERY = f"{{{DiscoInfo.namespace}}}query"
 
 #: The maximum number of remembered unknown hosts.
 UNKNOWN_MAX = 20
@@ -37,6 +42,10 @@ class Observations:
         self._hosts = hosts
         self._copy_seconds = copy_seconds
         self._delegating: set[str] = set()
+        #: by virtual host: its questions for the features of a half of the delegation, and its
+        #: notifications
+        self._asked: Counter[str] = Counter()
+        self._notified: Counter[str] = Counter()
         self._copying: set[str] = set()
         self._silent: set[str] = set()
         self._unknown: dict[str, None] = {}
@@ -51,6 +60,8 @@ class Observations:
             queries.on_message(namespace, "delegation", self._take_delegation)
             path = MatchXPath(f"{{{NS_COMPONENT}}}iq/{{{namespace}}}delegation")
             queries.register_handler(Callback(f"observe {namespace}", path, self._take_query))
+        path = MatchXPath(f"{{{NS_COMPONENT}}}iq/{_QUERY}")
+        queries.register_handler(Callback("observe discovery", path, self._take_discovery))
         for namespace in privilege.NAMESPACES:
             stream.on_message(namespace, "privilege", self._take_privilege)
         queries.add_event_handler("disconnected", self._forget_delegations)
@@ -66,7 +77,11 @@ class Observations:
         return tuple(self._unknown)
 
     def delegates(self, host: str) -> bool:
-        """Return whether a host delegates archive queries."""
+        """Return whether a host delegates archive queries, of all addresses for which it asked.
+
+        ejabberd asks for the features of each half, and notifies of the half after the answer.
+        Between the two notifications it still refuses the queries of users.
+        """
         return host in self._delegating
 
     def copies(self, host: str) -> bool | None:
@@ -96,9 +111,16 @@ class Observations:
             path = f"{{{namespace}}}delegation/{{{namespace}}}delegated"
             for delegated in message.xml.iterfind(path):
                 if delegated.get("namespace") == mam.NS:
-                    self._delegating.add(host)
+                    self._notified[host] += 1
         self.changed.set()
-        self.delegated.set()
+        if self._notified[host] and self._notified[host] >= self._asked[host]:
+            self._delegating.add(host)
+            self.delegated.set()
+
+    def _take_discovery(self, iq: StanzaBase) -> None:
+        host, query = iq.xml.get("from", ""), iq.xml.find(_QUERY)
+        if host in self._hosts and query is not None and query.get("node") in DELEGATED:
+            self._asked[host] += 1
 
     def _take_privilege(self, message: StanzaBase) -> None:
         if self._is_known(message.xml.get("from", "")):
@@ -125,7 +147,8 @@ class Observations:
             self._on_silent()
 
     def _forget_delegations(self, _: object) -> None:
-        self._delegating.clear()
+        for state in (self._delegating, self._asked, self._notified):
+            state.clear()
 
     def _forget(self, _: object) -> None:
         for timer in self._timers.values():
