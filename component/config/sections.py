@@ -82,7 +82,9 @@ class Storage(Section):
         "there are one that writes and two for long reads.",
     )
     connect_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
-        default=10.0, description="PostgreSQL: how long a connection may take to be made."
+        default=10.0,
+        description="PostgreSQL: how long the first connection may take to be made; later ones "
+        "may take 4 s.",
     )
     statement_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=60.0, description="PostgreSQL: how long a statement may take."

@@ -86,6 +86,7 @@ class Servers:
         # Of servers that only read, the first one in the order of the URL is chosen.
         self._urls = _urls(url) if target in _WRITABLE else (url,)
         self._connections: WeakSet[ServerConnection] = WeakSet()
+        self._has_connected = False
         self._failure = ""  #: why no server can be used, "": one can, as far as is known
         self._asking: asyncio.Task[None] | None = None
 
@@ -138,10 +139,14 @@ class Servers:
         All servers are asked at once: one that is frozen or cannot be reached does not delay
         the others.
         """
+        seconds = self._options.connect
+        if self._has_connected:
+            # Somebody may wait for an answer.
+            seconds = min(seconds, self._options.answer)
         if len(self._urls) == 1:
-            return await self._connect_to(self._urls[0], self._options.connect, is_patient)
+            return await self._connect_to(self._urls[0], seconds, is_patient)
         attempts = {
-            asyncio.create_task(self._connect_to(url, self._options.connect, is_patient)): url
+            asyncio.create_task(self._connect_to(url, seconds, is_patient)): url
             for url in self._urls
         }
         chosen = None
@@ -202,6 +207,7 @@ class Servers:
         except TimeoutError:
             raise OSError(f"no answer within {seconds:g} s") from None
         driver.url = url
+        self._has_connected = True
         self._connections.add(driver)
         return driver
 

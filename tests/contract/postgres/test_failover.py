@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from support.builders import ALICE, entry, everything
@@ -97,7 +98,9 @@ async def test_unknown_demand_on_servers_is_refused(postgres_url: str) -> None:
 async def test_calls_on_a_frozen_server_fail_within_seconds_and_nothing_is_written_twice(
     postgres: Postgres, postgres_url: str
 ) -> None:
-    async with open_storage(postgres_url, options=IMPATIENT) as storage:
+    # Only the first connection may take long.
+    options = replace(IMPATIENT, connect=60.0)
+    async with open_storage(postgres_url, options=options) as storage:
         await storage.archive.append([entry("before")])
         await everything(storage.archive)
         await asyncio.to_thread(postgres.pause)
