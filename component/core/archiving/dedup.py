@@ -41,6 +41,12 @@ SLOT = 60_000_000  # microseconds
 #: Another process may get a copy so much earlier or later, and count it in another slot.
 EDGE = 15_000_000  # microseconds
 
+#: A key in the store begins with the slot, so that the keys of new messages are neighbours in the
+#: index of the store: a batch changes a few pages of it, however large the archive is.
+_SLOT_BYTES = 4
+_SLOT_MASK = (1 << 8 * _SLOT_BYTES) - 1
+_DIGEST_BYTES = ORIGIN_BYTES - _SLOT_BYTES
+
 #: The maximum size of each cache of messages: some 30,000 with addresses of usual length.
 REMEMBERED_BYTES = 16 * 1024 * 1024
 
@@ -104,7 +110,8 @@ def keys_near(key: bytes, at: int) -> tuple[bytes, ...]:
 
 
 def _key_in_slot(key: bytes, slot: int, number: int) -> bytes:
-    return blake2b(b"%b %d %d" % (key, slot, number), digest_size=ORIGIN_BYTES).digest()
+    digest = blake2b(b"%b %d %d" % (key, slot, number), digest_size=_DIGEST_BYTES).digest()
+    return (slot & _SLOT_MASK).to_bytes(_SLOT_BYTES, "big") + digest
 
 
 def _size_of(message: RecentMessage | None) -> int:

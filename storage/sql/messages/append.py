@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -20,6 +19,9 @@ from storage.sql.messages.owners import Counters, Owners
 from storage.sql.messages.reserved import Reservations, Reserved
 from storage.sql.retention import erasures
 
+#: The number of keys that one query looks for.
+KEYS_AT_ONCE = 64
+
 _COLUMNS = (
     "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml, stanza_id,"
     " author"
@@ -31,11 +33,10 @@ _ON_CONFLICT = "ON CONFLICT (owner, dedup_key) DO NOTHING"
 
 _INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
 
-_INSERT_WITH_ALTERNATIVES = f"""
-INSERT INTO archive ({_COLUMNS})
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
-WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($14, $15))
-{_ON_CONFLICT}
+# Of many keys of one archive, those that it has. Values repeat if there are fewer.
+_PRESENT = f"""
+SELECT dedup_key FROM archive /* INDEXED BY archive_dedup_key */
+WHERE owner = $1 AND dedup_key IN ({", ".join(f"${n + 2}" for n in range(KEYS_AT_ONCE))})
 """  # noqa: S608 - constant words
 
 _INSERTED = """
@@ -118,6 +119,8 @@ class Appender:
         counters = await self._owners.get_or_create(connection, {entry.owner for entry in entries})
         if self._is_shared:
             entries = await _with_one_key(connection, entries)
+        else:
+            entries = await _without_known(connection, counters, entries)
         floors = [
             {"owner": owner.number, "sequence": owner.last_sequence} for owner in counters.values()
         ]
@@ -265,21 +268,35 @@ async def _log(connection: Connection, audit_log: Sequence[AuditEntry]) -> None:
         await connection.insert(_INTO_AUDIT_LOG, rows)
 
 
+async def _without_known(
+    connection: Connection, counters: Mapping[str, Counters], entries: list[NewMessage]
+) -> list[NewMessage]:
+    """Return the messages without those that their archive has under an alternative key."""
+    keys: dict[str, list[bytes]] = {}
+    for entry in entries:
+        if entry.alternative_keys:
+            keys.setdefault(entry.owner, []).extend(entry.alternative_keys)
+    if not keys:
+        return entries
+    known: set[tuple[str, bytes]] = set()
+    for owner, wanted in keys.items():
+        for start in range(0, len(wanted), KEYS_AT_ONCE):
+            some = wanted[start : start + KEYS_AT_ONCE]
+            some += some[-1:] * (KEYS_AT_ONCE - len(some))
+            rows = await connection.fetch(_PRESENT, counters[owner].number, *some)
+            known.update((owner, row[0]) for row in rows)
+    unknown = []
+    for entry in entries:
+        if known.isdisjoint((entry.owner, key) for key in entry.alternative_keys or ()):
+            unknown.append(entry)
+            # The same message may follow in this batch, too.
+            known.add((entry.owner, entry.dedup_key))
+    return unknown
+
+
 async def insert(connection: Connection, rows: Sequence[InsertRow]) -> int:
-    """Insert new rows; return the number of inserted rows without alternative keys."""
-    inserted = 0
-    for has_alternatives, run in groupby(
-        rows, key=lambda row: row.entry.alternative_keys is not None
-    ):
-        if has_alternatives:
-            values_with_alternatives = [
-                (*row.values(), *(row.entry.alternative_keys or ())) for row in run
-            ]
-            await connection.executemany(_INSERT_WITH_ALTERNATIVES, values_with_alternatives)
-        else:
-            values = [row.values() for row in run]
-            inserted += await connection.insert(_INTO, values, on_conflict=_ON_CONFLICT)
-    return inserted
+    """Insert new rows; return the number of inserted rows."""
+    return await connection.insert(_INTO, [row.values() for row in rows], on_conflict=_ON_CONFLICT)
 
 
 def _is_own(entry: NewMessage) -> bool:

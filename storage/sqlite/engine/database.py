@@ -147,6 +147,8 @@ class SqliteDatabase:
             wal_autocheckpoint=_JOURNAL_PAGES,
             # SQLite overwrites deleted content with zeros.
             secure_delete="ON",
+            # The pages that a statement may have to restore: else they go through a file.
+            temp_store="MEMORY",
         )
         if self._path == MEMORY:
             return
