@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ from storage.sql.retention import erasures
 #: The number of keys that one query looks for.
 KEYS_AT_ONCE = 64
 
+_PAIRS = ", ".join(f"(${2 * n + 1}, ${2 * n + 2})" for n in range(1, KEYS_AT_ONCE))
+
 _COLUMNS = (
     "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml, stanza_id,"
     " author"
@@ -33,10 +36,13 @@ _ON_CONFLICT = "ON CONFLICT (owner, dedup_key) DO NOTHING"
 
 _INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
 
-# Of many keys of one archive, those that it has. Values repeat if there are fewer.
+# Those of many keys that an archive has: numbers of owners and keys. PostgreSQL takes the types of
+# the values from the first ones.
 _PRESENT = f"""
-SELECT dedup_key FROM archive /* INDEXED BY archive_dedup_key */
-WHERE owner = $1 AND dedup_key IN ({", ".join(f"${n + 2}" for n in range(KEYS_AT_ONCE))})
+SELECT archive.owner, archive.dedup_key
+FROM (VALUES (CAST($1 AS bigint), CAST($2 AS bytea)), {_PAIRS}) AS wanted
+    CROSS JOIN archive /* INDEXED BY archive_dedup_key */
+WHERE archive.owner = wanted.column1 AND archive.dedup_key = wanted.column2
 """  # noqa: S608 - constant words
 
 _INSERTED = """
@@ -78,21 +84,23 @@ class InsertRow(NamedTuple):
 
     def values(self) -> tuple[object, ...]:
         """Return the stored values in the order of _COLUMNS."""
-        entry = self.entry
+        number, sequence, entry = self
+        # In the order of the fields of NewMessage: an attribute of a tuple takes longer.
+        _, at, peer, resource, type, direction, xml, key, _, nick, kind, *_, id, author = entry
         return (
-            self.number,
-            self.sequence,
-            entry.at,
-            entry.peer,
-            entry.resource,
-            entry.type,
-            entry.direction.value,
-            entry.kind.value,
-            entry.nick,
-            entry.dedup_key,
-            entry.xml,
-            entry.stanza_id or None,
-            entry.author or None,
+            number,
+            sequence,
+            at,
+            peer,
+            resource,
+            type,
+            str(direction),
+            str(kind),
+            nick,
+            key,
+            xml,
+            id or None,
+            author or None,
         )
 
 
@@ -272,25 +280,26 @@ async def _without_known(
     connection: Connection, counters: Mapping[str, Counters], entries: list[NewMessage]
 ) -> list[NewMessage]:
     """Return the messages without those that their archive has under an alternative key."""
-    keys: dict[str, list[bytes]] = {}
-    for entry in entries:
-        if entry.alternative_keys:
-            keys.setdefault(entry.owner, []).extend(entry.alternative_keys)
-    if not keys:
+    wanted = [
+        (counters[entry.owner].number, key)
+        for entry in entries
+        for key in entry.alternative_keys or ()
+    ]
+    if not wanted:
         return entries
-    known: set[tuple[str, bytes]] = set()
-    for owner, wanted in keys.items():
-        for start in range(0, len(wanted), KEYS_AT_ONCE):
-            some = wanted[start : start + KEYS_AT_ONCE]
-            some += some[-1:] * (KEYS_AT_ONCE - len(some))
-            rows = await connection.fetch(_PRESENT, counters[owner].number, *some)
-            known.update((owner, row[0]) for row in rows)
+    known: set[tuple[int, bytes]] = set()
+    for start in range(0, len(wanted), KEYS_AT_ONCE):
+        some = wanted[start : start + KEYS_AT_ONCE]
+        some += some[-1:] * (KEYS_AT_ONCE - len(some))
+        rows = await connection.fetch(_PRESENT, *chain.from_iterable(some))
+        known.update((row[0], row[1]) for row in rows)
     unknown = []
     for entry in entries:
-        if known.isdisjoint((entry.owner, key) for key in entry.alternative_keys or ()):
+        number, keys = counters[entry.owner].number, entry.alternative_keys or ()
+        if known.isdisjoint([(number, key) for key in keys]):
             unknown.append(entry)
             # The same message may follow in this batch, too.
-            known.add((entry.owner, entry.dedup_key))
+            known.add((number, entry.dedup_key))
     return unknown
 
 
