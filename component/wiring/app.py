@@ -349,7 +349,7 @@ def _query_turn(
         storage.processes,
         settings.connection(config, parts.queries_stream),
         parts.grants,
-        dispatcher.turns.idle,
+        dispatcher.turns,
     )
 
 

@@ -17,6 +17,9 @@ from support.program import POLL_SECONDS
 from support.remote_data import path, session
 from support.server import Server
 
+# Archives are deleted alike beside every release.
+pytestmark = pytest.mark.newest_ejabberd
+
 MESSAGES = [f"message {n}" for n in range(5)]
 
 with_bounds = pytest.mark.parametrize(

@@ -53,6 +53,13 @@ class FormPageParameters(FormBody):
     offset: Annotated[int | None, Field(description="Items before the page.")] = None
 
 
+class ListParameters(FormBody):
+    """A part of a list that has no form of a page."""
+
+    limit: Annotated[int | None, Field(description="Items in the answer.")] = None
+    offset: Annotated[int | None, Field(description="Items before those of the answer.")] = None
+
+
 class OlderParameters(FormBody):
     """The page of the messages of a conversation."""
 

@@ -188,7 +188,7 @@ class Services:
     journal: EventJournal  #: of contacts and presences, for users who read events
     signals: Signals  #: chat states, for those who follow
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages
-    gaps: Gaps | None = None  #: of all archives
+    gaps: Gaps  #: of all archives
     metrics: Metrics = field(default_factory=Metrics)  #: of the program
     limits: SharedLimits | None = None  #: on guesses; None: each listener has one of its own
     background: Background = field(default_factory=Background)  #: the tasks that have to run

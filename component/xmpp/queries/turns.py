@@ -35,6 +35,7 @@ class Turns:
         #: by asker, as long as a query of that asker is pending
         self._own: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._pending: Counter[str] = Counter()
+        self._timeouts: set[asyncio.Timeout] = set()  # of those that are pending
         self.idle = asyncio.Event()  #: set while no query is answered or waits
         self.idle.set()
 
@@ -43,9 +44,15 @@ class Turns:
         """How many queries are answered or wait."""
         return self._pending.total()
 
+    def refuse(self) -> None:
+        """Have all queries refused that are answered or wait."""
+        for timeout in self._timeouts:
+            if not timeout.expired():
+                timeout.reschedule(asyncio.get_running_loop().time())
+
     @asynccontextmanager
     async def of(self, asker: str) -> AsyncIterator[None]:
-        """Hold a turn. Raises Overloaded: at once if too many wait, or after the timeout."""
+        """Hold a turn. Raises Overloaded: if too many wait, after the timeout, or by `refuse`."""
         if self._pending[asker] >= PENDING_EACH_MAX:
             raise Overloaded("you have too many queries waiting: ask again when they are answered")
         if self.pending >= PENDING_MAX:
@@ -54,9 +61,14 @@ class Turns:
         self._pending[asker] += 1
         self.idle.clear()
         try:
-            async with asyncio.timeout(self._timeout) as timeout, own, self._all:
-                timeout.reschedule(None)
-                yield
+            async with asyncio.timeout(self._timeout) as timeout:
+                self._timeouts.add(timeout)
+                try:
+                    async with own, self._all:
+                        timeout.reschedule(None)
+                        yield
+                finally:
+                    self._timeouts.discard(timeout)
         except TimeoutError as error:
             raise Overloaded from error
         finally:

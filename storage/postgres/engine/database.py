@@ -342,13 +342,13 @@ class PostgresDatabase:
             if isinstance(error.__cause__, TimeoutError):
                 raise Busy("all connections to the database are busy") from error
             raise
-        try:
-            async with self._servers.watch(driver):
+        # A server that is silent does not confirm that a read was interrupted.
+        async with self._servers.watch(driver):
+            try:
                 yield self.wrap(driver)
-        finally:
-            with translated():
-                # A server that is silent does not confirm that a read was interrupted.
-                await pool.release(driver, timeout=self._options.answer)
+            finally:
+                with translated():
+                    await pool.release(driver, timeout=self._options.answer)
 
     async def rewrite(self) -> None:
         """Rewrite the tables, so that they hold only the stored rows; reads wait too."""
@@ -397,6 +397,7 @@ class PostgresDatabase:
         if self._writer is not None:
             writer, self._writer = self._writer, None
             await writer.close(self._options.connect)
+        await self._servers.close()
 
 
 async def _keep_session(_: Any) -> None:

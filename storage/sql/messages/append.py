@@ -107,12 +107,24 @@ class InsertRow(NamedTuple):
 class Appender:
     """Writes batches inside transactions of its caller."""
 
-    def __init__(self, owners: Owners, ids: Ids, *, is_shared: bool = False) -> None:
-        """`is_shared` says whether other processes write the same messages."""
+    def __init__(
+        self,
+        owners: Owners,
+        ids: Ids,
+        *,
+        is_shared: bool = False,
+        finds_keys_at_once: bool = False,
+    ) -> None:
+        """`is_shared` says whether other processes write the same messages.
+
+        `finds_keys_at_once` says to look up all alternative keys of a batch in one statement, for
+        a database that answers each statement in a process of its own.
+        """
         self.reservations = Reservations()
         self._owners = owners
         self._ids = ids
         self._is_shared = is_shared
+        self._finds_keys_at_once = finds_keys_at_once
 
     async def write(self, connection: Connection, batch: Batch) -> None:
         """Write a batch: messages in their order, and audit entries in theirs."""
@@ -125,7 +137,7 @@ class Appender:
         if not entries:
             return
         counters = await self._owners.get_or_create(connection, {entry.owner for entry in entries})
-        if self._is_shared:
+        if self._finds_keys_at_once:
             entries = await _with_one_key(connection, entries)
         else:
             entries = await _without_known(connection, counters, entries)
@@ -219,9 +231,7 @@ class Appender:
 
 async def _missing(connection: Connection, entries: Sequence[NewMessage]) -> list[NewMessage]:
     """Return the messages that no other process has written, and whose archive is not erased."""
-    keys = [(entry.owner, key) for entry in entries for key in _keys(entry)]
-    rows = await connection.fetch_replanned(_NEXT_KEYS, *map(list, zip(*keys, strict=True)))
-    written = {(jid, key) for jid, key, next_key in rows if key == next_key}
+    written = await _written(connection, entries)
     erased_at = await erasures.times(connection, sorted({entry.owner for entry in entries}))
     return [
         entry
@@ -231,19 +241,32 @@ async def _missing(connection: Connection, entries: Sequence[NewMessage]) -> lis
     ]
 
 
-async def _with_one_key(connection: Connection, entries: list[NewMessage]) -> list[NewMessage]:
-    """Return the messages without those that the locked archives have under an alternative key.
+async def _written(
+    connection: Connection, entries: Sequence[NewMessage]
+) -> set[tuple[str, bytes]]:
+    """Return those keys of some messages that their archives have, each with its owner."""
+    keys = [(entry.owner, key) for entry in entries for key in _keys(entry)]
+    rows = await connection.fetch_replanned(_NEXT_KEYS, *map(list, zip(*keys, strict=True)))
+    return {(jid, key) for jid, key, next_key in rows if key == next_key}
 
-    No message that is returned has alternative keys.
+
+async def _with_one_key(connection: Connection, entries: list[NewMessage]) -> list[NewMessage]:
+    """Return the messages without those that have an alternative key in common with another one.
+
+    The other one is in the archive, which is locked, or before them in the batch. No message that
+    is returned has alternative keys.
     """
     if not (several := [entry for entry in entries if entry.alternative_keys]):
         return entries
-    missing = set(await _missing(connection, several))
-    return [
-        entry._replace(alternative_keys=None)
-        for entry in entries
-        if not entry.alternative_keys or entry in missing
-    ]
+    written = await _written(connection, several)
+    missing = []
+    for entry in entries:
+        keys = {(entry.owner, key) for key in _keys(entry)}
+        if entry.alternative_keys and not written.isdisjoint(keys):
+            continue
+        written.add((entry.owner, entry.dedup_key))
+        missing.append(entry._replace(alternative_keys=None))
+    return missing
 
 
 def _keys(entry: NewMessage) -> tuple[bytes, ...]:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Mapping
 
-from benchmarks.contenders import ARCHIVES, E, Running
+from benchmarks.contenders import ARCHIVES, ON_POSTGRES, E, Running
 from benchmarks.parts.proof import complete, differences
 from benchmarks.parts.turns import each_round
 from benchmarks.parts.users import new_pairs
@@ -22,7 +22,7 @@ SETTLE_SECONDS = 1.0
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
     """Give each contender a turn in every round, each time with empty archives."""
-    async for turn in each_round(PART, (*ARCHIVES, E), _turn, plan, space):
+    async for turn in each_round(PART, (*ARCHIVES, *ON_POSTGRES, E), _turn, plan, space):
         yield turn
 
 

@@ -65,6 +65,21 @@ async def test_query_over_the_total_limit_is_overloaded() -> None:
         released.set()
 
 
+async def test_queries_that_are_answered_or_wait_can_be_refused() -> None:
+    turns = Turns()
+    tasks = [asyncio.create_task(wait(turns, "alice", asyncio.Event())) for _ in range(3)]
+    await asyncio.sleep(0)
+
+    turns.refuse()
+    turns.refuse()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(result) for result in results] == [Overloaded] * 3
+    assert turns.idle.is_set()
+    async with turns.of("alice"):
+        assert turns.pending == 1
+
+
 async def test_query_that_waits_too_long_is_overloaded() -> None:
     turns = Turns(timeout=0.0)
     async with AsyncExitStack() as stack:
