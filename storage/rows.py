@@ -67,6 +67,10 @@ class NewMessage(NamedTuple):
     #: is then about the author
     author: str = ""
 
+    def received_at(self, at: int) -> NewMessage:
+        """Return the message with another time; `_replace` takes five times as long."""
+        return tuple.__new__(NewMessage, (self[0], at, *self[2:]))
+
 
 class ImportedMessage(NamedTuple):
     """A message of another archive, to be stored before those that arrive here."""

@@ -119,7 +119,7 @@ class Archive(Section):
         "its own.",
     )
     queue_bytes: int = Field(
-        default=64 * 1024 * 1024,
+        default=8 * 1024 * 1024,
         ge=64 * 1024,
         le=64 * 1024 * 1024 * 1024,
         description="Maximum memory in bytes for messages that are not written yet. When it is "

@@ -43,6 +43,7 @@ class Running:
     pids: Mapping[str, int]  #: its processes by name, each with children of its own
     muniment: Muniment | None = None
     start_seconds: float = 0.0  #: from Muniment's command until all its parts were ready
+    has_archive: bool = True
     #: how many messages its archives hold; None where a message is archived before it is delivered
     archived: Callable[[], int] | None = None
 
@@ -146,7 +147,8 @@ def _muniment_postgres(folder: Path, processes: Sequence[str] = ()) -> Iterator[
 @contextmanager
 def _without_archive(folder: Path) -> Iterator[Running]:
     with BenchmarkedEjabberd(folder, modules="") as server:
-        yield Running(port=server.ports.c2s, pids={"ejabberd": server.pid})
+        pids = {"ejabberd": server.pid}
+        yield Running(port=server.ports.c2s, pids=pids, has_archive=False)
 
 
 @contextmanager

@@ -95,6 +95,9 @@ def outcomes(results: Results) -> list[Outcome]:
 
 def _goals(release: str) -> Iterator[Goal]:
     yield _more("Ingest", B.name, _to("ingest", "messages_per_second", B.key), 1.25)
+    yield _more("Sustained ingest", E.name, _to("ingest", "messages_per_second", E.key), 0.7)
+    text = "CPU of an archived stanza as people write, our process, ratio to plain messages"
+    yield Goal(text=text, measure=_dearer, bound=1.3, unit=" x")
     for peer in (A, B):
         text = f"CPU of a message, all processes, ratio to {peer.name}"
         measure = _to("ingest", "cpu_seconds_per_1000", peer.key)
@@ -181,6 +184,14 @@ def _own(part: str, metric: str) -> Callable[[Results], Rounds]:
 
 def _to(part: str, metric: str, peer: str) -> Callable[[Results], Rounds]:
     return lambda results: results.ratios(part, metric, (D.key, ""), (peer, ""))
+
+
+def _dearer(results: Results) -> Rounds:
+    """Return the cost of a row with all that people send, against that of plain messages."""
+    people, plain = (
+        results.by_round(part, D.key, "", "cpu_ms_of_row") for part in ("people", "ingest")
+    )
+    return {n: people[n] / plain[n] for n in people if plain.get(n)}
 
 
 def _between(part: str, metric: str, ours: str, theirs: str) -> Callable[[Results], Rounds]:
