@@ -21,7 +21,7 @@ from benchmarks.parts.inside import open_reader
 from benchmarks.plan import Plan
 from benchmarks.samples import Sample, of_turn, percentile
 from benchmarks.servers.ejabberd import HOST
-from benchmarks.usage import Meter
+from benchmarks.usage import Meter, cpu_seconds
 from benchmarks.workspace import Workspace
 from benchmarks.xmpp import Session, Unexpected, login, register
 from component.core.access.principals import User
@@ -98,6 +98,7 @@ async def _turn(
     with D.start(_folder(space, name)) as server:
         meter = Meter(server.pids)
         figures["seconds"] = server.start_seconds
+        figures["start_cpu_seconds"] = cpu_seconds(server.pids["muniment"])
         users = list(dict.fromkeys(owners))[:CLIENTS]
         if is_first:
             for user in users:
