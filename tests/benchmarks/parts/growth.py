@@ -48,21 +48,20 @@ DELETED = 100
 
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
-    """Fill all stores, give each a turn in every round, and at the end delete from each."""
+    """Fill all stores and delete from each; then give each a turn in every round."""
     stores = {case(*store): store for store in plan.growth}
     for name, store in stores.items():
         begun = time.perf_counter()
         await fill(_path(space, name), *store)
-        seconds = time.perf_counter() - begun
-        yield of_turn(PART, D.key, 0, {"load_seconds": seconds}, name)
+        figures = {"load_seconds": time.perf_counter() - begun}
+        # As in a store with retention, the index is in one piece afterwards.
+        async with open_reader(_path(space, name)) as (storage, _):
+            figures |= await _deletion(storage, store[1])
+        yield of_turn(PART, D.key, 0, figures, name)
     for number in range(plan.rounds):
         for name in plan.order(PART, number, stores):
             figures = await _turn(plan, space, name, *stores[name], is_first=not number)
             yield of_turn(PART, D.key, number, figures, name)
-    for name, (_, size) in stores.items():
-        async with open_reader(_path(space, name)) as (storage, _):
-            figures = await _deletion(storage, size)
-        yield of_turn(PART, D.key, 0, figures, name)
 
 
 def case(archives: int, size: int) -> str:
