@@ -333,7 +333,7 @@ def _status(parts: Parts) -> str:
     link = "connected to ejabberd" if parts.stream.is_up else "not connected to ejabberd"
     if parts.writer.is_healthy:
         return link
-    return f"{link}; the store cannot be written, and {parts.writer.backlog} messages wait"
+    return f"{link}; the store cannot be written; waiting messages: {parts.writer.backlog}"
 
 
 async def _end_turn(queries: asyncio.Task[None]) -> None:

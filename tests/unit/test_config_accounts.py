@@ -5,34 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.configuration import REQUIRED, problems, read
 
-from component.config import Accounts, ConfigError, load
-
-REQUIRED = """
-[xmpp]
-jid = "muniment.example"
-hosts = ["chat.example"]
-secret = "one"
-[http]
-secret = "two"
-[accounts]
-"""
+from component.config import Accounts, load
 
 
 def loaded(folder: Path, options: str) -> Accounts:
-    path = folder / "muniment.toml"
-    path.touch(mode=0o600)
-    path.write_text(REQUIRED + options)
-    config = load(path, {})
+    config = read(folder, f"{REQUIRED}[accounts]\n{options}")
     assert config.warnings == ()
     return config.accounts
-
-
-def problem(folder: Path, options: str) -> str:
-    with pytest.raises(ConfigError) as wrong:
-        loaded(folder, options)
-    [line] = wrong.value.problems
-    return line.partition(": ")[2]
 
 
 def test_default_source_is_ejabberd_without_api_or_login(
@@ -76,7 +57,9 @@ def test_login_address_selects_logins(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_account_options_are_refused(tmp_path: Path, options: str, message: str) -> None:
-    assert problem(tmp_path, options).startswith(message)
+    [problem] = problems(tmp_path, f"{REQUIRED}[accounts]\n{options}")
+
+    assert problem.startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -96,17 +79,17 @@ def test_wrong_account_options_are_refused(tmp_path: Path, options: str, message
     ],
 )
 def test_api_url_without_host_or_with_password_is_refused(tmp_path: Path, url: str) -> None:
-    message = problem(tmp_path, f'api_url = "{url}"')
+    [problem] = problems(tmp_path, f'{REQUIRED}[accounts]\napi_url = "{url}"')
 
-    assert message.startswith("accounts.api_url: expected a URL")
-    assert "pencil" not in message
+    assert problem.startswith("accounts.api_url: expected a URL")
+    assert "pencil" not in problem
 
 
 def test_world_readable_api_password_is_warned_about(tmp_path: Path) -> None:
     path = tmp_path / "muniment.toml"
     path.write_text(
-        REQUIRED.replace("one", "file:one").replace("two", "file:two")
-        + 'api_user = "a@chat.example"\napi_password = "pencil"\n'
+        REQUIRED.replace("s3cret", "file:one").replace("other", "file:two")
+        + '[accounts]\napi_user = "a@chat.example"\napi_password = "pencil"\n'
     )
     path.chmod(0o644)
     for name in ("one", "two"):

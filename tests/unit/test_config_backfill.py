@@ -5,26 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.configuration import REQUIRED, problems, read
 
-from component.config import ConfigError, load
 from component.config.backfill import Backfill
-
-REQUIRED = """
-[xmpp]
-jid = "muniment.example"
-hosts = ["chat.example"]
-secret = "one"
-[http]
-secret = "two"
-[backfill]
-"""
 
 
 def loaded(folder: Path, options: str) -> Backfill:
-    path = folder / "muniment.toml"
-    path.touch(mode=0o600)
-    path.write_text(REQUIRED + options)
-    config = load(path, {})
+    config = read(folder, f"{REQUIRED}[backfill]\n{options}")
     assert config.warnings == ()
     return config.backfill
 
@@ -66,9 +53,7 @@ def test_mam_with_a_key_needs_no_public_listener(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_section_is_refused(tmp_path: Path, options: str, expected: str) -> None:
-    with pytest.raises(ConfigError) as wrong:
-        loaded(tmp_path, options)
+    [line] = problems(tmp_path, f"{REQUIRED}[backfill]\n{options}")
 
-    [line] = wrong.value.problems
     assert expected in line
     assert "secret" not in line
