@@ -132,13 +132,14 @@ def _newest(reader: ArchiveReader, jid: str, number: int, size: int) -> Awaitabl
 
 
 def _middle(reader: ArchiveReader, jid: str, number: int, size: int) -> Awaitable[object]:
-    place = line(size // 4 + number * 7 % (size // 2), size)
-    return _page(reader, jid, Filter(since=place.at * 1_000_000))
+    at = line(_middle_number(number, size), size).at
+    return _page(reader, jid, Filter(since=at * 1_000_000))
 
 
 def _rare(reader: ArchiveReader, jid: str, number: int, size: int) -> Awaitable[object]:
     # Each message begins with its own number, which no other message of the archive has.
-    return _page(reader, jid, Filter(phrases=(Phrase(words=(str(number * 7 % size),)),)))
+    word = str(_middle_number(number, size))
+    return _page(reader, jid, Filter(phrases=(Phrase(words=(word,)),)))
 
 
 def _common(reader: ArchiveReader, jid: str, number: int, size: int) -> Awaitable[object]:
@@ -147,6 +148,11 @@ def _common(reader: ArchiveReader, jid: str, number: int, size: int) -> Awaitabl
 
 def _conversations(reader: ArchiveReader, jid: str, number: int, size: int) -> Awaitable[object]:
     return reader.conversations(User(jid), jid, ConversationQuery())
+
+
+def _middle_number(number: int, size: int) -> int:
+    """Return the number of a message in the middle half of an archive."""
+    return size // 4 + number * 7 % (size // 2)
 
 
 async def _page(
