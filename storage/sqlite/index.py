@@ -96,6 +96,7 @@ class SqliteIndex:
     words = "fulltext"
     sequence = _SEQUENCE
     order = "fulltext.rowid"
+    is_ordered = True
 
     def conditions(
         self,

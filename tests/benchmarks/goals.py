@@ -34,8 +34,7 @@ GROWTH = {
     "a search for a rare word, CPU": "rare_word_cpu_ms",
     "a search for a common word, CPU": "common_word_cpu_ms",
     "a list of conversations, CPU": "conversations_cpu_ms",
-    "a sweep, CPU of an archive": "sweep_cpu_us_archive",
-    "start": "seconds",
+    "start, CPU": "start_cpu_seconds",
     "memory of our process": "rss_muniment",
     "bytes of the file, a message": "bytes_per_message",
 }

@@ -271,6 +271,7 @@ _PARTS = (
         "Growth: start, memory and file",
         {
             "seconds": "start s",
+            "start_cpu_seconds": "CPU of the start s",
             "rss_muniment": "RSS MiB",
             "gib": "file GiB",
             "bytes_per_message": "bytes a message",

@@ -11,19 +11,15 @@ from pathlib import Path
 
 from benchmarks.loading import muniment
 from benchmarks.servers.ejabberd import HOST
-from benchmarks.servers.postgres import Postgres
 
 #: The greatest number of messages that one transaction copies.
 BATCH = 100_000
 
-#: Where PostgreSQL has to be told that numbers of owners are given.
-_MARK = "/* OVERRIDING */"
-
 # The archive that is copied has the number 1, because it is the first one of a new store. `copies`
 # is the outer table, so that rows are inserted in the order of their keys.
-_COMMON = (
+_TABLES = (
     """
-    INSERT INTO owners (number, jid, last_sequence, messages, bytes, latest_at) /* OVERRIDING */
+    INSERT INTO owners (number, jid, last_sequence, messages, bytes, latest_at)
     SELECT copies.number, copies.owner || '@HOST', last_sequence, messages, bytes, latest_at
     FROM copies CROSS JOIN owners WHERE owners.number = 1
     """,
@@ -47,7 +43,7 @@ _COMMON = (
 )
 
 # Each word begins with the number of its owner, in hexadecimal digits.
-_SQLITE = (
+_INDEX = (
     """
     INSERT INTO fulltext (rowid, text, peer, links)
     SELECT (copies.number << 40) + fulltext.rowid - (1 << 40),
@@ -56,19 +52,6 @@ _SQLITE = (
         substr(replace(' ' || links, ' 1_', printf(' %x_', copies.number)), 2)
     FROM copies CROSS JOIN fulltext WHERE fulltext.rowid BETWEEN 1 << 40 AND (2 << 40) - 1
     """,
-)
-
-_POSTGRES = (
-    """
-    INSERT INTO names (owner, name, sequence)
-    SELECT copies.number, name, sequence FROM copies CROSS JOIN names WHERE names.owner = 1
-    """,
-    """
-    INSERT INTO fulltext (owner, sequence, folded, words)
-    SELECT copies.number, sequence, folded, words
-    FROM copies CROSS JOIN fulltext WHERE fulltext.owner = 1
-    """,
-    "SELECT setval(pg_get_serial_sequence('owners', 'number'), max(number)) FROM owners",
 )
 
 
@@ -81,7 +64,7 @@ async def fill(database: Path, archives: int, size: int) -> None:
     """Write archives of one size into a new file, or go on where a call was interrupted."""
     if not database.exists():
         await muniment.fill(database, {owner(0): size})
-    statements = [*map(_of, _COMMON), *_SQLITE]
+    statements = [*map(_of, _TABLES), *_INDEX]
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = off")
         [[existing]] = connection.execute("SELECT count(*) FROM owners")
@@ -97,23 +80,6 @@ async def fill(database: Path, archives: int, size: int) -> None:
             connection.execute("DELETE FROM copies")
             connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-async def fill_postgres(folder: Path, archives: int, size: int) -> None:
-    """Write archives of one size into a new database in a folder."""
-    await muniment.fill_postgres(folder, {owner(0): size})
-    statements = [*map(_of, _COMMON), *_POSTGRES]
-    with Postgres(folder) as server:
-        for numbers in _batches(1, archives, size):
-            rows = ", ".join(f"({1 + number}, '{owner(number)}')" for number in numbers)
-            script = [
-                "SET synchronous_commit = off",
-                "CREATE TEMPORARY TABLE copies (number bigint, owner text)",
-                f"INSERT INTO copies VALUES {rows}",  # noqa: S608 - numbers
-                *(sql.replace(_MARK, "OVERRIDING SYSTEM VALUE") for sql in statements),
-            ]
-            server.sql(";\n".join(script).encode())
-        server.sql(b"VACUUM ANALYZE")
 
 
 def _batches(first: int, archives: int, size: int) -> list[range]:

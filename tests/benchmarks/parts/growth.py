@@ -21,7 +21,7 @@ from benchmarks.parts.inside import open_reader
 from benchmarks.plan import Plan
 from benchmarks.samples import Sample, of_turn, percentile
 from benchmarks.servers.ejabberd import HOST
-from benchmarks.usage import Meter
+from benchmarks.usage import Meter, cpu_seconds
 from benchmarks.workspace import Workspace
 from benchmarks.xmpp import Session, Unexpected, login, register
 from component.core.access.principals import User
@@ -48,21 +48,20 @@ DELETED = 100
 
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
-    """Fill all stores, give each a turn in every round, and at the end delete from each."""
+    """Fill all stores and delete from each; then give each a turn in every round."""
     stores = {case(*store): store for store in plan.growth}
     for name, store in stores.items():
         begun = time.perf_counter()
         await fill(_path(space, name), *store)
-        seconds = time.perf_counter() - begun
-        yield of_turn(PART, D.key, 0, {"load_seconds": seconds}, name)
+        figures = {"load_seconds": time.perf_counter() - begun}
+        # As in a store with retention, the index is in one piece afterwards.
+        async with open_reader(_path(space, name)) as (storage, _):
+            figures |= await _deletion(storage, store[1])
+        yield of_turn(PART, D.key, 0, figures, name)
     for number in range(plan.rounds):
         for name in plan.order(PART, number, stores):
             figures = await _turn(plan, space, name, *stores[name], is_first=not number)
             yield of_turn(PART, D.key, number, figures, name)
-    for name, (_, size) in stores.items():
-        async with open_reader(_path(space, name)) as (storage, _):
-            figures = await _deletion(storage, size)
-        yield of_turn(PART, D.key, 0, figures, name)
 
 
 def case(archives: int, size: int) -> str:
@@ -98,6 +97,7 @@ async def _turn(
     with D.start(_folder(space, name)) as server:
         meter = Meter(server.pids)
         figures["seconds"] = server.start_seconds
+        figures["start_cpu_seconds"] = cpu_seconds(server.pids["muniment"])
         users = list(dict.fromkeys(owners))[:CLIENTS]
         if is_first:
             for user in users:
@@ -132,13 +132,14 @@ def _newest(reader: ArchiveReader, jid: str, number: int, size: int) -> Awaitabl
 
 
 def _middle(reader: ArchiveReader, jid: str, number: int, size: int) -> Awaitable[object]:
-    place = line(size // 4 + number * 7 % (size // 2), size)
-    return _page(reader, jid, Filter(since=place.at * 1_000_000))
+    at = line(_middle_number(number, size), size).at
+    return _page(reader, jid, Filter(since=at * 1_000_000))
 
 
 def _rare(reader: ArchiveReader, jid: str, number: int, size: int) -> Awaitable[object]:
     # Each message begins with its own number, which no other message of the archive has.
-    return _page(reader, jid, Filter(phrases=(Phrase(words=(str(number * 7 % size),)),)))
+    word = str(_middle_number(number, size))
+    return _page(reader, jid, Filter(phrases=(Phrase(words=(word,)),)))
 
 
 def _common(reader: ArchiveReader, jid: str, number: int, size: int) -> Awaitable[object]:
@@ -147,6 +148,11 @@ def _common(reader: ArchiveReader, jid: str, number: int, size: int) -> Awaitabl
 
 def _conversations(reader: ArchiveReader, jid: str, number: int, size: int) -> Awaitable[object]:
     return reader.conversations(User(jid), jid, ConversationQuery())
+
+
+def _middle_number(number: int, size: int) -> int:
+    """Return the number of a message in the middle half of an archive."""
+    return size // 4 + number * 7 % (size // 2)
 
 
 async def _page(
