@@ -62,19 +62,22 @@ class Gate:
         max_depth: int,
         is_repeated: Callable[[str, bytes], bool] = lambda *_: False,
         is_needed: Callable[[Element], bool] = lambda _: True,
+        answer: Callable[[ElementTree.Element], bool] = lambda _: False,
         send: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`on_copy` is called with the sender of each copy, the copied stanza, and its bytes.
 
         A copy is dropped if `is_repeated`, called with its sender and the stanza's bytes, returns
-        True. `deliver` is called with the bytes of each other stanza that `is_needed`, and `send`
-        with the answers to stanzas that are refused. `max_bytes` and `max_depth` are those of a
-        stanza.
+        True. Each other stanza that `is_needed` is delivered: `answer` is called with IQs, and
+        `deliver` with the bytes of those for which it returns False, and of all other stanzas.
+        `send` is called with the answers to stanzas that are refused. `max_bytes` and `max_depth`
+        are those of a stanza.
         """
         self._on_copy = on_copy
         self._deliver = deliver
         self._is_repeated = is_repeated
         self._is_needed = is_needed
+        self._answer = answer
         self._send = send
         self._addresses = Addresses()
         self._max_bytes = max_bytes
@@ -194,11 +197,13 @@ class Gate:
             for name in ("from", "to"):
                 self._addresses.require_same(element.get(name))
             document = standalone(raw)
-            ElementTree.fromstring(document)  # noqa: S314 - no DTD comes this far
+            tree = ElementTree.fromstring(document)  # noqa: S314 - no DTD comes this far
         except (BadRequest, Malformed, ElementTree.ParseError) as error:
             log.warning("left out %s: %s", _described(element, element.get("from")), error)
             self._refuse(element, BadRequest("this stanza, or an address of it, is malformed"))
         else:
+            if element.name == "iq" and self._answer(tree):
+                return
             if element.name == "message" and any(c.name in GRANTS for c in element.elements):
                 self._grants.append(raw)
             self._deliver(document)
