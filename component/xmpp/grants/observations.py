@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from xml.etree.ElementTree import Element
 
 from slixmpp.plugins.xep_0030 import DiscoInfo
-from slixmpp.xmlstream.handler import Callback
-from slixmpp.xmlstream.matcher import MatchXPath
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.core.hosts import Hosts
 from component.xmpp.archive import mam
-from component.xmpp.connection.gate import NS_COMPONENT
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries import delegation, privilege
 from component.xmpp.queries.disco import DELEGATED
@@ -58,10 +56,8 @@ class Observations:
         self.delegated = asyncio.Event()
         for namespace in delegation.NAMESPACES:
             queries.on_message(namespace, "delegation", self._take_delegation)
-            path = MatchXPath(f"{{{NS_COMPONENT}}}iq/{{{namespace}}}delegation")
-            queries.register_handler(Callback(f"observe {namespace}", path, self._take_query))
-        path = MatchXPath(f"{{{NS_COMPONENT}}}iq/{_QUERY}")
-        queries.register_handler(Callback("observe discovery", path, self._take_discovery))
+        queries.on_iq(self._take_query)
+        queries.on_iq(self._take_discovery)
         for namespace in privilege.NAMESPACES:
             stream.on_message(namespace, "privilege", self._take_privilege)
         queries.add_event_handler("disconnected", self._forget_delegations)
@@ -117,10 +113,12 @@ class Observations:
             self._delegating.add(host)
             self.delegated.set()
 
-    def _take_discovery(self, iq: StanzaBase) -> None:
-        host, query = iq.xml.get("from", ""), iq.xml.find(_QUERY)
+    def _take_discovery(self, iq: Element) -> bool:
+        """Count the question for the features of a half, which another part answers."""
+        host, query = iq.get("from", ""), iq.find(_QUERY)
         if host in self._hosts and query is not None and query.get("node") in DELEGATED:
             self._asked[host] += 1
+        return False
 
     def _take_privilege(self, message: StanzaBase) -> None:
         if self._is_known(message.xml.get("from", "")):
@@ -133,12 +131,15 @@ class Observations:
             self._unknown[host] = None
         return False
 
-    def _take_query(self, iq: StanzaBase) -> None:
+    def _take_query(self, iq: Element) -> bool:
         """Expect the copy of a delegated query: mod_service_log copies IQs of users too."""
-        host = iq.xml.get("from", "")
-        if host in self._hosts and host not in self._copying and host not in self._timers:
+        host = iq.get("from", "")
+        if host not in self._hosts or host in self._copying or host in self._timers:
+            return False
+        if delegation.is_delegated(iq):
             loop = asyncio.get_running_loop()
             self._timers[host] = loop.call_later(self._copy_seconds, self._expect_copy, host)
+        return False
 
     def _expect_copy(self, host: str) -> None:
         del self._timers[host]
