@@ -79,7 +79,7 @@ CREATE TABLE conversations (
     peer       text COLLATE "C" NOT NULL,
     newest     bigint NOT NULL,
     seen       bigint NOT NULL DEFAULT 0,
-    identifier bigint NOT NULL DEFAULT 0, -- its number; 0: nobody asked for it, -1: there is none
+    identifier bigint NOT NULL DEFAULT 0, -- its number; 0: not asked for, -1: there is none
     PRIMARY KEY (owner, peer)
 ) /* PARTITION BY HASH (owner) */;
 

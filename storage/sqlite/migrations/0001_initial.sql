@@ -72,7 +72,7 @@ CREATE TABLE conversations (
     peer       TEXT NOT NULL,
     newest     INTEGER NOT NULL,
     seen       INTEGER NOT NULL DEFAULT 0,
-    identifier INTEGER NOT NULL DEFAULT 0, -- its number; 0: nobody asked for it, -1: there is none
+    identifier INTEGER NOT NULL DEFAULT 0, -- its number; 0: not asked for, -1: there is none
     PRIMARY KEY (owner, peer)
 ) WITHOUT ROWID;
 
