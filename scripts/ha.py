@@ -42,7 +42,7 @@ from support.server import Server
 #: What is promised: seconds without a write that was acknowledged, after the cluster has a new
 #: leader; seconds until a query or a read is answered, or refused. ejabberd refuses a query
 #: after 32 seconds.
-RESUME_SECONDS, ANSWER_SECONDS = 15.0, 20.0
+RESUME_SECONDS, ANSWER_SECONDS = 15.0, 12.0
 
 #: Seconds of load before a failure, and after the writes have resumed.
 BEFORE_SECONDS, AFTER_SECONDS = 5.0, 10.0

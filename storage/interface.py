@@ -28,6 +28,7 @@ from storage.rows import (
     HostRetention,
     Identifier,
     IdentifierKind,
+    IdentifierPage,
     ImportedMessage,
     ImportOutcome,
     JournalEntry,
@@ -576,6 +577,13 @@ class RoomsStore(Protocol):
         """Return the known members, admins and owners of a room by JID, those who left too."""
         ...
 
+    async def lost(self, jid: str, *, limit: int) -> Mapping[str, int]:
+        """Return rooms that have removed a member, with the time in microseconds.
+
+        They are the last `limit` ones of which the time is known.
+        """
+        ...
+
     async def departed(self, room: str) -> frozenset[str]:
         """Return the users who have left a room, whether or not it still has them as members."""
         ...
@@ -670,6 +678,30 @@ class IdentifiersStore(Protocol):
 
     async def with_uri(self, uri: str) -> Identifier | None:
         """Return the identifier with an URI, None without one."""
+        ...
+
+    async def unlisted(self, owner: str, *, limit: int) -> Mapping[str, str]:
+        """Return up to `limit` peers of an archive for which `list_chats` was not called yet.
+
+        Each has the type of the newest message.
+        """
+        ...
+
+    async def list_chats(self, owner: str, chats: Mapping[str, Identifier | None]) -> None:
+        """Note the identifiers of conversations of an archive, by peer.
+
+        None: the conversation is no direct chat, and `page` leaves it out.
+        """
+        ...
+
+    async def page(
+        self, owner: str, rooms: Collection[str], *, offset: int, limit: int
+    ) -> IdentifierPage:
+        """Return the identifiers of conversations, behind the first `offset` ones by number.
+
+        The conversations are the direct chats of an archive that `list_chats` has noted and that
+        have messages, and those of the `rooms` that have an identifier.
+        """
         ...
 
 

@@ -1,17 +1,17 @@
-"""Opens a store by its URL and migrates it; the only factory of stores."""
+"""Opens a store by its URL and migrates it; the only factory of stores.
+
+The modules of PostgreSQL are imported where they are used: a start on SQLite need not wait.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from storage.errors import StorageError
-from storage.postgres import open as postgres
-from storage.postgres.engine.database import PostgresDatabase
-from storage.postgres.open import POSTGRESQL
-from storage.postgres.options import DEFAULT_OPTIONS, PostgresOptions
-from storage.postgres.tables import PostgresTables
+from storage.postgres.options import DEFAULT_OPTIONS, POSTGRESQL, PostgresOptions
 from storage.sql.migrate import migrate, pending
 from storage.sql.moving.copying import Side
 from storage.sql.moving.tables import Tables
@@ -20,6 +20,9 @@ from storage.sqlite import open as sqlite
 from storage.sqlite.engine.database import DEFAULT_TIMEOUTS, DatabaseTimeouts, SqliteDatabase
 from storage.sqlite.open import SQLITE
 from storage.sqlite.tables import SqliteTables
+
+if TYPE_CHECKING:
+    from storage.postgres.engine.database import PostgresDatabase
 
 
 def open_storage(
@@ -36,6 +39,8 @@ def open_storage(
     StorageError for a database of another program.
     """
     if url.startswith(POSTGRESQL):
+        from storage.postgres import open as postgres
+
         return postgres.open_postgres(url, options)
     return sqlite.open_sqlite(_path(url), synchronous=synchronous, timeouts=timeouts)
 
@@ -46,6 +51,8 @@ async def examine(url: str, options: PostgresOptions = DEFAULT_OPTIONS) -> str:
     Raises StorageError if `open_storage` would fail.
     """
     if url.startswith(POSTGRESQL):
+        from storage.postgres import open as postgres
+
         return await postgres.examine(url, options)
     return await sqlite.examine(_path(url))
 
@@ -58,6 +65,8 @@ def open_unchanged(
     Raises StorageError.
     """
     if url.startswith(POSTGRESQL):
+        from storage.postgres import open as postgres
+
         return postgres.open_unchanged(url, options)
     return sqlite.open_unchanged(_path(url))
 
@@ -70,6 +79,9 @@ async def open_read_only(
     database: SqliteDatabase | PostgresDatabase
     tables: Tables
     if url.startswith(POSTGRESQL):
+        from storage.postgres.engine.database import PostgresDatabase
+        from storage.postgres.tables import PostgresTables
+
         database = await PostgresDatabase.open(url, replace(options, is_read_only=True))
         tables = PostgresTables()
     else:
@@ -93,13 +105,18 @@ async def open_side(
     Raises as `open_storage` does.
     """
     database: SqliteDatabase | PostgresDatabase
+    tables: Tables
     if url.startswith(POSTGRESQL):
+        from storage.postgres.engine.database import PostgresDatabase
+        from storage.postgres.tables import PostgresTables
+
         database = await PostgresDatabase.open(url, options)
+        tables = PostgresTables()
     else:
         database = await SqliteDatabase.open(_path(url), synchronous=synchronous)
+        tables = SqliteTables()
     try:
         await migrate(database)
-        tables = PostgresTables() if url.startswith(POSTGRESQL) else SqliteTables()
         yield Side(database, tables)
     finally:
         await database.close()

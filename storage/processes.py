@@ -76,11 +76,13 @@ class Processes(Protocol):
         """
         ...
 
-    def lease(self, name: str) -> AbstractAsyncContextManager[Lease]:
+    def lease(
+        self, name: str, taken: asyncio.Event | None = None
+    ) -> AbstractAsyncContextManager[Lease]:
         """Return a context that begins when no other process is in the context of that name.
 
-        The name of a context that has ended is free at once; that of a process which was killed is
-        free within a second.
+        `taken` is set as soon as it is known that another process is. The name of a context that
+        has ended is free at once; that of a process which was killed is free within a second.
         """
         ...
 
@@ -129,7 +131,7 @@ class Alone:
         """Do nothing, because nobody listens."""
 
     @asynccontextmanager
-    async def lease(self, name: str) -> AsyncIterator[Lease]:
+    async def lease(self, name: str, taken: asyncio.Event | None = None) -> AsyncIterator[Lease]:
         async with self._leases.setdefault(name, asyncio.Lock()):
             yield Lease(asyncio.Event())
 

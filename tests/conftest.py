@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from hypothesis import settings
 from support import matrix
 from support.command import preloading
+from support.ejabberd import Ejabberd
 
 from component.core.accounts import verifiers
 
@@ -23,6 +24,9 @@ def is_everything_required() -> bool:
     """Return whether a test that cannot run has to fail instead of being skipped."""
     return os.environ.get("REQUIRE_ALL") == "1" or os.environ.get("CI") == "true"
 
+
+# What is collected is never garbage, and collections of garbage would take a fifth of the time.
+gc.disable()
 
 # No test trusts a public certificate. Each Muniment would take 0.1 s to read all of them.
 os.environ["SSL_CERT_FILE"] = os.devnull
@@ -44,8 +48,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the mark of tests that run on every version of ejabberd."""
-    config.addinivalue_line("markers", f"{matrix.MARK}: runs on every version of ejabberd")
+    """Declare the marks that select versions of ejabberd."""
+    matrix.declare_marks(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -68,8 +72,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Keep modules and tests out of the collections of garbage, which take a tenth of the time."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(10_000, 20, 10)
 
 
@@ -84,8 +88,9 @@ def _own_logging() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _preloading() -> Iterator[None]:
-    """Let our command start fast."""
+def _fast_programs() -> Iterator[None]:
+    """Let our command start fast, and ejabberd end fast."""
+    Ejabberd.is_orderly = False
     with preloading():
         yield
 

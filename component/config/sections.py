@@ -82,7 +82,9 @@ class Storage(Section):
         "there are one that writes and two for long reads.",
     )
     connect_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
-        default=10.0, description="PostgreSQL: how long a connection may take to be made."
+        default=10.0,
+        description="PostgreSQL: how long the first connection may take to be made; later ones "
+        "may take 4 s.",
     )
     statement_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=60.0, description="PostgreSQL: how long a statement may take."
@@ -117,7 +119,7 @@ class Archive(Section):
         "its own.",
     )
     queue_bytes: int = Field(
-        default=64 * 1024 * 1024,
+        default=8 * 1024 * 1024,
         ge=64 * 1024,
         le=64 * 1024 * 1024 * 1024,
         description="Maximum memory in bytes for messages that are not written yet. When it is "

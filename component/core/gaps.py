@@ -113,6 +113,10 @@ class Gaps:
         """Return the gaps that are to be filled, the oldest first."""
         return tuple(gap for gap in self._gaps if gap.state in UNSETTLED)
 
+    def unverified(self) -> tuple[Gap, ...]:
+        """Return the gaps of which nobody knows yet whether messages are missing."""
+        return tuple(gap for gap in self._gaps if gap.state is GapState.UNVERIFIED)
+
     def unfilled_of(self, owner: str) -> tuple[Gap, ...]:
         """Return the gaps in which messages of one archive may be missing."""
         filler = self.filler

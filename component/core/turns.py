@@ -59,16 +59,23 @@ class Turns:
         self._rest = rest
         self._all = asyncio.Semaphore(limits.at_once)
         self._accounts: dict[str, _Account] = {}  # those with pending requests
+        self._timeouts: set[asyncio.Timeout] = set()  # of the pending requests
         self.pending = 0  #: how many requests are answered or wait
         self.idle = asyncio.Event()  #: set while no request is answered or waits
         self.idle.set()
+
+    def refuse(self) -> None:
+        """Have all requests refused that are answered or wait."""
+        for timeout in self._timeouts:
+            if not timeout.expired():
+                timeout.reschedule(asyncio.get_running_loop().time())
 
     @asynccontextmanager
     async def of(self, account: str) -> AsyncIterator[Callable[[], bool]]:
         """Hold a turn; the value returns whether the account is crowded.
 
         Raises TooMany if too many requests of the account wait, and Overloaded if too many of all
-        do, or after the time for which a request waits.
+        do, after the time for which a request waits, or by `refuse`.
         """
         own = self._accounts.setdefault(account, _Account())
         if own.pending >= self._limits.pending_each:
@@ -82,9 +89,13 @@ class Turns:
         self.idle.clear()
         try:
             async with asyncio.timeout(self._limits.wait_seconds) as timeout:
-                async with self._own_turn(own), self._all:
-                    timeout.reschedule(None)
-                    yield lambda: own.is_crowded
+                self._timeouts.add(timeout)
+                try:
+                    async with self._own_turn(own), self._all:
+                        timeout.reschedule(None)
+                        yield lambda: own.is_crowded
+                finally:
+                    self._timeouts.discard(timeout)
         except TimeoutError as error:
             if not timeout.expired():
                 raise

@@ -9,25 +9,11 @@ from aiohttp import web
 
 from component.core.turns import Turns
 from component.web import keys
-from component.web.admin.family import ADMINISTRATION
-from component.web.archive.family import ARCHIVE, OWN_ARCHIVE
 from component.web.auth.guessing import GuessLimit
-from component.web.bpo_chat.family import BPO_CHAT, BPO_CHAT_OPEN
-from component.web.chat.family import CHAT, CHAT_SIGN_UP
-from component.web.condor_chat.family import CONDOR_CHAT, CONDOR_CHAT_OPEN
-from component.web.ejabberd_api.family import EJABBERD_API, VERSIONED_EJABBERD_API
-from component.web.events.family import EVENTS
-from component.web.gateway.family import GATEWAY, GATEWAY_START, GATEWAY_STATUS
-from component.web.health.family import HEALTH, LIVENESS
-from component.web.metrics.family import METRICS
 from component.web.openapi.document import ApiDocument
-from component.web.openapi.family import DOCS, DOCUMENT, PUBLIC_DOCS
+from component.web.openapi.family import DOCUMENT
 from component.web.openapi.level import name_level
-from component.web.operators.family import OPERATOR_PAGES, OPERATOR_SIGN_IN
 from component.web.operators.sessions import OperatorSessions
-from component.web.pages.family import CHAT_PAGE
-from component.web.push.family import PUSH
-from component.web.remote_data.family import REMOTE_DATA
 from component.web.server import cors, errors
 from component.web.server.addresses import LogOnce
 from component.web.server.family import Families, Family
@@ -36,50 +22,31 @@ from component.web.server.limits import refuse_beyond_limits
 from component.web.server.listener import listen
 from component.web.server.settings import Listener, Services, WebSettings
 from component.web.server.turns import LIMITS
-from component.web.sign_in.family import SIGN_IN, SIGN_INS
 from component.web.task_limit import TaskLimit
 
-#: A request goes to the first one that has a route for it.
-FAMILIES = (
-    HEALTH,
-    LIVENESS,
-    METRICS,
-    DOCS,
-    PUBLIC_DOCS,
-    CHAT_SIGN_UP,
-    CHAT,
-    ARCHIVE,
-    ADMINISTRATION,
-    OPERATOR_SIGN_IN,
-    OPERATOR_PAGES,
-    SIGN_IN,
-    SIGN_INS,
-    OWN_ARCHIVE,
-    EVENTS,
-    PUSH,
-    # Before ejabberd's API, whose paths with versions may look the same.
-    CONDOR_CHAT_OPEN,
-    CONDOR_CHAT,
-    BPO_CHAT_OPEN,
-    BPO_CHAT,
-    EJABBERD_API,
-    VERSIONED_EJABBERD_API,
-    REMOTE_DATA,
-    CHAT_PAGE,
-    # The last ones, because by default they have no prefix.
-    GATEWAY_STATUS,
-    GATEWAY_START,
-    GATEWAY,
-)
+
+def families_of(listener: Listener) -> Sequence[Family]:
+    """Return the families that a listener may serve, in the order in which they are asked."""
+    # Imported here, because few programs serve both: a start is shorter without the other ones.
+    if listener is Listener.PRIVATE:
+        from component.web import private_families
+
+        return private_families.FAMILIES
+    from component.web import public_families
+
+    return public_families.FAMILIES
 
 
 def make_app(
     settings: WebSettings,
     services: Services,
     listener: Listener = Listener.PRIVATE,
-    families: Sequence[Family] = FAMILIES,
+    families: Sequence[Family] | None = None,
 ) -> web.Application:
-    """Return the application of a listener: its families, and the parts that they share."""
+    """Return the application of a listener: its families, and the parts that they share.
+
+    `families` are those of any listener; None: those of the program.
+    """
     limits = settings.listener(listener)
     app = web.Application(
         middlewares=[errors.middleware(), refuse_beyond_limits, identify(limits)],
@@ -103,7 +70,7 @@ def make_app(
     app.on_shutdown.append(poll_limit.close)
     served = [
         family
-        for family in families
+        for family in (families_of(listener) if families is None else families)
         if family.listener is listener and family.is_served(settings, services)
     ]
     mounted = Families(served, settings, services)

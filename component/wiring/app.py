@@ -1,4 +1,7 @@
-"""Run the program: open its parts in order, and stop them in reverse without losing messages."""
+"""Run the program: open its parts in order, and stop them in reverse without losing messages.
+
+Parts that few programs have are imported where they are made, because a start waits for imports.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,23 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    contextmanager,
+    nullcontext,
+)
 from socket import socket
 
 from component.config import Config
+from component.core.accounts.protocol import AccountSource
 from component.core.accounts.shared_limits import SharedLimits
 from component.core.archiving.other_accounts import OtherAccounts
 from component.core.archiving.spilling import Lost
 from component.core.background import Background
 from component.core.events.session_changes import SessionChanges, contacts_of_sessions
 from component.core.hosts import Hosts
-from component.core.retention.admin import open_archive_admin
+from component.core.retention.admin import ArchiveAdmin, open_archive_admin
 from component.core.sessions.credentials import Credentials
 from component.core.tokens.accounts import with_tokens
 from component.handlers.loading import HandlersError
@@ -26,11 +35,7 @@ from component.sessions.manager import SessionManager
 from component.web.app import serve as serve_http
 from component.web.server.settings import Services, WebSettings
 from component.wiring import account_sources, ejabberd_api, settings
-from component.wiring.backfill import open_backfill
-from component.wiring.chat import with_chat
 from component.wiring.compose import Parts, compose
-from component.wiring.gateway import with_gateway
-from component.wiring.live import with_live
 from component.wiring.processes import listen
 from component.wiring.push import open_push
 from component.wiring.queries import answer_queries, command_service, http_services
@@ -189,9 +194,8 @@ async def _run(
             start=background.start,
         )
     )
-    await stack.enter_async_context(
-        open_backfill(config, storage, parts, administration, accounts, background.start)
-    )
+    fill = _filling(config, storage, parts, administration, accounts, background)
+    await stack.enter_async_context(fill)
     connection = settings.connection(config, parts.stream)
     changes = SessionChanges(parts.journal, parts.signals)
     other_archives = OtherAccounts(
@@ -288,6 +292,22 @@ async def _run(
     return REFUSED if link.is_refused else OK
 
 
+def _filling(
+    config: Config,
+    storage: Storage,
+    parts: Parts,
+    administration: ArchiveAdmin,
+    accounts: AccountSource,
+    background: Background,
+) -> AbstractAsyncContextManager[None]:
+    """Return a context in which gaps are filled, if there is a source."""
+    if config.backfill.source == "none":
+        return nullcontext()
+    from component.wiring.backfill import open_backfill
+
+    return open_backfill(config, storage, parts, administration, accounts, background.start)
+
+
 def _with_user_apis(
     config: Config,
     services: Services,
@@ -298,6 +318,9 @@ def _with_user_apis(
 ) -> Services:
     """Return the services with those of the chat and of the gateway, if they are enabled."""
     if config.chat.enabled:
+        from component.wiring.chat import with_chat
+        from component.wiring.live import with_live
+
         services = with_chat(
             services,
             web,
@@ -310,6 +333,8 @@ def _with_user_apis(
             stack.push_async_callback(services.chat.close)
             services = with_live(services, web, sessions)
     if config.gateway.enabled:
+        from component.wiring.gateway import with_gateway
+
         services = with_gateway(services, web, sessions)
     return services
 
@@ -324,7 +349,7 @@ def _query_turn(
         storage.processes,
         settings.connection(config, parts.queries_stream),
         parts.grants,
-        dispatcher.turns.idle,
+        dispatcher.turns,
     )
 
 

@@ -10,6 +10,7 @@ from component.core.chat.directory import Directory
 from component.core.chat.identifiers import Identifiers
 from component.core.chat.invitations import RoomInvitations
 from component.core.chat.memberships import Memberships
+from component.core.chat.numbered import NumberedConversations
 from component.core.chat.read_marks import ReadMarks
 from component.core.chat.rooms import ChatRooms
 from component.core.chat.search import ChatSearch
@@ -95,12 +96,14 @@ def with_chat(
         marks,
         memberships,
     )
+    identifiers = Identifiers(storage.identifiers)
     chat = Chat(
         settings=settings,
         directory=directory,
         sign_up=SignUp(services.accounts, services.administration, directory, hosts, settings),
-        identifiers=Identifiers(storage.identifiers),
+        identifiers=identifiers,
         conversations=conversations,
+        numbered=NumberedConversations(identifiers, services.queue, hosts, memberships),
         search=ChatSearch(reader, hosts, directory, memberships),
         marks=marks,
         rooms=rooms,

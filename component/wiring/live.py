@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from component.core.chat.following.live import LiveReader, MemberRoom, MemberRooms
@@ -20,6 +21,10 @@ class NoRooms:
     async def member_rooms(self, user: str) -> tuple[MemberRoom, ...]:
         """Return no room."""
         return ()
+
+    async def lost_rooms(self, user: str) -> Mapping[str, int]:
+        """Return no room."""
+        return {}
 
     async def is_member(self, user: str, room: str) -> bool:
         """Return False."""

@@ -14,7 +14,6 @@ from component.core.push.delivery import PushDelivery
 from component.core.push.subscriptions import PushSubscriptions
 from component.core.push.values import PushLimits
 from component.push.sender import open_sender
-from component.wiring import push_key
 from component.wiring.compose import Parts
 from component.wiring.processes import push_listener
 from storage.interface import Storage
@@ -39,6 +38,7 @@ async def open_push(
     if options.key_file is not None:
         # Imported here, because a start without Web Push need not wait for pywebpush.
         from component.push import web_push as vapid
+        from component.wiring import push_key
 
         key = push_key.load(Path(options.key_file))
         web_push = vapid.WebPush(key, options.contact or "")

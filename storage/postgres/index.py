@@ -89,6 +89,7 @@ class PostgresIndex:
     words = "fulltext"
     sequence = "fulltext.sequence"
     order = "fulltext.sequence"
+    is_ordered = False
 
     def conditions(
         self,

@@ -11,7 +11,6 @@ from storage.sql.migrate import Migration, migrate, pending
 from storage.sql.store import SqlStorage, open_store, stored_key
 
 #: The beginning of the URL of a database.
-POSTGRESQL = "postgresql://"
 
 
 @asynccontextmanager

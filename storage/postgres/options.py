@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+#: The beginning of the URL of a store.
+POSTGRESQL = "postgresql://"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresOptions:
@@ -11,8 +14,8 @@ class PostgresOptions:
 
     password: str | None = field(default=None, repr=False)
     connections: int = 4  #: for short reads; besides, there are one that writes and two long ones
-    connect: float = 10.0  #: how long a connection may take to be made
-    answer: float = 5.0  #: how long a server with an open request may refuse new connections
+    connect: float = 5.0  #: how long a connection may take to be made
+    answer: float = 4.0  #: how long a server with an open request may refuse new connections
     statement: float = 60.0  #: how long a statement may take that writes, or reads no archive
     statement_cache: int = 300  #: prepared statements of a connection; 0: none
     partitions: int = 0  #: of each large table, if the tables are created now; 0: none

@@ -39,12 +39,6 @@ class Bound:
             count += 1
         return count
 
-    def expect(self, rows: Sequence[Row], maximum: int) -> int:
-        """Return how many more rows are likely to fit, from 1 to a maximum."""
-        used = sum(_size(row[self.column]) for row in rows)
-        average = max(used // len(rows), 1)
-        return min(max((self.bytes - used) // average + 1, 1), maximum)
-
     def take(self, rows: Iterable[Row]) -> list[Row]:
         """Return the rows that fit, and one more if there is one; read no further row."""
         rows_within: list[Row] = []

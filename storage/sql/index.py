@@ -35,6 +35,9 @@ class Index(Protocol):
     sequence: str
     #: An expression with the same order as the sequence, for ORDER BY.
     order: str
+    #: Whether a search finds its rows in this order. If not, it either walks through all rows in
+    #: this order, or finds all rows that match and sorts them.
+    is_ordered: bool
 
     def conditions(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 from storage.rows import NewMessage, Phrase, Relation
@@ -25,6 +26,10 @@ _FOUND = f"fulltext CROSS JOIN archive ON archive.owner = $1 AND archive.sequenc
 # The signs of the word for the peer, and of the words for the names of the message.
 _PEER, NAME = ".«"
 _PEER_BYTES = 8
+
+#: The number of peers whose words are cached; each has at most 3 KiB.
+CACHED_PEERS_MAX = 2_000
+
 _HASH_BITS = 64
 
 # A link to another message has the sequence of that message, because names repeat. After a
@@ -91,6 +96,7 @@ class SqliteIndex:
     words = "fulltext"
     sequence = _SEQUENCE
     order = "fulltext.rowid"
+    is_ordered = True
 
     def conditions(
         self,
@@ -231,6 +237,7 @@ def _quoted(number: int, phrase: Phrase) -> str:
     return f'"{words}"*' if phrase.is_prefix else f'"{words}"'
 
 
+@lru_cache(CACHED_PEERS_MAX)
 def peer_word(number: int, peer: str) -> str:
     """Return one word that stands for a peer, whatever characters are in its JID."""
     digest = blake2b(peer.encode(errors="surrogatepass"), digest_size=_PEER_BYTES)

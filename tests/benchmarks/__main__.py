@@ -17,6 +17,7 @@ from benchmarks.parts import (
     commands,
     delivery,
     fairness,
+    growth,
     http,
     ingest,
     inside,
@@ -30,6 +31,7 @@ from benchmarks.parts import (
 from benchmarks.plan import FULL, QUICK, SHORT, Plan, large
 from benchmarks.publishing import publish
 from benchmarks.samples import Results, Sample
+from benchmarks.servers.ejabberd import measured_release, measured_version
 from benchmarks.tables import tables
 from benchmarks.usage import busy_seconds
 from benchmarks.workspace import workspace
@@ -57,6 +59,7 @@ PARTS = {
             polls,
             page,
             fairness,
+            growth,
         ),
     )
 }
@@ -67,6 +70,7 @@ def main() -> None:
     chosen = _parser().parse_args()
     if chosen.command == "run":
         plan = _plan(chosen)
+        measured_version.set(chosen.ejabberd or "")
         print(f"seed {plan.seed}: the same order of turns comes with --seed {plan.seed}")
         for part in chosen.parts or PARTS:
             uvloop.run(_run(part, plan, chosen.results, chosen.folder))
@@ -90,7 +94,10 @@ def _parser() -> argparse.ArgumentParser:
     length = run.add_mutually_exclusive_group()
     length.add_argument("--short", action="store_true", help=f"{SHORT.rounds} shorter rounds")
     length.add_argument("--quick", action="store_true", help="only to see that all of it works")
-    run.add_argument("--large", action="store_true", help="archives of a million messages, too")
+    run.add_argument(
+        "--large", action="store_true", help="also archives of a million, and large stores"
+    )
+    run.add_argument("--ejabberd", metavar="VERSION", help="another than the installed one")
     run.add_argument("--folder", type=Path, help="on the disk to be measured (a temporary one)")
     publishes = "put it into docs/performance.md"
     run.add_argument("--publish", action="store_true", dest="publishes", help=publishes)
@@ -121,8 +128,8 @@ async def _run(part: str, plan: Plan, path: Path, folder: Path | None) -> None:
             _tell(turn)
     results = Results.load(path) if path.exists() else Results()
     results.machine = describe()
-    results.plan[part] = asdict(plan) | {"commit": commit(), "day": results.machine["day"]}
-    results.replace(part, samples)
+    described = asdict(plan) | {"commit": commit(), "day": results.machine["day"]}
+    results.note(part, measured_release().version, samples, described)
     results.save(path)
     stolen = busy_seconds()[1] - stolen
     print(f"{part}: done in {time.monotonic() - begun:.0f} s, {stolen:.1f} CPU s taken from here")

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from support.muniment import DATABASE as STORE
-from support.muniment import Muniment
+from support.muniment import Muniment, Options
 from support.ports import LOOPBACK
 
 from benchmarks.servers.constant import Constant
 from benchmarks.servers.ejabberd import MOD_MAM, BenchmarkedEjabberd
-from benchmarks.servers.postgres import DATABASE, USER, Postgres
+from benchmarks.servers.postgres import DATABASE, USER, EjabberdPostgres, Postgres
 from benchmarks.servers.prosody import Prosody
 
 #: The name and the secret of the operator that reads archives over the archive API.
 OPERATOR, OPERATOR_SECRET = "bench", "benchmark-operator-secret"
 _OPERATOR = {"role": "reader", "secret": OPERATOR_SECRET}
+
+#: Options of each Muniment.
+_OPTIONS: Options = {"log": {"level": "warning"}, f"operators.{OPERATOR}": _OPERATOR}
+
+#: The domains of two processes of Muniment, which are folders too.
+TWO = ("muniment-1.example", "muniment-2.example")
+
+#: The name of the second process of Muniment in figures; the first one is "muniment".
+SECOND = "muniment_2"
+
+_ARCHIVED = "SELECT coalesce(sum(messages), 0) FROM owners"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +43,7 @@ class Running:
     pids: Mapping[str, int]  #: its processes by name, each with children of its own
     muniment: Muniment | None = None
     start_seconds: float = 0.0  #: from Muniment's command until all its parts were ready
+    has_archive: bool = True
     #: how many messages its archives hold; None where a message is archived before it is delivered
     archived: Callable[[], int] | None = None
 
@@ -42,6 +55,12 @@ class Contender:
     key: str
     name: str
     start: Callable[[Path], AbstractContextManager[Running]]
+    archives_of: str = ""  #: key of the contender in whose folder its archives are; "": its own
+
+    @property
+    def kept(self) -> str:
+        """The name of the folder with its archives, for parts that keep them between turns."""
+        return self.archives_of or self.key
 
 
 @contextmanager
@@ -53,7 +72,7 @@ def _ejabberd_sqlite(folder: Path) -> Iterator[Running]:
 
 @contextmanager
 def _ejabberd_postgres(folder: Path) -> Iterator[Running]:
-    with Postgres(folder) as database:
+    with EjabberdPostgres(folder) as database:
         options = (
             f"sql_type: pgsql\nsql_server: {LOOPBACK}\nsql_port: {database.port}\n"
             f'sql_database: {DATABASE}\nsql_username: {USER}\nsql_password: ""\n'
@@ -72,9 +91,8 @@ def _prosody(folder: Path) -> Iterator[Running]:
 @contextmanager
 def _muniment(folder: Path) -> Iterator[Running]:
     with BenchmarkedEjabberd(folder) as server:
-        options = {"log": {"level": "warning"}, f"operators.{OPERATOR}": _OPERATOR}
         begun = time.perf_counter()
-        with Muniment(folder, server, options=options) as archive:
+        with Muniment(folder, server, options=_OPTIONS) as archive:
             yield Running(
                 port=server.ports.c2s,
                 pids={"ejabberd": server.pid, "muniment": archive.pid},
@@ -87,13 +105,50 @@ def _muniment(folder: Path) -> Iterator[Running]:
 def _kept(database: Path) -> int:
     # Read beside Muniment: asked itself it would answer when it has read what came before.
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        return connection.execute("SELECT coalesce(sum(messages), 0) FROM owners").fetchone()[0]
+        return connection.execute(_ARCHIVED).fetchone()[0]
+
+
+@contextmanager
+def _muniment_postgres(folder: Path, processes: Sequence[str] = ()) -> Iterator[Running]:
+    """Run one process of Muniment on PostgreSQL, or several ones with these domains."""
+    with ExitStack() as stack:
+        database = stack.enter_context(Postgres(folder))
+        server = stack.enter_context(BenchmarkedEjabberd(folder, processes=processes))
+        begun = time.perf_counter()
+        store = {"url": database.url(DATABASE)}
+        if processes:
+            archives = [
+                stack.enter_context(
+                    Muniment(
+                        folder / name,
+                        server,
+                        options={
+                            "xmpp": {"jid": name, "processes": list(processes)},
+                            "storage": store,
+                            **_OPTIONS,
+                        },
+                    )
+                )
+                for name in processes
+            ]
+        else:
+            options = {"storage": store, **_OPTIONS}
+            archives = [stack.enter_context(Muniment(folder, server, options=options))]
+        pids = dict(zip(("muniment", SECOND), [archive.pid for archive in archives], strict=False))
+        yield Running(
+            port=server.ports.c2s,
+            pids={"ejabberd": server.pid, **pids, "postgres": database.pid},
+            muniment=archives[0],
+            start_seconds=time.perf_counter() - begun,
+            archived=lambda: int(database.sql(_ARCHIVED.encode())),
+        )
 
 
 @contextmanager
 def _without_archive(folder: Path) -> Iterator[Running]:
     with BenchmarkedEjabberd(folder, modules="") as server:
-        yield Running(port=server.ports.c2s, pids={"ejabberd": server.pid})
+        pids = {"ejabberd": server.pid}
+        yield Running(port=server.ports.c2s, pids=pids, has_archive=False)
 
 
 @contextmanager
@@ -110,7 +165,18 @@ D = Contender("D", "ejabberd + Muniment", _muniment)
 E = Contender("E", "ejabberd, no archive", _without_archive)
 F = Contender("F", "ejabberd + constant page", _constant)
 
+G = Contender("G", "ejabberd + Muniment on PostgreSQL", _muniment_postgres)
+H = Contender(
+    "H",
+    "ejabberd + two Muniments on PostgreSQL",
+    partial(_muniment_postgres, processes=TWO),
+    archives_of=G.key,
+)
+
 #: The contenders with an archive, in the order of their turns.
 ARCHIVES = (A, B, C, D)
 
-BY_KEY = {contender.key: contender for contender in (*ARCHIVES, E, F)}
+#: Muniment on PostgreSQL, in one process and in two.
+ON_POSTGRES = (G, H)
+
+BY_KEY = {contender.key: contender for contender in (*ARCHIVES, E, F, *ON_POSTGRES)}

@@ -34,6 +34,8 @@ class Plan:
     commands: int = 2_000  #: calls of each command of ejabberd's API, in each way
     fair_windows: int = 4  #: with a flood, and as many without it, for each flood
     fair_seconds: float = 0.5  #: of each of these windows
+    #: numbers of archives with their sizes, a store for each pair
+    growth: tuple[tuple[int, int], ...] = ((1_000, 1_000), (10, 100_000), (1, 1_000_000))
 
     def order(self, part: str, number: int, candidates: Iterable[_Candidate]) -> list[_Candidate]:
         """Return the candidates in the order of their turns in a round of a part."""
@@ -73,11 +75,15 @@ QUICK = Plan(
     commands=200,
     fair_windows=1,
     fair_seconds=0.3,
+    growth=((20, 1_000), (1, 10_000)),
 )
 
 LARGEST = 1_000_000
 
+#: The stores of `growth` in full: 10, 10 and 3 million messages.
+LARGE_STORES = ((10_000, 1_000), (100, 100_000), (3, LARGEST))
+
 
 def large(plan: Plan) -> Plan:
-    """Return the plan with archives of a million messages, too."""
-    return replace(plan, sizes=(*plan.sizes, LARGEST))
+    """Return the plan with archives of a million messages, too, and with stores in full."""
+    return replace(plan, sizes=(*plan.sizes, LARGEST), growth=LARGE_STORES)

@@ -6,21 +6,48 @@ import math
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
-from benchmarks.contenders import ARCHIVES, BY_KEY, D, F
+from benchmarks.contenders import ARCHIVES, BY_KEY, ON_POSTGRES, D, F
 from benchmarks.samples import Results
 
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 70, 200, 40, 50
 
-COLOURS = {"A": "#8da0cb", "B": "#377eb8", "C": "#a6761d", "D": "#d95f02", "F": "#999999"}
+COLOURS = {
+    "A": "#8da0cb",
+    "B": "#377eb8",
+    "C": "#a6761d",
+    "D": "#d95f02",
+    "F": "#999999",
+    "G": "#1b9e77",
+    "H": "#66a61e",
+    "newest page": "#d95f02",
+    "middle page": "#e6ab02",
+    "search, rare word": "#7570b3",
+    "search, common word": "#e7298a",
+    "conversations": "#1b9e77",
+}
+
+#: The lines of the plot of growth, with their metrics.
+READS = {
+    "newest page": "newest_cpu_ms",
+    "middle page": "middle_cpu_ms",
+    "search, rare word": "rare_word_cpu_ms",
+    "search, common word": "common_word_cpu_ms",
+    "conversations": "conversations_cpu_ms",
+}
+
+#: The width of a character of the legend, and of all else in it.
+CHARACTER, LEGEND = 6.6, 40
 
 
 def plots(results: Results) -> dict[str, str]:
-    """Return by file name the plots for which there are figures."""
+    """Return by file name the plots of the oldest ejabberd for which there are figures."""
+    results = results.on(results.releases[0])
     svgs = {
         "ingest.svg": _ingest(results),
         "pages.svg": _pages(results),
         "inside.svg": _inside(results),
+        "growth.svg": _growth(results),
     }
     return {name: svg for name, svg in svgs.items() if svg}
 
@@ -28,7 +55,7 @@ def plots(results: Results) -> dict[str, str]:
 def _ingest(results: Results) -> str:
     values = {
         contender.key: value
-        for contender in ARCHIVES
+        for contender in (*ARCHIVES, *ON_POSTGRES)
         if (value := results.median("ingest", contender.key, "", "messages_per_second"))
     }
     return bars("Messages a second, until in both archives", values) if values else ""
@@ -40,7 +67,7 @@ def _pages(results: Results) -> str:
         way, _, rest = case.partition("/")
         size, _, clients = rest.partition("/")
         if (way, clients) == ("last", "8") and size.isdigit():
-            for contender in ARCHIVES:
+            for contender in (*ARCHIVES, ON_POSTGRES[0]):
                 value = results.median("pages", contender.key, case, "pages_per_second")
                 if value is not None:
                     series.setdefault(contender.key, {})[float(size)] = value
@@ -63,6 +90,18 @@ def _inside(results: Results) -> str:
     return lines(title, {D.key: points}) if points else ""
 
 
+def _growth(results: Results) -> str:
+    series: dict[str, dict[float, float]] = {}
+    for case in results.cases("growth"):
+        size = float(case.rpartition(" ")[2])
+        for name, metric in READS.items():
+            value = results.median("growth", D.key, case, metric)
+            if value is not None:
+                series.setdefault(name, {})[size] = value
+    title = "CPU milliseconds of a read inside Muniment, by messages in each archive of a store"
+    return lines(title, series) if series else ""
+
+
 def bars(title: str, values: Mapping[str, float]) -> str:
     """Return a plot with one bar for each contender."""
     top = _ceiling(max(values.values()))
@@ -79,7 +118,7 @@ def bars(title: str, values: Mapping[str, float]) -> str:
 
 
 def lines(title: str, series: Mapping[str, Mapping[float, float]]) -> str:
-    """Return a plot with one line for each contender, over a logarithmic axis."""
+    """Return a plot with one line for each key, over a logarithmic axis."""
     sizes = sorted({x for points in series.values() for x in points})
     top = _ceiling(max(y for points in series.values() for y in points.values()))
     low, high = math.log10(sizes[0]), math.log10(sizes[-1])
@@ -116,13 +155,19 @@ def _drawing(title: str, top: float, keys: Sequence[str], parts: Sequence[str]) 
     for place, key in enumerate(keys):
         x, y = WIDTH - RIGHT + 16, TOP + 20 * place
         frame.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{COLOURS[key]}"/>')
-        frame.append(_text(x + 18, y + 10, BY_KEY[key].name, "start"))
+        frame.append(_text(x + 18, y + 10, _name(key), "start"))
     body = "\n".join([*frame, *parts])
+    longest = max(map(len, map(_name, keys)))
+    width = WIDTH - RIGHT + max(RIGHT, round(LEGEND + CHARACTER * longest))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'font-family="sans-serif">\n<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" '
+        f'font-family="sans-serif">\n<rect width="{width}" height="{HEIGHT}" fill="white"/>\n'
         f"{body}\n</svg>\n"
     )
+
+
+def _name(key: str) -> str:
+    return BY_KEY[key].name if key in BY_KEY else key
 
 
 def _text(x: float, y: float, text: str, anchor: str, *, size: int = 12) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,6 +21,7 @@ class Sample:
     metric: str
     value: float
     round: int
+    release: str = ""  #: the version of ejabberd, "" if it was not noted
 
 
 def of_turn(
@@ -82,15 +83,33 @@ class Results:
         """Return the cases of a part, in the order of their first measurement."""
         return list(dict.fromkeys(s.case for s in self.samples if s.part == part))
 
-    def replace(self, part: str, samples: Iterable[Sample]) -> None:
-        """Replace the samples of a part by new ones, which may be in any order."""
-        ordered = sorted(samples, key=lambda sample: sample.contender)
-        self.samples = [s for s in self.samples if s.part != part] + ordered
+    @property
+    def releases(self) -> list[str]:
+        """The versions of ejabberd that were measured, the oldest first."""
+        return sorted({sample.release for sample in self.samples}) or [""]
+
+    def on(self, release: str) -> Results:
+        """Return the results with one version of ejabberd."""
+        return replace(self, samples=[s for s in self.samples if s.release == release])
+
+    def note(
+        self, part: str, release: str, samples: Iterable[Sample], plan: Mapping[str, Any]
+    ) -> None:
+        """Replace what was measured of a part with one version of ejabberd, or with no noted one.
+
+        The samples may be in any order.
+        """
+        replaced = (release, "")
+        others = [s for s in self.samples if s.part != part or s.release not in replaced]
+        noted = (replace(sample, release=release) for sample in samples)
+        self.samples = others + sorted(noted, key=lambda sample: sample.contender)
+        self.plan.pop(part, None)
+        self.plan[f"{part} {release}".strip()] = dict(plan)
 
     def save(self, path: Path) -> None:
         """Write the results as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows = [json.dumps(asdict(sample)) for sample in self.samples]
+        rows = [json.dumps(_row(sample)) for sample in self.samples]
         head = json.dumps({"machine": self.machine, "plan": self.plan}, indent=1)
         body = ",\n  ".join(rows)
         path.write_text(f'{head[:-2]},\n "samples": [\n  {body}\n ]\n}}\n')
@@ -101,6 +120,11 @@ class Results:
         read = json.loads(path.read_text())
         samples = [Sample(**row) for row in read["samples"]]
         return cls(machine=read["machine"], plan=read["plan"], samples=samples)
+
+
+def _row(sample: Sample) -> dict[str, Any]:
+    row = asdict(sample)
+    return row if sample.release else {k: v for k, v in row.items() if k != "release"}
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
-from benchmarks.contenders import ARCHIVES, BY_KEY, D, F
-from benchmarks.goals import INGEST_KEPT, PAGE_SLOWER, outcomes
+from benchmarks.contenders import ARCHIVES, BY_KEY, ON_POSTGRES, SECOND, D, F
+from benchmarks.goals import INGEST_KEPT, NOT_MEASURED, PAGE_SLOWER, outcomes
 from benchmarks.plan import FULL
 from benchmarks.samples import Results
 
@@ -44,10 +44,32 @@ class Table:
 
 
 def tables(results: Results) -> list[Table]:
-    """Return all tables: goals and ratios first, then the absolute figures of this machine."""
+    """Return all tables: goals and ratios first, then the absolute figures of this machine.
+
+    If several versions of ejabberd were measured, each has tables of its own, the oldest first.
+    """
+    releases = results.releases
+    all_tables = [
+        table
+        for release in releases
+        for table in _of_release(results.on(release), release, releases)
+    ]
+    return [table for table in (*all_tables, _plans(results)) if table.rows]
+
+
+def _of_release(results: Results, release: str, releases: Sequence[str]) -> Iterator[Table]:
+    """Yield the tables of one of the versions; only some parts of the later ones are measured."""
     ratios = (_ratios(results, title, parts) for title, parts in _RATIOS.items())
-    all_tables = [_goals(results), *ratios, _fairness(results), *_absolute(results)]
-    return [table for table in all_tables if table.rows]
+    suffix = f", ejabberd {release}" if release and len(releases) > 1 else ""
+    for table in (
+        _goals(results),
+        *ratios,
+        _on_postgres(results),
+        _fairness(results),
+        *_absolute(results),
+    ):
+        rows = [row for row in table.rows if release == releases[0] or row[-1] != NOT_MEASURED]
+        yield Table(f"{table.title}{suffix}", table.head, rows)
 
 
 def number(value: float | None) -> str:
@@ -155,6 +177,24 @@ def _harm(results: Results, flood: str) -> float:
     return max(*pages, INGEST_KEPT / ingest if ingest else 0)
 
 
+def _on_postgres(results: Results) -> Table:
+    """Return the table of the ratios of Muniment on PostgreSQL to Muniment on SQLite."""
+    rows = []
+    for part, metric in (("ingest", "messages_per_second"), ("pages", "pages_per_second")):
+        for case in results.cases(part):
+            ratios = [
+                results.ratio(part, metric, (contender.key, case), (D.key, case))
+                for contender in ON_POSTGRES
+            ]
+            if any(ratio is not None for ratio in ratios):
+                cells = [f"{number(r)} x" if r is not None else NONE for r in ratios]
+                rows.append((f"{part} {case}".strip(), *cells))
+    title = (
+        "Ratios of the same rounds: Muniment on PostgreSQL to Muniment on SQLite (more is better)"
+    )
+    return Table(title, ("", *(contender.name for contender in ON_POSTGRES)), rows)
+
+
 #: Part, title, and metrics with their names: the absolute tables.
 _PARTS = (
     (
@@ -169,6 +209,8 @@ _PARTS = (
             "lost": "lost",
             "cpu_seconds_per_1000": "CPU s/1000",
             "cpu_muniment": "of which Muniment",
+            f"cpu_{SECOND}": "of which a second Muniment",
+            "cpu_postgres": "of which PostgreSQL",
             "cpu_ejabberd": "of which ejabberd",
         },
     ),
@@ -207,6 +249,7 @@ _PARTS = (
             "page_p99_ms": "p99 ms",
             "cpu_ms": "CPU ms",
             "cpu_ms_muniment": "of which Muniment",
+            "cpu_ms_postgres": "of which PostgreSQL",
             "cpu_ms_ejabberd": "of which ejabberd",
             "resident_mib": "MiB in memory before",
         },
@@ -278,6 +321,33 @@ _PARTS = (
         {"cpu_ms": "CPU ms"},
     ),
     ("start", "Start of Muniment", {"seconds": "s", "rss_muniment": "RSS MiB"}),
+    (
+        "growth",
+        "Growth: archives of a number of messages, CPU of one read inside Muniment",
+        {
+            "newest_cpu_ms": "newest page ms",
+            "middle_cpu_ms": "middle page ms",
+            "rare_word_cpu_ms": "search, rare word ms",
+            "common_word_cpu_ms": "search, common word ms",
+            "conversations_cpu_ms": "conversations ms",
+            "sweep_cpu_us_archive": "sweep µs an archive",
+            "sweep_seconds": "whole sweep s",
+            "delete_ms": "deletion of a message ms",
+            "scrub_seconds": "traces out of the index s",
+        },
+    ),
+    (
+        "growth",
+        "Growth: start, memory and file",
+        {
+            "seconds": "start s",
+            "start_cpu_seconds": "CPU of the start s",
+            "rss_muniment": "RSS MiB",
+            "gib": "file GiB",
+            "bytes_per_message": "bytes a message",
+            "load_seconds": "loaded in s",
+        },
+    ),
 )
 
 
@@ -294,11 +364,14 @@ def _absolute(results: Results) -> Iterator[Table]:
     yield Table(
         "Memory of each process (MiB, maximum of all rounds)", head, list(_memory(results))
     )
+
+
+def _plans(results: Results) -> Table:
     head = ("part", "day", "commit", "rounds", "seed", "options other than the defaults")
-    yield Table("How these figures were measured", head, list(_plans(results)))
+    return Table("How these figures were measured", head, list(_plan_rows(results)))
 
 
-def _plans(results: Results) -> Iterator[Sequence[str]]:
+def _plan_rows(results: Results) -> Iterator[Sequence[str]]:
     columns = ("day", "commit", "rounds", "seed")
     defaults = {name: json.dumps(value) for name, value in asdict(FULL).items()}
     for part, plan in results.plan.items():

@@ -10,6 +10,7 @@ from storage.interface import Storage
 from storage.rows import (
     ANY,
     Account,
+    Cutoff,
     Direction,
     DisplayedMarker,
     Identifier,
@@ -146,6 +147,101 @@ async def test_erased_room_has_another_identifier(storage: Storage) -> None:
     after = (await storage.identifiers.of(IdentifierKind.ROOM, [ROOM]))[ROOM]
 
     assert after.number != before.number
+
+
+def said(number: int, peer: str, *, owner: str = ALICE, type: str = "chat") -> NewMessage:
+    """Return a message with a peer."""
+    return NewMessage(
+        owner=owner,
+        at=number,
+        peer=peer,
+        resource="",
+        type=type,
+        direction=Direction.RECEIVED,
+        kind=Kind.MESSAGE,
+        dedup_key=dedup_key(f"{owner} {peer} {number}"),
+        xml=f"<message><body>{number}</body></message>",
+    )
+
+
+def chat(jid: str, peer: str) -> str:
+    """Return the key of a direct chat."""
+    return " ".join(sorted((jid, peer)))
+
+
+async def list_all(storage: Storage, owner: str = ALICE) -> None:
+    """List the conversations of an archive that are not listed; groupchat is no direct chat."""
+    peers = await storage.identifiers.unlisted(owner, limit=100)
+    keys = [chat(owner, peer) for peer, type in peers.items() if type != "groupchat"]
+    made = await storage.identifiers.of(DIRECT, keys)
+    chats = {peer: made.get(chat(owner, peer)) for peer in peers}
+    await storage.identifiers.list_chats(owner, chats)
+
+
+async def keys_of(
+    storage: Storage, *rooms: str, owner: str = ALICE, offset: int = 0, limit: int = 10
+) -> tuple[list[str], int]:
+    """Return the keys of a page, and the number of all conversations."""
+    page = await storage.identifiers.page(owner, rooms, offset=offset, limit=limit)
+    return [identifier.key for identifier in page.identifiers], page.count
+
+
+async def test_conversations_are_listed_by_their_numbers_with_rooms(storage: Storage) -> None:
+    foreign = "x@rooms.elsewhere.example"
+    await storage.archive.append([said(1, CARLOS), said(2, BOB), said(3, CARLOS)])
+    await storage.archive.append([said(4, foreign, type="groupchat"), said(5, ALICE, owner=BOB)])
+    assert len(await storage.identifiers.unlisted(ALICE, limit=1)) == 1
+    await list_all(storage)
+    await storage.identifiers.of(IdentifierKind.ROOM, [ROOM])
+    await storage.archive.append([said(6, f"dora@{HOST}"), said(7, BOB)])
+
+    assert await storage.identifiers.unlisted(ALICE, limit=10) == {f"dora@{HOST}": "chat"}
+    await list_all(storage)
+    await storage.identifiers.of(IdentifierKind.ROOM, [f"other@rooms.{HOST}"])
+
+    bob, carlos, dora = (chat(ALICE, peer) for peer in (BOB, CARLOS, f"dora@{HOST}"))
+    assert await keys_of(storage, ROOM) == ([bob, carlos, ROOM, dora], 4)
+    assert await keys_of(storage, ROOM, offset=1, limit=2) == ([carlos, ROOM], 4)
+    assert await keys_of(storage, ROOM, offset=4) == ([], 4)
+    assert await keys_of(storage) == ([bob, carlos, dora], 3)
+    assert await keys_of(storage, owner=BOB) == ([], 0)
+    assert await keys_of(storage, owner=f"nobody@{HOST}") == ([], 0)
+
+
+async def test_conversation_without_messages_is_not_listed_until_there_are_some(
+    storage: Storage,
+) -> None:
+    await storage.archive.append([said(1, BOB), said(2, CARLOS)])
+    await list_all(storage)
+    before = await storage.identifiers.page(ALICE, (), offset=0, limit=10)
+    await storage.retention.delete_oldest(ALICE, Cutoff(since=2), limit=1)
+
+    assert await keys_of(storage) == ([chat(ALICE, CARLOS)], 1)
+
+    await storage.archive.append([said(3, BOB)])
+    assert await storage.identifiers.unlisted(ALICE, limit=10) == {BOB: "chat"}
+    await list_all(storage)
+    assert await storage.identifiers.page(ALICE, (), offset=0, limit=10) == before
+
+
+async def test_chat_with_a_removed_account_gets_another_number_in_the_list(
+    storage: Storage,
+) -> None:
+    await storage.accounts.add(account(BOB))
+    await storage.archive.append([said(1, BOB), said(2, CARLOS), said(3, ALICE, owner=BOB)])
+    await list_all(storage)
+    await list_all(storage, BOB)
+    made = await storage.identifiers.of(DIRECT, [chat(ALICE, BOB)])
+    await storage.accounts.remove(BOB)
+
+    assert await keys_of(storage) == ([chat(ALICE, CARLOS)], 1)
+    # Somebody has read the identifier before the account was removed.
+    await storage.identifiers.list_chats(ALICE, {BOB: made[chat(ALICE, BOB)]})
+    assert await keys_of(storage) == ([chat(ALICE, CARLOS)], 1)
+    await list_all(storage)
+    await list_all(storage, BOB)
+    assert await keys_of(storage) == ([chat(ALICE, CARLOS), chat(ALICE, BOB)], 2)
+    assert await keys_of(storage, owner=BOB) == ([chat(ALICE, BOB)], 1)
 
 
 def posted(
@@ -334,6 +430,34 @@ async def test_user_who_has_left_has_no_membership_until_the_return(storage: Sto
     assert await storage.rooms.departed(ROOM) == {BOB}
     await storage.rooms.set_departed(ROOM, BOB, False)
     assert len(await storage.rooms.memberships(BOB)) == 1
+
+
+async def test_rooms_that_have_removed_a_member_are_known_with_the_time(storage: Storage) -> None:
+    def occupant(room: str, affiliation: str, lost_at: int = 0) -> Occupant:
+        return Occupant(room=room, jid=ALICE, affiliation=affiliation, lost_at=lost_at)
+
+    other, third, left = (f"x{number}@rooms.{HOST}" for number in (8, 9, 10))
+    for room in (ROOM, other, third, left):
+        await storage.rooms.change(RoomChanges(room=room, occupants=(occupant(room, "member"),)))
+    await storage.rooms.set_departed(left, ALICE, True)
+    assert await storage.rooms.lost(ALICE, limit=10) == {}
+
+    for room, at in ((ROOM, 5), (other, 7), (third, 0), (left, 9)):
+        lost = occupant(room, "none", at)
+        await storage.rooms.change(RoomChanges(room=room, occupants=(lost,)))
+    # Only the first time counts, and only that of a member.
+    await storage.rooms.change(RoomChanges(room=ROOM, occupants=(occupant(ROOM, "outcast", 8),)))
+    await storage.rooms.change(RoomChanges(room=third, removed=(occupant(third, "none", 8),)))
+    never = Occupant(room=ROOM, jid=BOB, affiliation="none", lost_at=8)
+    await storage.rooms.change(RoomChanges(room=ROOM, occupants=(never,)))
+
+    assert await storage.rooms.lost(ALICE, limit=10) == {other: 7, ROOM: 5}
+    assert await storage.rooms.lost(ALICE, limit=1) == {other: 7}
+    assert await storage.rooms.lost(BOB, limit=10) == {}
+    await storage.rooms.change(RoomChanges(room=other, occupants=(occupant(other, "owner"),)))
+    assert await storage.rooms.lost(ALICE, limit=10) == {ROOM: 5}
+    await storage.rooms.change(RoomChanges(room=other, removed=(occupant(other, "none", 9),)))
+    assert await storage.rooms.lost(ALICE, limit=1) == {other: 9}
 
 
 async def test_created_room_has_no_name_no_members_and_no_invitations(storage: Storage) -> None:

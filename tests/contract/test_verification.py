@@ -44,7 +44,7 @@ DAMAGE = {
     "DELETE FROM counters WHERE bucket_size = 32768": "its counters of 32768 sequences",
     "UPDATE conversations SET newest = 5": "its conversations do not have the newest",
     "INSERT INTO old_ids VALUES (1, 'x', 900)": "old_ids has a row of a message that is gone",
-    "INSERT INTO conversations VALUES (9, 'x', 1, 0)": "rows of an unknown owner 9",
+    "INSERT INTO conversations VALUES (9, 'x', 1, 0, 0)": "rows of an unknown owner 9",
     "INSERT INTO reserved_sequences VALUES (1, 5, 600, 700, 5)": (
         "the message 600 has a sequence that is reserved for a gap"
     ),

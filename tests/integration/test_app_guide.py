@@ -18,6 +18,9 @@ from support.ports import LOOPBACK, free_port
 from support.releases import Release
 from support.shell_blocks import ROOT, blocks, shell_blocks
 
+# The requests of the guide are those of test_events.py, which has all releases.
+pytestmark = pytest.mark.newest_ejabberd
+
 DOCUMENT = ROOT / "docs" / "app-guide.md"
 
 

@@ -15,6 +15,9 @@ from support.ejabberd import Account
 from support.releases import Release
 from support.sign_in_server import SigningIn, sign_in_server
 
+# Below these APIs are the chats of test_chat.py, which has all releases.
+pytestmark = pytest.mark.newest_ejabberd
+
 SECONDS = 30.0
 
 CONDOR, BPO = "/condor/api/v1", "/api/v1"

@@ -18,6 +18,9 @@ from support.raw import Client
 from support.releases import Release
 from support.sign_in_server import SigningIn, sign_in_server
 
+# Below the gateway are the sessions of test_sending.py, which has two releases.
+pytestmark = pytest.mark.newest_ejabberd
+
 ROSTER = "jabber:iq:roster"
 RECEIVED = "{urn:xmpp:receipts}received"
 ASKS = "<request xmlns='urn:xmpp:receipts'/>"

@@ -15,6 +15,9 @@ from support.remote_data import session
 from support.server import Server
 from support.slixmpp_client import slixmpp_client
 
+# ejabberd asks the module by the way of test_external_auth.py, which has all releases.
+pytestmark = pytest.mark.newest_ejabberd
+
 MODULE = """
 import json
 from pathlib import Path

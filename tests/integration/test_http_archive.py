@@ -14,6 +14,9 @@ from support.ports import LOOPBACK
 from support.remote_data import path, session
 from support.server import Server
 
+# Programs read alike beside every release; test_archived_messages.py has all of them.
+pytestmark = pytest.mark.newest_ejabberd
+
 OPERATOR = {"operators.auditor": {"role": "reader", "secret": "auditing-is-reading"}}
 
 #: Errors at the end of a stream, after a shutdown and after SIGKILL.

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,11 +13,14 @@ from typing import Any, NoReturn
 import pytest
 from support import mam
 from support.builders import everything
-from support.ejabberd import ROOT, Account, Ejabberd
+from support.command import run_command
+from support.ejabberd import Account, Ejabberd
 from support.history import TEXTS, History, make_history
+from support.mariadb import PASSWORD, USER, MariaDb
 from support.mod_mam import BesideMuniment, WithSqlArchive
 from support.muniment import DATABASE, Muniment, Options
 from support.pool import lent_ejabberd
+from support.ports import LOOPBACK
 from support.postgres import Postgres
 from support.program import Failed
 from support.prosody import Prosody
@@ -86,16 +86,7 @@ ROOMS: Options = {"archive": {"room_services": ["conference.one.test"]}}
 def run(muniment: Muniment, *arguments: object, code: int = 0) -> str:
     """Run a command with the configuration of Muniment, and return its output."""
     muniment.write_config()
-    command = [sys.executable, "-m", "component", arguments[0]]
-    process = subprocess.run(
-        [*command, *map(str, arguments[1:]), "--config", str(muniment.config_path)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    process = run_command(*map(str, arguments), "--config", str(muniment.config_path))
     assert process.returncode == code, process.stdout + process.stderr
     return process.stdout + process.stderr
 
@@ -197,6 +188,30 @@ async def test_archive_of_prosody_is_imported(
         assert report["preferences"] == 1
 
 
+async def test_archive_of_prosody_is_imported_by_mam_and_from_its_export(
+    prosody: tuple[Prosody, History], tmp_path: Path
+) -> None:
+    server, history = prosody
+    users = tmp_path / "users"
+    users.write_text(f"{history.alice.jid} {history.alice.password} {history.room}\n")
+    by_mam = Muniment(tmp_path / "by-mam", server, options=ROOMS)
+
+    report = imported(by_mam, "mam", users, "--port", server.ports.c2s)
+
+    added = {owner: numbers["added"] for owner, numbers in report["owners"].items()}
+    assert added == {history.alice.jid: len(TEXTS), history.room: 2}
+    messages = await messages_of(by_mam, history.alice.jid)
+    assert [body_of(message.xml) for message in messages] == list(TEXTS)
+    if server.database.exists():
+        return  # The migrator of Prosody is tried with its files.
+    by_file = Muniment(tmp_path / "by-file", server, options=ROOMS)
+    for file in server.export(tmp_path / "export"):
+        imported(by_file, "xep-0227", file)
+    for account in (history.alice, history.bob):
+        messages = await messages_of(by_file, account.jid)
+        assert [body_of(message.xml) for message in messages] == list(TEXTS)
+
+
 async def read_for_gap(url: str, owner: str | None = None) -> Counter[str]:
     """Return by owner how many messages the source of backfill has, of all times."""
     source = EjabberdBackfill(url, None, Hosts(["one.test"], ["conference.one.test"]))
@@ -295,6 +310,81 @@ def test_archive_of_ejabberd_in_postgresql_is_imported(
         history.room: 2,
     }
     assert "3 archives compared, 0 with differences." in compared
+
+
+@pytest.fixture
+def mariadb(tmp_path: Path, missing: Callable[[object], NoReturn]) -> Iterator[MariaDb]:
+    server = MariaDb(tmp_path)
+    try:
+        server.start()
+    except Failed as error:
+        missing(error)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def gap_of(muniment: Muniment) -> Any:
+    """Return the only gap of a program that runs."""
+    [gap] = json.loads(run(muniment, "gaps", "--json"))["rows"]
+    return gap
+
+
+async def test_archive_in_mariadb_fills_a_gap_is_compared_and_imported(
+    tmp_path: Path, release: Release, mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = mariadb.create("ejabberd")
+    schema = Path(release.erl).parent / "usr/share/ejabberd/sql/mysql.new.sql"
+    mariadb.sql(schema.read_bytes(), database="ejabberd")
+    sql = {
+        "sql_type": "mysql",
+        "sql_server": LOOPBACK,
+        "sql_port": mariadb.port,
+        "sql_database": "ejabberd",
+        "sql_username": USER,
+        "sql_password": PASSWORD,
+    }
+    monkeypatch.setenv("SOURCE_PASSWORD", PASSWORD)
+    ejabberd = BesideMuniment(
+        tmp_path / "ejabberd", release, is_multihost=True, compresses=True, sql=sql
+    )
+    texts = ["before", "missed", "also missed \U0001f600 <&>", "after"]
+    with ejabberd:
+        backfill = {"source": "sql", "url": url, "password": PASSWORD, "retry_seconds": 1.0}
+        muniment = Muniment(tmp_path / "beside", ejabberd, options={"backfill": backfill})
+        alice, bob = (Account(name, ejabberd.hosts[1], "pencil") for name in ("alice", "bob"))
+        ejabberd.register(alice, bob)
+        port = ejabberd.ports.c2s
+        with muniment:
+            async with Client(alice, port) as sender, Client(bob, port) as receiver:
+                await receiver.be_available()
+                for text in texts:
+                    if text == texts[1]:
+                        await mam.wait_for_bodies(receiver, texts[:1])
+                        await asyncio.to_thread(muniment.stop)
+                    if text == texts[3]:
+                        await asyncio.to_thread(muniment.start)
+                    sender.say(bob.jid, text)
+                    await receiver.wait_for_body(text)
+                # Whoever reads has the messages at once, all others a little later.
+                for client in (receiver, sender):
+                    await mam.wait_for_bodies(client, texts)
+            async with asyncio.timeout(60):
+                while (gap := gap_of(muniment))["state"] in ("open", "filling"):  # noqa: ASYNC110 - a state, not an event
+                    await asyncio.sleep(0.2)
+            compared = run(muniment, "compare", "ejabberd", url)
+        other = new(tmp_path, ejabberd)
+        report = imported(other, "ejabberd", url)
+
+    assert (gap["state"], gap["messages"]) == ("filled", 4)
+    assert "2 archives compared, 0 with differences." in compared
+    assert {owner: numbers["added"] for owner, numbers in report["owners"].items()} == {
+        alice.jid: len(texts),
+        bob.jid: len(texts),
+    }
+    messages = await messages_of(other, bob.jid)
+    assert [body_of(message.xml) for message in messages] == texts
 
 
 async def test_comparison_with_mod_mam_finds_what_was_missed(

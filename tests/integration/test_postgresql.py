@@ -13,6 +13,9 @@ from support.remote_data import read_all, session
 from support.server import Server
 from support.stores import StoreServer
 
+# The store is the same beside every release.
+pytestmark = pytest.mark.newest_ejabberd
+
 
 @pytest.fixture
 def postgres_server(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ import aiohttp
 import pytest
 from support import mam
 from support.ejabberd import Account
+from support.mam_payloads import archive_query
 from support.muniment import Muniment
 from support.postgres import Postgres
 from support.processes import Processes
@@ -23,6 +25,10 @@ from support.stores import StoreServer
 
 #: The longest wait of a test that fails, on a loaded machine.
 DEADLINE = 60.0
+
+#: For how long PostgreSQL hangs, and by when a query is refused then: a process notices after five
+#: seconds, and loses its lease after eight.
+HANG_SECONDS, REFUSAL_SECONDS = 12.0, 10.0
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +189,29 @@ async def test_each_message_is_stored_once_while_processes_are_killed_stopped_an
         for muniment in processes.muniments:
             async with stream_of(muniment, bob.jid) as stream:
                 assert await read(stream, len(sent)) == sent
+
+
+@pytest.mark.timeout(180)
+async def test_queries_are_refused_within_seconds_while_postgresql_hangs(
+    processes: Processes, store_server: StoreServer
+) -> None:
+    [alice] = processes.accounts("alice")
+    refused: set[str] = set()
+    async with processes.client(alice) as a:
+        await answered(a, lambda bodies: bodies == [])
+        await asyncio.to_thread(store_server.server.pause)
+        try:
+            end = time.monotonic() + HANG_SECONDS
+            while time.monotonic() < end:
+                with pytest.raises(Refused) as caught:
+                    await a.ask("set", archive_query(max=1), seconds=REFUSAL_SECONDS)
+                refused.add(str(caught.value))
+                await asyncio.sleep(0.05)
+        finally:
+            store_server.server.resume()
+        await answered(a, lambda bodies: bodies == [])
+    # Not service-unavailable: there is an archive.
+    assert refused == {"wait resource-constraint"}
 
 
 async def test_hold_and_preferences_of_one_process_are_in_force_in_the_other(

@@ -19,6 +19,9 @@ from support.releases import Release
 from support.remote_data import session
 from support.server import Server
 
+# The end of the program is the same beside every release.
+pytestmark = pytest.mark.newest_ejabberd
+
 #: A program whose store fails ends within this time, as docs/operations.md promises.
 END_SECONDS = 50.0
 

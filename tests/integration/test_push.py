@@ -26,6 +26,9 @@ from support.push import (
 from support.releases import Release
 from support.server import Server
 
+# What is pushed are the events of test_events.py, which has all releases.
+pytestmark = pytest.mark.newest_ejabberd
+
 PATH = "/api/v1/push-subscriptions"
 SECONDS = 30.0
 

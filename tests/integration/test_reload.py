@@ -14,6 +14,9 @@ from aiohttp import ClientSession
 from support.releases import Release
 from support.server import Server
 
+# Options are reloaded alike beside every release.
+pytestmark = pytest.mark.newest_ejabberd
+
 #: The longest wait of a test that fails, on a loaded machine.
 DEADLINE = 60.0
 

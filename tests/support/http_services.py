@@ -135,7 +135,6 @@ def post(second: int = 1, **fields: Any) -> dict[str, Any]:
 
 async def note_gap(services: Services, begins_at: int, ends_at: int) -> None:
     """Store a gap behind which copies of stanzas arrive again."""
-    assert services.gaps is not None
     gap = Gap(begins_at=begins_at, ends_at=ends_at, reason=STOPPED)
     await services.storage.gaps.add(gap, limit=GAPS_MAX)
     await services.gaps.load()

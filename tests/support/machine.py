@@ -24,6 +24,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from support.command import ROOT
+from support.command_socket import CommandSocket
 from support.debian_ejabberd import DebianEjabberd
 from support.ports import LOOPBACK, free_port
 from support.releases import Release
@@ -78,10 +79,17 @@ esac
 """,
 }
 
+#: The service, and a command after `umask 077`, is a process of its own. The other commands are
+#: forks of one that has loaded all modules.
 PROGRAM = """\
 #!/bin/sh
-PYTHONPATH={source} exec {python} -m component "$@"
+case "$1 $(umask)" in
+    serve* | *077) PYTHONPATH={source} exec {python} -m component "$@" ;;
+    *) exec {python} -ISE {forking} {socket} "$@" ;;
+esac
 """
+
+FORKING = Path(__file__).parent / "forking.py"
 
 
 class Machine:
@@ -115,8 +123,15 @@ class Machine:
             for key, value in values.items():
                 text = text.replace(key, value)
             _write_program(root / "stand-ins" / name, f"#!/bin/sh -eu\n{text}\n")
-        source, python = shlex.quote(str(ROOT)), shlex.quote(sys.executable)
-        _write_program(root / "program", PROGRAM.format(source=source, python=python))
+        self._commands = CommandSocket(root / "commands")
+        program = {
+            "source": ROOT,
+            "python": sys.executable,
+            "forking": FORKING,
+            "socket": root / "commands",
+        }
+        quoted = {name: shlex.quote(str(value)) for name, value in program.items()}
+        _write_program(root / "program", PROGRAM.format(**quoted))
 
     def shell(self, commands: str) -> str:
         """Run commands of bash, and return their output. Fail if one of them fails."""
@@ -165,6 +180,7 @@ class Machine:
             self.shell("systemctl stop muniment")
         self._console.shutdown()
         self._console.server_close()
+        self._commands.close()
 
     def wait_until_ready(self) -> None:
         """Return when the service reports that it is ready."""

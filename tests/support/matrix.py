@@ -15,8 +15,9 @@ from xdist.scheduler import LoadFileScheduling
 
 from support.releases import versions
 
-#: A test with this mark runs on every release; another one on the oldest and the newest.
-MARK = "every_ejabberd"
+#: A test with one of these marks runs on every release, or on the newest one alone; another one
+#: runs on the oldest and the newest.
+EVERY, NEWEST = "every_ejabberd", "newest_ejabberd"
 
 OPTION = "--ejabberd"
 
@@ -34,6 +35,14 @@ def add_option(parser: pytest.Parser) -> None:
     )
 
 
+def declare_marks(config: pytest.Config) -> None:
+    """Declare the marks of tests that run on other releases than the oldest and the newest."""
+    config.addinivalue_line("markers", f"{EVERY}: runs on every version of ejabberd")
+    config.addinivalue_line(
+        "markers", f"{NEWEST}: runs on the newest version of ejabberd, as others prove the rest"
+    )
+
+
 def parametrize(metafunc: pytest.Metafunc, *, is_everything_required: bool) -> None:
     """Parametrize a test that needs an ejabberd with the versions that it runs on."""
     if "release_version" not in metafunc.fixturenames:
@@ -43,10 +52,12 @@ def parametrize(metafunc: pytest.Metafunc, *, is_everything_required: bool) -> N
         chosen = option.split(",")
     elif not is_everything_required:
         chosen = [versions()[-1]]
-    elif metafunc.definition.get_closest_marker(MARK):
-        chosen = list(versions())
     else:
-        chosen = [versions()[0], versions()[-1]]
+        # The mark of a test goes before that of its module.
+        marks = (mark.name for mark in metafunc.definition.iter_markers())
+        mark = next((name for name in marks if name in (EVERY, NEWEST)), None)
+        oldest, *between, newest = versions()
+        chosen = {EVERY: [oldest, *between, newest], NEWEST: [newest]}.get(mark, [oldest, newest])
     metafunc.parametrize("release_version", chosen, scope="session")
 
 

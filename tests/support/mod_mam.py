@@ -50,7 +50,6 @@ class WithSqlArchive(WithModMam):
         }
 
     def _config(self) -> str:
-        lines = [f"{name}: {value}" for name, value in self._sql.items()]
         options = "    db_type: sql\n    request_activates_archiving: false\n"
         if self._compresses:
             options += "    compress_xml: true\n"
@@ -59,11 +58,11 @@ class WithSqlArchive(WithModMam):
             ._config()
             .replace("default_room_options:", "default_room_options:\n      mam: true")
         )
-        return "\n".join(lines) + "\n" + config + options
+        return _lines(self._sql) + config + options
 
 
 class BesideMuniment(Ejabberd):
-    """An ejabberd whose mod_mam archives everything in the file DATABASE, beside Muniment."""
+    """An ejabberd beside Muniment. Its mod_mam archives all, in the file DATABASE or elsewhere."""
 
     def __init__(
         self,
@@ -71,17 +70,30 @@ class BesideMuniment(Ejabberd):
         release: Release,
         *,
         is_multihost: bool = False,
+        compresses: bool = False,
         changes: Mapping[str, str] | None = None,
         processes: Sequence[str] = (),
+        sql: Mapping[str, object] | None = None,
     ) -> None:
-        """`changes` are further replacements in the example of ejabberd.yml."""
+        """`changes` are further replacements in the example of ejabberd.yml.
+
+        `sql` has further options of ejabberd's connection, such as that to a server.
+        """
         changes = {**_BESIDE, **(changes or {})}
+        if compresses:
+            changes["mod_adhoc: {}"] += "\n    compress_xml: true"
         super().__init__(folder, release, changes=changes, processes=processes)
         self.database = folder / DATABASE
-        self._is_multihost = is_multihost
+        self._sql = {
+            "sql_type": "sqlite",
+            "sql_database": f'"{self.database}"',
+            "new_sql_schema": str(is_multihost).lower(),
+            **(sql or {}),
+        }
 
     def _config(self) -> str:
-        lines = f'sql_type: sqlite\nsql_database: "{self.database}"\n'
-        if self._is_multihost:
-            lines += "new_sql_schema: true\n"
-        return lines + super()._config()
+        return _lines(self._sql) + super()._config()
+
+
+def _lines(options: Mapping[str, object]) -> str:
+    return "".join(f"{name}: {value}\n" for name, value in options.items())

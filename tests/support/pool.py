@@ -38,10 +38,10 @@ def _take_back(ejabberd: Ejabberd) -> None:
         ejabberd.resume()
         _idle.append(ejabberd)
     while len(_idle) > MAX_IDLE:
-        _idle.pop(0).stop()
+        _idle.pop(0).kill()
 
 
 def stop_idle() -> None:
     """Stop all idle ejabberds."""
     while _idle:
-        _idle.pop().stop()
+        _idle.pop().kill()

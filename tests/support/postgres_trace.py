@@ -108,6 +108,12 @@ class Planner:
         text = await self._connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *values)
         return dict(json.loads(text)[0]["Plan"])
 
+    async def run(self, sql: str, values: Sequence[object]) -> dict[str, Any]:
+        """Run a statement, and return its plan with the numbers of rows and blocks."""
+        explain = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON)"
+        text = await self._connection.fetchval(f"{explain} {sql}", *values)
+        return dict(json.loads(text)[0]["Plan"])
+
     async def generic_plan(self, sql: str) -> dict[str, Any]:
         """Return the plan that serves for all values."""
         await self._connection.execute("SET plan_cache_mode = force_generic_plan")

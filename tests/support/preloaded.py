@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import importlib
 import json
 import os
 import signal
@@ -18,14 +19,26 @@ from contextlib import suppress
 # Modules are never freed.
 gc.disable()
 
-# The modules that the command imports when it runs.
-import uvloop  # noqa: E402, F401
-
-import component.cli.check_config  # noqa: E402
-import component.cli.doctor  # noqa: E402
-import component.extauth  # noqa: E402
-import component.wiring.app  # noqa: E402, F401
 from component.cli import main  # noqa: E402
+
+#: The modules that the command imports when it runs.
+MODULES = (
+    "component.cli.check_config",
+    "component.cli.doctor",
+    "component.extauth",
+    "component.web.openapi.page",
+    "component.web.private_families",
+    "component.web.public_families",
+    "component.wiring.app",
+    "component.wiring.backfill",
+    "component.wiring.chat",
+    "component.wiring.gateway",
+    "component.wiring.live",
+    "jinja2",
+    "jwt",
+    "storage.postgres.open",
+    "uvloop",
+)
 
 
 def wait_for_request(fd: int) -> list[str]:
@@ -84,6 +97,8 @@ def _become_command(files: list[int], environment: dict[str, str]) -> None:
     gc.enable()
 
 
+for module in MODULES:
+    importlib.import_module(module)
 gc.freeze()
 arguments = wait_for_request(int(sys.argv[1]))
 sys.argv = ["muniment", *arguments]

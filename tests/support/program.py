@@ -62,6 +62,12 @@ class Program:
         """The whole log."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
+    def log_from(self, position: int) -> str:
+        """Return the log from a position in bytes on."""
+        with self.log_path.open("rb") as log:
+            log.seek(position)
+            return log.read().decode(errors="replace")
+
     @property
     def tail(self) -> str:
         """The last lines of the log."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from support.ejabberd import Account, Ports
 from support.ports import LOOPBACK, answers, free_port
+from support.postgres import run
 from support.program import Failed, Program
 
 CONFIG = """\
@@ -40,6 +41,14 @@ IN_FILES = 'storage = "internal"'
 IN_SQL = """\
 storage = {{ archive = "sql"; muc_log = "sql" }}
 sql = {{ driver = "SQLite3", database = "{folder}/prosody.sqlite" }}
+"""
+
+
+#: Has the migrator write files of XEP-0227 into a folder.
+MIGRATION = """\
+local users = {{ "accounts", "archive-archive" }}
+input {{ type = "internal", path = "{data}", hosts = {{ ["{host}"] = users }} }}
+output {{ type = "xep0227" }}
 """
 
 
@@ -78,3 +87,23 @@ class Prosody(Program):
             folder.mkdir(parents=True, exist_ok=True)
             text = f'return {{ ["password"] = "{account.password}"; }};\n'
             (folder / f"{account.user}.dat").write_text(text)
+
+    def export(self, folder: Path) -> list[Path]:
+        """Write a file of XEP-0227 for each user, out of the storage in files. Raises Failed."""
+        [host] = self.hosts
+        program = shutil.which("prosody-migrator")
+        if program is None:
+            raise Failed("prosody-migrator is not installed")
+        folder.mkdir()
+        migration = self.folder / "migration.cfg.lua"
+        migration.write_text(MIGRATION.format(data=self.data, host=host))
+        # It writes to a folder of the system, which it has as a constant.
+        migrator = self.folder / "prosody-migrator"
+        text, system = Path(program).read_text(), "CFG_DATADIR='/var/lib/prosody'"
+        if system not in text:
+            raise Failed("prosody-migrator is not as Debian has it")
+        migrator.write_text(text.replace(system, f"CFG_DATADIR='{folder}'"))
+        migrator.chmod(0o755)
+        options = ["--root", "--config", str(migration)]
+        run([str(migrator), *options, "input", "output"], self.folder)
+        return sorted(folder.glob("*.xml"))

@@ -52,8 +52,8 @@ def test_ratio_leaves_out_rounds_of_only_one_contender() -> None:
 
 
 def test_results_are_read_from_their_file(tmp_path: Path) -> None:
-    results = Results(machine={"day": "2026-01-01"}, plan={"ingest": {"rounds": 2}})
-    results.replace("ingest", ingest("D", 1, 2))
+    results = Results(machine={"day": "2026-01-01"})
+    results.note("ingest", "23.01", ingest("D", 1, 2), {"rounds": 2})
 
     results.save(tmp_path / "results.json")
 
@@ -63,19 +63,22 @@ def test_results_are_read_from_their_file(tmp_path: Path) -> None:
 def test_part_measured_again_replaces_its_own_samples() -> None:
     results = Results(samples=[*ingest("D", 1), *pages("D", 7, 1000)])
 
-    results.replace("ingest", ingest("D", 2))
+    results.note("ingest", "23.01", ingest("D", 2), {})
+    results.note("ingest", "23.01", ingest("D", 3), {})
+    results.note("ingest", "26.07", ingest("D", 4), {})
 
-    assert results.median("ingest", "D", "", RATE) == 2
+    assert results.on("23.01").by_round("ingest", "D", "", RATE) == {0: 3}
+    assert results.on("26.07").by_round("ingest", "D", "", RATE) == {0: 4}
     assert results.median("pages", "D", "last/1000/8", "pages_per_second") == 7
 
 
 def test_goal_is_met_not_met_or_not_measured() -> None:
     results = Results(samples=[*ingest("D", 100), *ingest("B", 100)])
 
-    reported = {outcome.goal.partition(",")[0]: outcome for outcome in outcomes(results)}
+    reported = {outcome.goal: outcome for outcome in outcomes(results)}
 
-    assert reported["Ingest"].measured == 1
-    assert reported["Ingest"].verdict == "not met"
+    assert reported["Ingest, ratio to ejabberd + PostgreSQL"].measured == 1
+    assert reported["Ingest, ratio to ejabberd + PostgreSQL"].verdict == "not met"
     assert reported["Messages lost"].verdict == "met"
     assert reported["Start"].measured is None
     assert reported["Start"].verdict == "not measured"
@@ -105,6 +108,9 @@ def test_small_archives_and_single_clients_are_goals_against_every_peer() -> Non
     for size, clients in product(("1,000", "10,000"), ("1 client", "8 clients")):
         for peer in ("ejabberd + SQLite", "ejabberd + PostgreSQL", "Prosody + SQLite"):
             assert f"Pages of {size}, {clients}, slowest way, ratio to {peer}" in texts
+        assert (
+            f"Pages of {size}, {clients}, slowest way, ratio to ejabberd + constant page" in texts
+        )
 
 
 def test_memory_goals_have_the_highest_peak_of_polls_and_of_all_other_parts() -> None:
@@ -193,6 +199,21 @@ def test_ratios_are_listed_before_absolute_figures() -> None:
     assert all("this machine" in title for title in titles[2:])
 
 
+def test_each_version_of_ejabberd_has_tables_of_its_own() -> None:
+    results = Results()
+    for version, rate in (("26.07", 150), ("23.01", 300)):
+        samples = [*ingest("D", rate), *ingest("B", 100)]
+        results.note("ingest", version, samples, {"seed": 7})
+
+    old, new = [table for table in tables(results) if table.title.startswith("Goals")]
+    plans = tables(results)[-1]
+
+    assert (old.title, new.title) == ("Goals, ejabberd 23.01", "Goals, ejabberd 26.07")
+    assert [row[2] for row in (old.rows[0], new.rows[0])] == ["3.00 x", "1.50 x"]
+    assert [row[0] for row in plans.rows] == ["ingest 26.07", "ingest 23.01"]
+    assert len(new.rows) == len([row for row in old.rows if row[-1] != "not measured"])
+
+
 def test_table_has_the_same_cells_in_the_terminal_and_in_markdown() -> None:
     table = Table("Title", ("what", "n"), [("one", "1"), ("eleven", "11")])
 
@@ -214,12 +235,64 @@ def test_plots_of_measured_parts_are_well_formed() -> None:
     samples = [*ingest("D", 300), *ingest("B", 100)]
     samples += [*pages("D", 300, 1000), *pages("D", 280, 10_000)]
     samples += of_turn("pages", "F", 0, {"pages_per_second": 320}, "last/constant/8")
+    samples += [*growth("10 of 1000", 0.5), *growth("1 of 1000000", 0.6)]
 
     drawn = plots(Results(samples=samples))
 
-    assert set(drawn) == {"ingest.svg", "pages.svg"}
+    assert set(drawn) == {"ingest.svg", "pages.svg", "growth.svg"}
     for svg in drawn.values():
         assert ElementTree.fromstring(svg).tag.endswith("svg")  # noqa: S314
+
+
+def test_ingest_on_postgres_is_compared_with_sqlite() -> None:
+    results = Results(samples=[*ingest("D", 100), *ingest("G", 120), *ingest("H", 150)])
+
+    reported = [o for o in outcomes(results) if o.goal.startswith("Ingest on")]
+    table = next(t for t in tables(results) if "to Muniment on SQLite" in t.title)
+
+    assert [(o.measured, o.verdict) for o in reported] == [(1.2, "met"), (1.5, "not met")]
+    assert table.rows == [("ingest", "1.20 x", "1.50 x")]
+
+
+def test_pages_on_postgres_may_take_longer_than_on_sqlite_by_a_bound() -> None:
+    samples = [*pages("D", 300, 1000), *pages("G", 250, 1000)]
+    samples += [*pages("D", 300, 10_000), *pages("G", 200, 10_000), *pages("G", 80, 1_000_000)]
+
+    reported = {
+        o.goal: o for o in outcomes(Results(samples=samples)) if "Time of a page" in o.goal
+    }
+    slower, _, flat = reported.values()
+
+    assert (slower.measured, slower.verdict) == (1.5, "not met")
+    assert (flat.measured, flat.verdict) == (2.5, "not met")
+
+
+def growth(name: str, *milliseconds: float) -> list[Sample]:
+    return [
+        sample
+        for turn, value in enumerate(milliseconds)
+        for sample in of_turn("growth", "D", turn, {"newest_cpu_ms": value, "gib": 1}, name)
+    ]
+
+
+def test_growth_is_that_between_the_cheapest_and_the_dearest_store() -> None:
+    samples = [*growth("10 of 1000", 0.5, 0.5), *growth("2 of 100000", 1.0)]
+    samples += [*growth("1 of 1000000", 0.6, 0.6)]
+
+    reported = next(
+        o for o in outcomes(Results(samples=samples)) if o.goal.startswith("Growth: the newest")
+    )
+
+    assert reported.rounds == {0: 2.0}
+    assert reported.verdict == "not met"
+
+
+def test_growth_of_one_store_is_not_measured() -> None:
+    reported = [
+        o for o in outcomes(Results(samples=growth("10 of 1000", 0.5))) if "stores" in o.goal
+    ]
+
+    assert {o.verdict for o in reported} == {"not measured"}
 
 
 def test_publishing_replaces_only_text_between_the_marks() -> None:

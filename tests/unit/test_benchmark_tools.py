@@ -6,13 +6,19 @@ from pathlib import Path
 
 from benchmarks.cache import evict, load, resident_bytes
 from benchmarks.conversation import AWAY_EVERY, ROOM_EVERY, Conversation
+from benchmarks.loading import copies
 from benchmarks.loading.dialogue import stanza
 from benchmarks.servers.constant_page import PAGE, Component
+from benchmarks.servers.ejabberd import HOST
 from benchmarks.traffic import Traffic
 from benchmarks.usage import Meter
 from benchmarks.xmpp import Session
 from support.ports import LOOPBACK
 from support.stanzas import Element, parse
+
+from storage.open import open_read_only
+from storage.rows import Filter, Phrase
+from storage.sql.moving.verification import faults
 
 STREAM = (
     b"<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' id='1'>"
@@ -94,6 +100,26 @@ def test_loaded_files_are_in_memory_and_evicted_files_unchanged(tmp_path: Path) 
 
     assert loaded == len(content)
     assert (tmp_path / "deep" / "file").read_bytes() == content
+
+
+async def test_copied_archives_are_as_the_store_writes_them(tmp_path: Path) -> None:
+    path = tmp_path / "muniment.db"
+    await copies.fill(path, 12, 40)
+    await copies.fill(path, 20, 40)  # goes on behind the twelfth
+
+    async with open_read_only(f"sqlite:{path}") as (storage, side):
+        async with side.database.read() as connection:
+            found = await faults(connection, side.tables)
+        jid = f"{copies.owner(19)}@{HOST}"
+        word = Filter(phrases=(Phrase(words=("7",)),))
+        page = await storage.archive.page(jid, word, limit=5)
+        usage = await storage.retention.usage(limit=100)
+
+    assert found == []
+    assert [message.xml for message in page.messages] == [stanza(copies.owner(19), 7, 40)]
+    assert [(row.owner, row.messages) for row in usage] == [
+        (f"{copies.owner(number)}@{HOST}", 40) for number in range(20)
+    ]
 
 
 def test_meter_reports_memory_before_after_and_peak() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -65,7 +66,13 @@ def test_unpacked_release_is_used_without_apt(tmp_path: Path) -> None:
     folder = tmp_path / "cache" / versions()[0]
     folder.mkdir(parents=True)
     (folder / "erl").touch(mode=0o755)
+    [listed] = re.findall(r"^recommended=\((.*?)\)", SCRIPT.read_text(), re.DOTALL | re.MULTILINE)
+    packages = [f"{name}_1_amd64.deb\n" for name in listed.split()]
+    (folder / "packages").write_text("".join(packages))
 
     script = run(versions()[0], PATH=tmp_path, EJABBERD_CACHE=folder.parent)
 
     assert (script.returncode, script.stdout) == (0, f"{folder}\n")
+    # One that was unpacked when fewer packages were needed is unpacked anew.
+    (folder / "packages").write_text("".join(packages[1:]))
+    assert run(versions()[0], PATH=tmp_path, EJABBERD_CACHE=folder.parent).returncode == 1

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
+import support.families  # noqa: F401 - it imports the models of every API
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core.core_schema import ErrorType
 
-import component.web.app  # noqa: F401 - it imports the models of every API
 from component.config import NAMED_SECTIONS, SECTIONS
 from component.core.errors import BadRequest
 from component.validation import wrong

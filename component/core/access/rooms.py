@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -46,6 +46,9 @@ UNASKED_MAX = 1000
 
 #: The maximum number of rooms of which we remember that they are the same, and their persistence.
 REMEMBERED_MAX = 50_000
+
+#: The maximum number of rooms in a list of those that have removed a member.
+LOST_MAX = 200
 
 #: The maximum number of changes of rooms and affiliations that wait for the store.
 UNWRITTEN_MAX = 50_000
@@ -99,6 +102,14 @@ class _Changes:
     def __len__(self) -> int:
         """Return the number of changes, for the bound on all of them."""
         return 1 + len(self.occupants) + len(self.removed)
+
+    def set(self, occupant: Occupant) -> None:
+        """Set the affiliation of a user; of several times of a removal the first one counts."""
+        jid = occupant.jid
+        before = self.removed.pop(jid, None) or self.occupants.get(jid)
+        if before is not None and before.affiliation not in MEMBERS:
+            occupant = replace(occupant, lost_at=min(before.lost_at, occupant.lost_at))
+        self.occupants[jid] = occupant
 
     @property
     def is_of_room(self) -> bool:
@@ -200,6 +211,17 @@ class Rooms:
                     await self._write(room)
             return await self._store.memberships(jid)
 
+    async def lost(self, jid: str) -> Mapping[str, int]:
+        """Return rooms that have removed a user, with the time in microseconds.
+
+        They are the last LOST_MAX ones of which the time is known. Raises Overloaded.
+        """
+        with translated():
+            for room, changes in list(self._unwritten.items()):
+                if jid in changes.occupants or jid in changes.removed:
+                    await self._write(room)
+            return await self._store.lost(jid, limit=LOST_MAX)
+
     async def members(self, room: str) -> tuple[Membership, ...]:
         """Return the known members, admins and owners of a room. Raises Overloaded."""
         with translated():
@@ -241,8 +263,7 @@ class Rooms:
         if room not in self._settled:
             self._ask_later(room)
         with self._changing(room) as changes:
-            changes.removed.pop(occupant.jid, None)
-            changes.occupants[occupant.jid] = replace(occupant, heard_at=self._began)
+            changes.set(replace(occupant, heard_at=self._began))
         self._tell(room, occupant.jid, occupant.affiliation)
 
     def note_absent(self, occupant: Occupant) -> None:
@@ -258,9 +279,9 @@ class Rooms:
             with self._changing(occupant.room) as changes:
                 unwritten = changes.occupants.get(jid)
                 if unwritten is None:
-                    changes.removed[jid] = replace(occupant, heard_at=self._began)
+                    changes.removed.setdefault(jid, replace(occupant, heard_at=self._began))
                 elif unwritten.affiliation in MEMBERS:
-                    changes.occupants[jid] = replace(occupant, heard_at=self._began)
+                    changes.set(replace(occupant, heard_at=self._began))
             self._tell(occupant.room, jid, NONE)
 
     def note_made(self, room: str, at: int) -> None:

@@ -9,11 +9,11 @@ again. Content without an id may be sent again at once.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-
-from cachetools import FIFOCache
+from typing import TypeVar
 
 from component.core.archiving.deliveries import Deliveries, Delivery
 from component.core.archiving.route import Candidate, Router
@@ -41,8 +41,14 @@ SLOT = 60_000_000  # microseconds
 #: Another process may get a copy so much earlier or later, and count it in another slot.
 EDGE = 15_000_000  # microseconds
 
-#: The maximum size of each cache of messages: some 30,000 with addresses of usual length.
-REMEMBERED_BYTES = 16 * 1024 * 1024
+#: A key in the store begins with the slot, so that the keys of new messages are neighbours in the
+#: index of the store: a batch changes a few pages of it, however large the archive is.
+_SLOT_BYTES = 4
+_SLOT_MASK = (1 << 8 * _SLOT_BYTES) - 1
+_DIGEST_BYTES = ORIGIN_BYTES - _SLOT_BYTES
+
+#: The maximum size of each cache of messages: some 9,000 with addresses of usual length.
+REMEMBERED_BYTES = 4 * 1024 * 1024
 
 #: The approximate size of a remembered message without its addresses, which its sender chooses.
 _MESSAGE_BYTES = 400
@@ -104,7 +110,11 @@ def keys_near(key: bytes, at: int) -> tuple[bytes, ...]:
 
 
 def _key_in_slot(key: bytes, slot: int, number: int) -> bytes:
-    return blake2b(b"%b %d %d" % (key, slot, number), digest_size=ORIGIN_BYTES).digest()
+    digest = blake2b(b"%b %d %d" % (key, slot, number), digest_size=_DIGEST_BYTES).digest()
+    return (slot & _SLOT_MASK).to_bytes(_SLOT_BYTES, "big") + digest
+
+
+_Remembered = TypeVar("_Remembered", bound=RecentMessage | None)
 
 
 def _size_of(message: RecentMessage | None) -> int:
@@ -113,25 +123,41 @@ def _size_of(message: RecentMessage | None) -> int:
     return _MESSAGE_BYTES + len(message.sender) + len(message.recipient)
 
 
-class _Memory(FIFOCache[bytes, RecentMessage]):
-    """The last messages by key, within a number of bytes."""
+class _Memory(OrderedDict[bytes, _Remembered]):
+    """The last messages by key, within a number of bytes.
+
+    Every message passes here: a cache of cachetools takes three times the time and the memory.
+    """
 
     def __init__(self) -> None:
-        super().__init__(REMEMBERED_BYTES, _size_of)
+        super().__init__()
+        self._bytes = 0
+
+    def remember(self, key: bytes, message: _Remembered) -> None:
+        """Remember a message; beyond the limit, forget those that were remembered first."""
+        if key in self:
+            self._bytes -= _size_of(self.pop(key))
+        self[key] = message
+        self._bytes += _size_of(message)
+        while self._bytes > REMEMBERED_BYTES:
+            self._bytes -= _size_of(self.forget_first())
+
+    def forget_first(self) -> _Remembered:
+        """Forget the message that was remembered first, and return it."""
+        return self.popitem(last=False)[1]
 
 
-class _LiveMemory(_Memory):
+class _LiveMemory(_Memory[RecentMessage]):
     """A memory that knows since when it has all messages."""
 
     def __init__(self) -> None:
         super().__init__()
         self.complete_since: int | None = None  #: microseconds; None: nothing was remembered yet
 
-    def popitem(self) -> tuple[bytes, RecentMessage]:
-        """Forget the message that was remembered first."""
-        key, message = super().popitem()
+    def forget_first(self) -> RecentMessage:
+        message = super().forget_first()
         self.complete_since = max(self.complete_since or 0, message.first)
-        return key, message
+        return message
 
 
 class Deduplicator:
@@ -153,12 +179,10 @@ class Deduplicator:
         self._sessions = sessions
         self._deliveries = deliveries
         self._live = _LiveMemory()
-        self._delayed = _Memory()
-        self._named_by_room = _Memory()
+        self._delayed = _Memory[RecentMessage]()
+        self._named_by_room = _Memory[RecentMessage]()
         #: messages by the bytes of a copy; None: such a stanza is not archived
-        self._by_bytes: FIFOCache[bytes, RecentMessage | None] = FIFOCache(
-            REMEMBERED_BYTES, _size_of
-        )
+        self._by_bytes = _Memory[RecentMessage | None]()
 
     def is_repeated(self, host: str, raw: bytes) -> bool:
         """Return whether these bytes are one more copy of a known stanza, and note that copy.
@@ -166,11 +190,9 @@ class Deduplicator:
         `host` is the virtual host that sent the copy.
         """
         key = _digest(raw)
-        if key not in self._by_bytes:
-            return False
-        message = self._by_bytes[key]
+        message = self._by_bytes.get(key)
         if message is None:
-            return True
+            return key in self._by_bytes
         # Anybody may send us something that looks like a copy.
         is_log = host in self._hosts and host in (
             jids.domain(message.sender),
@@ -180,7 +202,7 @@ class Deduplicator:
 
     def remember_bytes(self, raw: bytes, message: RecentMessage | None) -> None:
         """Remember the message that has these bytes; None: such a stanza is not archived."""
-        self._by_bytes[_digest(raw)] = message
+        self._by_bytes.remember(_digest(raw), message)
 
     def identify(
         self, stanza: Stanza, candidate: Candidate, at: int, host: str
@@ -277,7 +299,7 @@ class Deduplicator:
 
 
 def _add(
-    memory: _Memory,
+    memory: _Memory[RecentMessage],
     previous: RecentMessage | None,
     key: bytes,
     stanza: Stanza,
@@ -294,7 +316,7 @@ def _add(
     number = 0
     if previous is not None and previous.slot == since // SLOT:
         number = previous.number + 1
-    message = memory[key] = RecentMessage(
+    message = RecentMessage(
         stanza.sender,
         stanza.recipient,
         key,
@@ -306,6 +328,7 @@ def _add(
         is_named_by_room=is_named_by_room,
         is_delayed=is_delayed,
     )
+    memory.remember(key, message)
     return message
 
 

@@ -207,7 +207,7 @@ class Deliveries:
                 self._write(entries, delivery.at)
 
     def _write(self, entries: list[NewMessage], at: int) -> None:
-        self._queue.put([entry._replace(at=at) for entry in entries])
+        self._queue.put([entry.received_at(at) for entry in entries])
 
     def _close(self, delivery: Delivery) -> list[NewMessage]:
         """Remove a delivery that is decided, and return its rows."""

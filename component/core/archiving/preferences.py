@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 ALWAYS, NEVER, ROSTER = "always", "never", "roster"
 DEFAULTS = (ALWAYS, NEVER, ROSTER)
 
+#: What each default says about a message that no list names; None: the roster decides.
+_OF_DEFAULT = {ALWAYS: True, NEVER: False, ROSTER: None}
+
 #: The greatest number of addresses in a list.
 LIST_MAX = 1000
 
@@ -82,6 +85,8 @@ class EffectivePreferences:
 
         `peer` is a bare JID.
         """
+        if not (self.rules.never or self.always or self.never):
+            return _OF_DEFAULT[self.default]
         if self.rules.forbids(peer) or self.rules.forbids(owner):
             return False
         names = {peer, f"{peer}/{resource}"}
@@ -89,7 +94,7 @@ class EffectivePreferences:
             return False
         if not self.always.isdisjoint(names):
             return True
-        return None if self.default == ROSTER else self.default == ALWAYS
+        return _OF_DEFAULT[self.default]
 
     def visible_to(self, owner: str) -> PreferencesRow:
         """Return the preferences without the addresses that operators forbid."""

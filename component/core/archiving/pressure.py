@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Iterable
+from sys import getsizeof
 
 from storage.rows import NewMessage
 
 log = logging.getLogger(__name__)
 
 #: Default of the configuration, too; bytes.
-CAPACITY = 64 * 1024 * 1024
+CAPACITY = 8 * 1024 * 1024
 
 #: The approximate memory that a message takes beside its texts, in bytes.
 WORK_BYTES = 2048
@@ -48,4 +48,7 @@ class Backpressure:
 
 def size_of(work: Iterable[NewMessage]) -> int:
     """Return the approximate number of bytes of memory that messages take."""
-    return sum(WORK_BYTES + sys.getsizeof(m.xml) + sys.getsizeof(m.text) for m in work)
+    size = 0
+    for message in work:
+        size += WORK_BYTES + getsizeof(message.xml) + getsizeof(message.text)
+    return size

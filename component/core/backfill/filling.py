@@ -11,7 +11,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from cachetools import FIFOCache
@@ -77,6 +77,16 @@ SILENT = 60_000_000  # microseconds
 #: Archives whose free sequences are given up in one transaction.
 TIDIED = 500
 
+#: Seconds between two looks whether the source has messages around a gap without messages. For
+#: that, a source may have to log in as each user.
+VERIFY_SECONDS = 600.0
+
+#: Why a gap without messages is not known to be filled.
+UNVERIFIED = (
+    "it has no messages of this time, and none from just before or from behind it: either nobody"
+    " wrote, or it was off"
+)
+
 #: Messages of one page of annotations, in which retractions are looked for.
 PAGE = 250
 
@@ -99,12 +109,14 @@ class _Result:
     """What became of some records."""
 
     added: int = 0
+    missed: int = 0  #: records of the time of the gap, whatever became of them
     unreadable: int = 0  #: records that are no messages
     without_place: int = 0  #: messages that did not fit before those behind the gap
     owners: set[str] = field(default_factory=set)  #: of added messages
 
     def include(self, other: _Result) -> None:
         self.added += other.added
+        self.missed += other.missed
         self.unreadable += other.unreadable
         self.without_place += other.without_place
 
@@ -159,11 +171,11 @@ class Backfill:
         self._reading = SharedTasks[str, None](_log_end)
         self._slots = asyncio.Semaphore(READ_AT_ONCE)
         self._filled: FIFOCache[tuple[str, int], bool] = FIFOCache(REMEMBERED)
-        self._failed_at = float("-inf")
+        self._failed_at = self._verified_at = float("-inf")
 
     def is_filled(self, owner: str, gap: Gap) -> bool:
         """Return whether the messages of a gap in one archive are known to be there."""
-        return (owner, gap.number) in self._filled
+        return gap.state is not GapState.UNVERIFIED and (owner, gap.number) in self._filled
 
     async def before_read(self, owner: str, filter: Filter) -> None:
         """Fill the gaps of an archive that a read may meet, for `wait_seconds` at most."""
@@ -188,6 +200,7 @@ class Backfill:
         while True:
             try:
                 await self._fill_all()
+                await self._verify_all()
                 await self._tidy()
             except _FAILURES as error:
                 log.warning("gaps cannot be filled now: %s", error)
@@ -259,23 +272,62 @@ class Backfill:
             if is_over:
                 log.error("the gap from %s to %s is given up: %s", begins, ends, error)
             return is_over
-        await self._finish(gap, total)
+        if place is not None and not total.missed:
+            # What was found before the break is not known any more.
+            return await self._fill_gap(replace(gap, place=""))
+        try:
+            await self._finish(gap, total)
+        except _FAILURES as error:
+            self._note_failure(error)
+            await self._note(gap, GapState.OPEN, failure=str(error))
+            return False
         return True
 
     async def _finish(self, gap: Gap, total: _Result) -> None:
-        state = GapState.PARTIAL if total.failure else GapState.FILLED
-        await self._note(gap, state, failure=total.failure)
+        """Note what became of a gap of which everything was read."""
+        state, failure = GapState.FILLED, total.failure
+        if failure:
+            state = GapState.PARTIAL
+        elif not total.missed and not await self._is_covered(gap):
+            state, failure = GapState.UNVERIFIED, UNVERIFIED
+        await self._note(gap, state, failure=failure)
         added = next((row.filled for row in self._gaps.all() if row.number == gap.number), 0)
-        what = "partly filled" if total.failure else "filled"
         log.log(
-            logging.WARNING if total.failure else logging.INFO,
+            logging.WARNING if failure else logging.INFO,
             "the gap from %s to %s is %s: %s added%s",
             format_time(gap.begins_at),
             format_time(_end(gap)),
-            what,
+            "partly filled" if state is GapState.PARTIAL else state,
             count_of(added, "message"),
-            total.failure and f"; {total.failure}",
+            failure and f"; {failure}",
         )
+
+    async def _verify_all(self) -> None:
+        """Note that gaps without messages are filled, once the source has messages around them."""
+        if monotonic() - self._verified_at < VERIFY_SECONDS:
+            return
+        self._verified_at = monotonic()
+        for gap in self._gaps.unverified():
+            is_recent = now() - _end(gap) < self._settings.days * _DAY
+            if is_recent and await self._is_covered(gap):
+                await self._note(gap, GapState.FILLED, failure="")
+                log.info("nothing passed in the gap from %s", format_time(gap.begins_at))
+
+    async def _is_covered(self, gap: Gap) -> bool:
+        """Return whether the source has messages from before a gap, and from behind it.
+
+        So it most likely had those of the gap too, if there had been any. Raises what it raises.
+        """
+        return await self._has_any(
+            Span(gap.begins_at - self._settings.days * _DAY, gap.begins_at)
+        ) and await self._has_any(Span(_end(gap), now()))
+
+    async def _has_any(self, span: Span) -> bool:
+        async with aclosing(self._read(span)) as pages:
+            async for page in pages:
+                if page.records:
+                    return True
+        return False
 
     async def _fill_archive(self, owner: str, gaps: Sequence[Gap]) -> None:
         """Fill gaps in one archive, the oldest first, because it is read."""
@@ -307,6 +359,14 @@ class Backfill:
         margin: int = MARGIN,
     ) -> AsyncGenerator[SourcePage, None]:
         span = Span(gap.begins_at - MARGIN, _end(gap) + margin)
+        async with aclosing(self._read(span, owner, place)) as pages:
+            async for page in pages:
+                yield page
+
+    async def _read(
+        self, span: Span, owner: str | None = None, place: str | None = None
+    ) -> AsyncGenerator[SourcePage, None]:
+        """Yield the pages of a span. Raises BadSource, also if the next one takes too long."""
         async with aclosing(self._source.pages(span, owner=owner, after=place)) as pages:
             while True:
                 try:
@@ -321,6 +381,7 @@ class Backfill:
     async def _add(self, gap: Gap, page: SourcePage, *, retract_all: bool) -> _Result:
         """Add the messages of a page, and carry out what was retracted since."""
         result, messages = _Result(), []
+        result.missed = sum(gap.begins_at <= record.at <= _end(gap) for record in page.records)
         unreadable = list(page.unreadable)
         for number, record in enumerate(page.records, 1):
             if not number % EXAMINED:

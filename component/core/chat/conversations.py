@@ -241,8 +241,15 @@ class ChatConversations:
 
     async def first(self, user: User, jid: str) -> ReadableMessage | None:
         """Return the oldest message of a conversation, None: there is none."""
+        return await self._edge(user, jid, backwards=False)
+
+    async def last(self, user: User, jid: str) -> ReadableMessage | None:
+        """Return the newest message of a conversation, None: there is none."""
+        return await self._edge(user, jid, backwards=True)
+
+    async def _edge(self, user: User, jid: str, *, backwards: bool) -> ReadableMessage | None:
         await self.check(user, jid)
-        page = PageQuery(filter=self._filter(jid), limit=1)
+        page = PageQuery(filter=self._filter(jid), limit=1, backwards=backwards)
         read = await self._reader.readable_page(user, self._owner(user, jid), page, folded=True)
         return read.items[0] if read.items else None
 

@@ -157,22 +157,13 @@ class Directory:
         words = (fold(text) or None) if "name" in fields else None
         return await self._matching(user, part, words, RESULTS_MAX)
 
-    async def everybody(self, user: str) -> tuple[Profile, ...]:
-        """Return the users of the domain of a user, by JID, and the user too; LIST_MAX at most.
-
-        It is for APIs whose clients show such a list; an operator may close it there. It counts as
-        a search. Raises NotImplementedHere if nobody may search, RateLimited, Overloaded.
-        """
-        self._require_search()
-        await self._note_search(user)
-        others = await self._matching(user, "", None, LIST_MAX - 1)
-        return tuple(sorted((*others, await self.profile(user)), key=lambda item: item.jid))
-
     async def page(self, user: str, *, offset: int, limit: int) -> UserPage:
         """Return users of the domain of a user, and the user too, behind the first `offset` ones.
 
         The list of their JIDs is remembered for a minute, so that a page costs as much in a large
-        domain as in a small one. It counts as a search, as `everybody` does, and raises the same.
+        domain as in a small one. It is for APIs whose clients show such a list; an operator may
+        close it there. It counts as a search. Raises NotImplementedHere if nobody may search,
+        RateLimited, Overloaded.
         """
         self._require_search()
         await self._note_search(user)

@@ -36,6 +36,15 @@ class DirectChat:
         return self.second if jid == self.first else self.first
 
 
+@dataclass(frozen=True, slots=True)
+class ConversationNumbers:
+    """Conversations of a user in the order of their numbers."""
+
+    #: each with the bare JID of the peer or of the room
+    conversations: tuple[tuple[str, Identifier], ...]
+    count: int  #: of all conversations of the user
+
+
 class Identifiers:
     """Translates JIDs into identifiers and back. Every method raises Overloaded."""
 
@@ -82,6 +91,34 @@ class Identifiers:
             return None
         return _conversation(identifier)
 
+    async def unlisted(self, jid: str, *, limit: int) -> Mapping[str, str]:
+        """Return peers of a user whose conversations `page` does not have yet.
+
+        Each has the type of the newest message.
+        """
+        with translated():
+            return await self._store.unlisted(jid, limit=limit)
+
+    async def list_chats(self, jid: str, peers: Collection[str], direct: Collection[str]) -> None:
+        """Let `page` have the conversations of a user with `direct`, and not those with `peers`
+        that are not among them.
+        """
+        identifiers = await self.of_chats_with(jid, direct)
+        with translated():
+            await self._store.list_chats(jid, {peer: identifiers.get(peer) for peer in peers})
+
+    async def page(
+        self, jid: str, rooms: Collection[str], *, offset: int, limit: int
+    ) -> ConversationNumbers:
+        """Return listed chats of a user and some rooms, behind the first `offset` ones."""
+        await self.of_rooms(rooms)
+        with translated():
+            page = await self._store.page(jid, rooms, offset=offset, limit=limit)
+        return ConversationNumbers(
+            tuple((_other(identifier, jid), identifier) for identifier in page.identifiers),
+            page.count,
+        )
+
     async def _of(self, kind: IdentifierKind, keys: Collection[str]) -> Mapping[str, Identifier]:
         with translated():
             return await self._store.of(kind, keys)
@@ -96,6 +133,14 @@ class Identifiers:
 
 def _key(chat: DirectChat) -> str:
     return f"{chat.first} {chat.second}"
+
+
+def _other(identifier: Identifier, jid: str) -> str:
+    """Return the room of an identifier, or the peer of a user."""
+    conversation = _conversation(identifier)
+    if isinstance(conversation, str):
+        return conversation
+    return conversation.second if jid == conversation.first else conversation.first
 
 
 def _conversation(identifier: Identifier) -> str | DirectChat:

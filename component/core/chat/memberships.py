@@ -186,11 +186,21 @@ class Memberships:
         """Return the memberships of a user as the store has them."""
         return await self._rooms.memberships(jid)
 
-    def note_affiliations(self, room: str, affiliations: Mapping[str, str]) -> None:
-        """Note affiliations that a room has accepted from one of its owners or admins."""
+    async def lost(self, jid: str) -> Mapping[str, int]:
+        """Return rooms that have removed a user, with the time in microseconds if it is known."""
+        return await self._rooms.lost(jid)
+
+    def note_affiliations(
+        self, room: str, affiliations: Mapping[str, str], *, lost_at: int = 0
+    ) -> None:
+        """Note affiliations that a room has accepted from one of its owners or admins.
+
+        `lost_at` is when it was asked to remove a member, in microseconds; 0: see `Occupant`.
+        """
         for jid, affiliation in affiliations.items():
             if self._hosts.is_user(jid):
-                self._rooms.note(Occupant(room=room, jid=jid, affiliation=affiliation))
+                occupant = Occupant(room=room, jid=jid, affiliation=affiliation, lost_at=lost_at)
+                self._rooms.note(occupant)
         self.room_changed(room)
 
     def room_changed(self, room: str) -> None:

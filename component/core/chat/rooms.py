@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 from uuid import uuid4
@@ -108,6 +108,10 @@ class ChatRooms:
             if self._hosts.is_room(row.room)
         ]
 
+    async def lost_rooms(self, user: str) -> Mapping[str, int]:
+        """Return rooms that have removed a user, with the time in microseconds if it is known."""
+        return await self._memberships.lost(user)
+
     async def is_member(self, user: str, room: str) -> bool:
         """Return whether a user counts as a member of a room, as far as the store knows."""
         return any(row.room == room for row in await self._memberships.stored(user))
@@ -201,8 +205,9 @@ class ChatRooms:
         if jid == user.jid:
             await self._leave(user, members)
             return
+        asked_at = now()
         await self._queries.set(user, muc.set_affiliations([jid], NONE), room)
-        self._forget(room, jid)
+        self._memberships.note_affiliations(room, {jid: NONE}, lost_at=asked_at)
         if self._settings.subscribe_members:
             with suppress(Refused):
                 await self._queries.set(user, muc.unsubscribe(jid), room)
@@ -304,14 +309,11 @@ class ChatRooms:
             except Refused as refused:
                 log.debug("%s cannot remove %s: %s", admin.jid, jid, refused.message)
                 continue
-            self._forget(room, jid)
+            self._memberships.note_affiliations(room, {jid: NONE})
             with translated():
                 await self._store.set_departed(room, jid, False)
             return
         log.info("%s has left %s, whose owners are not here to remove the member", jid, room)
-
-    def _forget(self, room: str, jid: str) -> None:
-        self._memberships.note_affiliations(room, {jid: NONE})
 
     async def _check_new(self, jids: Collection[str]) -> None:
         """Raise BadRequest for a user who does not exist."""

@@ -11,6 +11,7 @@ from component.core.chat.following.presence import ChatPresence
 from component.core.chat.following.typing import TypingSender
 from component.core.chat.identifiers import Identifiers
 from component.core.chat.invitations import RoomInvitations
+from component.core.chat.numbered import NumberedConversations
 from component.core.chat.people.profiles import Profiles
 from component.core.chat.read_marks import ReadMarks
 from component.core.chat.rooms import ChatRooms
@@ -29,6 +30,7 @@ class Chat:
     sign_up: SignUp
     identifiers: Identifiers
     conversations: ChatConversations
+    numbered: NumberedConversations
     search: ChatSearch
     marks: ReadMarks
     rooms: ChatRooms | None  #: None: users have no sessions, so there are no rooms

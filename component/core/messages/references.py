@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
+from typing import NamedTuple
 
 from component.core.xml.stanza import GROUPCHAT
 from storage.rows import Direction
@@ -49,9 +50,8 @@ class Reference:
 RECEIPTS = frozenset({ReferenceKind.RECEIVED, ReferenceKind.DISPLAYED})
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """The author of a message, as far as an archive can identify one."""
+class Side(NamedTuple):
+    """The author of a message, as far as an archive can identify one; a tuple for speed."""
 
     peer: str  #: bare JID of the peer, which may be a room
     resource: str  #: of the peer; in a room the nickname of the author
@@ -92,12 +92,13 @@ class Side:
         In a room all references but corrections use the id given by the room (XEP-0308 section 4,
         XEP-0424 section 4.1, XEP-0444 section 4.1), so a forged id imitates no message.
         """
-        unique = list(dict.fromkeys(ids))
+        unique, author = list(dict.fromkeys(ids)), self.author
+        if self.type != GROUPCHAT and author == self.direction:
+            return tuple([name_hash(self.peer, author, id) for id in unique])
         if self.type == GROUPCHAT:
             public = [name_hash(self.peer, _ROOM, id) for id in ([room_id] if room_id else unique)]
         else:
             public = [name_hash(self.peer, self.direction, id) for id in unique]
-        author = self.author
         own = (
             [] if author == self.direction else [name_hash(self.peer, author, id) for id in unique]
         )

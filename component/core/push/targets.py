@@ -8,8 +8,6 @@ from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from component.core.errors import BadRequest
 from storage.rows import PushKind
 
@@ -44,6 +42,9 @@ def web_push(endpoint: str, public_key: str, auth: str) -> Target:
 
     Raises BadRequest.
     """
+    # Imported here, because a start need not wait for it.
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     _check(endpoint, "endpoint")
     key, secret = _decoded(public_key), _decoded(auth)
     try:

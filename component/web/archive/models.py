@@ -74,7 +74,7 @@ View = Literal["raw", "folded"]
 class Parameters(BaseModel):
     """Parameters of our own API: an unknown one is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class NoParameters(Parameters):

@@ -6,12 +6,12 @@ oneself is a new room, which others join by its uri while an invitation to a roo
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from component.core.access.principals import User
+from component.core.chat.numbered import NumberedConversation
 from component.core.chat.service import Chat
 from component.core.errors import Conflict, Forbidden, ItemNotFound, NotImplementedHere
 from component.core.reading.views import ReadableMessage
@@ -22,10 +22,12 @@ from component.web.bpo_chat.answers import BpoChats, BpoJoined, PeerBody
 from component.web.bpo_chat.requests import host, users_json
 from component.web.chat.requests import chat_of
 from component.web.drf import conversations
+from component.web.drf.answers import ListParameters
 from component.web.drf.authenticate import jid_of_name, name_of_jid
-from component.web.drf.conversations import Named, author_of
+from component.web.drf.conversations import author_of
 from component.web.drf.errors import ContractRefusal, not_found
 from component.web.drf.fields import json_fields_of
+from component.web.drf.pages import next_link, place_of
 from component.web.drf.paths import slashed
 from component.web.server import body
 from component.web.server.operation import operation
@@ -34,9 +36,6 @@ CHATS = "/chats/"
 CHAT = f"{CHATS}{{uri:[^/]+}}/"
 
 _NO_USER = "There is no user with this name."
-
-#: Chats in one list.
-_LISTED_MAX = 100
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -52,13 +51,22 @@ def routes(prefix: str) -> list[web.RouteDef]:
     ]
 
 
-@operation("bpo_chat.chats.list", answers={200: BpoChats})
+@operation("bpo_chat.chats.list", query=ListParameters, answers={200: BpoChats})
 async def listed(request: web.Request) -> web.Response:
-    """GET {bpo_chat}/chats/: the chats of the user, the newest hundred by their ids."""
+    """GET {bpo_chat}/chats/: chats of the user by their ids, the newest hundred.
+
+    `limit` and `offset`, counted from the newest one, ask for others.
+    """
     user, chat = await chat_of(request)
-    named = (await conversations.all_of(user, chat))[-_LISTED_MAX:]
-    rows = await conversations.read_all(named, lambda item: _row(user, chat, item))
-    return body.json_response({"message": rows})
+    place = place_of(request)
+    numbered = await chat.numbered.page(
+        user, offset=place.offset, limit=place.limit, from_end=True
+    )
+    rows = await conversations.read_all(
+        numbered.conversations, lambda item: _row(user, chat, item)
+    )
+    headers = next_link(request, place, numbered.count)
+    return body.json_response({"message": rows}, headers=headers)
 
 
 @operation("bpo_chat.chats.read", answers={200: BpoChats})
@@ -66,8 +74,7 @@ async def shown(request: web.Request) -> web.Response:
     """GET {bpo_chat}/chats/{uri}/: one chat, in the form of the list."""
     user, chat = await chat_of(request)
     named = await conversations.with_uri(user, chat, request.match_info["uri"])
-    last = (await chat.conversations.get(user, named.jid)).last
-    return body.json_response({"message": [await _row(user, chat, replace(named, last=last))]})
+    return body.json_response({"message": [await _row(user, chat, named)]})
 
 
 @operation("bpo_chat.chats.create", body=PeerBody, answers={200: BpoJoined})
@@ -106,17 +113,19 @@ async def join_nothing(request: web.Request) -> web.Response:
     raise ContractRefusal({"uri": ["This field is required."]})
 
 
-async def _new_room(user: User, chat: Chat, name: str) -> Named:
+async def _new_room(user: User, chat: Chat, name: str) -> NumberedConversation:
     """Make a room that others join by its uri."""
     if chat.rooms is None or chat.invitations is None:
         raise NotImplementedHere("There are no rooms here (sessions.enabled is false).")
     room = await chat.rooms.create(user, name, ())
-    named = await conversations.room(user, chat, room.room)
+    named = await chat.numbered.room(user, room.room)
     await chat.invitations.issue(user, room.room, token=named.identifier.uri)
     return named
 
 
-async def _by_invitation(request: web.Request, user: User, chat: Chat, uri: str) -> Named:
+async def _by_invitation(
+    request: web.Request, user: User, chat: Chat, uri: str
+) -> NumberedConversation:
     """Return a room that a user joins by its uri. Raises ContractRefusal."""
     if chat.invitations is None:
         raise not_found()
@@ -128,7 +137,7 @@ async def _by_invitation(request: web.Request, user: User, chat: Chat, uri: str)
         raise not_found() from None
     except Conflict as error:
         raise ContractRefusal({"detail": error.message}, error.status) from None
-    return await conversations.room(user, chat, members.room)
+    return await chat.numbered.room(user, members.room)
 
 
 async def _exists(user: User, chat: Chat, jid: str) -> bool:
@@ -139,7 +148,7 @@ async def _exists(user: User, chat: Chat, jid: str) -> bool:
 
 
 async def _joined(
-    request: web.Request, user: User, chat: Chat, named: Named, *, with_uri: bool
+    request: web.Request, user: User, chat: Chat, named: NumberedConversation, *, with_uri: bool
 ) -> web.Response:
     """Return the answer to a new chat, or to joining one; only the first has `uri`."""
     jids = await _members(user, chat, named)
@@ -156,7 +165,7 @@ async def _joined(
     )
 
 
-async def _members(user: User, chat: Chat, named: Named) -> list[str]:
+async def _members(user: User, chat: Chat, named: NumberedConversation) -> list[str]:
     """Return the bare JIDs of the members of a chat, the owner first."""
     if named.is_room and chat.rooms is not None:
         members = await chat.rooms.get(user, named.jid)
@@ -166,15 +175,16 @@ async def _members(user: User, chat: Chat, named: Named) -> list[str]:
     return [owner, user.jid if owner == named.jid else named.jid]
 
 
-async def _row(user: User, chat: Chat, named: Named) -> dict[str, Any]:
+async def _row(user: User, chat: Chat, named: NumberedConversation) -> dict[str, Any]:
     """Return a chat of a list, with the times of its first and its last message."""
     first = await chat.conversations.first(user, named.jid)
+    last = await chat.conversations.last(user, named.jid)
     owner = _owner(user, first)
     if named.is_room and chat.rooms is not None:
         members = await chat.rooms.get(user, named.jid)
         owner = next(iter(members.with_affiliation("owner")), owner)
     created_at = named.created_at or (0 if first is None else first.message.stored.at)
-    updated_at = created_at if named.last is None else named.last.message.stored.at
+    updated_at = created_at if last is None else last.message.stored.at
     return {
         "id": named.identifier.number,
         "create_date": format_time(created_at),

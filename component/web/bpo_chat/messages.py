@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from component.core.access.principals import User
+from component.core.chat.numbered import NumberedConversation
 from component.core.chat.service import Chat
 from component.web.bpo_chat.answers import BpoMessageBody, BpoMessages, BpoSent
 from component.web.bpo_chat.chats import CHAT
@@ -14,7 +15,7 @@ from component.web.bpo_chat.requests import settings, users_json
 from component.web.chat.requests import chat_of
 from component.web.drf import conversations
 from component.web.drf.answers import OlderParameters
-from component.web.drf.conversations import REPEATABLE, Named, author_of, older_link, send, text_of
+from component.web.drf.conversations import REPEATABLE, author_of, older_link, send, text_of
 from component.web.drf.fields import json_fields_of
 from component.web.drf.paths import slashed
 from component.web.server import body
@@ -62,7 +63,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def _messages(
-    request: web.Request, user: User, chat: Chat, named: Named
+    request: web.Request, user: User, chat: Chat, named: NumberedConversation
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return messages of a chat, and the id before which there are older ones."""
     items, previous = await conversations.newest(request, user, chat, named.jid)

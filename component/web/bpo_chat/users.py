@@ -6,6 +6,7 @@ import secrets
 
 from aiohttp import web
 
+from component.core.chat.directory import LIST_MAX, UserPage
 from component.core.chat.sign_up import EmailTaken
 from component.core.errors import BadRequest, Conflict
 from component.web import keys
@@ -13,10 +14,11 @@ from component.web.bpo_chat.answers import Hello, ListedUser, LoginBody, SignUpB
 from component.web.bpo_chat.requests import host, settings
 from component.web.chat.requests import chat_of
 from component.web.drf.addresses import EMAIL_MAX, EMAIL_TAKEN, WRONG_EMAIL, is_email
-from component.web.drf.answers import FormAccess, FormTokens, RefreshBody
+from component.web.drf.answers import FormAccess, FormTokens, ListParameters, RefreshBody
 from component.web.drf.authenticate import jid_of_name, name_of_jid, refreshed, signed_in
 from component.web.drf.errors import ContractRefusal, detail
 from component.web.drf.fields import json_fields_of
+from component.web.drf.pages import next_link, place_of
 from component.web.drf.paths import slashed
 from component.web.server import body
 from component.web.server.operation import operation
@@ -115,18 +117,19 @@ async def refresh(request: web.Request) -> web.Response:
     return await refreshed(request, token)
 
 
-@operation("bpo_chat.users.list", answers={200: list[ListedUser]})
+@operation("bpo_chat.users.list", query=ListParameters, answers={200: list[ListedUser]})
 async def listed(request: web.Request) -> web.Response:
     """GET {bpo_chat}/users/signup/: the users of the own domain, for users alone."""
     user, chat = await chat_of(request)
-    is_open = settings(request).list_users
-    profiles = await chat.directory.everybody(user.jid) if is_open else ()
-    return body.json_response(
-        [
-            {
-                "email": profile.email if profile.jid == user.jid else "",
-                "username": name_of_jid(profile.jid, host(request)),
-            }
-            for profile in profiles
-        ]
-    )
+    place = place_of(request, LIST_MAX)
+    users = UserPage(0, ())
+    if settings(request).list_users:
+        users = await chat.directory.page(user.jid, offset=place.offset, limit=place.limit)
+    shown = [
+        {
+            "email": profile.email if profile.jid == user.jid else "",
+            "username": name_of_jid(profile.jid, host(request)),
+        }
+        for profile in users.profiles
+    ]
+    return body.json_response(shown, headers=next_link(request, place, users.count))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from component.core.access.principals import User
@@ -24,20 +25,30 @@ _SHARED = (
 async def events(user: User, chat: Chat, page: LivePage) -> list[dict[str, Any]]:
     """Return the events of a page; the last one of a conversation has its present state.
 
-    Those of a room of which the user is not a member any more are left out. Raises Overloaded.
+    Of a room of which the user is not a member any more only what was said before the removal is
+    among them. Raises Overloaded.
     """
     views: dict[int, ConversationView] = {}
-    left: set[str] = set()
+    left: dict[str, int] = {}  # with the times of the removals
     for number, jid in conversations_of(page.events).items():
         try:
             views[number] = await chat.conversations.get(user, jid)
         except ItemNotFound:
-            left.add(jid)
+            left[jid] = 0
+    if left and chat.live is not None:
+        lost = await chat.live.lost_rooms(user.jid)
+        left = {jid: lost.get(jid, 0) for jid in left}
     return [
         _event(user, chat, item, views.get(number))
         for number, item in enumerate(page.events)
-        if item.room not in left
+        if item.room not in left or _said_at(item) <= left[item.room]
     ]
+
+
+def _said_at(item: LiveEvent) -> int:
+    """Return the time of the message of an event of a room, in microseconds."""
+    message = None if item.event is None else item.event.message
+    return sys.maxsize if message is None else message.message.stored.at
 
 
 def _event(

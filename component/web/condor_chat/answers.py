@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from component.web.drf.answers import FormBody, FormPage
+from component.web.drf.answers import FormBody, FormPage, ListParameters
 from component.web.server.operation import Answer
 
 
@@ -17,8 +17,8 @@ class SignInBody(FormBody):
     password: str
 
 
-class AvailableParameters(FormBody):
-    """A search for users."""
+class AvailableParameters(ListParameters):
+    """A search for users; without one, a part of the list of all of them."""
 
     full_name: Annotated[str | None, Field(description="A part of the name.")] = None
     email: Annotated[str | None, Field(description="The whole e-mail address.")] = None

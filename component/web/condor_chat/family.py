@@ -36,9 +36,7 @@ def _open(prefix: str, _: WebSettings, services: Services) -> web.Application:
 def _closed(prefix: str, _: WebSettings, services: Services) -> web.Application:
     modules = (users, pictures, rooms, messages)
     routes = [route for module in modules for route in module.routes(prefix)]
-    app = _make_app(routes, services)
-    app[rooms.LISTS] = rooms.new_lists()
-    return app
+    return _make_app(routes, services)
 
 
 #: Takes passwords and refresh tokens, and shows pictures at signed addresses.

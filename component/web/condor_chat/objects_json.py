@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from component.core.access.principals import User
+from component.core.chat.numbered import NumberedConversation
 from component.core.chat.service import Chat
 from component.core.reading.views import ReadableMessage
 from component.core.xml.jids import local
 from component.web.condor_chat.pictures import picture_path
 from component.web.condor_chat.requests import host, settings
 from component.web.drf.authenticate import name_of_jid
-from component.web.drf.conversations import Named, author_of, newest, text_of
+from component.web.drf.conversations import author_of, newest, text_of
 from component.web.drf.pages import absolute
 from storage.rows import Identifier, Profile
 
@@ -37,7 +38,7 @@ def user_json(
 
 
 async def room_json(
-    request: web.Request, user: User, chat: Chat, room: Named, *, paged: bool = True
+    request: web.Request, user: User, chat: Chat, room: NumberedConversation, *, paged: bool = True
 ) -> tuple[dict[str, Any], str | None]:
     """Return a room with its newest messages, and the id before which there are older ones.
 
@@ -88,7 +89,7 @@ def time_json(request: web.Request, at: int) -> str:
 
 
 async def _described(
-    request: web.Request, user: User, chat: Chat, room: Named
+    request: web.Request, user: User, chat: Chat, room: NumberedConversation
 ) -> tuple[str, int | None]:
     """Return the title of a room, and when it began, None if that is not known."""
     if room.is_room:

@@ -6,13 +6,12 @@ A direct chat counts as a room here, with the user and one other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
-from cachetools import TTLCache
 
 from component.core.access.principals import User
+from component.core.chat.numbered import NumberedConversation
 from component.core.chat.rooms import NAME_MAX, ChatRooms
 from component.core.chat.service import Chat
 from component.core.errors import NotImplementedHere
@@ -30,20 +29,13 @@ from component.web.condor_chat.objects_json import room_json
 from component.web.condor_chat.requests import may_see, number_in_path
 from component.web.drf import conversations
 from component.web.drf.answers import FormPageParameters, OlderParameters
-from component.web.drf.conversations import REPEATABLE, Named, older_link, send
+from component.web.drf.conversations import REPEATABLE, older_link, send
 from component.web.drf.errors import ContractRefusal, forbidden
 from component.web.drf.fields import Fields, fields_of, number_of
 from component.web.drf.pages import page, place_of
 from component.web.drf.paths import slashed
 from component.web.server import body
 from component.web.server.operation import operation
-
-#: Seconds for which the list of a user is remembered, and conversations of all lists together.
-LISTED_SECONDS = 60.0
-LISTED_MAX = 100_000
-
-#: The conversations of users who page through them, by JID.
-LISTS = web.AppKey("condor_chat.lists", TTLCache[str, list[Named]])
 
 _PATH = "/rooms/"
 _ROOM = f"{_PATH}{{room_id:[0-9]+}}/"
@@ -53,11 +45,6 @@ _SAME = "the sender and the receiver can not be the same for new messages"
 _NO_USER = "invalid user to chat with"
 #: The contract has two blanks.
 _NO_ROOM = "the room you are trying to reaching does not exists or you are not  part of it"
-
-
-def new_lists() -> TTLCache[str, list[Named]]:
-    """Return the place for the lists of users."""
-    return TTLCache(LISTED_MAX, LISTED_SECONDS, getsizeof=len)
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -80,23 +67,13 @@ async def listed(request: web.Request) -> web.Response:
     """GET {condor_chat}/rooms/: a page of the direct chats and rooms of the user."""
     user, chat = await chat_of(request)
     place = place_of(request)
-    named = await _list(request, user, chat, is_first=place.offset == 0)
+    numbered = await chat.numbered.page(user, offset=place.offset, limit=place.limit)
 
-    async def read(room: Named) -> dict[str, Any]:
+    async def read(room: NumberedConversation) -> dict[str, Any]:
         return (await room_json(request, user, chat, room, paged=False))[0]
 
-    results = await conversations.read_all(named[place.slice], read)
-    return page(request, place, len(named), results)
-
-
-async def _list(request: web.Request, user: User, chat: Chat, *, is_first: bool) -> list[Named]:
-    """Return the conversations of a user; behind the first page those that it began with."""
-    lists = request.app[LISTS]
-    named = None if is_first else lists.get(user.jid)
-    if named is None:
-        named = [replace(item, last=None) for item in await conversations.all_of(user, chat)]
-        lists[user.jid] = named
-    return named
+    results = await conversations.read_all(numbered.conversations, read)
+    return page(request, place, numbered.count, results)
 
 
 @operation("condor_chat.rooms.create", body=NewRoomBody, takes_forms=True, answers={201: FormRoom})
@@ -108,7 +85,7 @@ async def create(request: web.Request) -> web.Response:
     members = await _participants(user, chat, fields)
     fields.check()
     room = await _rooms(chat).create(user, title, members)
-    return await _answer(request, user, chat, await conversations.room(user, chat, room.room))
+    return await _answer(request, user, chat, await chat.numbered.room(user, room.room))
 
 
 @operation("condor_chat.rooms.read", query=OlderParameters, answers={200: FormRoom})
@@ -143,7 +120,7 @@ async def change(request: web.Request) -> web.Response:
             await rooms.set_affiliation(user, room.jid, jid, "member")
         for jid in sorted(affiliations.keys() - {*members, user.jid}):
             await rooms.remove(user, room.jid, jid)
-    named = await conversations.room(user, chat, room.jid)
+    named = await chat.numbered.room(user, room.jid)
     return await _answer(request, user, chat, named, status=200)
 
 
@@ -210,7 +187,7 @@ async def send_to_room(request: web.Request) -> web.Response:
 
 
 async def _answer(
-    request: web.Request, user: User, chat: Chat, room: Named, *, status: int = 201
+    request: web.Request, user: User, chat: Chat, room: NumberedConversation, *, status: int = 201
 ) -> web.Response:
     fields, previous = await room_json(request, user, chat, room)
     headers = older_link(request, previous) if request.method == "GET" else {}

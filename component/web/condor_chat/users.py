@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from component.core.access.principals import User
-from component.core.chat.directory import SEARCH_MIN, UserPage
+from component.core.chat.directory import LIST_MAX, SEARCH_MIN, UserPage
 from component.core.chat.people.profiles import NAME_MAX
 from component.core.chat.service import Chat
 from component.core.chat.sign_up import EmailTaken
@@ -39,7 +39,7 @@ from component.web.drf.answers import FormPageParameters
 from component.web.drf.authenticate import jid_of_name, name_of_jid, refused
 from component.web.drf.errors import ContractRefusal, forbidden
 from component.web.drf.fields import Fields, fields_of
-from component.web.drf.pages import page, place_of
+from component.web.drf.pages import Place, next_link, page, place_of
 from component.web.drf.paths import slashed
 from component.web.server import body
 from component.web.server.operation import operation
@@ -77,19 +77,22 @@ async def available(request: web.Request) -> web.Response:
     user, chat = await chat_of(request)
     name = request.query.get("full_name", "").strip()
     email = request.query.get("email", "").strip()
+    headers: dict[str, str] = {}
     if name:
-        profiles: Sequence[Profile] = await _with_name(user, chat, name)
+        profiles = await _with_name(user, chat, name)
     elif email:
         profiles = ()
     else:
-        profiles = await _everybody(request, user, chat)
+        place = place_of(request, LIST_MAX)
+        everybody = await _everybody(request, user, chat, place)
+        profiles, headers = everybody.profiles, next_link(request, place, everybody.count)
     if email:
         owner = await chat.directory.owner_of_email(user.jid, email)
         is_found = owner is not None and (not name or owner in profiles)
         profiles = (owner,) if owner is not None and is_found else ()
     others = [profile for profile in profiles if profile.jid != user.jid]
     users = await _users_json(request, user, chat, others)
-    return body.json_response(sorted(users, key=itemgetter("id")))
+    return body.json_response(sorted(users, key=itemgetter("id")), headers=headers)
 
 
 @operation("condor_chat.users.list", query=FormPageParameters, answers={200: FormUsersPage})
@@ -97,9 +100,7 @@ async def listed(request: web.Request) -> web.Response:
     """GET {condor_chat}/profiles/: a page of the users of the own domain."""
     user, chat = await chat_of(request)
     place = place_of(request)
-    users = UserPage(0, ())
-    if settings(request).list_users:
-        users = await chat.directory.page(user.jid, offset=place.offset, limit=place.limit)
+    users = await _everybody(request, user, chat, place)
     results = await _users_json(request, user, chat, users.profiles)
     return page(request, place, users.count, results)
 
@@ -188,7 +189,7 @@ async def _rename(user: User, chat: Chat, name: str) -> None:
     await chat.directory.rename(user.jid, name)
 
 
-async def _with_name(user: User, chat: Chat, name: str) -> Sequence[Profile]:
+async def _with_name(user: User, chat: Chat, name: str) -> tuple[Profile, ...]:
     try:
         return await chat.directory.search(user.jid, name)
     except BadRequest as error:
@@ -198,9 +199,11 @@ async def _with_name(user: User, chat: Chat, name: str) -> Sequence[Profile]:
         raise ContractRefusal({"full_name": [short]}) from None
 
 
-async def _everybody(request: web.Request, user: User, chat: Chat) -> Sequence[Profile]:
-    """Return all users of the own domain, with the user; () where such lists are closed."""
-    return await chat.directory.everybody(user.jid) if settings(request).list_users else ()
+async def _everybody(request: web.Request, user: User, chat: Chat, place: Place) -> UserPage:
+    """Return users of the own domain, with the user; none where such lists are closed."""
+    if not settings(request).list_users:
+        return UserPage(0, ())
+    return await chat.directory.page(user.jid, offset=place.offset, limit=place.limit)
 
 
 def _email(fields: Fields) -> str:

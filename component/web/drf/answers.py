@@ -16,7 +16,7 @@ class FormError(RootModel[dict[str, Any]]):
 class FormBody(BaseModel):
     """A body; fields that are not known are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class FormTokens(Answer):
@@ -51,6 +51,13 @@ class FormPageParameters(FormBody):
 
     limit: Annotated[int | None, Field(description="Items on the page, up to 100.")] = None
     offset: Annotated[int | None, Field(description="Items before the page.")] = None
+
+
+class ListParameters(FormBody):
+    """A part of a list that has no form of a page."""
+
+    limit: Annotated[int | None, Field(description="Items in the answer.")] = None
+    offset: Annotated[int | None, Field(description="Items before those of the answer.")] = None
 
 
 class OlderParameters(FormBody):

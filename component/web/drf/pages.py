@@ -28,10 +28,19 @@ class Place:
         return slice(self.offset, self.offset + self.limit)
 
 
-def place_of(request: web.Request) -> Place:
+def place_of(request: web.Request, maximum: int = PAGE_MAX) -> Place:
     """Return the page that a request asks for; values that are no numbers count as missing."""
-    limit = number_of(request.query.get("limit")) or PAGE_MAX
-    return Place(min(limit, PAGE_MAX), number_of(request.query.get("offset")) or 0)
+    limit = number_of(request.query.get("limit")) or maximum
+    return Place(min(limit, maximum), number_of(request.query.get("offset")) or 0)
+
+
+def next_link(request: web.Request, place: Place, count: int) -> dict[str, str]:
+    """Return the header that names the next part of a list of `count` items; it is relative."""
+    end = place.offset + place.limit
+    if end >= count:
+        return {}
+    url = request.rel_url.update_query({"limit": str(place.limit), "offset": str(end)})
+    return {"Link": f'<?{url.raw_query_string}>; rel="next"'}
 
 
 def page(

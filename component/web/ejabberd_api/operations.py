@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, create_model
@@ -36,7 +37,7 @@ _RESULTS: dict[ResultKind, Any] = {
     ResultKind.PAIRS: dict[str, JsonValue],
 }
 
-_CONFIG = ConfigDict(extra="ignore", frozen=True)
+_CONFIG = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class DocumentedFault(Answer):
@@ -109,6 +110,7 @@ def operations(declared: Operation, *, is_get: bool) -> Iterator[tuple[Definitio
         )
 
 
+@cache
 def _model(
     definition: Definition, arguments: tuple[Argument, ...], base: type[BaseModel] | None
 ) -> type[BaseModel]:
@@ -125,6 +127,7 @@ def _model(
     return create_model(f"{name}Arguments", __config__=_CONFIG, __doc__=doc, **fields)
 
 
+@cache
 def _answer(definition: Definition) -> type[BaseModel]:
     """Return the model of the answer of a command; a dry run answers an object."""
     return create_model(

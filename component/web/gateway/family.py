@@ -5,7 +5,6 @@ from __future__ import annotations
 from aiohttp import web
 
 from component.web import keys
-from component.web.auth.authenticate import authenticate
 from component.web.gateway import contacts, feed, messages, sessions, start, status
 from component.web.gateway.answers import GatewayError
 from component.web.gateway.authenticate import authenticate_session
@@ -40,10 +39,6 @@ def _open(prefix: str, _: WebSettings, services: Services) -> web.Application:
     return _make_app([*start.routes(prefix), *status.public_routes(prefix)], services)
 
 
-def _status(prefix: str, _: WebSettings, services: Services) -> web.Application:
-    return _make_app(status.routes(prefix), services)
-
-
 #: Starts sessions, and says how many there are if everybody may know that.
 GATEWAY_START = Family(
     name="gateway start",
@@ -68,15 +63,4 @@ GATEWAY = Family(
     needs_gateway=True,
     make_app=_closed,
     streaming_handlers=frozenset({feed.feed, feed.notification}),
-)
-
-#: Tells operators how many sessions there are.
-GATEWAY_STATUS = Family(
-    name="gateway status",
-    listener=Listener.PRIVATE,
-    prefix="{gateway}",
-    authenticate=authenticate,
-    schemes=(Scheme.SECRET, Scheme.API_KEY),
-    needs_gateway=True,
-    make_app=_status,
 )

@@ -55,7 +55,7 @@ Jid = Annotated[str, Field(strict=True, min_length=1, max_length=ADDRESS_MAX)]
 class Fields(BaseModel):
     """The fields of a request."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class StartFields(Fields):

@@ -80,22 +80,17 @@ class ProgramState(Collector):
             ("severity",),
             {(level,): faults[level] for level in (Severity.WARNING, Severity.ERROR)},
         )
-        if services.gaps is not None:
-            gaps = services.gaps.unfilled()
-            yield _gauge(
-                "muniment_gaps_unfilled", "Times in which messages may be missing", len(gaps)
-            )
-            states = Counter(gap.state for gap in services.gaps.all())
-            yield _labelled(
-                "muniment_gaps",
-                "Times in which no copies were received, by state",
-                ("state",),
-                {(state.value,): states[state] for state in GapState},
-            )
-            lengths = [(gap.ends_at or now()) - gap.begins_at for gap in gaps]
-            yield _gauge(
-                "muniment_gaps_unfilled_seconds", "Their length", sum(lengths) / MICROSECONDS
-            )
+        gaps = services.gaps.unfilled()
+        yield _gauge("muniment_gaps_unfilled", "Times in which messages may be missing", len(gaps))
+        states = Counter(gap.state for gap in services.gaps.all())
+        yield _labelled(
+            "muniment_gaps",
+            "Times in which no copies were received, by state",
+            ("state",),
+            {(state.value,): states[state] for state in GapState},
+        )
+        lengths = [(gap.ends_at or now()) - gap.begins_at for gap in gaps]
+        yield _gauge("muniment_gaps_unfilled_seconds", "Their length", sum(lengths) / MICROSECONDS)
 
     def _writing(self) -> Iterator[Metric]:
         writer, background = self._services.writer, self._services.background

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
@@ -14,11 +14,13 @@ import component
 from component.web.openapi import parameters
 from component.web.openapi.level import API_LEVEL, HEADER
 from component.web.openapi.parameters import Fields
-from component.web.openapi.routes import Route, declared_routes
-from component.web.openapi.schemas import Schemas
 from component.web.server.family import Family
 from component.web.server.operation import JSON, Content, Operation, Scheme
 from component.web.server.settings import Listener, WebSettings
+
+if TYPE_CHECKING:
+    from component.web.openapi.routes import Route
+    from component.web.openapi.schemas import Schemas
 
 VERSION = "3.1.1"
 
@@ -93,11 +95,16 @@ class ApiDocument:
     @cached_property
     def routes(self) -> Sequence[Route]:
         """The routes in the document."""
+        # Imported here, because a start need not wait for it.
+        from component.web.openapi.routes import declared_routes
+
         return declared_routes(self._apps)
 
     @cached_property
     def schemas(self) -> Schemas:
         """The schemas of all that the routes take and answer."""
+        from component.web.openapi.schemas import Schemas
+
         return Schemas(type_ for route in self.routes for type_ in _types(route))
 
     @cached_property

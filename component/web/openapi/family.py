@@ -7,7 +7,6 @@ import asyncio
 from aiohttp import hdrs, web
 
 from component.web.openapi.document import ApiDocument
-from component.web.openapi.page import page_of
 from component.web.pages import policy
 from component.web.pages.files import StaticFile, packaged, static_file
 from component.web.pages.routes import EACH_TIME, asset_route, file_response
@@ -44,6 +43,9 @@ async def _file(request: web.Request, suffix: str) -> web.Response:
 
 
 def _made(document: ApiDocument) -> dict[str, StaticFile]:
+    # Imported here, because a start need not wait for it.
+    from component.web.openapi.page import page_of
+
     page = page_of(document.fields)
     return {_JSON: static_file(document.json, _JSON), _PAGE: static_file(page.encode(), _PAGE)}
 

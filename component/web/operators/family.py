@@ -61,7 +61,7 @@ def _pages(prefix: str, settings: WebSettings, services: Services) -> web.Applic
     app[keys.orders] = ArchiveOrders(archives=services.administration, audit=audit_log)
     app[keys.authorizer] = services.authorizer
     app[keys.commands] = services.commands
-    app[keys.gaps] = services.commands.context.gaps
+    app[keys.gaps] = services.gaps
     app[keys.grants] = services.grants
     app[keys.hosts] = services.hosts
     app[keys.jids] = services.jids
@@ -74,7 +74,7 @@ def _pages(prefix: str, settings: WebSettings, services: Services) -> web.Applic
         services.queue,
         pager_of(settings, services),
         services.displayed,
-        services.commands.context.gaps,
+        services.gaps,
     )
     return app
 

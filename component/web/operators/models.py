@@ -27,7 +27,7 @@ Id = Annotated[str, Field(max_length=ID_MAX)]
 class PageParameters(BaseModel):
     """Parameters of a page, or fields of a form, as a browser sends them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from aiohttp import hdrs, web
-from jinja2 import Environment
 from markupsafe import Markup
 
 from component.core.access.principals import Role
@@ -21,6 +20,9 @@ from component.core.xml.times import format_time
 from component.web import keys
 from component.web.pages import policy
 from component.web.pages.templates import environment_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 #: The path of the operators' pages on the private listener.
 PREFIX = "/operators"

@@ -22,8 +22,9 @@ def _chat(prefix: str, settings: WebSettings, services: Services) -> web.Applica
             "sign-up": "yes" if _signs_up(services) else "no",
             "uploads": " ".join(settings.pages.upload_origins),
         }
-        page = files.page("chat/index.html", values, modules=("shared", "chat"))
-        headers = policy.headers(settings.pages.upload_origins)
+        style = files.text("shared/base.css", "chat/chat.css")
+        page = files.page("chat/index.html", values, modules=("shared", "chat"), style=style)
+        headers = policy.headers(settings.pages.upload_origins, style=style)
         app.add_routes(page_routes(prefix, page, files, headers))
     return app
 

@@ -60,13 +60,18 @@ class StaticFiles:
         """The path of the files, relative to the prefix of a family."""
         return f"{ASSETS}/{self.version}"
 
+    def text(self, *paths: str) -> str:
+        """Return the text of files, one behind the other."""
+        return "".join(self.files[path].content.decode() for path in paths)
+
     def page(
-        self, path: str, values: Mapping[str, str], *, modules: tuple[str, ...]
+        self, path: str, values: Mapping[str, str], *, modules: tuple[str, ...], style: str = ""
     ) -> StaticFile:
         """Return an HTML file after `{{name}}` was replaced by each value, as text.
 
         `{{assets}}` is the path of the files. `{{modules}}` makes a browser load all JavaScript
         modules in the folders `modules` at once, and not only when another module imports them.
+        `{{style}}` is CSS in the page itself, which then is painted as soon as it is there.
         """
         assets = self.path
         preloads = "\n".join(
@@ -77,7 +82,8 @@ class StaticFiles:
         text = self.files[path].content.decode()
         for name, value in (*values.items(), ("assets", assets)):
             text = text.replace(f"{{{{{name}}}}}", escape(value))
-        return static_file(text.replace("{{modules}}", preloads).encode(), ".html")
+        text = text.replace("{{modules}}", preloads).replace("{{style}}", style)
+        return static_file(text.encode(), ".html")
 
 
 @cache

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from component.web.pages.files import packaged
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def environment_of(folder: Path, *, base: str) -> Environment:
@@ -14,6 +16,9 @@ def environment_of(folder: Path, *, base: str) -> Environment:
 
     They find the static files of the pages at `assets`, which is below `base`.
     """
+    # Imported here, because a start need not wait for it.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,

@@ -38,7 +38,9 @@ Limit = Annotated[int, Field(ge=0)]
 class Fields(BaseModel):
     """Fields of a request; unknown ones are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, coerce_numbers_to_str=True, defer_build=True
+    )
 
     username: Text = None
 
@@ -73,7 +75,7 @@ class AuthQuery(UserQuery):
 class OfflinePost(BaseModel):
     """POST {prefix}/offline/{user}."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     peer: str
     packet: str

@@ -25,7 +25,9 @@ def _allow_more(schema: dict[str, Any]) -> None:
 class Answer(BaseModel):
     """The body of an answer. Tests accept no key that is not declared."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_allow_more)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra=_allow_more, defer_build=True
+    )
 
 
 class ErrorBody(Answer):

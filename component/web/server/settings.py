@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from component.core.access.authorize import Authorizer
 from component.core.access.principals import Operator
@@ -15,35 +15,38 @@ from component.core.accounts.protocol import AccountSource
 from component.core.accounts.shared_limits import SharedLimits
 from component.core.archiving.writer import Queue, Writer
 from component.core.background import Background
-from component.core.chat.following.signals import Signals
-from component.core.chat.service import Chat
-from component.core.commands.dispatch import CommandService
 from component.core.commands.link import Link
 from component.core.doctor.server import Grants
-from component.core.ejabberd_api.callers.oauth import OauthTokens
-from component.core.ejabberd_api.callers.passwords import CheckedPasswords
-from component.core.ejabberd_api.service import EjabberdApiService
-from component.core.events.journal import EventJournal
 from component.core.events.reader import EventReader
 from component.core.gaps import Gaps
-from component.core.gateway.service import Gateway
 from component.core.gateway.settings import GatewaySettings
 from component.core.hosts import Hosts
 from component.core.metrics import Metrics
-from component.core.push.subscriptions import PushSubscriptions
 from component.core.reading.displayed import DisplayedMarkers
 from component.core.reading.follow import Followers
 from component.core.reading.pages import PAGE_MAX_BYTES, Pager
-from component.core.retention.admin import ArchiveAdmin
 from component.core.rosters.service import RosterService
-from component.core.sessions.actions import SessionActions
-from component.core.sessions.sending import Sender
 from component.core.sessions.servers import NONE, OpenedServers
-from component.core.tokens.sign_ins import SignIns
 from component.core.xml.jids import Jids
 from component.handlers.functions import Handlers
 from component.web.drf.settings import BpoChatSettings, CondorChatSettings
 from storage.interface import Storage
+
+if TYPE_CHECKING:
+    # A start is shorter without the parts that it does not use.
+    from component.core.chat.following.signals import Signals
+    from component.core.chat.service import Chat
+    from component.core.commands.dispatch import CommandService
+    from component.core.ejabberd_api.callers.oauth import OauthTokens
+    from component.core.ejabberd_api.callers.passwords import CheckedPasswords
+    from component.core.ejabberd_api.service import EjabberdApiService
+    from component.core.events.journal import EventJournal
+    from component.core.gateway.service import Gateway
+    from component.core.push.subscriptions import PushSubscriptions
+    from component.core.retention.admin import ArchiveAdmin
+    from component.core.sessions.actions import SessionActions
+    from component.core.sessions.sending import Sender
+    from component.core.tokens.sign_ins import SignIns
 
 Network = IPv4Network | IPv6Network
 
@@ -185,7 +188,7 @@ class Services:
     journal: EventJournal  #: of contacts and presences, for users who read events
     signals: Signals  #: chat states, for those who follow
     displayed: DisplayedMarkers | None = None  #: markers of displayed messages
-    gaps: Gaps | None = None  #: of all archives
+    gaps: Gaps  #: of all archives
     metrics: Metrics = field(default_factory=Metrics)  #: of the program
     limits: SharedLimits | None = None  #: on guesses; None: each listener has one of its own
     background: Background = field(default_factory=Background)  #: the tasks that have to run

@@ -8,7 +8,6 @@ more, with the same bytes. And each archive result that we send comes back to us
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 #: An attribute. Its value may contain ">", but never "<".
 _ATTRIBUTE = rb" [^\s=<>'\"]+='[^'<]*'"
@@ -16,30 +15,63 @@ _ATTRIBUTE = rb" [^\s=<>'\"]+='[^'<]*'"
 #: A value without references; all of its ASCII characters are allowed in XML.
 _VALUE = rb"[!#-%(-;=?-~\x80-\xff]*"
 
-#: The beginning of a copy, in which `to` is the first attribute or the second. It declares no
+#: The start tags of a copy, in which `to` is the first attribute or the second. They declare no
 #: namespaces for the stanza inside, so the same bytes mean the same in every copy.
-_BEGINNING = re.compile(
+_AROUND = (
     rb"<message(?P<to> to='%b')? from='(?P<host>%b)'(?(to)| to='%b') id='%b'>"
-    rb"<forwarded xmlns='urn:xmpp:forward:0'>(?=<[a-z]+ )" % (_VALUE, _VALUE, _VALUE, _VALUE)
+    rb"<forwarded xmlns='urn:xmpp:forward:0'>" % (_VALUE, _VALUE, _VALUE, _VALUE)
 )
+_BEGINNING = re.compile(_AROUND + rb"(?=<[a-z]+ )")
 
 _END = b"</forwarded></message>"
 
-#: The beginning of a message with an archive result, and its end: only hints (XEP-0334) follow.
-_RESULT = re.compile(rb"<message [^<>]*><result(?:" + _ATTRIBUTE + rb")*? xmlns='urn:xmpp:mam:2'")
-_NAMESPACE = b"urn:xmpp:mam:2"
-_RESULT_END = re.compile(rb"</result>(?:<[a-z-]+ xmlns='urn:xmpp:hints'/>)*</message>")
+#: The beginning of a copy of an archive result, and its end: only hints (XEP-0334) follow.
+_RESULT = re.compile(
+    rb"%b<message [^<>]*><result(?:%b)*? xmlns='urn:xmpp:mam:2'(?:%b)*>"
+    % (_AROUND, _ATTRIBUTE, _ATTRIBUTE)
+)
+_RESULT_END = re.compile(
+    rb"</result>(?:<[a-z-]+ xmlns='urn:xmpp:hints'/>)*</message></forwarded></message>"
+)
 
 
-def pieces(data: bytes) -> Iterator[bytes]:
-    """Split received bytes behind each place where a copy may end."""
-    start = 0
-    while (position := data.find(_END, start)) >= 0:
-        end = position + len(_END)
-        yield data[start:end]
-        start = end
-    if start < len(data):
-        yield data[start:]
+def behind_results(data: bytes, start: int) -> int:
+    """Return the index behind the whole copies of archive results of ours that begin at `start`.
+
+    It is `start` if there is none, and has to be the beginning of a stanza.
+    """
+    while beginning := _RESULT.match(data, start):
+        # Users choose the content of archived stanzas. An end tag is that of our result only if no
+        # other <result> begins before it, and it is an end tag at all only outside of CDATA.
+        inside = beginning.end()
+        end = data.find(b"</result>", inside)
+        ending = _RESULT_END.match(data, end) if end >= 0 else None
+        if (
+            ending is None
+            or data.find(b"<result", inside, end) >= 0
+            or data.find(b"<!", inside, end) >= 0
+        ):
+            break
+        start = ending.end()
+    return start
+
+
+def is_unfinished(data: bytes) -> bool:
+    """Return whether these bytes are certainly only a part of one stanza, most likely of a copy.
+
+    Nothing in them has ended, or at least the result in them has not.
+    """
+    if not data.startswith(b"<message "):
+        return False
+    if b"</" not in data and b"/>" not in data:
+        return True
+    return b"</result>" not in data and _RESULT.match(data) is not None
+
+
+def piece_end(data: bytes, start: int) -> int:
+    """Return the index behind the next place where a copy may end, or that of the end."""
+    position = data.find(_END, start)
+    return len(data) if position < 0 else position + len(_END)
 
 
 def whole_copy(piece: bytes) -> tuple[str, bytes] | None:
@@ -53,20 +85,3 @@ def whole_copy(piece: bytes) -> tuple[str, bytes] | None:
         return None
     host = beginning["host"].decode() if beginning[0].isascii() else ""
     return host, piece[beginning.end() : -len(_END)]
-
-
-def is_result(stanza: bytes) -> bool:
-    """Return whether these bytes are one whole message with an archive result of ours."""
-    # Most messages are no results, and `in` is faster than the expression.
-    beginning = _RESULT.match(stanza) if _NAMESPACE in stanza else None
-    if not beginning:
-        return False
-    # Users choose the content of archived stanzas. An end tag is that of our result only if no
-    # other <result> begins before it, and it is an end tag at all only outside of CDATA.
-    inside, end = beginning.end(), stanza.find(b"</result>", beginning.end())
-    return (
-        end >= 0
-        and _RESULT_END.fullmatch(stanza, end) is not None
-        and stanza.find(b"<result", inside, end) < 0
-        and stanza.find(b"<!", inside, end) < 0
-    )

@@ -45,6 +45,9 @@ RESULT = ("urn:xmpp:mam:2", "result")
 UNWANTED = frozenset({RESULT})
 
 
+#: The longest beginning of a copy that waits for the rest instead of being parsed.
+HELD_MAX_BYTES = 64 * 1024
+
 #: The payloads of messages by which ejabberd grants something, and how many of them are kept.
 GRANTS = frozenset({"delegation", "privilege"})
 GRANTS_MAX = 4096
@@ -62,23 +65,27 @@ class Gate:
         max_depth: int,
         is_repeated: Callable[[str, bytes], bool] = lambda *_: False,
         is_needed: Callable[[Element], bool] = lambda _: True,
+        answer: Callable[[ElementTree.Element], bool] = lambda _: False,
         send: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`on_copy` is called with the sender of each copy, the copied stanza, and its bytes.
 
         A copy is dropped if `is_repeated`, called with its sender and the stanza's bytes, returns
-        True. `deliver` is called with the bytes of each other stanza that `is_needed`, and `send`
-        with the answers to stanzas that are refused. `max_bytes` and `max_depth` are those of a
-        stanza.
+        True. Each other stanza that `is_needed` is delivered: `answer` is called with IQs, and
+        `deliver` with the bytes of those for which it returns False, and of all other stanzas.
+        `send` is called with the answers to stanzas that are refused. `max_bytes` and `max_depth`
+        are those of a stanza.
         """
         self._on_copy = on_copy
         self._deliver = deliver
         self._is_repeated = is_repeated
         self._is_needed = is_needed
+        self._answer = answer
         self._send = send
         self._addresses = Addresses()
         self._max_bytes = max_bytes
         self._max_depth = max_depth
+        self._held_max_bytes = min(HELD_MAX_BYTES, max_bytes)
         self._parser = Parser(
             self._handle,
             level=1,
@@ -88,6 +95,7 @@ class Gate:
             unwanted=UNWANTED,
             on_skipped=self._refuse_oversized,
         )
+        self._held = b""  # the beginning of a copy, most likely of a result
         self._has_header = False
         self._is_open = False
         self._header = b""
@@ -98,8 +106,19 @@ class Gate:
 
     def feed(self, data: bytes) -> None:
         """Read more bytes. Raises Malformed if the stream cannot be trusted any longer."""
-        for piece in copy_scanner.pieces(data):
-            if not (self._is_between_stanzas and self._handle_whole_copy(piece)):
+        data, self._held = self._held + data, b""
+        start = 0
+        while start < len(data):
+            is_between = self._is_between_stanzas
+            if is_between:
+                start = copy_scanner.behind_results(data, start)
+            end = copy_scanner.piece_end(data, start)
+            piece, start = data[start:end], end
+            if not is_between:
+                self._parse(piece)
+            elif len(piece) <= self._held_max_bytes and copy_scanner.is_unfinished(piece):
+                self._held = piece
+            elif piece and not self._handle_whole_copy(piece):
                 self._parse(piece)
 
     @property
@@ -110,7 +129,8 @@ class Gate:
     @property
     def unfinished(self) -> bytes | None:
         """The bytes of a stanza that has not ended, None if the gate does not keep them."""
-        return self._parser.unfinished if self._is_open else None
+        unfinished = self._parser.unfinished if self._is_open else None
+        return None if unfinished is None else unfinished + self._held
 
     @property
     def _is_between_stanzas(self) -> bool:
@@ -125,7 +145,7 @@ class Gate:
         if copy is None:
             return False
         host, raw = copy
-        if copy_scanner.is_result(raw) or self._is_repeated(host, raw):
+        if self._is_repeated(host, raw):
             return True
         if not host or len(piece) > self._max_bytes:
             return False
@@ -194,11 +214,13 @@ class Gate:
             for name in ("from", "to"):
                 self._addresses.require_same(element.get(name))
             document = standalone(raw)
-            ElementTree.fromstring(document)  # noqa: S314 - no DTD comes this far
+            tree = ElementTree.fromstring(document)  # noqa: S314 - no DTD comes this far
         except (BadRequest, Malformed, ElementTree.ParseError) as error:
             log.warning("left out %s: %s", _described(element, element.get("from")), error)
             self._refuse(element, BadRequest("this stanza, or an address of it, is malformed"))
         else:
+            if element.name == "iq" and self._answer(tree):
+                return
             if element.name == "message" and any(c.name in GRANTS for c in element.elements):
                 self._grants.append(raw)
             self._deliver(document)

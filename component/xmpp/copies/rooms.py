@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cachetools import TTLCache
 from slixmpp.exceptions import IqError, IqTimeout
@@ -68,8 +68,8 @@ class RoomEvents:
         self._rooms = rooms
         self._addresses = addresses
         self._hosts = hosts
-        #: requests to set affiliations without an answer, by room, admin and id
-        self._requests: TTLCache[tuple[str, str, str], bytes] = TTLCache(
+        #: requests to set affiliations without an answer, with their times, by room, admin and id
+        self._requests: TTLCache[tuple[str, str, str], tuple[bytes, int]] = TTLCache(
             REQUESTS_MAX, REQUEST_SECONDS, timer=time.monotonic
         )
 
@@ -91,6 +91,7 @@ class RoomEvents:
             # A user who is refused may never have been in the room: this can only remove rights.
             self._rooms.note_absent(occupant)
             return
+        occupant = replace(occupant, lost_at=now())
         if _CREATED in _codes(_reread(raw)) and not self._rooms.is_made(occupant.room):
             self._rooms.note_created(occupant.room, now())
         self._rooms.note(occupant)
@@ -107,8 +108,9 @@ class RoomEvents:
         if item is not None and item.get("affiliation") in AFFILIATIONS:
             jid = jids.bare(self._addresses.accept(item.get("jid")))
             affiliation = item.get("affiliation")
-            occupant = Occupant(room=stanza.sender, jid=jid, affiliation=affiliation)
-            self._rooms.note_absent(occupant)
+            self._rooms.note_absent(
+                Occupant(room=stanza.sender, jid=jid, affiliation=affiliation, lost_at=now())
+            )
 
     def take_iq(self, host: str, iq: Element, raw: bytes) -> None:
         """Note affiliations that owners and admins set (section 9), once the room agrees."""
@@ -116,20 +118,22 @@ class RoomEvents:
         if type == "set" and iq.child(NS_MUC_ADMIN, "query") is not None:
             room, admin = (self._addresses.accept(iq.get(name)) for name in ("to", "from"))
             if self._rooms.has_archive(room) and jids.domain(admin) == host:
-                self._requests[room, admin, iq.get("id")] = raw
+                self._requests[room, admin, iq.get("id")] = raw, now()
         elif type == "result" and self._rooms.has_archive(iq.get("from")):
             room, admin = (self._addresses.accept(iq.get(name)) for name in ("from", "to"))
             request = self._requests.pop((room, admin, iq.get("id")), None)
             if request is not None and jids.domain(admin) == host:
-                self._note_granted(room, request)
+                self._note_granted(room, *request)
 
-    def _note_granted(self, room: str, request: bytes) -> None:
+    def _note_granted(self, room: str, request: bytes, asked_at: int) -> None:
         query = _reread(request).child(NS_MUC_ADMIN, "query")
         for item in query.elements if query is not None else ():
             jid = jids.bare(self._addresses.accept(item.get("jid")))
             affiliation = item.get("affiliation")
             if affiliation in AFFILIATIONS and self._hosts.is_user(jid):
-                self._rooms.note_granted(Occupant(room=room, jid=jid, affiliation=affiliation))
+                # What came after the request may have been said after a removal.
+                occupant = Occupant(room=room, jid=jid, affiliation=affiliation, lost_at=asked_at)
+                self._rooms.note_granted(occupant)
 
     def _note_invited(self, stanza: Stanza) -> None:
         """Note invitations (section 7.8, XEP-0249): the room is asked later who is a member."""

@@ -7,17 +7,20 @@ permissions (XEP-0356 section 4.1). It does not mention permissions that it with
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
+from xml.etree.ElementTree import Element
 
-from slixmpp.xmlstream.handler import Callback
-from slixmpp.xmlstream.matcher import MatchXPath
+from slixmpp.plugins.xep_0030 import DiscoInfo
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.core.hosts import Hosts
 from component.xmpp.archive import mam
-from component.xmpp.connection.gate import NS_COMPONENT
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries import delegation, privilege
+from component.xmpp.queries.disco import DELEGATED
+
+_QUERY = f"{{{DiscoInfo.namespace}}}query"
 
 #: The maximum number of remembered unknown hosts.
 UNKNOWN_MAX = 20
@@ -37,6 +40,10 @@ class Observations:
         self._hosts = hosts
         self._copy_seconds = copy_seconds
         self._delegating: set[str] = set()
+        #: by virtual host: its questions for the features of a half of the delegation, and its
+        #: notifications
+        self._asked: Counter[str] = Counter()
+        self._notified: Counter[str] = Counter()
         self._copying: set[str] = set()
         self._silent: set[str] = set()
         self._unknown: dict[str, None] = {}
@@ -49,8 +56,8 @@ class Observations:
         self.delegated = asyncio.Event()
         for namespace in delegation.NAMESPACES:
             queries.on_message(namespace, "delegation", self._take_delegation)
-            path = MatchXPath(f"{{{NS_COMPONENT}}}iq/{{{namespace}}}delegation")
-            queries.register_handler(Callback(f"observe {namespace}", path, self._take_query))
+        queries.on_iq(self._take_query)
+        queries.on_iq(self._take_discovery)
         for namespace in privilege.NAMESPACES:
             stream.on_message(namespace, "privilege", self._take_privilege)
         queries.add_event_handler("disconnected", self._forget_delegations)
@@ -66,7 +73,11 @@ class Observations:
         return tuple(self._unknown)
 
     def delegates(self, host: str) -> bool:
-        """Return whether a host delegates archive queries."""
+        """Return whether a host delegates archive queries, of all addresses for which it asked.
+
+        ejabberd asks for the features of each half, and notifies of the half after the answer.
+        Between the two notifications it still refuses the queries of users.
+        """
         return host in self._delegating
 
     def copies(self, host: str) -> bool | None:
@@ -96,9 +107,18 @@ class Observations:
             path = f"{{{namespace}}}delegation/{{{namespace}}}delegated"
             for delegated in message.xml.iterfind(path):
                 if delegated.get("namespace") == mam.NS:
-                    self._delegating.add(host)
+                    self._notified[host] += 1
         self.changed.set()
-        self.delegated.set()
+        if self._notified[host] and self._notified[host] >= self._asked[host]:
+            self._delegating.add(host)
+            self.delegated.set()
+
+    def _take_discovery(self, iq: Element) -> bool:
+        """Count the question for the features of a half, which another part answers."""
+        host, query = iq.get("from", ""), iq.find(_QUERY)
+        if host in self._hosts and query is not None and query.get("node") in DELEGATED:
+            self._asked[host] += 1
+        return False
 
     def _take_privilege(self, message: StanzaBase) -> None:
         if self._is_known(message.xml.get("from", "")):
@@ -111,12 +131,15 @@ class Observations:
             self._unknown[host] = None
         return False
 
-    def _take_query(self, iq: StanzaBase) -> None:
+    def _take_query(self, iq: Element) -> bool:
         """Expect the copy of a delegated query: mod_service_log copies IQs of users too."""
-        host = iq.xml.get("from", "")
-        if host in self._hosts and host not in self._copying and host not in self._timers:
+        host = iq.get("from", "")
+        if host not in self._hosts or host in self._copying or host in self._timers:
+            return False
+        if delegation.is_delegated(iq):
             loop = asyncio.get_running_loop()
             self._timers[host] = loop.call_later(self._copy_seconds, self._expect_copy, host)
+        return False
 
     def _expect_copy(self, host: str) -> None:
         del self._timers[host]
@@ -125,7 +148,8 @@ class Observations:
             self._on_silent()
 
     def _forget_delegations(self, _: object) -> None:
-        self._delegating.clear()
+        for state in (self._delegating, self._asked, self._notified):
+            state.clear()
 
     def _forget(self, _: object) -> None:
         for timer in self._timers.values():

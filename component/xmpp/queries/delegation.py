@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
-from slixmpp.xmlstream.stanzabase import StanzaBase
-
 from component.core.errors import BadRequest, Forbidden
 from component.core.hosts import Hosts
 from component.core.xml import jids
@@ -21,7 +19,15 @@ from component.xmpp.queries.privilege import Privileges
 
 NAMESPACES = ("urn:xmpp:delegation:2", "urn:xmpp:delegation:1")
 
+#: The payloads of IQs that contain a query.
+DELEGATIONS = frozenset(f"{{{namespace}}}delegation" for namespace in NAMESPACES)
+
 _FORBIDDEN = Forbidden("only the virtual hosts of this archive delegate queries to it")
+
+
+def is_delegated(iq: Element) -> bool:
+    """Return whether an IQ contains a query that its sender delegates."""
+    return len(iq) > 0 and iq[0].tag in DELEGATIONS
 
 
 class Delegation:
@@ -32,18 +38,18 @@ class Delegation:
         self._addresses = addresses
         self._hosts = hosts
 
-    def unwrap(self, iq: StanzaBase) -> tuple[Element, Delegated]:
+    def unwrap(self, iq: Element) -> tuple[Element, Delegated]:
         """Return the query in a delegated IQ and its exchange. Raises Forbidden, BadRequest.
 
         The addresses inside are trusted: only virtual hosts are accepted as senders, and only
         about themselves and their own users.
         """
-        host = iq.xml.get("from", "")
+        host = iq.get("from", "")
         if host not in self._hosts:
             raise _FORBIDDEN
         for namespace in NAMESPACES:
             path = f"{{{namespace}}}delegation/{{{NS_FORWARD}}}forwarded/{{{NS_CLIENT}}}iq"
-            inner = iq.xml.find(path)
+            inner = iq.find(path)
             if inner is not None:
                 exchange = self._exchange(iq, namespace, inner)
                 if jids.domain(exchange.owner) != host:
@@ -51,8 +57,8 @@ class Delegation:
                 return inner, exchange
         raise BadRequest("there is no query in this delegation")
 
-    def _exchange(self, iq: StanzaBase, namespace: str, inner: Element) -> Delegated:
-        host = iq.xml.get("from", "")
+    def _exchange(self, iq: Element, namespace: str, inner: Element) -> Delegated:
+        host = iq.get("from", "")
         asker = inner.get("from", "")
         # Prosody leaves `to` out if users ask about themselves.
         addressee = inner.get("to") or jids.bare(asker)
@@ -62,9 +68,9 @@ class Delegation:
         if owner == host == jids.domain(requester):
             owner = requester
         return Delegated(
-            component=iq.xml.get("to", ""),
+            component=iq.get("to", ""),
             host=host,
-            outer_id=iq["id"],
+            outer_id=iq.get("id", ""),
             delegation=namespace,
             privilege=self._privileges.message_namespace(host),
             asker=asker,

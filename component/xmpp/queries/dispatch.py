@@ -10,18 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from xml.etree.ElementTree import Element
 
-from slixmpp.xmlstream.handler import CoroutineCallback
-from slixmpp.xmlstream.matcher import MatchXPath
-from slixmpp.xmlstream.stanzabase import StanzaBase
-
 from component.core.errors import BadRequest, TooLarge, TooMany, UnknownService
 from component.core.turns import TurnLimits, Turns
 from component.core.xml.jids import Jids
 from component.xmpp.connection.admission import RESPONSES
-from component.xmpp.connection.gate import NS_COMPONENT
 from component.xmpp.connection.stream import Stream
 from component.xmpp.queries.archive_addresses import owner_at
-from component.xmpp.queries.delegation import NAMESPACES, Delegation
+from component.xmpp.queries.delegation import DELEGATIONS, Delegation
 from component.xmpp.queries.errors import refusal
 from component.xmpp.queries.exchange import Direct, Exchange
 
@@ -39,8 +34,6 @@ LIMITS = TurnLimits(at_once=32, pending_each=32, pending=512, wait_seconds=15.0)
 #: Seconds after which a query is refused because its account has too many, and the number of such
 #: queries that wait; others are refused at once.
 REFUSAL_SECONDS, REFUSED_MAX = 0.5, 1000
-
-_DELEGATIONS = frozenset(f"{{{namespace}}}delegation" for namespace in NAMESPACES)
 
 
 class QueryDispatcher:
@@ -68,30 +61,37 @@ class QueryDispatcher:
         self._elsewhere = frozenset(elsewhere)
         self.turns = Turns(LIMITS)
         self._refused = 0  # queries whose refusal is not sent yet
-        path = MatchXPath(f"{{{NS_COMPONENT}}}iq")
-        stream.register_handler(CoroutineCallback("queries", path, self._handle))
+        self._answering: set[asyncio.Task[None]] = set()
+        stream.on_iq(self._take)
 
     @property
     def payloads(self) -> frozenset[str]:
         """The payloads that are not refused as unknown."""
-        return _DELEGATIONS | frozenset(self._answerers) | self._elsewhere
+        return DELEGATIONS | frozenset(self._answerers) | self._elsewhere
 
-    async def _handle(self, stanza: StanzaBase) -> None:
-        iq, type = stanza.xml, stanza.xml.get("type", "")
+    def _take(self, iq: Element) -> bool:
+        """Answer a query in a task of its own; return False if slixmpp has to take the IQ."""
+        type = iq.get("type")
         if type in RESPONSES:
-            return
+            return False
+        if type == "get" and [child.tag in self._elsewhere for child in iq] == [True]:
+            return False
+        task = asyncio.get_running_loop().create_task(self._handle(iq))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+        return True
+
+    async def _handle(self, iq: Element) -> None:
         direct = Direct(addressee=iq.get("to", ""), asker=iq.get("from", ""), id=iq.get("id", ""))
         exchange: Exchange = direct
         try:
             payload = _payload(iq)
             if payload.tag in self._elsewhere:
-                if type != "get":
-                    raise BadRequest("this is asked for by an IQ of type get")
-                return
-            if payload.tag in _DELEGATIONS:
-                if type != "set":
+                raise BadRequest("this is asked for by an IQ of type get")
+            if payload.tag in DELEGATIONS:
+                if iq.get("type") != "set":
                     raise BadRequest("queries are delegated by an IQ of type set")
-                iq, exchange = self._delegation.unwrap(stanza)
+                iq, exchange = self._delegation.unwrap(iq)
                 payload = _payload(iq)
             elif payload.tag not in self._own:
                 exchange = replace(direct, archive=owner_at(direct.addressee, self._addresses))

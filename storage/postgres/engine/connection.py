@@ -29,8 +29,17 @@ _VALUES = (
     UnicodeEncodeError,
 )
 
-#: Number of rows that a query with a bound reads first, and the maximum that it reads at once.
-FIRST_ROWS, ROWS_MAX = 16, 256
+#: A query whose rows end where `Bound.take` ends them. PostgreSQL knows the length of a text
+#: without reading the text, so it reads no text of a row that is left out.
+_BOUNDED = """
+SELECT {columns} FROM (
+    SELECT *, row_number() OVER () AS bounded_number,
+        sum(octet_length({column})) OVER (ROWS UNBOUNDED PRECEDING) - octet_length({column})
+            AS bounded_before
+    FROM ({sql}) AS unbounded
+) AS bounded
+WHERE bounded_number <= 2 OR bounded_before <= {bytes}
+"""
 
 
 @contextmanager
@@ -71,8 +80,10 @@ def _is_primary_key_conflict(error: BaseException) -> bool:
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 
-#: The INSERT statements of tables with their columns, which all databases share.
+#: The INSERT statements of tables with their columns, and the queries with a bound, by the query
+#: and the column. All databases share them. There are few, because no statement contains a value.
 _inserts: dict[str, str] = {}
+_bounded: dict[tuple[str, int], str] = {}
 
 
 class PostgresConnection:
@@ -140,12 +151,10 @@ class PostgresConnection:
     async def fetch(self, sql: str, *values: object, bound: Bound | None = None) -> list[Row]:
         """Run a query and return its rows, with a bound only the rows that it takes."""
         with translated():
-            if bound is None:
-                return cast(list[Row], await self._driver.fetch(sql, *values))
-            if self._driver.is_in_transaction():
-                return await self._fetch_within(bound, sql, values)
-            async with self._driver.transaction(readonly=True):
-                return await self._fetch_within(bound, sql, values)
+            if bound is not None:
+                sql = await self._bounded_sql(sql, bound, len(values))
+                values = (*values, bound.bytes)
+            return cast(list[Row], await self._driver.fetch(sql, *values))
 
     async def fetch_replanned(self, sql: str, *values: object) -> list[Row]:
         """Run a query with a plan for the tables as they are now."""
@@ -154,17 +163,22 @@ class PostgresConnection:
             # PostgreSQL would read the whole of a large archive.
             return cast(list[Row], await (await self._driver.prepare(sql)).fetch(*values))
 
-    async def _fetch_within(self, bound: Bound, sql: str, values: tuple[object, ...]) -> list[Row]:
-        cursor = await self._driver.cursor(sql, *values)
-        rows: list[Row] = []
-        count = FIRST_ROWS
-        while batch := await cursor.fetch(count):
-            rows += cast(list[Row], batch)
-            taken = bound.take(rows)
-            if len(taken) < len(rows) or len(batch) < count:
-                return taken
-            count = bound.expect(rows, ROWS_MAX)
-        return rows
+    async def _bounded_sql(self, sql: str, bound: Bound, count: int) -> str:
+        """Return a query with a bound, whose bytes are the value behind the `count` of the query.
+
+        A cursor would stop at the bound too, but it takes several round trips.
+        """
+        bounded = _bounded.get((sql, bound.column))
+        if bounded is None:
+            attributes = (await self._driver.prepare(sql)).get_attributes()
+            names = [attribute.name for attribute in attributes]
+            bounded = _bounded[sql, bound.column] = _BOUNDED.format(
+                columns=", ".join(names),
+                column=names[bound.column],
+                sql=sql,
+                bytes=f"${count + 1}",
+            )
+        return bounded
 
     async def notify(self, topic: Topic, keys: Iterable[str] = ()) -> None:
         """Tell the other processes of a change, once the transaction is committed."""

@@ -136,12 +136,13 @@ class PostgresDatabase:
         if not self._options.is_read_only:
             self._writer = await self._connect_writer(is_first=True)
             await self._check_application(self._writer)
-        for size in (self._options.connections, LONG_READERS):
+        for size, init in ((self._options.connections, None), (LONG_READERS, _plan_each_time)):
             with translated():
                 pool = asyncpg.create_pool(
                     min_size=0,
                     max_size=size,
                     max_inactive_connection_lifetime=300,
+                    init=init,
                     reset=_keep_session,
                     connect=self._connect_reader,
                 )
@@ -342,13 +343,13 @@ class PostgresDatabase:
             if isinstance(error.__cause__, TimeoutError):
                 raise Busy("all connections to the database are busy") from error
             raise
-        try:
-            async with self._servers.watch(driver):
+        # A server that is silent does not confirm that a read was interrupted.
+        async with self._servers.watch(driver):
+            try:
                 yield self.wrap(driver)
-        finally:
-            with translated():
-                # A server that is silent does not confirm that a read was interrupted.
-                await pool.release(driver, timeout=self._options.answer)
+            finally:
+                with translated():
+                    await pool.release(driver, timeout=self._options.answer)
 
     async def rewrite(self) -> None:
         """Rewrite the tables, so that they hold only the stored rows; reads wait too."""
@@ -397,6 +398,16 @@ class PostgresDatabase:
         if self._writer is not None:
             writer, self._writer = self._writer, None
             await writer.close(self._options.connect)
+        await self._servers.close()
+
+
+async def _plan_each_time(driver: Driver) -> None:
+    """Have each statement planned for its values.
+
+    Which index finds the words of a search depends on the words. A plan for any words would read
+    the whole archive for a word that one message has.
+    """
+    await driver.execute("SET plan_cache_mode = force_custom_plan")
 
 
 async def _keep_session(_: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypedDict
 from urllib.parse import parse_qs, urlsplit
+from weakref import WeakSet
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
@@ -20,6 +21,12 @@ log = logging.getLogger(__name__)
 
 #: If all other servers have refused, one that is silent has so many seconds more.
 SILENT_SECONDS = 3.0
+
+#: Seconds that a request is open until its server is asked whether it answers.
+LOOK_SECONDS = 1.0
+
+#: Seconds between two attempts to connect while no server takes writes.
+ASK_SECONDS = 0.2
 
 #: A process that stops within a transaction holds up the others no longer than this.
 _SHARED_SETTINGS = {"idle_in_transaction_session_timeout": "10s"}
@@ -78,18 +85,68 @@ class Servers:
         target = self._parameters["target_session_attrs"]
         # Of servers that only read, the first one in the order of the URL is chosen.
         self._urls = _urls(url) if target in _WRITABLE else (url,)
+        self._connections: WeakSet[ServerConnection] = WeakSet()
+        self._has_connected = False
+        self._failure = ""  #: why no server can be used, "": one can, as far as is known
+        self._asking: asyncio.Task[None] | None = None
 
     async def connect(self, *, is_patient: bool = False) -> ServerConnection:
         """Connect to the server that takes writes, or that the URL asks for.
 
-        All servers are asked at once: one that is frozen or cannot be reached does not delay
-        the others. `is_patient` sets no limit to the time of statements. Raises Unavailable, and
-        the errors of the driver.
+        After a failure only one task goes on asking, and all else fails at once: so nobody waits
+        for a server that is away. `is_patient` sets no limit to the time of statements. Raises
+        Unavailable, and the errors of the driver.
         """
+        if self._failure:
+            raise Unavailable(self._failure)
+        try:
+            return await self._connect(is_patient)
+        except (Unavailable, *_IS_GONE) as error:
+            self._note_failure(describe(error))
+            raise
+
+    async def close(self) -> None:
+        """Ask the servers no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+
+    def _note_failure(self, failure: str) -> None:
+        self._failure = failure
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        """Return when a server can be used."""
+        try:
+            while True:
+                await asyncio.sleep(ASK_SECONDS)
+                try:
+                    driver = await self._connect(False)
+                except (Unavailable, *_IS_GONE) as error:
+                    self._failure = describe(error)
+                except (asyncpg.PostgresError, asyncpg.InterfaceError):
+                    return  # such as too many connections: it answers
+                else:
+                    driver.terminate()
+                    return
+        finally:
+            self._failure = ""
+
+    async def _connect(self, is_patient: bool) -> ServerConnection:
+        """Connect to the first server that may be used.
+
+        All servers are asked at once: one that is frozen or cannot be reached does not delay
+        the others.
+        """
+        seconds = self._options.connect
+        if self._has_connected:
+            # Somebody may wait for an answer.
+            seconds = min(seconds, self._options.answer)
         if len(self._urls) == 1:
-            return await self._connect_to(self._urls[0], self._options.connect, is_patient)
+            return await self._connect_to(self._urls[0], seconds, is_patient)
         attempts = {
-            asyncio.create_task(self._connect_to(url, self._options.connect, is_patient)): url
+            asyncio.create_task(self._connect_to(url, seconds, is_patient)): url
             for url in self._urls
         }
         chosen = None
@@ -115,17 +172,24 @@ class Servers:
             watching.cancel()
 
     async def _watch(self, driver: Any) -> None:
+        await asyncio.sleep(min(LOOK_SECONDS, self._options.answer))
         while True:
-            await asyncio.sleep(self._options.answer)
             try:
                 await self._ping(driver.url)
             except _IS_GONE as error:
-                log.warning("%s is given up: %s", _server(driver.url), describe(error))
-                driver.terminate()
+                self._give_up(driver.url, describe(error))
                 return
             except asyncpg.PostgresError:
-                # Such as too many connections: it answers.
-                continue
+                pass  # such as too many connections: it answers
+            await asyncio.sleep(self._options.answer)
+
+    def _give_up(self, url: str, failure: str) -> None:
+        """Close all connections to a server, and so end all that waits for it."""
+        log.warning("%s is given up: %s", _server(url), failure)
+        self._note_failure(f"{_server(url)}: {failure}")
+        for driver in list(self._connections):
+            if driver.url == url:
+                driver.terminate()
 
     async def _ping(self, url: str) -> None:
         """Connect to a server, which proves that it answers."""
@@ -143,6 +207,8 @@ class Servers:
         except TimeoutError:
             raise OSError(f"no answer within {seconds:g} s") from None
         driver.url = url
+        self._has_connected = True
+        self._connections.add(driver)
         return driver
 
 

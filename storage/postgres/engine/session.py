@@ -44,6 +44,18 @@ LOCK_NAME = f"SELECT pg_try_advisory_lock({NAME_LOCK}, {_KEY})"
 _TRY_LEASE = f"SELECT pg_try_advisory_lock({LEASE_LOCK}, {_KEY})"
 _RELEASE = f"SELECT pg_advisory_unlock({LEASE_LOCK}, {_KEY})"
 
+#: The sign of life also ends the transaction of a process that has stopped within it: PostgreSQL
+#: itself ends only transactions between two statements, and not while it has a part of one.
+HUNG_SECONDS = 10
+_BEAT = f"""
+SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND classid = {WRITE_LOCK}
+    AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND CAST(objid AS bigint) = (CAST(hashtext(current_schema()) AS bigint) & 4294967295)
+    AND wait_event = 'ClientRead'
+    AND state_change < clock_timestamp() - interval '{HUNG_SECONDS} s'
+"""  # noqa: S608 - constant words
+
 _CHANNEL = "SELECT 'muniment ' || hashtext(current_schema())"
 
 #: Other processes. One whose name is not locked has ended.
@@ -93,6 +105,7 @@ class Session:
         self._released = asyncio.Event()  #: set when another process has released a lease
         self._unsent: list[tuple[Topic, tuple[str, ...]]] = []
         self._wake = asyncio.Event()
+        self._beat_at = 0.0
         self._keeping: asyncio.Task[None] | None = None
         self._leases: dict[str, asyncio.Lock] = {}
         self.channel = ""
@@ -125,10 +138,10 @@ class Session:
             self._wake.set()
 
     @asynccontextmanager
-    async def lease(self, name: str) -> AsyncIterator[Lease]:
+    async def lease(self, name: str, taken: asyncio.Event | None = None) -> AsyncIterator[Lease]:
         # A connection has its own lock any number of times.
         async with self._leases.setdefault(name, asyncio.Lock()):
-            lost = await self._acquire(name)
+            lost = await self._acquire(name, taken or asyncio.Event())
             try:
                 yield Lease(lost)
             finally:
@@ -179,11 +192,14 @@ class Session:
                 await self._reconnect()
 
     async def _send(self) -> None:
-        """Send what waits; without anything, find out whether the connection is alive."""
+        """Send what waits, and now and then a sign of life."""
         unsent, self._unsent = self._unsent, []
+        now = asyncio.get_running_loop().time()
         try:
-            if not unsent:
-                await self._fetch("SELECT 1")
+            if now - self._beat_at >= BEAT_SECONDS:
+                self._beat_at = now
+                if await self._fetch(_BEAT):
+                    log.warning("ended a transaction in which another process hung")
             for topic, keys in unsent:
                 for payload in payloads(topic, keys):
                     await self._fetch(NOTIFY, self.channel, payload)
@@ -217,13 +233,19 @@ class Session:
                 driver.terminate()
                 raise
 
-    async def _acquire(self, name: str) -> asyncio.Event:
-        """Wait for a lease; return an event that is set when the lease is lost."""
+    async def _acquire(self, name: str, taken: asyncio.Event) -> asyncio.Event:
+        """Wait for a lease; return an event that is set when the lease is lost.
+
+        `taken` is set if another process has it.
+        """
         while True:
             ended = self._ended
             with suppress(Unavailable):
-                if (await self._fetch(_TRY_LEASE, name))[0][0] and ended is self._ended:
+                [[is_ours]] = await self._fetch(_TRY_LEASE, name)
+                if is_ours and ended is self._ended:
                     return ended
+                if not is_ours:
+                    taken.set()
             self._released.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LEASE_SECONDS):

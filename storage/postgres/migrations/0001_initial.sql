@@ -75,12 +75,15 @@ CREATE TABLE counters (
 
 -- The sequences of the newest message with each peer, and of the newest one that the owner has seen.
 CREATE TABLE conversations (
-    owner  bigint NOT NULL,
-    peer   text COLLATE "C" NOT NULL,
-    newest bigint NOT NULL,
-    seen   bigint NOT NULL DEFAULT 0,
+    owner      bigint NOT NULL,
+    peer       text COLLATE "C" NOT NULL,
+    newest     bigint NOT NULL,
+    seen       bigint NOT NULL DEFAULT 0,
+    identifier bigint NOT NULL DEFAULT 0, -- its number; 0: not asked for, -1: there is none
     PRIMARY KEY (owner, peer)
 ) /* PARTITION BY HASH (owner) */;
+
+CREATE INDEX conversations_listed ON conversations (owner, identifier);
 
 -- The ids that imported messages had in the archive that they come from.
 CREATE TABLE old_ids (
@@ -191,6 +194,7 @@ CREATE TABLE occupants (
     jid         text COLLATE "C" NOT NULL,
     affiliation text COLLATE "C" NOT NULL,
     heard_at    bigint NOT NULL, -- start of the connection on which the room reported the affiliation
+    lost_at     bigint NOT NULL DEFAULT 0, -- when a member was removed, 0: not known
     PRIMARY KEY (room, jid)
 );
 

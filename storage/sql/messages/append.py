@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -20,6 +20,11 @@ from storage.sql.messages.owners import Counters, Owners
 from storage.sql.messages.reserved import Reservations, Reserved
 from storage.sql.retention import erasures
 
+#: The number of keys that one query looks for.
+KEYS_AT_ONCE = 64
+
+_PAIRS = ", ".join(f"(${2 * n + 1}, ${2 * n + 2})" for n in range(1, KEYS_AT_ONCE))
+
 _COLUMNS = (
     "owner, sequence, at, peer, resource, type, direction, kind, nick, dedup_key, xml, stanza_id,"
     " author"
@@ -31,11 +36,13 @@ _ON_CONFLICT = "ON CONFLICT (owner, dedup_key) DO NOTHING"
 
 _INTO_AUDIT_LOG = "audit_log (at, actor, action, subject, detail)"
 
-_INSERT_WITH_ALTERNATIVES = f"""
-INSERT INTO archive ({_COLUMNS})
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
-WHERE NOT EXISTS (SELECT 1 FROM archive WHERE owner = $1 AND dedup_key IN ($14, $15))
-{_ON_CONFLICT}
+# Those of many keys that an archive has: numbers of owners and keys. PostgreSQL takes the types of
+# the values from the first ones.
+_PRESENT = f"""
+SELECT archive.owner, archive.dedup_key
+FROM (VALUES (CAST($1 AS bigint), CAST($2 AS bytea)), {_PAIRS}) AS wanted
+    CROSS JOIN archive /* INDEXED BY archive_dedup_key */
+WHERE archive.owner = wanted.column1 AND archive.dedup_key = wanted.column2
 """  # noqa: S608 - constant words
 
 _INSERTED = """
@@ -77,33 +84,47 @@ class InsertRow(NamedTuple):
 
     def values(self) -> tuple[object, ...]:
         """Return the stored values in the order of _COLUMNS."""
-        entry = self.entry
+        number, sequence, entry = self
+        # In the order of the fields of NewMessage: an attribute of a tuple takes longer.
+        _, at, peer, resource, type, direction, xml, key, _, nick, kind, *_, id, author = entry
         return (
-            self.number,
-            self.sequence,
-            entry.at,
-            entry.peer,
-            entry.resource,
-            entry.type,
-            entry.direction.value,
-            entry.kind.value,
-            entry.nick,
-            entry.dedup_key,
-            entry.xml,
-            entry.stanza_id or None,
-            entry.author or None,
+            number,
+            sequence,
+            at,
+            peer,
+            resource,
+            type,
+            str(direction),
+            str(kind),
+            nick,
+            key,
+            xml,
+            id or None,
+            author or None,
         )
 
 
 class Appender:
     """Writes batches inside transactions of its caller."""
 
-    def __init__(self, owners: Owners, ids: Ids, *, is_shared: bool = False) -> None:
-        """`is_shared` says whether other processes write the same messages."""
+    def __init__(
+        self,
+        owners: Owners,
+        ids: Ids,
+        *,
+        is_shared: bool = False,
+        finds_keys_at_once: bool = False,
+    ) -> None:
+        """`is_shared` says whether other processes write the same messages.
+
+        `finds_keys_at_once` says to look up all alternative keys of a batch in one statement, for
+        a database that answers each statement in a process of its own.
+        """
         self.reservations = Reservations()
         self._owners = owners
         self._ids = ids
         self._is_shared = is_shared
+        self._finds_keys_at_once = finds_keys_at_once
 
     async def write(self, connection: Connection, batch: Batch) -> None:
         """Write a batch: messages in their order, and audit entries in theirs."""
@@ -116,8 +137,10 @@ class Appender:
         if not entries:
             return
         counters = await self._owners.get_or_create(connection, {entry.owner for entry in entries})
-        if self._is_shared:
+        if self._finds_keys_at_once:
             entries = await _with_one_key(connection, entries)
+        else:
+            entries = await _without_known(connection, counters, entries)
         floors = [
             {"owner": owner.number, "sequence": owner.last_sequence} for owner in counters.values()
         ]
@@ -208,9 +231,7 @@ class Appender:
 
 async def _missing(connection: Connection, entries: Sequence[NewMessage]) -> list[NewMessage]:
     """Return the messages that no other process has written, and whose archive is not erased."""
-    keys = [(entry.owner, key) for entry in entries for key in _keys(entry)]
-    rows = await connection.fetch_replanned(_NEXT_KEYS, *map(list, zip(*keys, strict=True)))
-    written = {(jid, key) for jid, key, next_key in rows if key == next_key}
+    written = await _written(connection, entries)
     erased_at = await erasures.times(connection, sorted({entry.owner for entry in entries}))
     return [
         entry
@@ -220,19 +241,32 @@ async def _missing(connection: Connection, entries: Sequence[NewMessage]) -> lis
     ]
 
 
-async def _with_one_key(connection: Connection, entries: list[NewMessage]) -> list[NewMessage]:
-    """Return the messages without those that the locked archives have under an alternative key.
+async def _written(
+    connection: Connection, entries: Sequence[NewMessage]
+) -> set[tuple[str, bytes]]:
+    """Return those keys of some messages that their archives have, each with its owner."""
+    keys = [(entry.owner, key) for entry in entries for key in _keys(entry)]
+    rows = await connection.fetch_replanned(_NEXT_KEYS, *map(list, zip(*keys, strict=True)))
+    return {(jid, key) for jid, key, next_key in rows if key == next_key}
 
-    No message that is returned has alternative keys.
+
+async def _with_one_key(connection: Connection, entries: list[NewMessage]) -> list[NewMessage]:
+    """Return the messages without those that have an alternative key in common with another one.
+
+    The other one is in the archive, which is locked, or before them in the batch. No message that
+    is returned has alternative keys.
     """
     if not (several := [entry for entry in entries if entry.alternative_keys]):
         return entries
-    missing = set(await _missing(connection, several))
-    return [
-        entry._replace(alternative_keys=None)
-        for entry in entries
-        if not entry.alternative_keys or entry in missing
-    ]
+    written = await _written(connection, several)
+    missing = []
+    for entry in entries:
+        keys = {(entry.owner, key) for key in _keys(entry)}
+        if entry.alternative_keys and not written.isdisjoint(keys):
+            continue
+        written.add((entry.owner, entry.dedup_key))
+        missing.append(entry._replace(alternative_keys=None))
+    return missing
 
 
 def _keys(entry: NewMessage) -> tuple[bytes, ...]:
@@ -265,21 +299,36 @@ async def _log(connection: Connection, audit_log: Sequence[AuditEntry]) -> None:
         await connection.insert(_INTO_AUDIT_LOG, rows)
 
 
+async def _without_known(
+    connection: Connection, counters: Mapping[str, Counters], entries: list[NewMessage]
+) -> list[NewMessage]:
+    """Return the messages without those that their archive has under an alternative key."""
+    wanted = [
+        (counters[entry.owner].number, key)
+        for entry in entries
+        for key in entry.alternative_keys or ()
+    ]
+    if not wanted:
+        return entries
+    known: set[tuple[int, bytes]] = set()
+    for start in range(0, len(wanted), KEYS_AT_ONCE):
+        some = wanted[start : start + KEYS_AT_ONCE]
+        some += some[-1:] * (KEYS_AT_ONCE - len(some))
+        rows = await connection.fetch(_PRESENT, *chain.from_iterable(some))
+        known.update((row[0], row[1]) for row in rows)
+    unknown = []
+    for entry in entries:
+        number, keys = counters[entry.owner].number, entry.alternative_keys or ()
+        if known.isdisjoint([(number, key) for key in keys]):
+            unknown.append(entry)
+            # The same message may follow in this batch, too.
+            known.add((number, entry.dedup_key))
+    return unknown
+
+
 async def insert(connection: Connection, rows: Sequence[InsertRow]) -> int:
-    """Insert new rows; return the number of inserted rows without alternative keys."""
-    inserted = 0
-    for has_alternatives, run in groupby(
-        rows, key=lambda row: row.entry.alternative_keys is not None
-    ):
-        if has_alternatives:
-            values_with_alternatives = [
-                (*row.values(), *(row.entry.alternative_keys or ())) for row in run
-            ]
-            await connection.executemany(_INSERT_WITH_ALTERNATIVES, values_with_alternatives)
-        else:
-            values = [row.values() for row in run]
-            inserted += await connection.insert(_INTO, values, on_conflict=_ON_CONFLICT)
-    return inserted
+    """Insert new rows; return the number of inserted rows."""
+    return await connection.insert(_INTO, [row.values() for row in rows], on_conflict=_ON_CONFLICT)
 
 
 def _is_own(entry: NewMessage) -> bool:

@@ -78,7 +78,12 @@ class SqlArchive:
             is_shared=database.is_shared,
         )
         self.journal = Journal(self.owners, journal_limits)
-        self.appending = Appender(self.owners, ids, is_shared=database.is_shared)
+        self.appending = Appender(
+            self.owners,
+            ids,
+            is_shared=database.is_shared,
+            finds_keys_at_once=not database.is_only_writer,
+        )
 
     def forget(self, owner: str) -> None:
         """Remove an erased archive from the caches; call this directly after its transaction."""

@@ -41,13 +41,15 @@ WHERE owner = $1 AND archive.lateness > 0 AND archive.lateness = scale.lateness
     AND at BETWEEN $2 - width AND $2 - 1 AND sequence > {{first}}{{only}}
 """
 
-# First the edge, then its misplaced messages, in one statement and so from the same state.
+# First the edge, then its misplaced messages, in one statement and so from the same state. The
+# minimum is that of an expression, because PostgreSQL would look for the minimum of the column in
+# the order of the sequences, through all older messages.
 _EDGE = f"""
 WITH next AS (
     SELECT at FROM archive WHERE owner = $1 AND at >= $2 AND lateness = 0 ORDER BY at LIMIT 1
 ),
 edge AS MATERIALIZED (
-    SELECT min(sequence) AS first FROM archive
+    SELECT min(sequence + 0) AS first FROM archive
     WHERE owner = $1 AND at BETWEEN $2 AND coalesce((SELECT at FROM next), {LATEST})
 )
 SELECT first AS sequence FROM edge
@@ -56,7 +58,7 @@ UNION ALL SELECT * FROM (
 ) AS misplaced
 """  # noqa: S608 - constant words
 
-_LAST = f"SELECT max(sequence) {_MISPLACED}"
+_LAST = f"SELECT max(sequence + 0) {_MISPLACED}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,10 @@ _NEVER_LATE = """(
     )
 )"""
 
+#: Number of rows through which a search walks in their order before it looks for all matches. If
+#: more than one row in forty matches, these rows fill a page.
+WALKED = 2_000
+
 # A look-up is faster than the constructor of an enum; a page needs fifty of each.
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _KINDS = {kind.value: kind for kind in Kind}
@@ -72,13 +76,34 @@ class SelectBuilder:
         return self._index.order if self._is_search else "sequence"
 
     def by_arrival(
-        self, *, limit: int, backwards: bool = False, skip: int = 0, columns: str = COLUMNS
+        self,
+        *,
+        limit: int,
+        backwards: bool = False,
+        skip: int = 0,
+        columns: str = COLUMNS,
+        sorts: bool = False,
     ) -> str:
-        """Return a query for the oldest (or newest) rows in the order of their arrival."""
+        """Return a query for the oldest (or newest) rows in the order of their arrival.
+
+        With `sorts`, all rows are found before they are sorted.
+        """
         # An index has this order for each part, so SQLite reads only the rows of the page.
+        order = f"({self.order} + 0)" if sorts else self.order
         return (
-            f"{self.rows(columns)} ORDER BY {self.order} {'DESC' if backwards else 'ASC'}"
+            f"{self.rows(columns)} ORDER BY {order} {'DESC' if backwards else 'ASC'}"
             f" LIMIT {self.value(limit)}{f' OFFSET {self.value(skip)}' if skip else ''}"
+        )
+
+    def walk(self, selection: Selection, count: int, *, backwards: bool) -> None:
+        """Restrict a search to the oldest (or newest) rows of its range, matching or not."""
+        edge, comparison, direction = ("min", ">=", "DESC") if backwards else ("max", "<=", "ASC")
+        self._indexed_conditions.append(
+            f"{self._index.sequence} {comparison} (SELECT {edge}(sequence) FROM ("  # noqa: S608
+            f"SELECT sequence FROM {self._index.words} WHERE owner = $1"
+            f" AND sequence >= {self.value(selection.first)}"
+            f" AND sequence <= {self.value(selection.last)}"
+            f" ORDER BY sequence {direction} LIMIT {self.value(count)}) AS walked)"
         )
 
     def rows(self, columns: str) -> str:
@@ -178,8 +203,18 @@ async def by_arrival(
     owner: str = "$1",
 ) -> list[Row]:
     """Return the oldest (or newest) rows in arrival order; `owner` as in SelectBuilder."""
+    sorts = bool(selection.filter.phrases) and not connection.index.is_ordered
+    if sorts and not skip and selection.sequences is None:
+        # The database cannot know how many rows match. It would walk through a whole archive to
+        # find one, or find a million of them to return a page.
+        query = SelectBuilder(selection, connection.index, owner=owner)
+        query.walk(selection, WALKED, backwards=backwards)
+        sql = query.by_arrival(limit=limit, backwards=backwards)
+        rows = await connection.fetch(sql, *query.values, bound=bound)
+        if len(rows) >= limit or (bound is not None and bound.fit(rows) < len(rows)):
+            return rows
     query = SelectBuilder(selection, connection.index, owner=owner)
-    sql = query.by_arrival(limit=limit, backwards=backwards, skip=skip)
+    sql = query.by_arrival(limit=limit, backwards=backwards, skip=skip, sorts=sorts)
     return await connection.fetch(sql, *query.values, bound=bound)
 
 

@@ -36,7 +36,7 @@ _NOTE_PROGRESS = """
 UPDATE gaps SET state = coalesce($2, state), filled = filled + $3, place = coalesce($4, place),
     failure = coalesce($5, failure),
     filled_at = CASE WHEN CAST($2 AS text) = 'filled' THEN CAST($6 AS bigint) ELSE filled_at END
-WHERE number = $1 AND state IN ('open', 'filling')
+WHERE number = $1 AND state IN ('open', 'filling', 'unverified')
 """
 
 _RECEIVED = "SELECT until_at FROM received WHERE name = 'copies'"
@@ -141,4 +141,6 @@ def _joined_state(first: Gap, second: Gap) -> GapState:
         return GapState.FILLED
     if GapState.MISSING in states:
         return GapState.MISSING
+    if states <= {GapState.FILLED, GapState.UNVERIFIED}:
+        return GapState.UNVERIFIED
     return GapState.UNFILLABLE if states == {GapState.UNFILLABLE} else GapState.PARTIAL

@@ -5,10 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Mapping
 
-from storage.rows import Identifier, IdentifierKind
+from storage.rows import Identifier, IdentifierKind, IdentifierPage
 from storage.sql.database import Connection, Database, Row
 
 _COLUMNS = "kind, key, number, uri"
+
+#: The number of conversations that are no direct chats.
+_NO_CHAT = -1
 
 _GET = f"SELECT {_COLUMNS} FROM identifiers WHERE kind = $1 AND key = ANY($2)"  # noqa: S608
 
@@ -28,6 +31,44 @@ _WITH_URI = f"""
 SELECT {_COLUMNS} FROM identifiers WHERE uri = $1 AND key NOT LIKE '% removed'
 """  # noqa: S608 - constant words
 
+_NUMBER = "(SELECT owners.number FROM owners WHERE jid = $1)"
+
+# Of the conversations that are not listed, with the type of the newest message.
+_UNLISTED = f"""
+SELECT conversations.peer, type
+FROM conversations JOIN archive
+    ON archive.owner = conversations.owner AND sequence = newest
+WHERE conversations.owner = {_NUMBER} AND identifier = 0
+LIMIT $2
+"""  # noqa: S608 - constant words
+
+# The identifier may have been removed since it was read.
+_LIST = f"""
+UPDATE conversations SET identifier = $3
+WHERE owner = {_NUMBER} AND peer = $2 AND identifier = 0
+    AND ($3 = {_NO_CHAT} OR EXISTS (SELECT 1 FROM identifiers WHERE number = $3 AND key = $4))
+"""  # noqa: S608 - constant words
+
+_COUNT_CHATS = f"""
+SELECT count(*) FROM conversations WHERE owner = {_NUMBER} AND identifier > 0
+"""  # noqa: S608 - constant words
+
+_COUNT_ROOMS = """
+SELECT count(*) FROM identifiers WHERE kind = 'room' AND key = ANY($1)
+"""
+
+_PAGE = f"""
+SELECT {_COLUMNS} FROM identifiers
+WHERE number IN (
+    SELECT identifier AS number FROM conversations
+    WHERE owner = {_NUMBER} AND identifier > 0
+    UNION ALL
+    SELECT number FROM identifiers WHERE kind = 'room' AND key = ANY($2)
+    ORDER BY number LIMIT $3 OFFSET $4
+)
+ORDER BY number
+"""  # noqa: S608 - constant words
+
 #: The condition of the identifiers of a JID.
 OF = """
 (kind IN ('user', 'room') AND key = $1)
@@ -36,6 +77,26 @@ OR (kind = 'direct' AND (
     OR substr(key, length(key) - length($1)) = ' ' || $1
 ))
 """
+
+# The other user of a direct chat.
+_OTHER = """
+CASE WHEN substr(key, 1, length($1) + 1) = $1 || ' ' THEN substr(key, length($1) + 2)
+ELSE substr(key, 1, length(key) - length($1) - 1) END
+"""
+
+#: Makes the conversations of a JID unlisted, its own ones and those of others with it; to be done
+#: before REMOVE.
+UNLIST = (
+    f"UPDATE conversations SET identifier = 0 WHERE owner = {_NUMBER} AND identifier > 0",  # noqa: S608
+    f"""
+UPDATE conversations SET identifier = 0
+FROM (
+    SELECT owners.number FROM identifiers JOIN owners ON owners.jid = {_OTHER}
+    WHERE kind = 'direct' AND ({OF})
+) AS others
+WHERE owner = others.number AND peer = $1 AND identifier > 0
+""",  # noqa: S608 - constant words
+)
 
 #: Lets the identifiers of a JID point to nothing. The row stays, so that no number is used again.
 REMOVE = f"UPDATE identifiers SET key = number || ' removed' WHERE {OF}"  # noqa: S608
@@ -77,6 +138,30 @@ class SqlIdentifiers:
         async with self._database.read() as connection:
             rows = await connection.fetch(_WITH_URI, uri)
         return _identifier(rows[0]) if rows else None
+
+    async def unlisted(self, owner: str, *, limit: int) -> Mapping[str, str]:
+        async with self._database.read() as connection:
+            rows = await connection.fetch(_UNLISTED, owner, limit)
+        return {peer: type for peer, type in rows}
+
+    async def list_chats(self, owner: str, chats: Mapping[str, Identifier | None]) -> None:
+        rows = [
+            (owner, peer, *((_NO_CHAT, "") if chat is None else (chat.number, chat.key)))
+            for peer, chat in sorted(chats.items())
+        ]
+        async with self._database.write() as connection:
+            await connection.executemany(_LIST, rows)
+
+    async def page(
+        self, owner: str, rooms: Collection[str], *, offset: int, limit: int
+    ) -> IdentifierPage:
+        async with self._database.read() as connection:
+            [[chats]] = await connection.fetch(_COUNT_CHATS, owner)
+            [[known_rooms]] = await connection.fetch(_COUNT_ROOMS, list(rooms))
+            listed = await connection.fetch(_PAGE, owner, list(rooms), limit, offset)
+        return IdentifierPage(
+            identifiers=tuple(map(_identifier, listed)), count=chats + known_rooms
+        )
 
 
 async def _get(

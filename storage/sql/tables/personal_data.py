@@ -60,12 +60,12 @@ class Personal:
     left_out: frozenset[str] = frozenset()
     is_erased: bool = False  #: whether its rows are removed with the archive
     ends_with_account: bool = False  #: whether its rows are removed with the account
-    removal: str = ""  #: the statement that removes them; "": they are deleted
+    removal: tuple[str, ...] = ()  #: the statements that remove them; (): they are deleted
 
     @property
-    def removing(self) -> str:
-        """The statement that removes the rows about the user."""
-        return self.removal or f"DELETE FROM {self.table} WHERE {self.where}"  # noqa: S608
+    def removing(self) -> tuple[str, ...]:
+        """The statements that remove the rows about the user."""
+        return self.removal or (f"DELETE FROM {self.table} WHERE {self.where}",)  # noqa: S608
 
 
 def _columns(names: str, form: Form = Form.PLAIN) -> tuple[Column, ...]:
@@ -118,7 +118,7 @@ PERSONAL = (
         shown=_columns("kind key number uri"),
         key=("number",),
         is_erased=True,
-        removal=identifiers.REMOVE,
+        removal=(*identifiers.UNLIST, identifiers.REMOVE),
         ends_with_account=True,
     ),
     Personal(
@@ -174,7 +174,7 @@ PERSONAL = (
         where=_OF_ARCHIVE,
         shown=(*_columns("peer"), _time_of_message("owner", "conversations.seen")),
         key=("peer",),
-        left_out=_out("owner newest"),
+        left_out=_out("owner newest identifier"),
         is_erased=True,
     ),
     Personal(
@@ -190,7 +190,7 @@ PERSONAL = (
         table="occupants",
         meaning="the affiliations in rooms",
         where="jid = $1 OR room = $1",
-        shown=_columns("room jid affiliation"),
+        shown=(*_columns("room jid affiliation"), *_columns("lost_at", Form.TIME)),
         key=("room", "jid"),
         left_out=_out("heard_at"),
         is_erased=True,
@@ -367,10 +367,10 @@ NOT_PERSONAL: Mapping[str, str] = {
 }
 
 #: The statements that remove what is kept about the owner of an archive besides messages.
-ERASING = tuple(table.removing for table in PERSONAL if table.is_erased)
+ERASING = tuple(sql for table in PERSONAL if table.is_erased for sql in table.removing)
 
 #: The statements that remove what is kept about the user of an account.
-ENDING = tuple(table.removing for table in PERSONAL if table.ends_with_account)
+ENDING = tuple(sql for table in PERSONAL if table.ends_with_account for sql in table.removing)
 
 _SHOWN = {table.table: table for table in PERSONAL if table.shown}
 

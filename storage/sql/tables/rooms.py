@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from storage.processes import Topic
 from storage.rows import Membership, Occupant, Room, RoomChanges, RoomInvitation
 from storage.sql.database import Database, Row
@@ -31,19 +33,31 @@ INSERT INTO rooms (jid, name) VALUES ($1, $2)
 ON CONFLICT (jid) DO UPDATE SET name = excluded.name
 """
 
-# An affiliation that is stored already writes nothing.
-_SET_OCCUPANT = """
-INSERT INTO occupants (room, jid, affiliation, heard_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (room, jid)
-DO UPDATE SET affiliation = excluded.affiliation, heard_at = excluded.heard_at
-WHERE occupants.affiliation <> excluded.affiliation
-    OR occupants.heard_at <> excluded.heard_at
+# When a member was removed; a user who had left before was no member any more.
+_LOST_AT = """
+CASE WHEN EXISTS (SELECT 1 FROM departures WHERE room = $1 AND jid = $2) THEN 0 ELSE $5 END
 """
 
-_REMOVE = """
-UPDATE occupants SET affiliation = $3, heard_at = $4
+# An affiliation that is stored already writes nothing.
+_SET_OCCUPANT = f"""
+INSERT INTO occupants (room, jid, affiliation, heard_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (room, jid)
+DO UPDATE SET
+    affiliation = excluded.affiliation,
+    heard_at = excluded.heard_at,
+    lost_at = CASE
+        WHEN excluded.affiliation IN ('member', 'admin', 'owner') THEN 0
+        WHEN occupants.affiliation IN ('member', 'admin', 'owner') THEN {_LOST_AT}
+        ELSE occupants.lost_at
+    END
+WHERE occupants.affiliation <> excluded.affiliation
+    OR occupants.heard_at <> excluded.heard_at
+"""  # noqa: S608 - constant words
+
+_REMOVE = f"""
+UPDATE occupants SET affiliation = $3, heard_at = $4, lost_at = {_LOST_AT}
 WHERE room = $1 AND jid = $2 AND affiliation IN ('member', 'admin', 'owner')
-"""
+"""  # noqa: S608 - constant words
 
 _MEMBERSHIPS = """
 SELECT occupants.room, occupants.jid, affiliation, coalesce(name, ''), coalesce(created_at, 0)
@@ -61,6 +75,10 @@ SELECT occupants.room, occupants.jid, affiliation, coalesce(name, ''), coalesce(
 FROM occupants LEFT JOIN rooms ON rooms.jid = occupants.room
 WHERE occupants.room = $1 AND affiliation IN ('member', 'admin', 'owner')
 ORDER BY occupants.jid
+"""
+
+_LOST = """
+SELECT room, lost_at FROM occupants WHERE jid = $1 AND lost_at > 0 ORDER BY lost_at DESC LIMIT $2
 """
 
 _DEPARTED = "SELECT jid FROM departures WHERE room = $1"
@@ -130,6 +148,10 @@ class SqlRooms:
     async def members(self, room: str) -> tuple[Membership, ...]:
         return await self._memberships(_MEMBERS, room)
 
+    async def lost(self, jid: str, *, limit: int) -> Mapping[str, int]:
+        async with self._database.read() as connection:
+            return {room: at for room, at in await connection.fetch(_LOST, jid, limit)}
+
     async def departed(self, room: str) -> frozenset[str]:
         async with self._database.read() as connection:
             return frozenset(row[0] for row in await connection.fetch(_DEPARTED, room))
@@ -169,5 +191,11 @@ def _membership(row: Row) -> Membership:
     return Membership(room=row[0], jid=row[1], affiliation=row[2], name=row[3], created_at=row[4])
 
 
-def _occupant(occupant: Occupant) -> tuple[str, str, str, int]:
-    return occupant.room, occupant.jid, occupant.affiliation, occupant.heard_at
+def _occupant(occupant: Occupant) -> tuple[str, str, str, int, int]:
+    return (
+        occupant.room,
+        occupant.jid,
+        occupant.affiliation,
+        occupant.heard_at,
+        occupant.lost_at,
+    )

@@ -30,7 +30,7 @@ LONG_READERS = 2
 SHORT_STEPS = 50_000
 
 
-_WRITER_CACHE_KIB = 16 * 1024
+_WRITER_CACHE_KIB = 4 * 1024
 _READER_CACHE_KIB = 8 * 1024
 _JOURNAL_PAGES = 4_000
 
@@ -147,6 +147,8 @@ class SqliteDatabase:
             wal_autocheckpoint=_JOURNAL_PAGES,
             # SQLite overwrites deleted content with zeros.
             secure_delete="ON",
+            # The pages that a statement may have to restore: else they go through a file.
+            temp_store="MEMORY",
         )
         if self._path == MEMORY:
             return

@@ -22,6 +22,8 @@ _TRANSLATIONS = (
     (re.compile(r"\bstrpos\("), "instr("),
     # Without statistics SQLite would scan an archive for one peer. PostgreSQL sees comments.
     (re.compile(r"/\* (INDEXED BY \w+) \*/"), r"\1"),
+    # A value of SQLite has its type.
+    (re.compile(r"CAST\((\$\d+) AS bytea\)"), r"\1"),
     # A transaction that writes has the whole database for itself.
     (re.compile(r"\bFOR UPDATE\b"), ""),
     (re.compile(r"\$(\d+)"), r"?\1"),

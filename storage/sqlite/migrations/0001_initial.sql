@@ -68,12 +68,15 @@ CREATE TABLE counters (
 
 -- The sequences of the newest message with each peer, and of the newest one that the owner has seen.
 CREATE TABLE conversations (
-    owner  INTEGER NOT NULL,
-    peer   TEXT NOT NULL,
-    newest INTEGER NOT NULL,
-    seen   INTEGER NOT NULL DEFAULT 0,
+    owner      INTEGER NOT NULL,
+    peer       TEXT NOT NULL,
+    newest     INTEGER NOT NULL,
+    seen       INTEGER NOT NULL DEFAULT 0,
+    identifier INTEGER NOT NULL DEFAULT 0, -- its number; 0: not asked for, -1: there is none
     PRIMARY KEY (owner, peer)
 ) WITHOUT ROWID;
+
+CREATE INDEX conversations_listed ON conversations (owner, identifier);
 
 -- The ids that imported messages had in the archive that they come from.
 CREATE TABLE old_ids (
@@ -160,6 +163,7 @@ CREATE TABLE occupants (
     jid         TEXT NOT NULL,
     affiliation TEXT NOT NULL,
     heard_at    INTEGER NOT NULL, -- start of the connection on which the room reported the affiliation
+    lost_at     INTEGER NOT NULL DEFAULT 0, -- when a member was removed, 0: not known
     PRIMARY KEY (room, jid)
 ) WITHOUT ROWID;
 

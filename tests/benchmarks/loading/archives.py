@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.muniment import DATABASE
 
-from benchmarks.contenders import A, B, C, Contender, D
+from benchmarks.contenders import A, B, C, Contender, D, G
 from benchmarks.loading import muniment, tables, templates
 from benchmarks.xmpp import register
 
@@ -35,3 +35,5 @@ async def fill(contender: Contender, folder: Path, sizes: tuple[int, ...]) -> No
         tables.fill_sqlite(folder / "prosody.sqlite", tables.PROSODY, archives)
     elif contender is D:
         await muniment.fill(folder / DATABASE, archives)
+    elif contender is G:
+        await muniment.fill_postgres(folder, archives)

@@ -1,4 +1,4 @@
-"""Fill Muniment's archive through its own store."""
+"""Fill Muniment's archives through its own store."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 
 from benchmarks.loading.dialogue import line, stanza
 from benchmarks.servers.ejabberd import HOST
+from benchmarks.servers.postgres import DATABASE, Postgres
 from component.core.messages.fulltext import fold
 from component.core.messages.references import name_hash
+from storage.interface import Archive
 from storage.open import open_storage
+from storage.postgres.options import PostgresOptions
 from storage.rows import Direction, NewMessage
 
 BATCH = 1_000
@@ -18,10 +21,23 @@ BATCH = 1_000
 async def fill(database: Path, archives: dict[str, int]) -> None:
     """Write archives, with their sizes by owner, while Muniment does not run."""
     async with open_storage(f"sqlite:{database}", synchronous="normal") as storage:
-        for owner, size in archives.items():
-            for first in range(0, size, BATCH):
-                numbers = range(first, min(first + BATCH, size))
-                await storage.archive.append([entry(owner, n, size) for n in numbers])
+        await _append(storage.archive, archives)
+
+
+async def fill_postgres(folder: Path, archives: dict[str, int]) -> None:
+    """Do the same in the database of a folder, and bring its statistics up to date."""
+    with Postgres(folder) as server:
+        options = PostgresOptions(is_synchronous=False)
+        async with open_storage(server.url(DATABASE), options=options) as storage:
+            await _append(storage.archive, archives)
+        server.sql(b"VACUUM ANALYZE")
+
+
+async def _append(archive: Archive, archives: dict[str, int]) -> None:
+    for owner, size in archives.items():
+        for first in range(0, size, BATCH):
+            numbers = range(first, min(first + BATCH, size))
+            await archive.append([entry(owner, n, size) for n in numbers])
 
 
 def entry(owner: str, number: int, size: int) -> NewMessage:

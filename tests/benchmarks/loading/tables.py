@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.loading import templates
 from benchmarks.loading.dialogue import Line, line
-from benchmarks.servers.postgres import Postgres
+from benchmarks.servers.postgres import EjabberdPostgres
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def fill_sqlite(path: Path, table: Table, archives: dict[str, int]) -> None:
 
 def fill_postgres(folder: Path, table: Table, archives: dict[str, int]) -> None:
     """Write archives, with their sizes by owner, into the database of a stopped ejabberd."""
-    with Postgres(folder) as server:
+    with EjabberdPostgres(folder) as server:
         query = (
             f"SELECT row_to_json({table.name}) FROM {table.name} "  # noqa: S608 - constants
             f"WHERE {table.owner} = '{templates.OWNER}'"

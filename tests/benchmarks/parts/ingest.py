@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
-from benchmarks.contenders import ARCHIVES, Running
+from benchmarks.contenders import ARCHIVES, ON_POSTGRES, E, Running
 from benchmarks.parts.proof import complete, differences
 from benchmarks.parts.turns import each_round
 from benchmarks.parts.users import new_pairs
@@ -22,7 +22,7 @@ SETTLE_SECONDS = 1.0
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
     """Give each contender a turn in every round, each time with empty archives."""
-    async for turn in each_round(PART, ARCHIVES, _turn, plan, space):
+    async for turn in each_round(PART, (*ARCHIVES, *ON_POSTGRES, E), _turn, plan, space):
         yield turn
 
 
@@ -36,13 +36,17 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         gc.enable()
         figures = backlog(server, traffic)
         sessions = [session for pair in pairs for session in pair]
-        archived, missing = await complete(sessions, traffic.expected())
+        archived, missing, wrong = traffic.last_delivered, 0, 0
+        if server.has_archive:
+            archived, missing = await complete(sessions, traffic.expected())
         figures |= meter.memory()
         spent, noise = meter.spent(), meter.noise()
         thousands = len(traffic.sent_at) / 1000
-        wrong = sum(
-            [await differences(session, traffic.ids(session.user)) for session in pairs[0]]
-        )
+        figures |= cpu_of_row(server, spent)
+        if server.has_archive:
+            wrong = sum(
+                [await differences(session, traffic.ids(session.user)) for session in pairs[0]]
+            )
     return {
         "messages_per_second": len(traffic.sent_at) / (archived - traffic.sent_at[0]),
         "messages": len(traffic.sent_at),
@@ -55,6 +59,13 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         "others_cpu": noise,
         **figures,
     }
+
+
+def cpu_of_row(server: Running, spent: Mapping[str, float]) -> dict[str, float]:
+    """Return the CPU time of our process for each message in an archive."""
+    if server.archived is None:
+        return {}
+    return {"cpu_ms_of_row": spent["muniment"] / server.archived() * 1000}
 
 
 def backlog(server: Running, traffic: Traffic) -> dict[str, float]:

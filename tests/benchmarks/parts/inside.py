@@ -29,7 +29,7 @@ from component.core.reading.reader import ArchiveReader
 from component.xmpp.archive.mam import Mam
 from component.xmpp.connection.addresses import Addresses
 from component.xmpp.queries.exchange import Delegated
-from storage.interface import Archive
+from storage.interface import Archive, Storage
 from storage.open import open_storage
 from storage.rows import Filter
 
@@ -70,6 +70,13 @@ async def measure_ways(
 
 @asynccontextmanager
 async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
+    async with open_reader(path) as (storage, reader):
+        yield storage.archive, Mam(reader, Addresses())
+
+
+@asynccontextmanager
+async def open_reader(path: Path) -> AsyncIterator[tuple[Storage, ArchiveReader]]:
+    """Open a store in a file, with the reader of its archives."""
     async with open_storage(f"sqlite:{path}") as storage:
         writer = Writer(storage.archive)
         running = asyncio.create_task(writer.run())
@@ -81,7 +88,7 @@ async def _opened(path: Path) -> AsyncIterator[tuple[Archive, Mam]]:
             Pager(storage.archive, writer, default_size=50, max_size=250),
             Followers(),
         )
-        yield storage.archive, Mam(reader, Addresses())
+        yield storage, reader
         writer.stop()
         await running
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import mam
 from benchmarks.cache import evict, load, resident_bytes
-from benchmarks.contenders import ARCHIVES, Contender, F, Running
+from benchmarks.contenders import ARCHIVES, ON_POSTGRES, Contender, F, Running
 from benchmarks.loading.archives import fill, owners
 from benchmarks.loading.dialogue import END, PEERS, STEP_SECONDS
 from benchmarks.mam import Page
@@ -32,12 +32,13 @@ COLD_PAGES = PEERS
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
     """Fill all archives once, then give each contender a turn in every round."""
-    contenders = (*ARCHIVES, F)
+    contenders = (*ARCHIVES, *ON_POSTGRES, F)
     for contender in contenders:
-        await fill(contender, space.kept(contender.key), plan.sizes)
+        if not contender.archives_of:
+            await fill(contender, space.kept(contender.kept), plan.sizes)
     for number in range(plan.rounds):
         for contender in plan.order(PART, number, contenders):
-            folder = space.kept(contender.key)
+            folder = space.kept(contender.kept)
             # The last turn may have ended with a cold read.
             load(folder)
             with contender.start(folder) as server:

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from benchmarks import mam
 from benchmarks.contenders import ARCHIVES, Running
 from benchmarks.conversation import ROOM, Conversation, away
+from benchmarks.parts.ingest import cpu_of_row
 from benchmarks.parts.proof import PATIENCE_SECONDS, complete, differences
 from benchmarks.parts.turns import each_round
 from benchmarks.parts.users import new_pairs
@@ -47,6 +48,7 @@ async def _turn(plan: Plan, server: Running) -> dict[str, float]:
         stanzas, delivered_at = _stanzas(traffic), traffic.last_delivered
         archived_at, missing = await _archived(traffic)
         spent, noise, resident = meter.spent(), meter.noise(), meter.memory()
+        resident |= cpu_of_row(server, spent)
         wrong = sum([await differences(user, traffic.ids(user.user)) for user in pairs[0]])
         wrong += await _missed(server.port, traffic)
     sent = len(traffic.sent_at)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 
 from support.ejabberd import Ejabberd, replaced
-from support.releases import installed_or_newest
+from support.releases import Release, installed_or_newest, unpacked
 
 HOST = "chat.example"
 COMPONENT = "muniment.example"
+
+#: The version of ejabberd that a run measures; "" is the installed one, or else the newest.
+measured_version: ContextVar[str] = ContextVar("measured_version", default="")
 
 #: The first line of the last block of the example, which belongs to Muniment.
 _OWN = "  ## MUNIMENT 4 of 4"
@@ -30,6 +34,12 @@ _ARCHIVED_ROOMS = {"allow_subscription: true": "allow_subscription: true\n      
 _COMMON = "registration_timeout: infinity\n"
 
 
+def measured_release() -> Release:
+    """Return the release of ejabberd that this run measures. Raises Unavailable."""
+    version = measured_version.get()
+    return unpacked(version) if version else installed_or_newest()
+
+
 class BenchmarkedEjabberd(Ejabberd):
     """An ejabberd without limits on load, unless it is shaped."""
 
@@ -41,17 +51,20 @@ class BenchmarkedEjabberd(Ejabberd):
         options: str = "",
         changes: Mapping[str, str] | None = None,
         is_shaped: bool = False,
+        processes: Sequence[str] = (),
     ) -> None:
         """`modules` replaces the modules of the example for Muniment.
 
         `changes` are further replacements in the example. `is_shaped` keeps its traffic shaper.
+        `processes` are the domains of several processes of Muniment, () if there is one.
         """
         super().__init__(
             folder,
-            installed_or_newest(),
+            measured_release(),
             hosts=(HOST, "team.example"),
             component=COMPONENT,
             changes=changes,
+            processes=processes,
         )
         self._modules = modules
         self._options = options

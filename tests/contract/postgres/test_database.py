@@ -10,6 +10,7 @@ import pytest
 from support.builders import ALICE, entries, entry, everything, texts
 from support.ports import LOOPBACK, free_port
 from support.postgres import Postgres
+from support.postgres_probe import PostgresProbe
 from support.probe import probe_of
 
 from storage.errors import Busy, Locked, NewerSchema, StorageError, TookTooLong, Unavailable
@@ -17,7 +18,7 @@ from storage.open import examine, open_storage, open_unchanged
 from storage.postgres.engine.database import PostgresDatabase
 from storage.postgres.options import PostgresOptions
 from storage.rows import Cutoff, Filter, Phrase
-from storage.sql.database import Connection
+from storage.sql.database import Connection, Row
 from storage.sql.store import SqlStorage
 
 PASSWORD = "pa55word"
@@ -286,3 +287,27 @@ async def test_closed_database_is_unavailable(postgres_url: str) -> None:
     with pytest.raises(Unavailable):
         async with database.write():
             pass
+
+
+async def test_each_search_is_planned_for_its_words(postgres_url: str) -> None:
+    async def plans(connection: Connection) -> list[Row]:
+        return await connection.fetch(
+            "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
+            " WHERE statement LIKE $1",
+            "%tsquery%",
+        )
+
+    async with open_storage(postgres_url) as storage:
+        await storage.archive.append([entry(n, text=f"word{n}") for n in range(10)])
+        for n in range(10):
+            search = Filter(phrases=(Phrase(words=(f"word{n}",)),))
+            page = await storage.archive.page(ALICE, search, limit=5, counted=True)
+            assert len(page.messages) == 1
+        probe = probe_of(storage)
+        assert isinstance(probe, PostgresProbe)
+
+        # A search is a long read, and the connection that was used last comes first.
+        rows = await probe.database.read_archive(ALICE, plans, is_long=True)
+
+    assert rows
+    assert {(row[0], row[1]) for row in rows} == {(0, 10)}

@@ -37,7 +37,8 @@ INSERT INTO counters
 SELECT owner, 'peer' || n % 300 || '@example.net', 512, n / 300, 5
 FROM generate_series(1, 30000) AS n, (VALUES (1), (2)) AS o (owner);
 INSERT INTO conversations
-SELECT 1 + n % 2000, 'peer' || n || '@example.net', n, 0 FROM generate_series(1, 20000) AS n;
+SELECT 1 + n % 2000, 'peer' || n || '@example.net', n, 0, n + 1000
+FROM generate_series(1, 20000) AS n;
 INSERT INTO journal
 SELECT 1 + n % 100, 'contact', 'peer' || n, n, n, 'v' FROM generate_series(1, 20000) AS n;
 INSERT INTO occupants

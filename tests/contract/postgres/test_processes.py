@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from support.builders import (
     stanza,
     texts,
 )
+from support.command import ROOT
 from support.deliveries import DeliveryBench
 from support.postgres import Postgres
 from support.writer import open_writer
@@ -55,6 +58,9 @@ HOLD = Hold(subject=ALICE, reason="a case", by="root", at=NOON)
 
 #: A wait of a test that fails.
 DEADLINE = 30.0
+
+#: For how long a process that is frozen within a transaction holds up another one.
+FROZEN_SECONDS = (8.0, 20.0)
 
 
 @asynccontextmanager
@@ -352,6 +358,26 @@ async def test_lease_passes_to_another_process_at_its_end(postgres_url: str) -> 
                 assert holders[place + 1] == f"end of {name}"
 
 
+async def test_process_that_waits_for_a_lease_knows_that_another_one_has_it(
+    postgres_url: str,
+) -> None:
+    async def wait(taken: asyncio.Event) -> None:
+        async with one.processes.lease("work", taken):
+            assert not other_has_it
+
+    async with two(postgres_url) as (one, other), asyncio.timeout(DEADLINE):
+        other_has_it = False
+        free = asyncio.Event()
+        await wait(free)
+        assert not free.is_set()
+        async with other.processes.lease("work"):
+            other_has_it, taken = True, asyncio.Event()
+            waiting = asyncio.create_task(wait(taken))
+            await taken.wait()
+            other_has_it = False
+        await waiting
+
+
 async def test_lease_is_lost_with_the_connection(postgres_url: str) -> None:
     async with two(postgres_url) as (one, other):
         heard = Heard(one)
@@ -421,6 +447,47 @@ async def test_process_that_stops_within_a_transaction_frees_the_others(
             await stop_within_a_transaction()
         await one.archive.append([entry(2)])
         assert len((await everything(other.archive)).messages) == 2
+
+
+#: Stops itself within a transaction, when PostgreSQL has a part of a statement.
+FROZEN = """
+import asyncio, os, signal, sys
+from storage.open import open_storage
+from storage.postgres.options import PostgresOptions
+
+async def main():
+    options = PostgresOptions(process="frozen.test")
+    async with open_storage(sys.argv[1], options=options) as storage:
+        async with storage.database.write() as connection:
+            await connection.execute("UPDATE processes SET connected_since = 1")
+            await connection.driver.prepare("SELECT name FROM processes WHERE name = $1")
+            print("stops", flush=True)
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.timeout(120)
+async def test_process_that_is_frozen_while_it_prepares_a_statement_frees_the_others(
+    postgres_url: str,
+) -> None:
+    async with process(postgres_url) as one:
+        frozen = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", FROZEN, postgres_url, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            assert frozen.stdout is not None
+            assert await frozen.stdout.readline() == b"stops\n"
+            began = time.monotonic()
+            while not (await everything(one.archive)).messages:
+                # The statement that waits for the lock may end at the same time.
+                with suppress(Unavailable):
+                    await one.archive.append([entry(1)])
+            assert FROZEN_SECONDS[0] < time.monotonic() - began < FROZEN_SECONDS[1]
+        finally:
+            frozen.kill()
+            await frozen.wait()
 
 
 async def test_presence_that_another_process_has_entered_before_is_ignored(

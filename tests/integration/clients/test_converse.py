@@ -14,8 +14,12 @@ from support.ejabberd import Account
 from support.raw import Client
 from support.server import Server
 
-#: Starting a browser takes a while on a loaded machine.
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [
+    # Starting a browser takes a while on a loaded machine.
+    pytest.mark.timeout(240),
+    # test_mam_clients.py reads the archive on all releases.
+    pytest.mark.newest_ejabberd,
+]
 
 #: More than the page of 50 that Converse.js asks for. It shows 100 messages at most.
 COUNT = 70

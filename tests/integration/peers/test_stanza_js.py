@@ -13,6 +13,9 @@ from support.mam_payloads import FULLTEXT
 from support.server import Server
 from support.traffic import say_in_turn
 
+# test_mam_clients.py reads the archive on all releases.
+pytestmark = pytest.mark.newest_ejabberd
+
 COUNT = 25
 EXPECTED = [f"message {n}" for n in range(COUNT)]
 

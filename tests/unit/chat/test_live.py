@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from support.builders import ALICE, BOB, HOST, ROOM, entry
+from support.builders import ALICE, BOB, HOST, NOON, ROOM, entry
 from support.sign_in import BOTH
 
 from component.core.chat.following.live import LiveEvent, LiveReader, MemberRoom, conversations_of
@@ -29,6 +29,7 @@ class Members:
     """The rooms of each user, as a test sets them."""
 
     rooms: dict[str, list[MemberRoom]] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)  #: rooms that have removed alice
     #: what happens while the rooms of a user are read, once
     meanwhile: Callable[[], Awaitable[None]] | None = None
 
@@ -38,6 +39,9 @@ class Members:
             self.meanwhile = None
             await happens()
         return rooms
+
+    async def lost_rooms(self, user: str) -> dict[str, int]:
+        return self.lost if user == ALICE else {}
 
     async def is_member(self, user: str, room: str) -> bool:
         return any(item.jid == room for item in self.rooms.get(user, []))
@@ -200,6 +204,31 @@ async def test_change_of_rooms_while_the_follower_was_away_is_an_event(live: Liv
         [f"after in {HALL}"],
         (await live.page(place))[1],
     )
+
+
+async def test_messages_from_before_a_removal_come_and_none_from_after_it(live: Live) -> None:
+    live.members.set(ALICE, ROOM, HALL)
+    begun = await live.reader.begin(ALICE)
+    await live.store(*(in_room(f"before {n}", at=NOON + n) for n in range(3)))
+    await live.store(in_room("after", at=NOON + 3), in_room("unseen", HALL, at=NOON))
+    live.members.set(ALICE)
+    live.members.lost = {ROOM: NOON + 2}
+
+    events, place = await live.page(begun)
+
+    before = [f"before {n} in {ROOM}" for n in range(3)]
+    assert events == [*before, "rooms"]
+    assert await live.page(place) == ([], place)
+    # In smaller pages too; the list of rooms comes last.
+    events, place = [], begun
+    for _ in range(3):
+        page = await live.reader.page(ALICE, place, 2)
+        events += map(shown, page.events)
+        place = page.place
+        if page.complete:
+            break
+        assert len(page.events) == 2
+    assert events == [*before, "rooms"]
 
 
 async def test_change_of_rooms_wakes_a_follower(live: Live) -> None:

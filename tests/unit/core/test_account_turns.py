@@ -182,3 +182,18 @@ async def test_request_that_waits_too_long_is_overloaded() -> None:
                 pass
 
     assert turns.pending == 0
+
+
+async def test_requests_that_are_answered_or_wait_can_be_refused() -> None:
+    turns = Turns(LIMITS)
+    tasks = [asyncio.create_task(wait(turns, "alice", asyncio.Event())) for _ in range(3)]
+    await asyncio.sleep(0)
+
+    turns.refuse()
+    turns.refuse()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(result) for result in results] == [Overloaded] * 3
+    assert turns.idle.is_set()
+    async with turns.of("alice"):
+        assert turns.pending == 1

@@ -33,7 +33,7 @@ from component.core.rosters.cache import RosterCache
 from component.core.xml.times import now
 from component.xmpp.connection.addresses import Addresses
 from storage.interface import Storage
-from storage.rows import ANY, Filter, Gap, GapState, Kind, PreferencesRow
+from storage.rows import ANY, Filter, Gap, GapProgress, GapState, Kind, PreferencesRow
 from storage.sql.store import SqlStorage
 
 DAY = 24 * 60 * MINUTE
@@ -270,6 +270,55 @@ async def test_source_that_fails_is_asked_again_where_it_failed(bench: Bench, ru
     assert bench.source.places[0] is None
     assert bench.source.places[-1] == "0"
     assert await bench.texts() == ["before", "one", "two", "after"]
+
+
+async def test_gap_without_messages_is_filled_if_the_source_has_some_around_it(
+    bench: Bench, run: Run
+) -> None:
+    bench.missed(-3600, "before the gap")
+    bench.missed(75, "behind the gap")
+
+    gap = await run()
+
+    assert (gap.state, gap.filled, gap.failure) == (GapState.FILLED, 0, "")
+    assert await bench.texts() == ["before", "after"]
+
+
+@pytest.mark.parametrize("where", [(), (-3600,), (75,)])
+async def test_gap_without_messages_is_unverified_until_the_source_has_some_around_it(
+    bench: Bench, run: Run, monkeypatch: pytest.MonkeyPatch, where: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(filling, "VERIFY_SECONDS", 0.0)
+    for seconds in where:
+        bench.missed(seconds, f"at {seconds}")
+    await bench.gaps.before_read(ALICE, ANY)
+
+    gap = await run()
+
+    assert (gap.state, gap.filled, gap.filled_at) == (GapState.UNVERIFIED, 0, 0)
+    assert gap.failure == filling.UNVERIFIED
+    assert bench.gaps.unfilled() == bench.gaps.unfilled_of(ALICE) == (gap,)
+    for seconds in {-3600, 75} - {*where}:
+        bench.missed(seconds, f"at {seconds}")
+    async with asyncio.timeout(10):
+        while bench.gaps.unfilled():
+            await bench.gaps.wait_changed(0.02)
+    assert (bench.gap.state, bench.gap.failure) == (GapState.FILLED, "")
+
+
+async def test_gap_is_not_empty_if_messages_were_found_before_a_break(
+    bench: Bench, run: Run
+) -> None:
+    bench.missed(10, "one")
+    await bench.storage.gaps.claim(1, "another", at=1, idle_since=2)
+    progress = GapProgress(state=GapState.FILLING, place="0")
+    await bench.storage.gaps.note_progress(1, progress, at=now())
+    await bench.gaps.load()
+
+    gap = await run()
+
+    assert bench.source.places == ["0", None]
+    assert (gap.state, gap.filled) == (GapState.FILLED, 1)
 
 
 @pytest.mark.parametrize("state", [GapState.PARTIAL, GapState.UNFILLABLE])

@@ -11,6 +11,7 @@ from aiohttp import encode_basic_auth
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.ejabberd_api import ADMIN, PERMISSIONS, FakeModHttpApi, with_ejabberd_api
+from support.families import FAMILIES
 from support.http_services import open_services
 from support.sign_in import BOTH, with_sign_in
 
@@ -24,7 +25,7 @@ from component.core.ejabberd_api.native.backend import Backend, Reply
 from component.core.ejabberd_api.refusals import Unanswered, Unreachable
 from component.core.errors import ServerUnreachable
 from component.core.tokens.accounts import with_tokens
-from component.web.app import FAMILIES, make_app
+from component.web.app import make_app
 from component.web.ejabberd_api.authentication import authenticate_caller
 from component.web.server.settings import Listener, Services
 

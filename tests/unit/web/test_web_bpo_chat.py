@@ -231,6 +231,34 @@ async def test_list_has_the_chats_of_both_members(bpo: Bpo) -> None:
     assert await bpo.users["mabel"].get(f"chats/{uri}/") == {"message": [row]}
 
 
+async def test_list_of_chats_goes_on_with_older_ones(bpo: Bpo) -> None:
+    walter = bpo.users["walter"]
+    uris = [(await chat_of(bpo, "walter", "walter"))["uri"] for _ in range(5)]
+    pages, path = [], "chats/?limit=2"
+    while path:
+        answer = await bpo.public.http.get(f"{BPO}/{path}", headers=walter.headers)
+        pages.append([row["uri"] for row in (await answer.json())["message"]])
+        link = answer.headers.get("Link", "")
+        assert link == "" or link.endswith('>; rel="next"')
+        path = link and f"chats/{link[1:].partition('>')[0]}"
+
+    assert pages == [uris[3:], uris[1:3], uris[:1]]
+
+
+async def test_list_of_users_has_parts(bpo: Bpo) -> None:
+    path = f"{BPO}/users/signup/?limit=2"
+    first = await bpo.public.http.get(path, headers=bpo.users["walter"].headers)
+    link = re.fullmatch('<(.*)>; rel="next"', first.headers["Link"])
+    assert link is not None
+    rest = await bpo.public.http.get(
+        f"{BPO}/users/signup/{link[1]}", headers=bpo.users["walter"].headers
+    )
+
+    names = [[user["username"] for user in await part.json()] for part in (first, rest)]
+    assert names == [["hassan", "mabel"], ["walter"]]
+    assert "Link" not in rest.headers
+
+
 @pytest.mark.parametrize("fields", [{"username": "nobody"}, {"username": f"eve@{OTHER_HOST}"}])
 async def test_unknown_partner_is_not_found(bpo: Bpo, fields: dict[str, Any]) -> None:
     answer = await bpo.users["walter"].do("POST", "chats/", fields, 404)

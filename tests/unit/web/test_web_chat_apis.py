@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from support.drf import WITH_APIS
+from support.families import FAMILIES
 
 from component.core.ejabberd_api.catalogue import BY_NAME
-from component.web.app import FAMILIES
 from component.web.bpo_chat.family import BPO_CHAT, BPO_CHAT_OPEN
 from component.web.condor_chat.family import CONDOR_CHAT, CONDOR_CHAT_OPEN
 from component.web.drf.settings import BpoChatSettings, CondorChatSettings

@@ -12,6 +12,9 @@ from support.builders import ALICE, BOB, entry
 from support.chat import ChatWorld, chat_world, signed_in
 from support.sign_in import BOTH
 
+from component.core.access.principals import User
+from component.core.chat.following.place import parse
+from component.web.chat import live_json
 from component.web.server.settings import Services
 from component.wiring.live import with_live
 
@@ -101,13 +104,48 @@ async def test_removed_member_gets_the_new_list_and_no_more_messages(
     alice, bob = pages
     room = await alice.call("POST", "/rooms", json={"name": "Garden", "members": [BOB]})
     await bob.events()
+    path = f"/conversations/{room['jid']}/messages"
+    await alice.call("POST", path, json={"body": "hello"})
     await alice.call("DELETE", f"/rooms/{room['jid']}/members/{BOB}")
+    await alice.call("POST", path, json={"body": "secret"})
+
+    said, left = await bob.events()
+
+    assert (said["message"]["body"], said["conversation"]) == ("hello", None)
+    assert (left["type"], left["rooms"]) == ("rooms", [])
+
+
+async def test_member_who_is_removed_while_a_page_is_read_gets_what_was_said_before(
+    pages: tuple[Page, Page], world: ChatWorld
+) -> None:
+    alice, bob = pages
+    room = await alice.call("POST", "/rooms", json={"name": "Garden", "members": [BOB]})
+    await bob.events()
+    path = f"/conversations/{room['jid']}/messages"
+    await alice.call("POST", path, json={"body": "hello"})
+    assert world.chat.live is not None
+    page = await world.chat.live.page(BOB, parse(bob.cursor))
+    await alice.call("DELETE", f"/rooms/{room['jid']}/members/{BOB}")
+
+    [said] = await live_json.events(User(BOB), world.chat, page)
+
+    assert (said["message"]["body"], said["conversation"]) == ("hello", None)
+
+
+async def test_member_who_has_left_gets_nothing_from_before_the_room_removes_the_user(
+    pages: tuple[Page, Page],
+) -> None:
+    alice, bob = pages
+    room = await alice.call("POST", "/rooms", json={"name": "Garden", "members": [BOB]})
+    await bob.events()
+    before = bob.cursor
+    await bob.call("DELETE", f"/rooms/{room['jid']}/members/{BOB}")
     path = f"/conversations/{room['jid']}/messages"
     await alice.call("POST", path, json={"body": "secret"})
 
-    events = await bob.events()
-
-    assert [(item["type"], item["rooms"]) for item in events] == [("rooms", [])]
+    for cursor in (bob.cursor, before):
+        bob.cursor = cursor
+        assert [item["rooms"] for item in await bob.events()] == [[]]
 
 
 async def test_member_whose_removal_nobody_saw_gets_no_more_messages(

@@ -20,10 +20,10 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from support.chat import with_chat_for
 from support.ejabberd_api import with_ejabberd_api
+from support.families import FAMILIES
 from support.gateway import with_gateway_for
 from support.sign_in import BOTH, with_sign_in
 
-from component.web.app import FAMILIES
 from component.web.drf.settings import BpoChatSettings, CondorChatSettings
 from component.web.openapi.routes import Route, declared_routes
 from component.web.server.operation import Content

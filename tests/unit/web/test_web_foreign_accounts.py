@@ -14,6 +14,7 @@ from support.builders import ALICE, BOB, HOST, dedup_key
 from support.chat import SERVICE, with_rooms
 from support.drf import WITH_APIS
 from support.ejabberd_api import with_ejabberd_api
+from support.families import FAMILIES
 from support.gateway import PASSWORD, OldClient, gateway_world
 from support.http_services import message
 from support.push import pushing
@@ -30,7 +31,7 @@ from component.core.ejabberd_api.definitions import (
 )
 from component.core.push.targets import parse_token
 from component.core.push.values import Content
-from component.web.app import FAMILIES, make_app
+from component.web.app import make_app
 from component.web.bpo_chat.family import BPO_CHAT
 from component.web.chat.family import CHAT
 from component.web.condor_chat.family import CONDOR_CHAT

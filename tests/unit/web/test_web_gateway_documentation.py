@@ -14,8 +14,9 @@ from component.core.gateway import errors as gateway_errors
 from component.core.gateway.contacts import GatewayContact
 from component.core.gateway.messages import GatewayMessage
 from component.web.app import make_app
-from component.web.gateway.family import GATEWAY, GATEWAY_START, GATEWAY_STATUS
+from component.web.gateway.family import GATEWAY, GATEWAY_START
 from component.web.gateway.models import ContactChange, ReadParameters, StartFields
+from component.web.gateway.status_family import GATEWAY_STATUS
 from component.web.server.settings import Listener, Services
 
 PAGE = (Path(__file__).parents[3] / "docs/gateway.md").read_text()

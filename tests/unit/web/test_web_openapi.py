@@ -14,11 +14,12 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from support.chat import with_chat_for
 from support.ejabberd_api import with_ejabberd_api
+from support.families import FAMILIES
 from support.gateway import with_gateway_for
 from support.sign_in import BOTH, with_sign_in
 
 from component.core.ejabberd_api.catalogue import BY_NAME
-from component.web.app import FAMILIES, make_app
+from component.web.app import make_app
 from component.web.drf.paths import redirect
 from component.web.drf.settings import BpoChatSettings, CondorChatSettings
 from component.web.openapi.family import DOCUMENT

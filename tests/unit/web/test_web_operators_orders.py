@@ -380,7 +380,7 @@ async def test_gap_is_listed_and_noted_as_filled_by_admins_alone(
 
     assert (page.path, "filled, " in page.text) == ("/operators/gaps", True)
     assert page.text.index("12:00:00") < page.text.index("12:08:20")
-    assert services.commands.context.gaps.unfilled()[0].number == 1
+    assert services.gaps.unfilled()[0].number == 1
     assert ("fill-gap", "*", "number 2") in await actions(services)
     async with operator_browser(services, AUDITOR) as auditor:
         page = await auditor.get("gaps")

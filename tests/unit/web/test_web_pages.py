@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -52,15 +54,28 @@ async def test_page_and_all_its_files_are_served_to_strangers(
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
-async def test_page_loads_every_module_and_style_in_advance(document: str) -> None:
+async def test_page_loads_every_module_in_advance(document: str) -> None:
     files = {
         path.relative_to(STATIC).as_posix()
         for folder in ("shared", "chat")
         for path in (STATIC / folder).rglob("*")
-        if path.suffix in (".js", ".css")
+        if path.suffix == ".js"
     }
 
     assert {path.split("/", 2)[2] for path in loaded(document)} >= files
+
+
+async def test_page_has_its_style_in_it_and_the_policy_allows_no_other(
+    public: TestClient, document: str
+) -> None:
+    [style] = re.findall("<style>(.*?)</style>", document, re.DOTALL)
+    policy = (await public.get("/")).headers["Content-Security-Policy"]
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+
+    assert (
+        style == (STATIC / "shared/base.css").read_text() + (STATIC / "chat/chat.css").read_text()
+    )
+    assert f"style-src 'self' 'sha256-{digest}';" in policy
 
 
 async def test_page_knows_the_api_and_the_domain_of_users(document: str) -> None:
@@ -125,7 +140,7 @@ async def test_policy_allows_files_of_this_server_alone(
     assert (
         policy["default-src"] == policy["trusted-types"] == policy["frame-ancestors"] == "'none'"
     )
-    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert policy["script-src"] == "'self'"
     assert policy["require-trusted-types-for"] == "'script'"
     assert policy["connect-src"] == "'self' https://upload.example"
     assert policy["img-src"] == "'self' data: blob:"

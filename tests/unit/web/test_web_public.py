@@ -12,9 +12,10 @@ import pytest
 from aiohttp import ClientSession, UnixConnector, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
+from support.families import FAMILIES
 from support.http_services import SECRET_HEADERS, SETTINGS
 
-from component.web.app import FAMILIES, make_app, serve
+from component.web.app import make_app, serve
 from component.web.server import body
 from component.web.server.family import Family
 from component.web.server.settings import PUBLIC, Listener, Services, WebSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.wire import ALICE, ALICE_PHONE, chat, copy_of
 
-from component.xmpp.connection.copy_scanner import is_result, pieces, whole_copy
+from component.xmpp.connection.copy_scanner import behind_results, is_unfinished, piece_end
 
 HINTS = "<no-store xmlns='urn:xmpp:hints'/><no-copy xmlns='urn:xmpp:hints'/>"
 
@@ -21,16 +21,14 @@ def returned(
     return copy_of(f"{start}<result{attributes}>{inside}</result>{hints}</message>")
 
 
-def is_unread(piece: bytes) -> bool:
-    """Whether a piece is the copy of a result."""
-    copy = whole_copy(piece)
-    return copy is not None and is_result(copy[1])
-
-
 def read(text: str) -> str:
-    """Return the pieces of a text that must be parsed if none of them is a repeat."""
-    parsed_pieces = [piece for piece in pieces(text.encode()) if not is_unread(piece)]
-    return b"".join(parsed_pieces).decode()
+    """Return what must be parsed of a text if nothing in it is a repeat."""
+    data, start, parsed = text.encode(), 0, b""
+    while (start := behind_results(data, start)) < len(data):
+        end = piece_end(data, start)
+        parsed += data[start:end]
+        start = end
+    return parsed.decode()
 
 
 @pytest.mark.parametrize(
@@ -71,9 +69,7 @@ WHOLE = returned()
     ],
 )
 def test_other_copy_is_not_skipped(text: str) -> None:
-    first = next(pieces(text.encode()), b"")
-
-    assert is_unread(first) is False
+    assert behind_results(text.encode(), 0) == 0
 
 
 @pytest.mark.parametrize("length", [1, len(WHOLE) // 2, len(WHOLE) - 1])
@@ -82,7 +78,24 @@ def test_partial_copy_is_not_skipped(length: int) -> None:
     assert read(WHOLE + WHOLE[:length]) == WHOLE[:length]
 
 
-def test_pieces_join_to_the_received_bytes() -> None:
-    data = f" {WHOLE}{copy_of(chat('hello'))}<a/>{WHOLE[:50]}".encode()
+@pytest.mark.parametrize("length", [20, 200, WHOLE.index("</result>")])
+def test_beginning_of_a_result_waits_for_the_rest(length: int) -> None:
+    assert is_unfinished(WHOLE[:length].encode())
 
-    assert b"".join(pieces(data)) == data
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WHOLE,
+        WHOLE[: WHOLE.index("</result>") + 10],
+        "<message from='a' to='b'/>",
+        "<message from='a' to='b'></message>",
+        "<iq type='get' id='1' from='a'>",
+        copy_of(chat("hello"))[:-3],
+        # Whole stanzas, which somebody has sent us directly.
+        returned(attributes=" xmlns='urn:xmpp:mam:2'/").replace("</result>", ""),
+        returned(attributes=" xmlns='urn:xmpp:mam:2' id='1'/").replace("</result>", ""),
+    ],
+)
+def test_stanza_that_may_be_whole_waits_for_nothing(text: str) -> None:
+    assert not is_unfinished(text.encode())

@@ -168,6 +168,25 @@ async def test_server_that_grants_all_has_no_faults(
     assert len([stanza for stanza in server.stanzas if stanza.get("to") == COMPONENT]) == COUNT
 
 
+async def test_delegation_is_complete_when_each_half_that_was_asked_for_is_notified(
+    wire: Wire, grants: Examination, server: Server
+) -> None:
+    for half in ("", "bare"):
+        wire.peer.send(
+            f"<iq type='get' id='{half}-half' from='{HOST}' to='{COMPONENT}'>"
+            f"<query xmlns='{NS_DISCO}' node='{DELEGATION_1}:{half}:{NS_MAM}'/></iq>"
+        )
+    await until(lambda: {stanza.get("id") for stanza in server.stanzas} >= {"-half", "bare-half"})
+
+    await grant(wire, HOST)
+    assert "delegation" in faults(await examined(grants))
+    assert not grants.is_any_delegated()
+
+    await grant(wire, HOST, OTHER_HOST)
+    assert faults(await examined(grants)) == set()
+    assert grants.is_any_delegated()
+
+
 async def test_server_that_grants_nothing_is_told_of_all(
     wire: Wire, grants: Examination, server: Server
 ) -> None:

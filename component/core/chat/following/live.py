@@ -24,7 +24,7 @@ from component.core.reading.pages import Pager
 from component.core.reading.views import Views
 from component.core.store_errors import translated
 from storage.interface import Storage
-from storage.rows import EntryKind
+from storage.rows import EntryKind, EventPage
 
 #: Seconds after which the rooms of a follower are read again, in case that no signal came.
 ROOMS_SECONDS = 60.0
@@ -46,6 +46,13 @@ class MemberRooms(Protocol):
         """Return the rooms of which a user is a member, in the order of their JIDs.
 
         Only those with an archive here. Raises Overloaded.
+        """
+        ...
+
+    async def lost_rooms(self, user: str) -> Mapping[str, int]:
+        """Return rooms that have removed a user, with the time in microseconds if it is known.
+
+        Raises Overloaded.
         """
         ...
 
@@ -164,6 +171,10 @@ class LiveReader:
                     following.journal.changed.set()
                     yield replace(page, events=())
 
+    async def lost_rooms(self, owner: str) -> Mapping[str, int]:
+        """Return rooms that have removed a user, with the time in microseconds if it is known."""
+        return await self._rooms.lost_rooms(owner)
+
     @contextmanager
     def _follow(self, owner: str, after: Place) -> Iterator[_Following]:
         changed = asyncio.Event()
@@ -184,9 +195,9 @@ class LiveReader:
         size = max(1, self._pager.size(limit))
         page = await self._read_journal(following, size)
         # After it: the list has each room of which the page has messages, and comes before them.
-        if following.needs_rooms(self._rooms_seconds):
-            events += await self._read_rooms(following)
         complete = page is None or page.complete
+        if following.needs_rooms(self._rooms_seconds):
+            complete &= await self._read_rooms(following, events, size)
         if page is not None:
             events += self._take_journal(following, page)
         for room in following.changed_rooms():
@@ -206,18 +217,71 @@ class LiveReader:
             return True
         return await self._rooms.is_member(typing.author, typing.conversation)
 
-    async def _read_rooms(self, following: _Following) -> list[LiveEvent]:
-        """Read the rooms of a user; return an event if they differ from those of the place."""
+    async def _read_rooms(self, following: _Following, events: list[LiveEvent], size: int) -> bool:
+        """Read the rooms of a user; add an event if they differ from those of the place.
+
+        Before it come the messages of rooms that have removed the user, from before the removal.
+        Return whether these are all.
+        """
         rooms = tuple(await self._rooms.member_rooms(following.owner))
         followed = rooms[:ROOMS_MAX]
+        jids = {room.jid for room in rooms}
+        if following.place.has_others(jids):
+            for lost, lost_at in (await self.lost_rooms(following.owner)).items():
+                is_left = lost not in jids and following.place.in_room(lost) is not None
+                if is_left and not await self._read_lost_room(
+                    following, lost, events, size, lost_at
+                ):
+                    # The next page goes on here.
+                    following.signals.has_new_rooms = True
+                    return False
         place = following.place.only(room.jid for room in followed)
         for room in followed:
             if place.in_room(room.jid) is None:
                 place = place.behind(room.jid, await self._end(room.jid))
-        is_changed = following.take_rooms(rooms, followed, place)
-        if not is_changed:
-            return []
-        return [LiveEvent(place=following.place, rooms=rooms)]
+        if following.take_rooms(rooms, followed, place):
+            events.append(LiveEvent(place=following.place, rooms=rooms))
+        return True
+
+    async def _read_lost_room(
+        self, following: _Following, room: str, events: list[LiveEvent], size: int, lost_at: int
+    ) -> bool:
+        """Add the next events of a room from before a removal; return whether these are all."""
+        if len(events) >= size:
+            return False
+        try:
+            page, items = await self._page_of(room, following.place.in_room(room) or 0, size)
+        except (CursorExpired, ItemNotFound):
+            return True
+        for item in items:
+            following.place = following.place.behind(room, item.event.event_id)
+            if item.message is None:
+                continue
+            if item.message.message.stored.at > lost_at:
+                return True
+            events.append(LiveEvent(place=following.place, room=room, event=item))
+        return page.complete
+
+    async def _page_of(
+        self, room: str, after: int, size: int
+    ) -> tuple[EventPage, list[ReadableEvent]]:
+        """Return a page of the archive of a room. Raises CursorExpired, ItemNotFound."""
+        await self._queue.wait_readable(room)
+        with translated():
+            page = await self._store.page(room, after, limit=size, max_bytes=self._pager.max_bytes)
+        messages = [event.message for event in page.events if event.message is not None]
+        readable = iter(await self._views.of(room, messages, folded=False))
+        folded = await self._views.of(room, list(page.targets.values()), folded=True)
+        targets = dict(zip(page.targets, folded, strict=True))
+        return page, [
+            ReadableEvent(
+                event=event,
+                message=None if event.message is None else next(readable),
+                target=targets.get(event.target or ""),
+                conversation=None,
+            )
+            for event in page.events
+        ]
 
     async def _end(self, room: str) -> int:
         await self._queue.wait_readable(room)
@@ -252,33 +316,17 @@ class LiveReader:
         """Add the next events of a room; return whether these are all."""
         follower = following.followers[room]
         follower.changed.clear()
-        after = following.place.in_room(room) or 0
-        await self._queue.wait_readable(room)
         try:
-            with translated():
-                page = await self._store.page(
-                    room, after, limit=size, max_bytes=self._pager.max_bytes
-                )
-            messages = [event.message for event in page.events if event.message is not None]
-            readable = iter(await self._views.of(room, messages, folded=False))
-            folded = await self._views.of(room, list(page.targets.values()), folded=True)
+            page, items = await self._page_of(room, following.place.in_room(room) or 0, size)
         except (CursorExpired, ItemNotFound):
             # Another room has the name, or the archive was erased.
             following.place = following.place.behind(room, await self._end(room))
             events.append(LiveEvent(place=following.place, expired=room))
             return True
-        targets = dict(zip(page.targets, folded, strict=True))
-        for event in page.events:
-            following.place = following.place.behind(room, event.event_id)
-            if event.message is None:
-                continue
-            item = ReadableEvent(
-                event=event,
-                message=next(readable),
-                target=targets.get(event.target or ""),
-                conversation=None,
-            )
-            events.append(LiveEvent(place=following.place, room=room, event=item))
+        for item in items:
+            following.place = following.place.behind(room, item.event.event_id)
+            if item.message is not None:
+                events.append(LiveEvent(place=following.place, room=room, event=item))
         following.place = following.place.behind(room, page.event_id)
         if not page.complete:
             follower.changed.set()

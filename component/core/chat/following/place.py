@@ -39,6 +39,10 @@ class Place:
         """Return the event id of the place in a room, None: the follower does not know it."""
         return self.rooms.get(digest(room))
 
+    def has_others(self, rooms: Iterable[str]) -> bool:
+        """Return whether the place is also in rooms that are not named."""
+        return not self.rooms.keys() <= set(map(digest, rooms))
+
     def behind(self, room: str, event_id: int) -> Place:
         """Return this place with another one in a room."""
         return replace(self, rooms={**self.rooms, digest(room): event_id})

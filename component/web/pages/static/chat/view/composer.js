@@ -205,6 +205,8 @@ export class Composer {
   }
 
   _grow() {
+    // The browser does it by the style sheet, without a layout at each change of the conversation.
+    if (CSS.supports("field-sizing", "content")) return;
     const field = this._field;
     field.style.height = "auto";
     const borders = field.offsetHeight - field.clientHeight;

@@ -159,14 +159,17 @@ export class ConversationView {
     this.element.dataset.jid = chat.jid;
     if (isOther) {
       const { timeline, composer, search } = this;
-      fill(
-        this.element,
-        this._header,
-        search.element,
-        timeline.element,
-        this._typing,
-        composer.element,
-      );
+      // Parts that stay keep their layout.
+      if (timeline.element.parentElement !== this.element) {
+        fill(
+          this.element,
+          this._header,
+          search.element,
+          timeline.element,
+          this._typing,
+          composer.element,
+        );
+      }
       // The hits stay beside the conversation of the one that was chosen.
       if (!this._marks) search.element.hidden = true;
       // The field has a height only in the document.
