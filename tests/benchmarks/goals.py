@@ -8,11 +8,11 @@ from statistics import median
 
 from benchmarks.contenders import ON_POSTGRES, A, B, C, D, E, F, G, H
 from benchmarks.parts.commands import BY_ADDRESS, BY_PASSWORD, COMMANDS
-from benchmarks.parts.http import djabberd_with
+from benchmarks.parts.http import ARCHIVE_API, djabberd_with
 from benchmarks.parts.pages import WAYS, case
 from benchmarks.plan import LARGEST
 from benchmarks.samples import Results
-from benchmarks.servers.gunicorn import WORKERS
+from benchmarks.servers.gunicorn import TWO_WORKERS, WORKERS
 
 #: The number of messages in the archives, and of clients, of the goals for pages.
 SIZES = (1_000, 10_000, 100_000)
@@ -110,6 +110,9 @@ def _goals(release: str) -> Iterator[Goal]:
     for workers in WORKERS:
         peer_name = djabberd_with(workers)
         yield _more("HTTP pages", peer_name, _to("http", "pages_per_second", peer_name), 3)
+    two_workers = djabberd_with(TWO_WORKERS)
+    measure = _to("http", "pages_per_second", two_workers, ARCHIVE_API)
+    yield _more("Pages of the archive API with their audit entry", two_workers, measure, 3)
     for metric, peer in (("added_to_password_ms", BY_PASSWORD), ("added_ms", BY_ADDRESS)):
         text = f"Time added to a command at the median, slowest command, to {peer}"
         yield Goal(text=text, measure=_added_to_commands(metric), bound=1.5, unit=" ms")
@@ -181,8 +184,8 @@ def _own(part: str, metric: str) -> Callable[[Results], Rounds]:
     return lambda results: results.by_round(part, D.key, "", metric)
 
 
-def _to(part: str, metric: str, peer: str) -> Callable[[Results], Rounds]:
-    return lambda results: results.ratios(part, metric, (D.key, ""), (peer, ""))
+def _to(part: str, metric: str, peer: str, case: str = "") -> Callable[[Results], Rounds]:
+    return lambda results: results.ratios(part, metric, (D.key, case), (peer, ""))
 
 
 def _dearer(results: Results) -> Rounds:
