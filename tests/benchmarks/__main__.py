@@ -26,6 +26,7 @@ from benchmarks.parts import (
     polls,
     search,
     start,
+    streams,
 )
 from benchmarks.plan import FULL, QUICK, SHORT, Plan, large
 from benchmarks.publishing import publish
@@ -56,6 +57,7 @@ PARTS = {
             commands,
             search,
             polls,
+            streams,
             page,
             growth,
         ),

@@ -10,6 +10,7 @@ from benchmarks.contenders import ON_POSTGRES, A, B, C, D, E, F, G, H
 from benchmarks.parts.commands import BY_ADDRESS, BY_PASSWORD, COMMANDS
 from benchmarks.parts.http import ARCHIVE_API, djabberd_with
 from benchmarks.parts.pages import WAYS, case
+from benchmarks.parts.streams import BESIDE
 from benchmarks.plan import LARGEST
 from benchmarks.samples import Results
 from benchmarks.servers.gunicorn import TWO_WORKERS, WORKERS
@@ -121,6 +122,8 @@ def _goals(release: str) -> Iterator[Goal]:
     text = "Memory of our process with 2,000 waiting polls and 500 sessions, highest"
     measure = _own("polls", "peak_muniment")
     yield Goal(text=text, measure=measure, bound=400, unit=" MiB", is_of_worst=True)
+    text = "Ingest beside 1,000 streams and 2,000 polls, ratio to ingest without them"
+    yield Goal(text=text, measure=_beside_waiting, bound=0.9, unit=" x", at_least=True)
     text = "First paint of the chat page"
     yield Goal(text=text, measure=_own("page", "first_paint_ms"), bound=300, unit=" ms")
     text = "50 messages on the page after a click, slowest conversation"
@@ -198,6 +201,10 @@ def _dearer(results: Results) -> Rounds:
 
 def _between(part: str, metric: str, ours: str, theirs: str) -> Callable[[Results], Rounds]:
     return lambda results: results.ratios(part, metric, (ours, ""), (theirs, ""))
+
+
+def _beside_waiting(results: Results) -> Rounds:
+    return results.ratios("streams", "messages_per_second", (D.key, BESIDE), (D.key, ""))
 
 
 def _lost_on_postgres(results: Results) -> Rounds:
@@ -312,10 +319,10 @@ def _steepest(results: Results) -> Rounds:
 
 
 def _memory(results: Results) -> Rounds:
-    """Return the maximum memory of our process in each round, in all parts but `polls`."""
+    """Return the maximum memory of our process in each round, where nobody waits for events."""
     highest: dict[int, float] = {}
     for sample in results.samples:
-        if sample.part == "polls":
+        if sample.part in ("polls", "streams"):
             continue
         if sample.metric in ("peak_muniment", "rss_muniment"):
             highest[sample.round] = max(sample.value, highest.get(sample.round, 0))
