@@ -27,6 +27,7 @@ from benchmarks.parts import (
     polls,
     search,
     start,
+    streams,
 )
 from benchmarks.plan import FULL, QUICK, SHORT, Plan, large
 from benchmarks.publishing import publish
@@ -57,6 +58,7 @@ PARTS = {
             commands,
             search,
             polls,
+            streams,
             page,
             fairness,
             growth,

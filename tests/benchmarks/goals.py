@@ -8,11 +8,12 @@ from statistics import median
 
 from benchmarks.contenders import ON_POSTGRES, A, B, C, D, E, F, G, H
 from benchmarks.parts.commands import BY_ADDRESS, BY_PASSWORD, COMMANDS
-from benchmarks.parts.http import djabberd_with
+from benchmarks.parts.http import ARCHIVE_API, djabberd_with
 from benchmarks.parts.pages import WAYS, case
+from benchmarks.parts.streams import BESIDE
 from benchmarks.plan import LARGEST
 from benchmarks.samples import Results
-from benchmarks.servers.gunicorn import WORKERS
+from benchmarks.servers.gunicorn import TWO_WORKERS, WORKERS
 
 #: The number of messages in the archives, and of clients, of the goals for pages.
 SIZES = (1_000, 10_000, 100_000)
@@ -114,6 +115,9 @@ def _goals(release: str) -> Iterator[Goal]:
     for workers in WORKERS:
         peer_name = djabberd_with(workers)
         yield _more("HTTP pages", peer_name, _to("http", "pages_per_second", peer_name), 3)
+    two_workers = djabberd_with(TWO_WORKERS)
+    measure = _to("http", "pages_per_second", two_workers, ARCHIVE_API)
+    yield _more("Pages of the archive API with their audit entry", two_workers, measure, 3)
     for metric, peer in (("added_to_password_ms", BY_PASSWORD), ("added_ms", BY_ADDRESS)):
         text = f"Time added to a command at the median, slowest command, to {peer}"
         yield Goal(text=text, measure=_added_to_commands(metric), bound=1.5, unit=" ms")
@@ -122,6 +126,8 @@ def _goals(release: str) -> Iterator[Goal]:
     text = "Memory of our process with 2,000 waiting polls and 500 sessions, highest"
     measure = _own("polls", "peak_muniment")
     yield Goal(text=text, measure=measure, bound=400, unit=" MiB", is_of_worst=True)
+    text = "Ingest beside 1,000 streams and 2,000 polls, ratio to ingest without them"
+    yield Goal(text=text, measure=_beside_waiting, bound=0.9, unit=" x", at_least=True)
     text = "First paint of the chat page"
     yield Goal(text=text, measure=_own("page", "first_paint_ms"), bound=300, unit=" ms")
     text = "50 messages on the page after a click, slowest conversation"
@@ -212,8 +218,8 @@ def _own(part: str, metric: str) -> Callable[[Results], Rounds]:
     return lambda results: results.by_round(part, D.key, "", metric)
 
 
-def _to(part: str, metric: str, peer: str) -> Callable[[Results], Rounds]:
-    return lambda results: results.ratios(part, metric, (D.key, ""), (peer, ""))
+def _to(part: str, metric: str, peer: str, case: str = "") -> Callable[[Results], Rounds]:
+    return lambda results: results.ratios(part, metric, (D.key, case), (peer, ""))
 
 
 def _dearer(results: Results) -> Rounds:
@@ -226,6 +232,10 @@ def _dearer(results: Results) -> Rounds:
 
 def _between(part: str, metric: str, ours: str, theirs: str) -> Callable[[Results], Rounds]:
     return lambda results: results.ratios(part, metric, (ours, ""), (theirs, ""))
+
+
+def _beside_waiting(results: Results) -> Rounds:
+    return results.ratios("streams", "messages_per_second", (D.key, BESIDE), (D.key, ""))
 
 
 def _lost_on_postgres(results: Results) -> Rounds:
@@ -340,10 +350,10 @@ def _steepest(results: Results) -> Rounds:
 
 
 def _memory(results: Results) -> Rounds:
-    """Return the maximum memory of our process in each round, in all parts but `polls`."""
+    """Return the maximum memory of our process in each round, where nobody waits for events."""
     highest: dict[int, float] = {}
     for sample in results.samples:
-        if sample.part == "polls":
+        if sample.part in ("polls", "streams"):
             continue
         if sample.metric in ("peak_muniment", "rss_muniment"):
             highest[sample.round] = max(sample.value, highest.get(sample.round, 0))

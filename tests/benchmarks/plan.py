@@ -29,6 +29,7 @@ class Plan:
     http_seconds: float = 5.0
     inside_pages: int = 2_000
     polls: int = 2_000
+    streams: int = 1_000
     sessions: int = 500
     poll_seconds: float = 60.0  #: at `rate`
     commands: int = 2_000  #: calls of each command of ejabberd's API, in each way
@@ -70,6 +71,7 @@ QUICK = Plan(
     http_seconds=1.0,
     inside_pages=300,
     polls=40,
+    streams=20,
     sessions=20,
     poll_seconds=3.0,
     commands=200,

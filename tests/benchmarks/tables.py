@@ -275,6 +275,20 @@ _PARTS = (
         },
     ),
     (
+        "streams",
+        "Ingest beside users who wait",
+        {
+            "messages_per_second": "messages/s",
+            "behind_seconds": "behind s",
+            "lost": "lost",
+            "delivery_p50_ms": "p50 ms",
+            "delivery_p99_ms": "p99 ms",
+            "cpu_muniment": "CPU s/1000 of Muniment",
+            "on_streams": "messages on streams",
+            "in_polls": "messages in polls",
+        },
+    ),
+    (
         "page",
         "The chat page in a browser",
         {
