@@ -2,12 +2,14 @@
 
 mod_service_log copies a message once for each hook that it passes, so most copies come twice or
 more, with the same bytes. And each archive result that we send comes back to us as a copy
-(XEP-0313 section 4.2). Parsing all of these would take more time than parsing everything else.
+(XEP-0313 section 4.2); ejabberd 23.01 copies the end of each page, too. Parsing all of these would
+take more time than parsing everything else.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 #: An attribute. Its value may contain ">", but never "<".
 _ATTRIBUTE = rb" [^\s=<>'\"]+='[^'<]*'"
@@ -25,30 +27,48 @@ _BEGINNING = re.compile(_AROUND + rb"(?=<[a-z]+ )")
 
 _END = b"</forwarded></message>"
 
-#: The beginning of a copy of an archive result, and its end: only hints (XEP-0334) follow.
-_RESULT = re.compile(
-    rb"%b<message [^<>]*><result(?:%b)*? xmlns='urn:xmpp:mam:2'(?:%b)*>"
-    % (_AROUND, _ATTRIBUTE, _ATTRIBUTE)
-)
-_RESULT_END = re.compile(
-    rb"</result>(?:<[a-z-]+ xmlns='urn:xmpp:hints'/>)*</message></forwarded></message>"
+#: The beginning of a copy of an archive result or of the end of a page.
+_ANSWER = re.compile(
+    rb"%b<(?:message [^<>]*><result|iq [^<>]*>(?P<fin><fin))"
+    rb"(?:%b)*? xmlns='urn:xmpp:mam:2'(?:%b)*>" % (_AROUND, _ATTRIBUTE, _ATTRIBUTE)
 )
 
 
-def behind_results(data: bytes, start: int) -> int:
-    """Return the index behind the whole copies of archive results of ours that begin at `start`.
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """How a kind of answer begins and ends in a copy."""
+
+    start: bytes
+    end: bytes
+    ending: re.Pattern[bytes]  #: of the copy, from `end` on
+
+
+#: Only hints (XEP-0334) follow a result, and nothing follows the end of a page.
+_RESULT = _Answer(
+    b"<result",
+    b"</result>",
+    re.compile(
+        rb"</result>(?:<[a-z-]+ xmlns='urn:xmpp:hints'/>)*</message></forwarded></message>"
+    ),
+)
+_FIN = _Answer(b"<fin", b"</fin>", re.compile(rb"</fin></iq></forwarded></message>"))
+
+
+def behind_answers(data: bytes, start: int) -> int:
+    """Return the index behind the whole copies of answers of our archive that begin at `start`.
 
     It is `start` if there is none, and has to be the beginning of a stanza.
     """
-    while beginning := _RESULT.match(data, start):
+    while beginning := _ANSWER.match(data, start):
         # Users choose the content of archived stanzas. An end tag is that of our result only if no
         # other <result> begins before it, and it is an end tag at all only outside of CDATA.
+        answer = _kind(beginning)
         inside = beginning.end()
-        end = data.find(b"</result>", inside)
-        ending = _RESULT_END.match(data, end) if end >= 0 else None
+        end = data.find(answer.end, inside)
+        ending = answer.ending.match(data, end) if end >= 0 else None
         if (
             ending is None
-            or data.find(b"<result", inside, end) >= 0
+            or data.find(answer.start, inside, end) >= 0
             or data.find(b"<!", inside, end) >= 0
         ):
             break
@@ -59,13 +79,18 @@ def behind_results(data: bytes, start: int) -> int:
 def is_unfinished(data: bytes) -> bool:
     """Return whether these bytes are certainly only a part of one stanza, most likely of a copy.
 
-    Nothing in them has ended, or at least the result in them has not.
+    Nothing in them has ended, or at least the answer in them has not.
     """
     if not data.startswith(b"<message "):
         return False
     if b"</" not in data and b"/>" not in data:
         return True
-    return b"</result>" not in data and _RESULT.match(data) is not None
+    beginning = _ANSWER.match(data)
+    return beginning is not None and _kind(beginning).end not in data
+
+
+def _kind(beginning: re.Match[bytes]) -> _Answer:
+    return _FIN if beginning["fin"] is not None else _RESULT
 
 
 def piece_end(data: bytes, start: int) -> int:

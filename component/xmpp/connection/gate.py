@@ -111,7 +111,7 @@ class Gate:
         while start < len(data):
             is_between = self._is_between_stanzas
             if is_between:
-                start = copy_scanner.behind_results(data, start)
+                start = copy_scanner.behind_answers(data, start)
             end = copy_scanner.piece_end(data, start)
             piece, start = data[start:end], end
             if not is_between:

@@ -1,11 +1,11 @@
-"""Copies of archive results are skipped without parsing; other copies are parsed."""
+"""Copies of answers of the archive are skipped without parsing; other copies are parsed."""
 
 from __future__ import annotations
 
 import pytest
 from support.wire import ALICE, ALICE_PHONE, chat, copy_of
 
-from component.xmpp.connection.copy_scanner import behind_results, is_unfinished, piece_end
+from component.xmpp.connection.copy_scanner import behind_answers, is_unfinished, piece_end
 
 HINTS = "<no-store xmlns='urn:xmpp:hints'/><no-copy xmlns='urn:xmpp:hints'/>"
 
@@ -21,10 +21,16 @@ def returned(
     return copy_of(f"{start}<result{attributes}>{inside}</result>{hints}</message>")
 
 
+def end_of_page(inside: str = "<set/>", *, attributes: str = " xmlns='urn:xmpp:mam:2'") -> str:
+    """Return the copy of the IQ that ends a page, as ejabberd writes it."""
+    start = f"<iq to='{ALICE_PHONE}' from='{ALICE}' type='result' id='1' xmlns='jabber:client'>"
+    return copy_of(f"{start}<fin{attributes}>{inside}</fin></iq>")
+
+
 def read(text: str) -> str:
     """Return what must be parsed of a text if nothing in it is a repeat."""
     data, start, parsed = text.encode(), 0, b""
-    while (start := behind_results(data, start)) < len(data):
+    while (start := behind_answers(data, start)) < len(data):
         end = piece_end(data, start)
         parsed += data[start:end]
         start = end
@@ -40,9 +46,11 @@ def read(text: str) -> str:
         returned(f"<forwarded xmlns='urn:xmpp:forward:0'>{chat('hello')}</forwarded>"),
         returned(attributes=" id='1' queryid='a b' xmlns='urn:xmpp:mam:2'"),
         returned("<a b='>'/>"),
+        end_of_page(),
+        end_of_page("<result/>", attributes=" xmlns='urn:xmpp:mam:2' stable='true'"),
     ],
 )
-def test_copies_of_archive_results_are_skipped(copy: str) -> None:
+def test_copies_of_answers_of_the_archive_are_skipped(copy: str) -> None:
     copy_of_message = copy_of(chat("hello"))
 
     assert read(copy) == ""
@@ -66,10 +74,14 @@ WHOLE = returned()
         returned("<result/>"),
         returned("<x:result xmlns:x='x'><result></result></x:result>"),
         returned(f"<![CDATA[</result>{HINTS}</message></forwarded></message>]]>"),
+        end_of_page(attributes=" xmlns='urn:x'"),
+        end_of_page("<fin/>"),
+        end_of_page("<![CDATA[</fin></iq></forwarded></message>]]>"),
+        end_of_page("</fin><query/><fin>"),
     ],
 )
 def test_other_copy_is_not_skipped(text: str) -> None:
-    assert behind_results(text.encode(), 0) == 0
+    assert behind_answers(text.encode(), 0) == 0
 
 
 @pytest.mark.parametrize("length", [1, len(WHOLE) // 2, len(WHOLE) - 1])
@@ -78,9 +90,17 @@ def test_partial_copy_is_not_skipped(length: int) -> None:
     assert read(WHOLE + WHOLE[:length]) == WHOLE[:length]
 
 
-@pytest.mark.parametrize("length", [20, 200, WHOLE.index("</result>")])
-def test_beginning_of_a_result_waits_for_the_rest(length: int) -> None:
-    assert is_unfinished(WHOLE[:length].encode())
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        WHOLE[:20],
+        WHOLE[:200],
+        WHOLE[: WHOLE.index("</result>")],
+        end_of_page()[: end_of_page().index("</fin>")],
+    ],
+)
+def test_beginning_of_an_answer_waits_for_the_rest(beginning: str) -> None:
+    assert is_unfinished(beginning.encode())
 
 
 @pytest.mark.parametrize(
