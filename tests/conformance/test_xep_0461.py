@@ -102,7 +102,7 @@ def test_quotation_is_cut_only_where_the_fallback_is_inside_the_text(
     body = "<body>&gt; ayes</body>"
     xml = f"<message xmlns='jabber:client'>{body}{reply('m1', BOB, start, end)}</message>"
 
-    assert payloads_of(xml).body == text
+    assert payloads_of(xml).content.body == text
 
 
 def test_search_finds_the_words_of_a_reply_and_not_of_its_quotation() -> None:
@@ -121,8 +121,8 @@ def test_reply_that_is_sent_has_a_fallback_of_its_quotation(quote: str) -> None:
     [element] = sent.iter(REPLY)
     assert (element.get("id"), element.get("to")) == ("m1", BOB)
     assert len(list(sent.iter(FALLBACK))) == (quote != "")
-    payloads = payloads_of(tostring(sent, "unicode"))
-    assert payloads.body == "own words"
-    assert payloads.reply
-    assert (payloads.reply.quote or "")[:200] == quote[:200]
-    assert len(payloads.reply.quote or "") <= QUOTE_MAX
+    content = payloads_of(tostring(sent, "unicode")).content
+    assert content.body == "own words"
+    assert content.reply
+    assert (content.reply.quote or "")[:200] == quote[:200]
+    assert len(content.reply.quote or "") <= QUOTE_MAX

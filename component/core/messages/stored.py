@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
 
-from component.core.messages.files import File, file_of
+from component.core.messages.content import Content, content_of, plain_content
 from component.core.messages.payloads import (
     NS_MODERATE,
     NS_MODERATE_0,
@@ -18,11 +18,15 @@ from component.core.messages.payloads import (
     text_of,
 )
 from component.core.messages.references import Reference, Side
-from component.core.messages.replies import Reply, reply_of
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import NS_MUC_USER, NS_STANZA_ID
 from component.core.xml.stream_parser import Element, Malformed
 from storage.rows import ArchivedMessage
+
+_NOTHING = Content()
+
+#: The beginning of the namespaces of all payloads but that of rooms.
+_NS_OF_PAYLOADS = "urn:xmpp:"
 
 #: The depth of the deepest element that is read: message, apply-to, moderated, reason.
 _KEEP_DEPTH = 3
@@ -41,33 +45,31 @@ class Tombstone:
 class Payloads:
     """The parts of one message; None if the message lacks a part."""
 
-    sender: str | None = None
-    recipient: str | None = None
-    id: str | None = None
-    body: str | None = None  #: without what a reply quotes
-    file: File | None = None
-    subject: str | None = None
+    content: Content = _NOTHING
     origin_id: str | None = None  #: XEP-0359
     stanza_ids: tuple[tuple[str, str], ...] = ()  #: `by` and `id` of each (XEP-0359)
     occupant_id: str | None = None  #: XEP-0421
     is_from_occupant: bool = False  #: a private message through a room (XEP-0045 section 7.5)
     reference: Reference | None = None
-    reply: Reply | None = None  #: XEP-0461
     asks_receipt: bool = False  #: XEP-0184
     tombstone: Tombstone | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
-    """A stored message with its parsed payloads."""
+    """A stored message, which is parsed once, as far as it is needed."""
 
     stored: ArchivedMessage
-    payloads: Payloads
 
-    @classmethod
-    def of(cls, stored: ArchivedMessage) -> Self:
-        """Parse a stored message."""
-        return cls(stored, payloads_of(stored.xml))
+    @cached_property
+    def content(self) -> Content:
+        """The parts that are shown."""
+        return plain_content(self.stored.xml) or self.payloads.content
+
+    @cached_property
+    def payloads(self) -> Payloads:
+        """All parts."""
+        return payloads_of(self.stored.xml)
 
     @property
     def side(self) -> Side:
@@ -85,20 +87,16 @@ class Message:
 
 def payloads_of(xml: str) -> Payloads:
     """Return the parts of a stored message; a blanked or malformed message has none."""
+    if _NS_OF_PAYLOADS not in xml and NS_MUC_USER not in xml:
+        content = plain_content(xml)
+        if content is not None:
+            return Payloads(content=content)
     try:
         message = parse(xml.encode(), keep_depth=_KEEP_DEPTH)
     except (Malformed, UnicodeEncodeError):
         return Payloads()
-    # COMPAT: ejabberd before 17 removes the namespace from the stanzas that it passes on.
-    written = text_of(message.child(message.ns, "body"))
-    reply, body = reply_of(message, written)
     return Payloads(
-        sender=message.get("from") or None,
-        recipient=message.get("to") or None,
-        id=message.get("id") or None,
-        body=body,
-        file=file_of(message, written),
-        subject=text_of(message.child(message.ns, "subject")),
+        content=content_of(message),
         origin_id=attribute_of(message.child(NS_STANZA_ID, "origin-id"), "id"),
         stanza_ids=tuple(
             (child.get("by"), child.get("id"))
@@ -108,7 +106,6 @@ def payloads_of(xml: str) -> Payloads:
         occupant_id=occupant_id_of(message),
         is_from_occupant=message.child(NS_MUC_USER, "x") is not None,
         reference=reference_of(message),
-        reply=reply,
         asks_receipt=message.child(NS_RECEIPTS, "request") is not None,
         tombstone=_tombstone(message),
     )

@@ -78,7 +78,7 @@ async def _texts(
 
 
 def _event(row: ArchivedMessage, *, xml: bool) -> str:
-    data = orjson.dumps(message(ReadableMessage(Message.of(row)), xml=xml)).decode()
+    data = orjson.dumps(message(ReadableMessage(Message(row)), xml=xml)).decode()
     return f"id: {row.position}\nevent: message\ndata: {data}\n\n"
 
 

@@ -24,7 +24,7 @@ def shared(payload: str, body: str = URL) -> File | None:
     """Return the file of a message with a body and a payload."""
     return payloads_of(
         f"<message xmlns='jabber:client'><body>{body}</body>{payload}</message>"
-    ).file
+    ).content.file
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def shared(payload: str, body: str = URL) -> File | None:
 def test_file_is_read_as_it_was_sent(file: File) -> None:
     message = Outgoing(id="m", to="bob@one.test", type="chat", payload=Text(file.url, file))
 
-    payloads = payloads_of(tostring(stanzas.message(message), "unicode"))
+    content = payloads_of(tostring(stanzas.message(message), "unicode")).content
 
-    assert (payloads.file, payloads.body) == (file, URL)
+    assert (content.file, content.body) == (file, URL)
 
 
 def test_address_that_is_the_body_shares_a_file() -> None:
