@@ -70,9 +70,7 @@ def plain_content(xml: str) -> Content | None:
         or not xml.startswith(_START)
         or "&" in head
         or not head.isprintable()
-        # A prefix may stand for any namespace, and a reference for any letter of one.
-        or "xmlns:" in xml
-        or "&#" in xml
+        or not is_literal(xml)
         or "<subject" in xml
         or NS_OOB in xml
         or NS_SHARING in xml
@@ -84,6 +82,12 @@ def plain_content(xml: str) -> Content | None:
         return None
     value = attributes.get
     return Content(value(" from=") or None, value(" to=") or None, value(" id=") or None, body)
+
+
+def is_literal(xml: str) -> bool:
+    """Return whether a message without a namespace in its text has no child of that namespace."""
+    # A prefix may stand for any namespace, and a reference for any letter of one.
+    return "xmlns:" not in xml and ("&" not in xml or "&#" not in xml)
 
 
 def plain_body(xml: str) -> str | None:

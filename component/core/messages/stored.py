@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
-from component.core.messages.content import Content, content_of, plain_content
+from component.core.messages.content import Content, content_of, is_literal, plain_content
 from component.core.messages.payloads import (
     NS_MODERATE,
     NS_MODERATE_0,
@@ -23,10 +24,19 @@ from component.core.xml.stanza import NS_MUC_USER, NS_STANZA_ID
 from component.core.xml.stream_parser import Element, Malformed
 from storage.rows import ArchivedMessage
 
-_NOTHING = Content()
-
 #: The beginning of the namespaces of all payloads but that of rooms.
 _NS_OF_PAYLOADS = "urn:xmpp:"
+
+_ORIGIN_ID = (NS_STANZA_ID, "origin-id")
+_STANZA_ID = (NS_STANZA_ID, "stanza-id")
+
+#: The elements that a tombstone begins with.
+_TOMBSTONES = {
+    (NS_RETRACT, "retracted"),
+    (NS_RETRACT_0, "retracted"),
+    (NS_MODERATE, "moderated"),
+    (NS_MODERATE_0, "moderated"),
+}
 
 #: The depth of the deepest element that is read: message, apply-to, moderated, reason.
 _KEEP_DEPTH = 3
@@ -41,11 +51,9 @@ class Tombstone:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payloads:
-    """The parts of one message; None if the message lacks a part."""
+class Payloads(NamedTuple):
+    """The payloads of one message; None if the message lacks one. A tuple for speed."""
 
-    content: Content = _NOTHING
     origin_id: str | None = None  #: XEP-0359
     stanza_ids: tuple[tuple[str, str], ...] = ()  #: `by` and `id` of each (XEP-0359)
     occupant_id: str | None = None  #: XEP-0421
@@ -55,23 +63,34 @@ class Payloads:
     tombstone: Tombstone | None = None
 
 
+_NO_PAYLOADS = Payloads()
+
+
 @dataclass(frozen=True)
 class Message:
-    """A stored message, which is parsed once, as far as it is needed."""
+    """A stored message, which is parsed as far as it is needed, and once.
+
+    A blanked or malformed message has no content and no payloads.
+    """
 
     stored: ArchivedMessage
 
     @cached_property
     def content(self) -> Content:
         """The parts that are shown."""
-        return plain_content(self.stored.xml) or self.payloads.content
+        content = plain_content(self.stored.xml)
+        if content is not None:
+            return content
+        return Content() if self._element is None else content_of(self._element)
 
     @cached_property
     def payloads(self) -> Payloads:
-        """All parts."""
-        return payloads_of(self.stored.xml)
+        """What it has beside its content."""
+        xml = self.stored.xml
+        has_none = _NS_OF_PAYLOADS not in xml and NS_MUC_USER not in xml and is_literal(xml)
+        return _NO_PAYLOADS if has_none or self._element is None else payloads_of(self._element)
 
-    @property
+    @cached_property
     def side(self) -> Side:
         """The author of the message."""
         row, payloads = self.stored, self.payloads
@@ -84,30 +103,32 @@ class Message:
             payloads.is_from_occupant,
         )
 
+    @cached_property
+    def _element(self) -> Element | None:
+        try:
+            return parse(self.stored.xml.encode(), keep_depth=_KEEP_DEPTH)
+        except (Malformed, UnicodeEncodeError):
+            return None
 
-def payloads_of(xml: str) -> Payloads:
-    """Return the parts of a stored message; a blanked or malformed message has none."""
-    if _NS_OF_PAYLOADS not in xml and NS_MUC_USER not in xml:
-        content = plain_content(xml)
-        if content is not None:
-            return Payloads(content=content)
-    try:
-        message = parse(xml.encode(), keep_depth=_KEEP_DEPTH)
-    except (Malformed, UnicodeEncodeError):
-        return Payloads()
+
+def payloads_of(message: Element) -> Payloads:
+    """Return the payloads of a message that was parsed, three levels deep."""
+    children = message.elements
+    first = {(child.ns, child.name): child for child in reversed(children)}
     return Payloads(
-        content=content_of(message),
-        origin_id=attribute_of(message.child(NS_STANZA_ID, "origin-id"), "id"),
+        origin_id=attribute_of(first.get(_ORIGIN_ID), "id"),
         stanza_ids=tuple(
-            (child.get("by"), child.get("id"))
-            for child in message.elements
-            if (child.ns, child.name) == (NS_STANZA_ID, "stanza-id")
+            [
+                (child.get("by"), child.get("id"))
+                for child in children
+                if (child.ns, child.name) == _STANZA_ID
+            ]
         ),
         occupant_id=occupant_id_of(message),
-        is_from_occupant=message.child(NS_MUC_USER, "x") is not None,
+        is_from_occupant=(NS_MUC_USER, "x") in first,
         reference=reference_of(message),
-        asks_receipt=message.child(NS_RECEIPTS, "request") is not None,
-        tombstone=_tombstone(message),
+        asks_receipt=(NS_RECEIPTS, "request") in first,
+        tombstone=None if _TOMBSTONES.isdisjoint(first) else _tombstone(message),
     )
 
 
