@@ -20,10 +20,12 @@ _FIRST = re.compile(rf"<message[\s>][^<]*{_TEXT}")
 _LAST = re.compile(rf"{_TEXT}</message>\Z")
 _QUOTES = {"&quot;": '"', "&apos;": "'"}
 
-_START = "<message"
-#: What stands before the values of the attributes that are read without a parser.
-_BEFORE_VALUES = frozenset(
-    f" {name}=" for name in ("from", "id", "to", "type", "xml:lang", "xmlns")
+_VALUE = r"[^'&<\t\r\n]*"
+#: A start tag as ejabberd writes it, without references, and the body if it is the first child.
+_PLAIN = re.compile(
+    rf"<message(?: xml:lang='{_VALUE}'| xmlns='{_VALUE}'| type='{_VALUE}'"
+    rf"| from='(?P<sender>{_VALUE})'| to='(?P<recipient>{_VALUE})'| id='(?P<id>{_VALUE})')*>"
+    rf"(?:{_TEXT})?"
 )
 
 
@@ -61,15 +63,9 @@ def plain_content(xml: str) -> Content | None:
     The start tag has to be written as ejabberd writes it, without references, and the message has
     at most a text.
     """
-    head = xml[len(_START) : xml.find("<", 1)]
-    parts = head.split("'")
-    attributes = dict(zip(parts[::2], parts[1::2], strict=False))
+    plain = _PLAIN.match(xml)
     if (
-        parts[-1] != ">"
-        or not attributes.keys() <= _BEFORE_VALUES
-        or not xml.startswith(_START)
-        or "&" in head
-        or not head.isprintable()
+        plain is None
         or not is_literal(xml)
         or "<subject" in xml
         or NS_OOB in xml
@@ -77,11 +73,12 @@ def plain_content(xml: str) -> Content | None:
         or NS_REPLY in xml
     ):
         return None
-    body = plain_body(xml)
-    if body is None and "<body" in xml:
-        return None
-    value = attributes.get
-    return Content(value(" from=") or None, value(" to=") or None, value(" id=") or None, body)
+    sender, recipient, id, body = plain.groups()
+    if body is None or "&" in body or "\r" in body:
+        body = plain_body(xml)
+        if body is None and "<body" in xml:
+            return None
+    return Content(sender or None, recipient or None, id or None, body)
 
 
 def is_literal(xml: str) -> bool:
