@@ -16,6 +16,7 @@ from benchmarks.parts import (
     burst,
     commands,
     delivery,
+    fairness,
     growth,
     http,
     ingest,
@@ -59,6 +60,7 @@ PARTS = {
             polls,
             streams,
             page,
+            fairness,
             growth,
         ),
     )

@@ -26,6 +26,10 @@ FLAT_FROM = 10_000
 LARGE = {A: 1.5, B: 1.0, C: 2.0}
 OTHER_BOUNDS = {A: 1.0, B: 1.0, C: 1.0}
 
+#: While one account floods: how much slower a page of others may be, and the share of messages of
+#: others that has to be archived as before.
+PAGE_SLOWER, INGEST_KEPT = 2.0, 0.9
+
 #: The minimum ratio of pages to those of a component that does almost nothing.
 OF_CONSTANT = {1_000: 0.9, 10_000: 0.9, 100_000: 0.85}
 #: What stays the same however large a store and its archives are, with its metric.
@@ -131,6 +135,7 @@ def _goals(release: str) -> Iterator[Goal]:
     text = "Memory of our process, highest of all other parts"
     yield Goal(text=text, measure=_memory, bound=120, unit=" MiB", is_of_worst=True)
     yield Goal(text="Start", measure=_own("start", "seconds"), bound=1, unit=" s")
+    yield from _of_floods()
     yield from _on_postgres()
     for text, metric in GROWTH.items():
         text = f"Growth: {text}, highest to lowest of the stores"
@@ -149,6 +154,32 @@ def _of_pages(release: str) -> Iterator[Goal]:
     yield Goal(text=text, measure=_costliest, bound=_page_cpu_ms(release), unit=" ms")
     text = "CPU of a page, the whole of our process, largest to smallest archive, steepest way"
     yield Goal(text=text, measure=_steepest, bound=1.3, unit=" x")
+
+
+def _of_floods() -> Iterator[Goal]:
+    for kind, name in (("xmpp", "MAM"), ("http", "HTTP")):
+        for percent, of in ((50, "median"), (99, "p99")):
+            text = f"{name} page of others while one account floods, {of}, worst flood"
+            measure = _worst_flood(f"{kind}_p{percent}_ratio", max)
+            yield Goal(text=text, measure=measure, bound=PAGE_SLOWER, unit=" x")
+    yield Goal(
+        text="Ingest of others while one account floods, worst flood",
+        measure=_worst_flood("ingest_ratio", min),
+        bound=INGEST_KEPT,
+        unit=" x",
+        at_least=True,
+    )
+
+
+def _worst_flood(metric: str, worst: Callable[..., Rounds]) -> Callable[[Results], Rounds]:
+    """Return the figures of the flood with the worst median."""
+
+    def measure(results: Results) -> Rounds:
+        floods = results.cases("fairness")
+        candidates = [results.by_round("fairness", D.key, flood, metric) for flood in floods]
+        return worst(filter(None, candidates), key=lambda r: median(r.values()), default={})
+
+    return measure
 
 
 def _on_postgres() -> Iterator[Goal]:
