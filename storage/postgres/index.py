@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 from storage.rows import NewMessage, Phrase, Relation
 from storage.sql.database import Bound, Connection, Row
-from storage.sql.index import Target, Value
+from storage.sql.index import Link, Target, Value
 from storage.sql.messages.selection import BEYOND
 from storage.sql.messages.statements import COLUMNS
 
@@ -63,6 +63,11 @@ SELECT
      WHERE owner = $1 AND target = named.target AND relation = 'note')
 FROM unnest(CAST($2 AS bigint[])) WITH ORDINALITY AS named (target, number)
 ORDER BY named.number
+"""
+
+_LINKS_BEHIND = """
+SELECT sequence, target, relation FROM links
+WHERE owner = $1 AND sequence > $2 AND relation <> 'settled' ORDER BY sequence
 """
 
 _NEWEST = f"""
@@ -161,6 +166,10 @@ class PostgresIndex:
     ) -> dict[int, int]:
         rows = await connection.fetch(_TARGETS, number, list(sequences))
         return {row[0]: row[1] for row in rows}
+
+    async def links_behind(self, connection: Connection, number: int, sequence: int) -> list[Link]:
+        rows = await connection.fetch(_LINKS_BEHIND, number, sequence)
+        return [Link(place, target, Relation(relation)) for place, target, relation in rows]
 
     async def count_references(
         self, connection: Connection, number: int, sequences: Sequence[int]

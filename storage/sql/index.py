@@ -24,6 +24,14 @@ class Target(NamedTuple):
     original: int  # sequence of the message that the target corrects, or of the target itself
 
 
+class Link(NamedTuple):
+    """The reference of a message to another one."""
+
+    sequence: int
+    target: int
+    relation: Relation
+
+
 class Index(Protocol):
     """Writes and reads the index, in a transaction or a read of its caller."""
 
@@ -84,6 +92,13 @@ class Index(Protocol):
         self, connection: Connection, number: int, sequences: Iterable[int]
     ) -> dict[int, int]:
         """Return the sequences of the targets of messages, by the sequences of the messages."""
+        ...
+
+    async def links_behind(self, connection: Connection, number: int, sequence: int) -> list[Link]:
+        """Return the links of all messages behind a sequence, the oldest first.
+
+        Settled corrections are left out.
+        """
         ...
 
     async def count_references(

@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 from storage.rows import NewMessage, Phrase, Relation
 from storage.sql.database import Bound, Connection, Row
-from storage.sql.index import Target, Value
+from storage.sql.index import Link, Target, Value
 from storage.sql.messages.statements import COLUMNS
 
 # $1 is the number of the owner. The rowid combines it with the sequence, so that the rows of one
@@ -37,6 +37,7 @@ _HASH_BITS = 64
 # correction, but a message that names the correction still refers to the target.
 SIGNS = {Relation.CORRECTION: "¤", Relation.RETRACTION: "¬", Relation.OTHER: "»"}
 SETTLED = "†"
+_RELATIONS = {sign: relation for relation, sign in SIGNS.items()}
 
 _INTO = "fulltext (rowid, text, peer, links)"
 
@@ -53,6 +54,13 @@ WHERE rowid IN (SELECT ($1 << 40) + value FROM json_each($2)) AND instr(' ' || l
 _LINKS = f"""
 SELECT {_SEQUENCE}, links FROM fulltext
 WHERE rowid IN (SELECT ($1 << 40) + value FROM json_each($2))
+"""  # noqa: S608 - constant words
+
+_LINKS_BEHIND = f"""
+SELECT {_SEQUENCE}, links FROM fulltext
+WHERE rowid > ($1 << 40) + $2 AND rowid < (($1 + 1) << 40)
+    AND ({" OR ".join(f"instr(links, '{sign}')" for sign in SIGNS.values())})
+ORDER BY rowid
 """  # noqa: S608 - constant words
 
 _ALL_SIGNS = "".join(SIGNS.values()) + SETTLED
@@ -154,6 +162,10 @@ class SqliteIndex:
         rows = await connection.fetch(_LINKS, number, list(sequences))
         targets = {row[0]: _target(row[1], _ALL_SIGNS) for row in rows}
         return {sequence: target for sequence, target in targets.items() if target is not None}
+
+    async def links_behind(self, connection: Connection, number: int, sequence: int) -> list[Link]:
+        rows = await connection.fetch(_LINKS_BEHIND, number, sequence)
+        return [Link(place, *link) for place, links in rows if (link := _link(links))]
 
     async def count_references(
         self, connection: Connection, number: int, sequences: Sequence[int]
@@ -257,6 +269,14 @@ def name_word(number: int, name_hash: int) -> str:
 
 def link_word(number: int, sequence: int, sign: str) -> str:
     return word_of(number, f"{sign}{sequence:x}")
+
+
+def _link(links: str) -> tuple[int, Relation] | None:
+    """Return the target of a reference and the relation to it, None if it is settled, or none."""
+    words = (link.partition("_")[2] for link in links.split())
+    return next(
+        ((int(word[1:], 16), _RELATIONS[word[0]]) for word in words if word[0] in _RELATIONS), None
+    )
 
 
 def _target(links: str, signs: str) -> int | None:

@@ -8,11 +8,12 @@ import pytest
 from support.builders import stanza
 from support.wire import ALICE, ALICE_PHONE, BOB, BOB_PHONE, HOST, Wire, chat
 
+from component.core.messages.content import content_of
 from component.core.messages.describe import describe
 from component.core.messages.replies import QUOTE_MAX
-from component.core.messages.stored import payloads_of
 from component.core.reading.views import FOLDED_KINDS, ReadableMessage, Views
 from component.core.sessions.outgoing import Outgoing, ReplyTo, Text
+from component.core.xml.document_parser import parse
 from component.sessions import stanzas
 
 ROOM = f"room@conference.{HOST}"
@@ -102,7 +103,7 @@ def test_quotation_is_cut_only_where_the_fallback_is_inside_the_text(
     body = "<body>&gt; ayes</body>"
     xml = f"<message xmlns='jabber:client'>{body}{reply('m1', BOB, start, end)}</message>"
 
-    assert payloads_of(xml).body == text
+    assert content_of(parse(xml.encode(), keep_depth=3)).body == text
 
 
 def test_search_finds_the_words_of_a_reply_and_not_of_its_quotation() -> None:
@@ -121,8 +122,8 @@ def test_reply_that_is_sent_has_a_fallback_of_its_quotation(quote: str) -> None:
     [element] = sent.iter(REPLY)
     assert (element.get("id"), element.get("to")) == ("m1", BOB)
     assert len(list(sent.iter(FALLBACK))) == (quote != "")
-    payloads = payloads_of(tostring(sent, "unicode"))
-    assert payloads.body == "own words"
-    assert payloads.reply
-    assert (payloads.reply.quote or "")[:200] == quote[:200]
-    assert len(payloads.reply.quote or "") <= QUOTE_MAX
+    content = content_of(parse(tostring(sent), keep_depth=3))
+    assert content.body == "own words"
+    assert content.reply
+    assert (content.reply.quote or "")[:200] == quote[:200]
+    assert len(content.reply.quote or "") <= QUOTE_MAX

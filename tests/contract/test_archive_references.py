@@ -36,9 +36,12 @@ from storage.rows import (
     Tombstone,
     UnfinishedRetraction,
 )
+from storage.sql.messages.references import WALKED_FOR_TARGET
 
 NOBODY = "nobody@example.org"
 NAME_HASHES = [0, 1, -1, 2**63 - 1, -(2**63)]
+#: Numbers of later messages: few, and so many that the store searches for the references.
+LATER = [0, WALKED_FOR_TARGET]
 RAIN = Filter(phrases=(Phrase(words=("rain",)),))
 
 
@@ -118,9 +121,13 @@ async def test_correction_of_an_unknown_message_is_a_message(archive: Archive) -
     assert await referring(archive) == [texts(rows[1:]), []]
 
 
-async def test_references_are_the_newest_and_the_number_left_out(archive: Archive) -> None:
+@pytest.mark.parametrize("later", LATER)
+async def test_references_are_the_newest_and_the_number_left_out(
+    archive: Archive, later: int
+) -> None:
     await archive.append([entry("original", name_hashes=(7,)), correction("corrected", 7)])
     await archive.append([entry(n, refers_to=(7,)) for n in range(20)])
+    await archive.append([entry(f"later {n}") for n in range(later)])
     [original, *_] = (await everything(archive)).messages
 
     references = (await archive.references(ALICE, [original.id], limit=3))[original.id]
@@ -130,11 +137,15 @@ async def test_references_are_the_newest_and_the_number_left_out(archive: Archiv
     assert texts(references.messages) == texts(newest)
 
 
+@pytest.mark.parametrize("later", LATER)
 @pytest.mark.parametrize(("room", "returned"), [(0, 1), (1, 1), (3, 3)])
-async def test_references_are_bounded_in_bytes(archive: Archive, room: int, returned: int) -> None:
+async def test_references_are_bounded_in_bytes(
+    archive: Archive, room: int, returned: int, later: int
+) -> None:
     await archive.append([entry("original", name_hashes=(7,)), correction("corrected", 7)])
     notes = [entry(n, refers_to=(7,)) for n in range(10, 20)]
     await archive.append(notes)
+    await archive.append([entry(f"later {n}") for n in range(later)])
     [original, *_] = (await everything(archive)).messages
 
     max_bytes = len(notes[0].xml) * room

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from xml.sax.saxutils import escape, quoteattr
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
@@ -11,7 +12,7 @@ from support.builders import ALICE, BOB, NOON
 from support.push import CONTACT, Browser, Request
 
 from component.core.events.reader import ReadableEvent
-from component.core.messages.stored import Message, Payloads
+from component.core.messages.stored import Message
 from component.core.push import payload, schedule
 from component.core.push.targets import web_push
 from component.core.push.values import Content, PushLimits
@@ -41,6 +42,11 @@ def subscription(content: Content) -> PushSubscription:
 
 
 def message(body: str | None, subject: str | None, nick: str) -> ReadableEvent:
+    children = "".join(
+        f"<{name}>{escape(text)}</{name}>"
+        for name, text in (("subject", subject), ("body", body))
+        if text is not None
+    )
     row = ArchivedMessage(
         id="id",
         at=NOON,
@@ -48,20 +54,24 @@ def message(body: str | None, subject: str | None, nick: str) -> ReadableEvent:
         resource="phone",
         type="chat",
         direction=Direction.RECEIVED,
-        xml="",
+        xml=f"<message from={quoteattr(BOB)} to={quoteattr(ALICE)} id='m-1'>{children}</message>",
         nick=nick,
     )
-    payloads = Payloads(sender=BOB, recipient=ALICE, id="m-1", body=body, subject=subject)
     return ReadableEvent(
         event=Event(event_id=1, cursor="cursor", message=row),
-        message=ReadableMessage(Message(row, payloads)),
+        message=ReadableMessage(Message(row)),
         target=None,
         conversation=None,
     )
 
 
 # No part of a stanza is longer in these characters; a repeated text is as long as a stanza may be.
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
+texts = st.text(
+    st.characters(
+        codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"
+    ),
+    max_size=50,
+)
 long_texts = st.builds(lambda text, times: text * times, texts, st.integers(0, 400))
 
 

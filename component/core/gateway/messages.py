@@ -92,7 +92,7 @@ def _is_changing(annotation: Message) -> bool:
 
 def message_of(owner: str, item: ReadableMessage, event_id: int) -> GatewayMessage | None:
     """Return a message of the folded view, None if it has no text."""
-    row, payloads, folded = item.message.stored, item.message.payloads, item.folded
+    row, id, folded = item.message.stored, item.message.content.id, item.folded
     if folded is None or (folded.body is None and folded.retracted is None):
         return None
     is_inbound = row.direction is Direction.RECEIVED
@@ -102,19 +102,20 @@ def message_of(owner: str, item: ReadableMessage, event_id: int) -> GatewayMessa
         text=folded.body or "",
         timestamp=timestamp(row.at),
         contact_id=contact_id(owner, row.peer),
-        message_id=payloads.id or event_id,
+        message_id=id or event_id,
         delivered=is_inbound or any(receipt.by != owner for receipt in folded.receipts),
-        delivery_receipt_asked=payloads.asks_receipt,
+        delivery_receipt_asked=item.message.payloads.asks_receipt,
     )
 
 
 def receipt_of(owner: str, item: ReadableMessage) -> Receipt | None:
     """Return the receipt that is due for a message, None if none is asked for, or it was sent."""
-    row, payloads, folded = item.message.stored, item.message.payloads, item.folded
-    is_asked = row.direction is Direction.RECEIVED and payloads.asks_receipt and payloads.id
-    if not is_asked or folded is None or folded.retracted or not payloads.id:
+    row, id, folded = item.message.stored, item.message.content.id, item.folded
+    if not id or folded is None or folded.retracted:
+        return None
+    if row.direction is not Direction.RECEIVED or not item.message.payloads.asks_receipt:
         return None
     if any(receipt.by == owner for receipt in folded.receipts):
         return None
     sender = f"{row.peer}/{row.resource}" if row.resource else row.peer
-    return Receipt(sender, payloads.id)
+    return Receipt(sender, id)

@@ -212,6 +212,8 @@ REPLIES: frozenset[Name] = frozenset((p.ns, p.name) for p in PAYLOADS if p.is_re
 
 def reference_of(message: Element) -> Reference | None:
     """Return the reference of a message to another one, None if it has none."""
+    if REFERENCES.keys().isdisjoint([(child.ns, child.name) for child in message.elements]):
+        return None
     for payload in PAYLOADS:
         if payload.reference is None:
             continue

@@ -34,7 +34,7 @@ def outcome(retraction: UnfinishedRetraction, *, is_held: bool = False) -> Retra
     If the author of the retraction may not retract the message, its corrections stay as well.
     Under a legal hold (`is_held`) the retraction changes nothing, now or after the release.
     """
-    annotation = Message.of(retraction.message)
+    annotation = Message(retraction.message)
     reference = _reference(annotation)
     if reference is None or is_held:
         return RetractionOutcome(number=retraction.number)
@@ -78,7 +78,7 @@ def tombstone(annotation: Message, reference: Reference, stored: ArchivedMessage
     """
     if stored.kind not in _WITH_CONTENT:
         return None
-    message = Message.of(stored)
+    message = Message(stored)
     about = message.payloads.reference
     # A retraction does not retract itself.
     if about and about.kind in _RETRACTING:
@@ -90,8 +90,8 @@ def tombstone(annotation: Message, reference: Reference, stored: ArchivedMessage
 
 def _xml(message: Message, annotation: Message, reference: Reference) -> str:
     """Return a tombstone: addresses, the ids that other messages refer to, and the retraction."""
-    payloads = message.payloads
-    addresses = {"type": message.stored.type, "from": payloads.sender, "to": payloads.recipient}
+    content, payloads = message.content, message.payloads
+    addresses = {"type": message.stored.type, "from": content.sender, "to": content.recipient}
     names = [("stanza-id", NS_STANZA_ID, {"by": by, "id": id}) for by, id in payloads.stanza_ids]
     if payloads.origin_id:
         names.append(("origin-id", NS_STANZA_ID, {"id": payloads.origin_id}))
@@ -99,11 +99,11 @@ def _xml(message: Message, annotation: Message, reference: Reference) -> str:
         names.append(("occupant-id", NS_OCCUPANT, {"id": payloads.occupant_id}))
     if payloads.reference and payloads.reference.kind is ReferenceKind.CORRECT:
         names.append(("replace", NS_CORRECT, {"id": payloads.reference.id}))
-    content = "".join(_element(name, ns, attributes) for name, ns, attributes in names)
-    attributes = {"id": annotation.payloads.id or "", "stamp": format_time(annotation.stored.at)}
+    within = "".join(_element(name, ns, attributes) for name, ns, attributes in names)
+    attributes = {"id": annotation.content.id or "", "stamp": format_time(annotation.stored.at)}
     moderated = _moderated(reference) if reference.kind is ReferenceKind.MODERATE else ""
-    content += _element("retracted", NS_RETRACT, attributes, moderated)
-    return _element("message", NS_CLIENT, addresses | {"id": payloads.id}, content)
+    within += _element("retracted", NS_RETRACT, attributes, moderated)
+    return _element("message", NS_CLIENT, addresses | {"id": content.id}, within)
 
 
 def _moderated(reference: Reference) -> str:

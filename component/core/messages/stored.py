@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
+from typing import NamedTuple
 
-from component.core.messages.files import File, file_of
+from component.core.messages.content import Content, content_of, is_literal, plain_content
 from component.core.messages.payloads import (
     NS_MODERATE,
     NS_MODERATE_0,
@@ -18,11 +19,24 @@ from component.core.messages.payloads import (
     text_of,
 )
 from component.core.messages.references import Reference, Side
-from component.core.messages.replies import Reply, reply_of
 from component.core.xml.document_parser import parse
 from component.core.xml.stanza import NS_MUC_USER, NS_STANZA_ID
 from component.core.xml.stream_parser import Element, Malformed
 from storage.rows import ArchivedMessage
+
+#: The beginning of the namespaces of all payloads but that of rooms.
+_NS_OF_PAYLOADS = "urn:xmpp:"
+
+_ORIGIN_ID = (NS_STANZA_ID, "origin-id")
+_STANZA_ID = (NS_STANZA_ID, "stanza-id")
+
+#: The elements that a tombstone begins with.
+_TOMBSTONES = {
+    (NS_RETRACT, "retracted"),
+    (NS_RETRACT_0, "retracted"),
+    (NS_MODERATE, "moderated"),
+    (NS_MODERATE_0, "moderated"),
+}
 
 #: The depth of the deepest element that is read: message, apply-to, moderated, reason.
 _KEEP_DEPTH = 3
@@ -37,39 +51,46 @@ class Tombstone:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payloads:
-    """The parts of one message; None if the message lacks a part."""
+class Payloads(NamedTuple):
+    """The payloads of one message; None if the message lacks one. A tuple for speed."""
 
-    sender: str | None = None
-    recipient: str | None = None
-    id: str | None = None
-    body: str | None = None  #: without what a reply quotes
-    file: File | None = None
-    subject: str | None = None
     origin_id: str | None = None  #: XEP-0359
     stanza_ids: tuple[tuple[str, str], ...] = ()  #: `by` and `id` of each (XEP-0359)
     occupant_id: str | None = None  #: XEP-0421
     is_from_occupant: bool = False  #: a private message through a room (XEP-0045 section 7.5)
     reference: Reference | None = None
-    reply: Reply | None = None  #: XEP-0461
     asks_receipt: bool = False  #: XEP-0184
     tombstone: Tombstone | None = None
 
 
-@dataclass(frozen=True, slots=True)
+_NO_PAYLOADS = Payloads()
+
+
+@dataclass(frozen=True)
 class Message:
-    """A stored message with its parsed payloads."""
+    """A stored message, which is parsed as far as it is needed, and once.
+
+    A blanked or malformed message has no content and no payloads.
+    """
 
     stored: ArchivedMessage
-    payloads: Payloads
 
-    @classmethod
-    def of(cls, stored: ArchivedMessage) -> Self:
-        """Parse a stored message."""
-        return cls(stored, payloads_of(stored.xml))
+    @cached_property
+    def content(self) -> Content:
+        """The parts that are shown."""
+        content = plain_content(self.stored.xml)
+        if content is not None:
+            return content
+        return Content() if self._element is None else content_of(self._element)
 
-    @property
+    @cached_property
+    def payloads(self) -> Payloads:
+        """What it has beside its content."""
+        xml = self.stored.xml
+        has_none = _NS_OF_PAYLOADS not in xml and NS_MUC_USER not in xml and is_literal(xml)
+        return _NO_PAYLOADS if has_none or self._element is None else payloads_of(self._element)
+
+    @cached_property
     def side(self) -> Side:
         """The author of the message."""
         row, payloads = self.stored, self.payloads
@@ -82,35 +103,32 @@ class Message:
             payloads.is_from_occupant,
         )
 
+    @cached_property
+    def _element(self) -> Element | None:
+        try:
+            return parse(self.stored.xml.encode(), keep_depth=_KEEP_DEPTH)
+        except (Malformed, UnicodeEncodeError):
+            return None
 
-def payloads_of(xml: str) -> Payloads:
-    """Return the parts of a stored message; a blanked or malformed message has none."""
-    try:
-        message = parse(xml.encode(), keep_depth=_KEEP_DEPTH)
-    except (Malformed, UnicodeEncodeError):
-        return Payloads()
-    # COMPAT: ejabberd before 17 removes the namespace from the stanzas that it passes on.
-    written = text_of(message.child(message.ns, "body"))
-    reply, body = reply_of(message, written)
+
+def payloads_of(message: Element) -> Payloads:
+    """Return the payloads of a message that was parsed, three levels deep."""
+    children = message.elements
+    first = {(child.ns, child.name): child for child in reversed(children)}
     return Payloads(
-        sender=message.get("from") or None,
-        recipient=message.get("to") or None,
-        id=message.get("id") or None,
-        body=body,
-        file=file_of(message, written),
-        subject=text_of(message.child(message.ns, "subject")),
-        origin_id=attribute_of(message.child(NS_STANZA_ID, "origin-id"), "id"),
+        origin_id=attribute_of(first.get(_ORIGIN_ID), "id"),
         stanza_ids=tuple(
-            (child.get("by"), child.get("id"))
-            for child in message.elements
-            if (child.ns, child.name) == (NS_STANZA_ID, "stanza-id")
+            [
+                (child.get("by"), child.get("id"))
+                for child in children
+                if (child.ns, child.name) == _STANZA_ID
+            ]
         ),
         occupant_id=occupant_id_of(message),
-        is_from_occupant=message.child(NS_MUC_USER, "x") is not None,
+        is_from_occupant=(NS_MUC_USER, "x") in first,
         reference=reference_of(message),
-        reply=reply,
-        asks_receipt=message.child(NS_RECEIPTS, "request") is not None,
-        tombstone=_tombstone(message),
+        asks_receipt=(NS_RECEIPTS, "request") in first,
+        tombstone=None if _TOMBSTONES.isdisjoint(first) else _tombstone(message),
     )
 
 

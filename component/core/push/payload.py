@@ -160,11 +160,11 @@ def _whole(event: ReadableEvent) -> dict[str, Any]:
         "about": event.event.target,
         _MESSAGE: {
             "id": message.stored.id,
-            "message_id": message.payloads.id,
-            "from": message.payloads.sender,
-            "to": message.payloads.recipient,
-            "subject": message.payloads.subject,
-            "body": message.payloads.body,
+            "message_id": message.content.id,
+            "from": message.content.sender,
+            "to": message.content.recipient,
+            "subject": message.content.subject,
+            "body": message.content.body,
         },
     }
 

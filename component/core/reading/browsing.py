@@ -418,7 +418,7 @@ def start_of(day: date) -> int:
 
 def _allowed(message: Message, rows: Sequence[ArchivedMessage]) -> tuple[Message, ...]:
     """Return the messages about a message whose authors have the right to them."""
-    annotations = (Message.of(row) for row in rows)
+    annotations = (Message(row) for row in rows)
     return tuple(
         annotation
         for annotation in annotations

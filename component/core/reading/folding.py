@@ -79,7 +79,7 @@ class Folding:
 
     def __init__(self, owner: str, message: Message) -> None:
         self._owner = owner
-        self._state = _State(message, message.payloads.body)
+        self._state = _State(message, message.content.body)
 
     def add(self, annotations: Iterable[Message]) -> None:
         """Fold in more messages, in the order of arrival."""
@@ -98,7 +98,7 @@ def _apply(owner: str, annotation: Message, reference: Reference, state: _State)
     time, author = format_time(row.at), author_of(owner, annotation)
     match reference.kind:
         case ReferenceKind.CORRECT:
-            state.body = annotation.payloads.body or state.body
+            state.body = annotation.content.body or state.body
             state.edited = Edit(time=time, id=row.id)
         case ReferenceKind.RETRACT | ReferenceKind.MODERATE:
             state.retracted = Retraction(

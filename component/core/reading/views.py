@@ -26,7 +26,7 @@ ABOUT_PAGE_MAX = 10_000
 #: Maximum number of bytes of XML that are folded into all messages of a page; each has its share.
 ABOUT_PAGE_BYTES_MAX = 8 * 1024 * 1024
 
-#: The number of messages that are parsed before other tasks may run: some milliseconds of work.
+#: The number of messages that are parsed before other tasks may run.
 _PARSED_AT_ONCE = 25
 
 
@@ -66,9 +66,12 @@ class Views:
         `newest` is the id of a message behind which there is no other yet, so that no message can
         be about it.
         """
-        messages = [message async for some in _parsed(rows) for message in some]
+        messages: list[Message] = []
+        answers: list[Message] = []
+        async for some in _in_turns(rows):
+            messages += some
+            answers += [message for message in some if message.content.reply is not None]
         views = await self._of(owner, messages, folded=folded, newest=newest)
-        answers = [message for message in messages if message.payloads.reply is not None]
         if not answers:
             return views
         answered = await self._answered(owner, answers)
@@ -80,8 +83,8 @@ class Views:
         """Return the messages that some messages answer, by the ids of these."""
         hashes = {
             message.stored.id: (
-                message.side.target_hashes(ReferenceKind.REPLY, message.payloads.reply.id)
-                if message.payloads.reply
+                message.side.target_hashes(ReferenceKind.REPLY, message.content.reply.id)
+                if message.content.reply
                 else ()
             )
             for message in answers
@@ -91,11 +94,11 @@ class Views:
                 owner, [name_hash for some in hashes.values() for name_hash in some]
             )
         rows = {row.id: row for row in named.values()}
-        parsed = [message async for some in _parsed(tuple(rows.values())) for message in some]
-        views = dict(zip(rows, await self._of(owner, parsed, folded=True), strict=True))
+        messages = list(map(Message, rows.values()))
+        views = dict(zip(rows, await self._of(owner, messages, folded=True), strict=True))
         answered = {}
         for message in answers:
-            row, reply = message.stored, message.payloads.reply
+            row, reply = message.stored, message.content.reply
             found = [named[item] for item in hashes[row.id] if item in named]
             # Two messages may share a name hash.
             found = [one for one in found if one.peer == row.peer and one.id != row.id]
@@ -141,13 +144,13 @@ class Views:
 
 async def _folded(owner: str, message: Message, references: References) -> Folded:
     folding = Folding(owner, message)
-    async for messages in _parsed(references.messages):
+    async for messages in _in_turns(references.messages):
         folding.add(messages)
     return folding.folded(references.left_out)
 
 
-async def _parsed(rows: Sequence[ArchivedMessage]) -> AsyncIterator[list[Message]]:
-    """Yield parsed rows, some at a time, and let other tasks run in between."""
+async def _in_turns(rows: Sequence[ArchivedMessage]) -> AsyncIterator[list[Message]]:
+    """Yield messages, some at a time, and let other tasks run in between: parsing takes long."""
     for start in range(0, len(rows), _PARSED_AT_ONCE):
-        yield [Message.of(row) for row in rows[start : start + _PARSED_AT_ONCE]]
+        yield list(map(Message, rows[start : start + _PARSED_AT_ONCE]))
         await asyncio.sleep(0)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr, unescape
+from xml.sax.saxutils import escape, quoteattr
 
 from component.core.errors import BadRequest
+from component.core.messages.content import plain_body
 from component.core.messages.describe import describe
+from component.core.messages.payloads import text_of
 from component.core.xml.document_parser import parse as parse_xml
 from component.core.xml.jids import Jids, bare, domain, local, resource
 from component.core.xml.namespaces import NS_CLIENT
@@ -22,12 +23,6 @@ GROUPCHAT = "groupchat"
 
 #: The prefix that makes the domain of rooms from a virtual host; ejabberd's default.
 ROOMS = "conference."
-
-_TEXT = "<body>([^<]*)</body>"
-#: No attribute has a <, so the first one behind the name begins the first child.
-_FIRST = re.compile(rf"<message[\s>][^<]*{_TEXT}")
-_LAST = re.compile(rf"{_TEXT}</message>\Z")
-_QUOTES = {"&quot;": '"', "&apos;": "'"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,19 +121,12 @@ def naming(field: str) -> Iterator[None]:
 
 def body_of(xml: str) -> str | None:
     """Return the body of a stored stanza, None if it has none."""
-    # Clients and servers put the body first or last. There it is read without parsing the stanza,
-    # which counts: a page has fifty of them.
-    match = _FIRST.match(xml) or _LAST.match(xml, max(xml.find("<body"), 0))
-    if match and "\r" not in (text := match[1]):
-        if "&" not in text:
-            return text
-        if "&#" not in text:
-            # Every reference is one of the five that XML predefines.
-            return unescape(text, _QUOTES)
+    body = plain_body(xml)
+    if body is not None:
+        return body
     message = parse_xml(xml.encode(), keep_depth=1)
     # COMPAT: ejabberd before 17 removes the namespace from the stanzas that it forwards.
-    body = message.child(message.ns, "body")
-    return None if body is None else body.text
+    return text_of(message.child(message.ns, "body"))
 
 
 def _from_xml(post: Post, stanza: Stanza, host: str, jids: Jids) -> _Message:

@@ -221,7 +221,7 @@ class Sender:
             return payload
         kind, field = _REFERENCES[type(payload)]
         item = await self._referred(user, owner, message, payload.id, field)
-        row, payloads = item.message.stored, item.message.payloads
+        row, content = item.message.stored, item.message.content
         is_groupchat = message.type == GROUPCHAT
         is_own = row.direction is Direction.SENT or (
             # Without an author nobody but the room knows whose message it is.
@@ -229,10 +229,10 @@ class Sender:
         )
         if kind in (ReferenceKind.CORRECT, ReferenceKind.RETRACT) and not is_own:
             raise BadRequest(f"{field}: this message is not yours")
-        id = payloads.id if kind is ReferenceKind.CORRECT else _public_id(item.message)
+        id = content.id if kind is ReferenceKind.CORRECT else _public_id(item.message)
         if not id:
             raise BadRequest(f"{field}: {_NO_ID}")
-        if isinstance(payload, Correction) and (reply := payloads.reply) is not None:
+        if isinstance(payload, Correction) and (reply := content.reply) is not None:
             again = ReplyTo(reply.id, reply.to or "", reply.quote or "")
             return replace(payload, id=id, reply=again)
         return replace(payload, id=id)
@@ -248,7 +248,7 @@ class Sender:
         id = _public_id(item.message)
         if not id:
             raise BadRequest(f"{field}: {_NO_ID}")
-        sender = item.message.payloads.sender or ""
+        sender = item.message.content.sender or ""
         quote = "" if item.folded is None else item.folded.body or ""
         # The text of a file is its address alone (XEP-0066).
         return ReplyTo(
@@ -273,9 +273,9 @@ class Sender:
 
 def _public_id(message: Message) -> str | None:
     """Return the id by which everybody names a message: in a room that which the room gave it."""
-    row, payloads = message.stored, message.payloads
-    room_ids = [id for by, id in payloads.stanza_ids if by == row.peer and row.type == GROUPCHAT]
-    return room_ids[-1] if room_ids else payloads.id
+    row, ids = message.stored, message.payloads.stanza_ids
+    room_ids = [id for by, id in ids if by == row.peer and row.type == GROUPCHAT]
+    return room_ids[-1] if room_ids else message.content.id
 
 
 async def _watch(stream: ArchiveStream, user: User, message: Outgoing) -> ReadableMessage | None:
@@ -293,7 +293,7 @@ def _sent_among(rows: Sequence[ArchivedMessage], user: User, message: Outgoing) 
     """Return the archived form of a message among some rows, None if it is not there."""
     for row in rows:
         # Most rows need no parsing: an id has no character that XML escapes.
-        if message.id in row.xml and _is_sent(archived := Message.of(row), user, message):
+        if message.id in row.xml and _is_sent(archived := Message(row), user, message):
             return archived
     return None
 
@@ -301,7 +301,7 @@ def _sent_among(rows: Sequence[ArchivedMessage], user: User, message: Outgoing) 
 def _is_sent(archived: Message, user: User, message: Outgoing) -> bool:
     """Return whether an archived message has the id, the author and the type of a sent one."""
     row = archived.stored
-    if archived.payloads.id != message.id or row.type != message.type:
+    if archived.content.id != message.id or row.type != message.type:
         return False
     # A room sends a message to its author too, and that is what the archive has.
     is_own_occupant = row.type == GROUPCHAT and (
@@ -312,7 +312,7 @@ def _is_sent(archived: Message, user: User, message: Outgoing) -> bool:
 
 def _is_same(archived: Message, message: Outgoing) -> bool:
     """Return whether an archived message says the same as one that is sent, as far as it shows."""
-    payloads, payload = archived.payloads, message.payload
+    content, payloads, payload = archived.content, archived.payloads, message.payload
     if payloads.tombstone is not None or not archived.stored.xml:
         return True
     reference = payloads.reference
@@ -320,11 +320,11 @@ def _is_same(archived: Message, message: Outgoing) -> bool:
     if (reference and reference.kind) != (expected and expected[0]):
         return False
     if isinstance(payload, Text | Correction):
-        is_same_file = not isinstance(payload, Text) or payloads.file == payload.file
+        is_same_file = not isinstance(payload, Text) or content.file == payload.file
         is_same_reply = isinstance(payload, Correction) or (
-            (payloads.reply is None) == (payload.reply is None)
+            (content.reply is None) == (payload.reply is None)
         )
-        return payloads.body == payload.body and is_same_file and is_same_reply
+        return content.body == payload.body and is_same_file and is_same_reply
     if isinstance(payload, Reactions):
         return reference is not None and reference.reactions == payload.reactions
     return True

@@ -14,20 +14,21 @@ from storage.rows import ArchivedMessage, Gap
 
 def message(item: ReadableMessage, *, xml: bool) -> dict[str, Any]:
     """Return one message, with or without its XML."""
-    row, payloads = item.message.stored, item.message.payloads
+    row, content = item.message.stored, item.message.content
     fields: dict[str, Any] = {
-        **place(row),
-        "from": payloads.sender,
-        "to": payloads.recipient,
+        "id": row.id,
+        "time": format_time(row.at),
+        "from": content.sender,
+        "to": content.recipient,
         "peer": row.peer,
         "resource": row.resource or None,
-        "direction": row.direction.value,
+        "direction": row.direction,
         "type": row.type,
-        "kind": row.kind.value,
-        "message_id": payloads.id,
-        "subject": payloads.subject,
-        "body": payloads.body,
-        "file": payloads.file and _file(payloads.file),
+        "kind": row.kind,
+        "message_id": content.id,
+        "subject": content.subject,
+        "body": content.body,
+        "file": content.file and _file(content.file),
         "nick": row.nick or None,
         "reply_to": item.answered and _answered(item.answered),
     }
@@ -41,10 +42,10 @@ def _answered(answered: Answered) -> dict[str, Any]:
     item, reply = answered.message, answered.reply
     if item is None:
         return {"id": None, "from": reply.to, "body": reply.quote}
-    body = item.message.payloads.body if item.folded is None else item.folded.body
+    body = item.message.content.body if item.folded is None else item.folded.body
     return {
         "id": item.message.stored.id,
-        "from": item.message.payloads.sender or reply.to,
+        "from": item.message.content.sender or reply.to,
         "body": body and shortened(body),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 
 import orjson
@@ -24,6 +24,9 @@ from component.web.server.operation import Content, operation
 from component.web.server.parameters import checked
 from component.web.server.paths import ARCHIVE, owner_of, routes_at
 from storage.rows import ArchivedMessage
+
+#: The number of characters from which on events are sent before others are added.
+_WRITTEN_AT_ONCE = 16 * 1024
 
 
 def routes(prefix: str) -> list[web.RouteDef]:
@@ -64,10 +67,11 @@ async def _texts(
     written_at = loop.time()
     async with aclosing(messages):
         async for rows in messages:
-            for row in rows:
-                last_event_id = row.position
-                yield _event(row, xml=xml)
+            for text in _joined(_event(row, xml=xml) for row in rows):
+                yield text
                 written_at = loop.time()
+            if rows:
+                last_event_id = rows[-1].position
             if loop.time() >= written_at + pause:
                 # Messages outside of the filter are not sent. An id without data is not an event
                 # either, but the client reconnects with it.
@@ -77,8 +81,23 @@ async def _texts(
                 written_at = loop.time()
 
 
+def _joined(events: Iterable[str]) -> Iterator[str]:
+    """Yield events, some together as one text: each text that is sent has a cost of its own."""
+    waiting: list[str] = []
+    size = 0
+    for event in events:
+        waiting.append(event)
+        size += len(event)
+        if size >= _WRITTEN_AT_ONCE:
+            yield "".join(waiting)
+            waiting.clear()
+            size = 0
+    if waiting:
+        yield "".join(waiting)
+
+
 def _event(row: ArchivedMessage, *, xml: bool) -> str:
-    data = orjson.dumps(message(ReadableMessage(Message.of(row)), xml=xml)).decode()
+    data = orjson.dumps(message(ReadableMessage(Message(row)), xml=xml)).decode()
     return f"id: {row.position}\nevent: message\ndata: {data}\n\n"
 
 

@@ -112,7 +112,7 @@ def older_link(request: web.Request, before: str | None) -> dict[str, str]:
 def text_of(item: ReadableMessage) -> str | None:
     """Return the text of a message after its corrections; None: it has none, or is retracted."""
     folded = item.folded
-    return item.message.payloads.body if folded is None else folded.body
+    return item.message.content.body if folded is None else folded.body
 
 
 def author_of(user: User, item: ReadableMessage) -> str | None:

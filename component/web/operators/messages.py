@@ -90,9 +90,9 @@ def shown(
 
     `gaps` are those right before it.
     """
-    row, payloads, folded = item.message.stored, item.message.payloads, item.folded
+    row, content, folded = item.message.stored, item.message.content, item.folded
     retracted = folded.retracted if folded else None
-    body = (folded.body if folded else payloads.body) or ""
+    body = (folded.body if folded else content.body) or ""
     parts = pieces(body, phrases) if phrases else (Piece(body),)
     return ShownMessage(
         id=row.id,
@@ -102,7 +102,7 @@ def shown(
         peer=row.peer,
         kind=row.kind.value,
         type=row.type,
-        subject=None if retracted else payloads.subject,
+        subject=None if retracted else content.subject,
         text=parts if limit is None else excerpt(parts, limit),
         note=_note(row.kind, body, retracted),
         is_encrypted=any(namespace in row.xml for namespace in ENCRYPTION_NAMESPACES),
@@ -135,7 +135,7 @@ def events(owner: str, annotations: Iterable[Message]) -> Iterator[Event]:
         if reference is None:
             continue
         texts = {
-            ReferenceKind.CORRECT: annotation.payloads.body,
+            ReferenceKind.CORRECT: annotation.content.body,
             ReferenceKind.REACT: " ".join(reference.reactions) or "nothing any more",
         }
         yield Event(

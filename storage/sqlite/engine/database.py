@@ -21,9 +21,11 @@ from storage.sqlite.merge import merge_index
 
 MEMORY = ":memory:"
 
-#: Numbers of connections for short reads and for long reads. A short read is a step of a thread,
-#: which waits for the scheduler and for the interpreter lock longer than it works.
-READERS = 4
+#: Numbers of connections for short reads and for long reads. Each connection has a thread, which
+#: asks for the interpreter lock after each row: more threads take it from each other and from the
+#: event loop, and a page costs more (docs/performance.md). One thread would let all reads wait
+#: while it waits for the disk.
+READERS = 2
 LONG_READERS = 2
 
 #: A read that takes more steps of SQLite's virtual machine (some milliseconds) is a long read.

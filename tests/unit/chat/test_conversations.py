@@ -54,7 +54,7 @@ async def bodies(
     conversations: ChatConversations, user: User, jid: str, **query: object
 ) -> list[str | None]:
     page = await conversations.messages(user, jid, MessagesQuery(**query))  # type: ignore[arg-type]
-    return [item.message.payloads.body for item in page.messages]
+    return [item.message.content.body for item in page.messages]
 
 
 async def listed(conversations: ChatConversations, user: User) -> dict[str, ConversationView]:

@@ -69,7 +69,7 @@ class Live:
 def shown(item: LiveEvent) -> str:
     """Return the text of a message, or the type of another event."""
     if item.event is not None and item.event.message is not None:
-        body = item.event.message.message.payloads.body or ""
+        body = item.event.message.message.content.body or ""
         return f"{body} in {item.room}" if item.room else body
     if item.event is not None and item.event.event.entry is not None:
         return item.event.event.entry.kind.value

@@ -86,12 +86,12 @@ async def test_message_is_around_others_of_its_conversation_only(
 
     page = await browser.annotated(AUDITOR, OWNER, rows[13].id)
 
-    before = [item.message.payloads.body for item in page.before]
+    before = [item.message.content.body for item in page.before]
     assert before == [f"before {n}" for n in range(2, 12)]
-    assert [item.message.payloads.body for item in page.after] == ["after"]
+    assert [item.message.content.body for item in page.after] == ["after"]
     assert page.message.folded is not None
     assert page.message.folded.body == "corrected"
-    assert [annotation.payloads.body for annotation in page.annotations] == ["corrected"]
+    assert [annotation.content.body for annotation in page.annotations] == ["corrected"]
 
 
 async def test_unknown_message_is_not_found(browser: ArchiveBrowser) -> None:

@@ -6,9 +6,10 @@ from xml.etree.ElementTree import tostring
 
 import pytest
 
+from component.core.messages.content import content_of
 from component.core.messages.files import File
-from component.core.messages.stored import payloads_of
 from component.core.sessions.outgoing import Outgoing, Text
+from component.core.xml.document_parser import parse
 from component.sessions import stanzas
 
 URL = "https://files.one.test/a/cat.png"
@@ -22,9 +23,8 @@ OOB = "<x xmlns='jabber:x:oob'><url>{}</url></x>"
 
 def shared(payload: str, body: str = URL) -> File | None:
     """Return the file of a message with a body and a payload."""
-    return payloads_of(
-        f"<message xmlns='jabber:client'><body>{body}</body>{payload}</message>"
-    ).file
+    xml = f"<message xmlns='jabber:client'><body>{body}</body>{payload}</message>"
+    return content_of(parse(xml.encode(), keep_depth=3)).file
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def shared(payload: str, body: str = URL) -> File | None:
 def test_file_is_read_as_it_was_sent(file: File) -> None:
     message = Outgoing(id="m", to="bob@one.test", type="chat", payload=Text(file.url, file))
 
-    payloads = payloads_of(tostring(stanzas.message(message), "unicode"))
+    content = content_of(parse(tostring(stanzas.message(message)), keep_depth=3))
 
-    assert (payloads.file, payloads.body) == (file, URL)
+    assert (content.file, content.body) == (file, URL)
 
 
 def test_address_that_is_the_body_shares_a_file() -> None:

@@ -126,7 +126,7 @@ def page(*events: Event, targets: tuple[Event, ...] = ()) -> EventPage:
 
 
 def changes(events: EventPage) -> list[tuple[str, int]]:
-    found = changes_of(events, map(Message.of, annotations_in(events)))
+    found = changes_of(events, map(Message, annotations_in(events)))
     assert all(isinstance(change, Change) for change in found)
     return [(change.row.id, change.event_id) for change in found]
 

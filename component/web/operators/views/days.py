@@ -115,7 +115,7 @@ async def message(request: web.Request) -> web.Response:
         "archive/message.html",
         owner=owner,
         message=shown(owner, page.message),
-        first_text=page.message.message.payloads.body,
+        first_text=page.message.message.content.body,
         xml=row.xml,
         resource=row.resource,
         events=list(events(owner, page.annotations)),
