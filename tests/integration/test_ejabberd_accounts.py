@@ -34,7 +34,8 @@ api_permissions:
   "accounts for Muniment":
     from: mod_http_api
     who: {who}
-    what: [check_password, check_account, registered_users, register, change_password, unregister]
+    what: [check_password, check_account, registered_users, register, change_password, unregister,
+           get_ban_details, ban_account, unban_account]
 hide_sensitive_log_data: true
 """
 
@@ -150,8 +151,43 @@ async def test_unsupported_account_changes_are_refused(
     ):
         with pytest.raises(BadRequest):
             await change
-    with pytest.raises(NotAllowed, match="unban_account"):
-        await accounts.set_enabled(ann.jid, True)
+
+
+async def test_account_is_banned_and_unbanned_where_that_can_be_undone(
+    accounts: EjabberdAccounts, logins: EjabberdLogins, ann: Account, release: Release
+) -> None:
+    if not release.has_bans:
+        with pytest.raises(NotAllowed, match="ejabberdctl ban_account"):
+            await accounts.set_enabled(ann.jid, False)
+        assert (await accounts.get(ann.jid)).is_enabled is None
+        assert await logins.authenticate(ann.jid, ann.password)
+        return
+
+    for is_enabled in (False, False, True, True):
+        await accounts.set_enabled(ann.jid, is_enabled)
+        assert (await accounts.get(ann.jid)).is_enabled is is_enabled
+        assert await accounts.authenticate(ann.jid, ann.password) is is_enabled
+        assert await logins.authenticate(ann.jid, ann.password) is is_enabled
+    with pytest.raises(ItemNotFound):
+        await accounts.set_enabled(f"nobody@{ann.host}", False)
+
+
+async def test_account_is_not_disabled_without_the_permission_to_ban(
+    tmp_path: Path, release: Release
+) -> None:
+    changes = api_settings("{ip: 127.0.0.1/32}")
+    changes = {
+        old: new.replace(",\n           get_ban_details, ban_account, unban_account", "")
+        for old, new in changes.items()
+    }
+    with Ejabberd(tmp_path, release, changes=changes) as ejabberd:
+        account = Account("ann", ejabberd.hosts[0], "pencil")
+        ejabberd.register(account)
+        async with EjabberdApi(api_url(ejabberd)) as api:
+            accounts = EjabberdAccounts(api)
+            assert (await accounts.get(account.jid)).is_enabled is None
+            with pytest.raises(NotAllowed, match="api_permissions"):
+                await accounts.set_enabled(account.jid, False)
 
 
 async def test_accounts_are_listed_page_by_page(

@@ -37,6 +37,11 @@ class Release:
         return root / "usr/share/doc/ejabberd/examples/ejabberd.yml"
 
     @property
+    def has_bans(self) -> bool:
+        """Whether a ban of an account can be undone."""
+        return self.version >= "24.06"
+
+    @property
     def has_iq_privilege(self) -> bool:
         """Whether mod_privilege can let a component send IQs as others, and drops its own."""
         return self.version >= "24.10"

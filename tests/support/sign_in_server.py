@@ -25,7 +25,8 @@ api_permissions:
   "accounts for Muniment":
     from: mod_http_api
     who: {ip: 127.0.0.1/32}
-    what: [check_password, check_account, registered_users, register, change_password, unregister]
+    what: [check_password, check_account, registered_users, register, change_password, unregister,
+           get_ban_details, ban_account, unban_account]
 """
 
 
