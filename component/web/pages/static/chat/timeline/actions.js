@@ -100,7 +100,7 @@ export class MessageActions {
     fill(list, element("li", {}, "Loading…"));
     showDialog("History of edits", list);
     try {
-      const versions = await this._api.history(this._context.chat(), message);
+      const { versions, isWhole } = await this._api.history(this._context.chat(), message);
       fill(
         list,
         ...versions.map((version) =>
@@ -112,6 +112,7 @@ export class MessageActions {
           ),
         ),
       );
+      if (!isWhole) list.append(element("li", {}, "Later edits may be missing here."));
     } catch (error) {
       fill(list, element("li", {}, /** @type {Error} */ (error).message));
     }
