@@ -75,7 +75,7 @@ async def test_no_state_of_the_page_violates_a_rule_of_accessibility(
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Search messages").click()
     await page.get_by_role("searchbox").fill("hello")
-    await expect(page.get_by_text("2 hits")).to_be_visible()
+    await expect(page.get_by_text("2 results")).to_be_visible()
     await check("search")
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Go to a date").click()

@@ -47,6 +47,7 @@ async def test_corrected_message_says_so_and_shows_its_earlier_versions(
         await expect(mark).to_have_attribute("title", re.compile("^Edited .+ Show its history$"))
         versions = await edit_history(reader, VERSIONS[-1])
         await expect(versions.locator(".text")).to_have_text(VERSIONS)
+        await expect(versions).to_contain_text(["Sent ", "Edited ", "Edited "])
         times = await versions.locator("time").evaluate_all(
             "all => all.map(time => time.dateTime)"
         )

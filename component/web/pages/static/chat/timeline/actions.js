@@ -63,7 +63,7 @@ export class MessageActions {
       isOwn && item("Delete for everyone", () => this._retract(message)),
       message.edited && item("History of edits", () => this.history(message)),
       message.body && item("Copy text", () => this._copy(message.body ?? "")),
-      item("Copy link", () => this._copy(this._link(message))),
+      item("Copy link to the message", () => this._copy(this._link(message))),
     );
     this._context.place().append(this._menu);
     this._menu.showPopover();
@@ -103,11 +103,16 @@ export class MessageActions {
       const { versions, isWhole } = await this._api.history(this._context.chat(), message);
       fill(
         list,
-        ...versions.map((version) =>
+        ...versions.map((version, index) =>
           element(
             "li",
             {},
-            element("time", { datetime: version.time, title: full(version.time) }, full(version.time)),
+            element(
+              "p",
+              { class: "hint" },
+              index ? "Edited " : "Sent ",
+              element("time", { datetime: version.time }, full(version.time)),
+            ),
             element("div", { class: "text", dir: "auto" }, ...shortened(version.body ?? "", null)),
           ),
         ),
