@@ -190,7 +190,7 @@ async def test_whole_journey_needs_no_mouse(
     await press("/")
     await expect(page.get_by_role("searchbox")).to_be_focused()
     await page.keyboard.type("plans")
-    await expect(page.get_by_text("1 hit")).to_be_visible()
+    await expect(page.get_by_text("1 result")).to_be_visible()
     await press("ArrowDown")
     await press("Enter")
     await expect(visitor.message("plans").locator("mark")).to_have_count(0)
