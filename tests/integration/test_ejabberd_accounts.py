@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from support.account_api import COMMANDS, with_account_api
 from support.command import run_command
 from support.command_clients import line
 from support.ejabberd import Account, Ejabberd
@@ -27,32 +28,11 @@ from component.core.errors import BadRequest, Conflict, ItemNotFound, NotAllowed
 #: The API of ejabberd differs between releases.
 pytestmark = pytest.mark.every_ejabberd
 
-#: The permissions that docs/operations.md recommends.
-PERMISSIONS = """\
-auth_method: internal
-api_permissions:
-  "accounts for Muniment":
-    from: mod_http_api
-    who: {who}
-    what: [check_password, check_account, registered_users, register, change_password, unregister,
-           get_ban_details, ban_account, unban_account]
-hide_sensitive_log_data: true
-"""
-
-
-def api_settings(who: str) -> dict[str, str]:
-    """Return the changes of ejabberd.yml that enable the API for `who`."""
-    return {
-        "auth_method: internal": PERMISSIONS.format(who=who),
-        "/ws: ejabberd_http_ws": "/ws: ejabberd_http_ws\n      /api: mod_http_api",
-        "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
-    }
-
 
 @pytest.fixture(scope="module")
 def ejabberd(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Ejabberd]:
     folder = tmp_path_factory.mktemp("ejabberd")
-    with Ejabberd(folder, release, changes=api_settings("{ip: 127.0.0.1/32}")) as running:
+    with Ejabberd(folder, release, changes=with_account_api()) as running:
         yield running
 
 
@@ -175,11 +155,7 @@ async def test_account_is_banned_and_unbanned_where_that_can_be_undone(
 async def test_account_is_not_disabled_without_the_permission_to_ban(
     tmp_path: Path, release: Release
 ) -> None:
-    changes = api_settings("{ip: 127.0.0.1/32}")
-    changes = {
-        old: new.replace(",\n           get_ban_details, ban_account, unban_account", "")
-        for old, new in changes.items()
-    }
+    changes = with_account_api(commands=COMMANDS)
     with Ejabberd(tmp_path, release, changes=changes) as ejabberd:
         account = Account("ann", ejabberd.hosts[0], "pencil")
         ejabberd.register(account)
