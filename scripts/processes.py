@@ -129,7 +129,7 @@ async def disturbed(processes: Processes, seconds: float, rate: float) -> bool:
             f" {len(kills)} killed, {len(stops)} stopped"
         )
         print(
-            f"queries: {answers.count} answered, {answers.lost} with a process when it was killed,"
+            f"queries: {answers.count} answered, {answers.lost} without an answer,"
             f" refused: {dict(answers.refused)}"
         )
         delays = answers.delays([*kills, *stops])

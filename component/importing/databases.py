@@ -42,6 +42,13 @@ class ForeignDatabase(Protocol):
         """Return the names of the columns of a table, none if there is no such table."""
         ...
 
+    def behind(self, key: Sequence[str]) -> str:
+        """Return the condition for the rows behind a place, in the order of the columns of a key.
+
+        The values of the place are the parameters from `$1` on.
+        """
+        ...
+
 
 @asynccontextmanager
 async def open_database(url: str, password: str | None = None) -> AsyncIterator[ForeignDatabase]:
@@ -64,6 +71,12 @@ async def open_database(url: str, password: str | None = None) -> AsyncIterator[
 def shown(url: str) -> str:
     """Return a URL without a password."""
     return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1@", url).partition("?")[0]
+
+
+def _behind_row(key: Sequence[str]) -> str:
+    names = ", ".join(f'"{name}"' for name in key)
+    parameters = ", ".join(f"${number}" for number in range(1, len(key) + 1))
+    return f"({names}) > ({parameters})"
 
 
 class _Sqlite:
@@ -89,6 +102,9 @@ class _Sqlite:
             table,
         )
         return frozenset(row[0] for row in rows)
+
+    def behind(self, key: Sequence[str]) -> str:
+        return _behind_row(key)
 
 
 @asynccontextmanager
@@ -138,6 +154,9 @@ class _Postgres:
         )
         return frozenset(row[0] for row in rows)
 
+    def behind(self, key: Sequence[str]) -> str:
+        return _behind_row(key)
+
 
 @asynccontextmanager
 async def _open_postgres(url: str, password: str | None) -> AsyncIterator[ForeignDatabase]:
@@ -184,6 +203,15 @@ class _MySql:
             table,
         )
         return frozenset(row[0] for row in rows)
+
+    def behind(self, key: Sequence[str]) -> str:
+        # MySQL and MariaDB use no index to compare rows of several values: each page would be read
+        # from the start.
+        equal, alternatives = "", []
+        for number, name in enumerate(key, 1):
+            alternatives.append(f'{equal}"{name}" > ${number}')
+            equal += f'"{name}" = ${number} AND '
+        return f"({' OR '.join(alternatives)})"
 
 
 @asynccontextmanager

@@ -49,13 +49,27 @@ class EjabberdSource:
         return int(rows[0][0])
 
     async def pages(self, after: str | None = None) -> AsyncIterator[SourcePage]:
-        has_hosts = await self.has_hosts()
         place = _place(after)
-        while rows := await self._rows(has_hosts, place):
-            place = tuple(rows[-1][:4])
-            yield self.page(rows, json.dumps(place))
+        # Databases find a place by their index if they compare one host only.
+        for host in await self._stored_hosts(place):
+            behind = place[1:] if place and place[0] == (host or "") else None
+            while rows := await self._rows(host, behind):
+                yield self.page(rows, json.dumps(rows[-1][:4]))
+                behind = tuple(rows[-1][1:4])
         async for page in self._preferences():
             yield page
+
+    async def _stored_hosts(self, place: tuple[object, ...] | None) -> Sequence[str | None]:
+        """Return the hosts from a place on, or only None if rows do not have their host."""
+        if not await self.has_hosts():
+            return [None]
+        if self._host:
+            return [self._host]
+        rows = await self._database.fetch(
+            f'SELECT DISTINCT "{_HOST}" FROM "archive" WHERE "{_HOST}" >= $1 ORDER BY "{_HOST}"',  # noqa: S608 - constant words
+            place[0] if place else "",
+        )
+        return [row[0] for row in rows]
 
     async def has_hosts(self, unknown_host: str = _UNKNOWN_HOST) -> bool:
         """Return whether the rows have their host.
@@ -74,25 +88,22 @@ class EjabberdSource:
             raise BadSource(unknown_host)
         return _HOST in columns
 
-    async def _rows(self, has_hosts: bool, place: tuple[object, ...] | None) -> Sequence[Row]:
-        """Return the rows behind a place: host, username, time, number, and the content."""
-        host = f'"{_HOST}"' if has_hosts else "''"
+    async def _rows(self, host: str | None, behind: tuple[object, ...] | None) -> Sequence[Row]:
+        """Return the next rows of a host: host, username, time, number, and the content.
+
+        They are behind a username, a time and a number. The host is None if rows do not have it.
+        """
         key = ["username", "timestamp", "id"]
-        if has_hosts:
-            key.insert(0, _HOST)
-        names = ", ".join(f'"{name}"' for name in key)
-        values: list[object] = []
-        conditions = []
-        if place is not None:
-            values = list(place if has_hosts else place[1:])
-            parameters = ", ".join(f"${n}" for n in range(1, len(values) + 1))
-            conditions.append(f"({names}) > ({parameters})")
-        if has_hosts and self._host:
-            values.append(self._host)
+        values: list[object] = list(behind or ())
+        conditions = [self._database.behind(key)] if behind else []
+        if host is not None:
+            values.append(host)
             conditions.append(f'"{_HOST}" = ${len(values)}')
+        names = ", ".join(f'"{name}"' for name in key)
+        column = "''" if host is None else f'"{_HOST}"'
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return await self._database.fetch(
-            f'SELECT {host}, "username", "timestamp", "id", "peer", "xml", "kind", "nick"'  # noqa: S608 - constant words
+            f'SELECT {column}, "username", "timestamp", "id", "peer", "xml", "kind", "nick"'  # noqa: S608 - constant words
             f' FROM "archive"{where} ORDER BY {names} LIMIT {PAGE}',
             *values,
         )
@@ -152,13 +163,14 @@ class EjabberdSource:
         if not columns >= _PREFERENCES:
             return
         has_hosts = _HOST in columns
-        host, key, parameters = f'"{_HOST}"', f'"{_HOST}", "username"', "$1, $2"
+        host, key = f'"{_HOST}"', [_HOST, "username"]
         if not has_hosts:
-            host, key, parameters = "''", '"username"', "$1"
+            host, key = "''", ["username"]
+        names = ", ".join(f'"{name}"' for name in key)
         last: tuple[str, ...] = ("", "") if has_hosts else ("",)
         while rows := await self._database.fetch(
             f'SELECT {host}, "username", "def", "always", "never" FROM "archive_prefs"'  # noqa: S608 - constant words
-            f" WHERE ({key}) > ({parameters}) ORDER BY {key} LIMIT {PAGE}",
+            f" WHERE {self._database.behind(key)} ORDER BY {names} LIMIT {PAGE}",
             *last,
         ):
             last = (rows[-1][0], rows[-1][1]) if has_hosts else (rows[-1][1],)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 from component.core.backfill.source import Span
 from component.core.hosts import Hosts
@@ -41,7 +42,8 @@ class EjabberdBackfill:
                 at, number = _place(after)
             while rows := await source.rows_of_span(key, at, number, span.ends_at):
                 at, number = int(rows[-1][2]), int(rows[-1][3])
-                yield source.page(rows, json.dumps([at, number]))
+                page = source.page(rows, json.dumps([at, number]))
+                yield page if owner is None else _only(page, owner)
 
     def _key(self, owner: str | None, has_hosts: bool) -> dict[str, str]:
         """Return the columns that choose the archive of an owner."""
@@ -51,6 +53,15 @@ class EjabberdBackfill:
             return {"username": owner}
         key = {"username": local(owner)}
         return {**key, "server_host": domain(owner)} if has_hosts else key
+
+
+def _only(page: SourcePage, owner: str) -> SourcePage:
+    """Return what a page has of one archive. MySQL finds josé too where jose is asked for."""
+    return replace(
+        page,
+        records=tuple(record for record in page.records if record.owner == owner),
+        unreadable=tuple(record for record in page.unreadable if record.owner == owner),
+    )
 
 
 def _place(after: str) -> tuple[int, int]:

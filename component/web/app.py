@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 
+from component.core.turns import Turns
 from component.web import keys
 from component.web.auth.guessing import GuessLimit
 from component.web.openapi.document import ApiDocument
@@ -20,6 +21,7 @@ from component.web.server.forwarding import identify
 from component.web.server.limits import refuse_beyond_limits
 from component.web.server.listener import listen
 from component.web.server.settings import Listener, Services, WebSettings
+from component.web.server.turns import LIMITS
 from component.web.task_limit import TaskLimit
 
 
@@ -56,6 +58,7 @@ def make_app(
     app[keys.guess_limit] = GuessLimit(guesses)
     app[keys.refusal_log] = LogOnce()
     app[keys.operator_sessions] = OperatorSessions()
+    app[keys.turns] = Turns(LIMITS)
     stream_limit = TaskLimit(limits.max_streams, limits.max_streams_per_caller)
     app[keys.stream_limit] = stream_limit
     app.on_shutdown.append(stream_limit.close)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from component.core.sessions.sending import Sender
     from component.core.tokens.access_tokens import AccessToken
     from component.core.tokens.sign_ins import SignIns
+    from component.core.turns import Turns
     from component.core.xml.jids import Jids
     from component.handlers.archive import HandlerArchive
     from component.web.auth.guessing import GuessLimit
@@ -65,6 +66,7 @@ audit: web.AppKey[Audit] = web.AppKey("audit")
 pager: web.AppKey[Pager] = web.AppKey("pager")
 reader: web.AppKey[ArchiveReader] = web.AppKey("reader")
 authorizer: web.AppKey[Authorizer] = web.AppKey("authorizer")
+turns: web.AppKey[Turns] = web.AppKey("turns")
 stream_limit: web.AppKey[TaskLimit] = web.AppKey("stream_limit")
 poll_limit: web.AppKey[TaskLimit] = web.AppKey("poll_limit")
 events: web.AppKey[EventReader] = web.AppKey("events")

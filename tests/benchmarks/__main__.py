@@ -16,6 +16,7 @@ from benchmarks.parts import (
     burst,
     commands,
     delivery,
+    fairness,
     growth,
     http,
     ingest,
@@ -26,6 +27,7 @@ from benchmarks.parts import (
     polls,
     search,
     start,
+    streams,
 )
 from benchmarks.plan import FULL, QUICK, SHORT, Plan, large
 from benchmarks.publishing import publish
@@ -56,7 +58,9 @@ PARTS = {
             commands,
             search,
             polls,
+            streams,
             page,
+            fairness,
             growth,
         ),
     )

@@ -98,11 +98,12 @@ def _muniment(folder: Path) -> Iterator[Running]:
                 pids={"ejabberd": server.pid, "muniment": archive.pid},
                 muniment=archive,
                 start_seconds=time.perf_counter() - begun,
-                archived=lambda: _kept(folder / STORE),
+                archived=lambda: kept(folder / STORE),
             )
 
 
-def _kept(database: Path) -> int:
+def kept(database: Path) -> int:
+    """Return the number of messages in the archives of a store."""
     # Read beside Muniment: asked itself it would answer when it has read what came before.
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         return connection.execute(_ARCHIVED).fetchone()[0]

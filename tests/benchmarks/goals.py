@@ -8,11 +8,12 @@ from statistics import median
 
 from benchmarks.contenders import ON_POSTGRES, A, B, C, D, E, F, G, H
 from benchmarks.parts.commands import BY_ADDRESS, BY_PASSWORD, COMMANDS
-from benchmarks.parts.http import djabberd_with
+from benchmarks.parts.http import ARCHIVE_API, djabberd_with
 from benchmarks.parts.pages import WAYS, case
+from benchmarks.parts.streams import BESIDE
 from benchmarks.plan import LARGEST
 from benchmarks.samples import Results
-from benchmarks.servers.gunicorn import WORKERS
+from benchmarks.servers.gunicorn import TWO_WORKERS, WORKERS
 
 #: The number of messages in the archives, and of clients, of the goals for pages.
 SIZES = (1_000, 10_000, 100_000)
@@ -24,6 +25,10 @@ FLAT_FROM = 10_000
 #: The minimum ratio of pages to those of each peer: large archives with many clients, all others.
 LARGE = {A: 1.5, B: 1.0, C: 2.0}
 OTHER_BOUNDS = {A: 1.0, B: 1.0, C: 1.0}
+
+#: While one account floods: how much slower a page of others may be, and the share of messages of
+#: others that has to be archived as before.
+PAGE_SLOWER, INGEST_KEPT = 2.0, 0.9
 
 #: The minimum ratio of pages to those of a component that does almost nothing.
 OF_CONSTANT = {1_000: 0.9, 10_000: 0.9, 100_000: 0.85}
@@ -110,6 +115,9 @@ def _goals(release: str) -> Iterator[Goal]:
     for workers in WORKERS:
         peer_name = djabberd_with(workers)
         yield _more("HTTP pages", peer_name, _to("http", "pages_per_second", peer_name), 3)
+    two_workers = djabberd_with(TWO_WORKERS)
+    measure = _to("http", "pages_per_second", two_workers, ARCHIVE_API)
+    yield _more("Pages of the archive API with their audit entry", two_workers, measure, 3)
     for metric, peer in (("added_to_password_ms", BY_PASSWORD), ("added_ms", BY_ADDRESS)):
         text = f"Time added to a command at the median, slowest command, to {peer}"
         yield Goal(text=text, measure=_added_to_commands(metric), bound=1.5, unit=" ms")
@@ -118,6 +126,8 @@ def _goals(release: str) -> Iterator[Goal]:
     text = "Memory of our process with 2,000 waiting polls and 500 sessions, highest"
     measure = _own("polls", "peak_muniment")
     yield Goal(text=text, measure=measure, bound=400, unit=" MiB", is_of_worst=True)
+    text = "Ingest beside 1,000 streams and 2,000 polls, ratio to ingest without them"
+    yield Goal(text=text, measure=_beside_waiting, bound=0.9, unit=" x", at_least=True)
     text = "First paint of the chat page"
     yield Goal(text=text, measure=_own("page", "first_paint_ms"), bound=300, unit=" ms")
     text = "50 messages on the page after a click, slowest conversation"
@@ -125,6 +135,7 @@ def _goals(release: str) -> Iterator[Goal]:
     text = "Memory of our process, highest of all other parts"
     yield Goal(text=text, measure=_memory, bound=120, unit=" MiB", is_of_worst=True)
     yield Goal(text="Start", measure=_own("start", "seconds"), bound=1, unit=" s")
+    yield from _of_floods()
     yield from _on_postgres()
     for text, metric in GROWTH.items():
         text = f"Growth: {text}, highest to lowest of the stores"
@@ -143,6 +154,32 @@ def _of_pages(release: str) -> Iterator[Goal]:
     yield Goal(text=text, measure=_costliest, bound=_page_cpu_ms(release), unit=" ms")
     text = "CPU of a page, the whole of our process, largest to smallest archive, steepest way"
     yield Goal(text=text, measure=_steepest, bound=1.3, unit=" x")
+
+
+def _of_floods() -> Iterator[Goal]:
+    for kind, name in (("xmpp", "MAM"), ("http", "HTTP")):
+        for percent, of in ((50, "median"), (99, "p99")):
+            text = f"{name} page of others while one account floods, {of}, worst flood"
+            measure = _worst_flood(f"{kind}_p{percent}_ratio", max)
+            yield Goal(text=text, measure=measure, bound=PAGE_SLOWER, unit=" x")
+    yield Goal(
+        text="Ingest of others while one account floods, worst flood",
+        measure=_worst_flood("ingest_ratio", min),
+        bound=INGEST_KEPT,
+        unit=" x",
+        at_least=True,
+    )
+
+
+def _worst_flood(metric: str, worst: Callable[..., Rounds]) -> Callable[[Results], Rounds]:
+    """Return the figures of the flood with the worst median."""
+
+    def measure(results: Results) -> Rounds:
+        floods = results.cases("fairness")
+        candidates = [results.by_round("fairness", D.key, flood, metric) for flood in floods]
+        return worst(filter(None, candidates), key=lambda r: median(r.values()), default={})
+
+    return measure
 
 
 def _on_postgres() -> Iterator[Goal]:
@@ -181,8 +218,8 @@ def _own(part: str, metric: str) -> Callable[[Results], Rounds]:
     return lambda results: results.by_round(part, D.key, "", metric)
 
 
-def _to(part: str, metric: str, peer: str) -> Callable[[Results], Rounds]:
-    return lambda results: results.ratios(part, metric, (D.key, ""), (peer, ""))
+def _to(part: str, metric: str, peer: str, case: str = "") -> Callable[[Results], Rounds]:
+    return lambda results: results.ratios(part, metric, (D.key, case), (peer, ""))
 
 
 def _dearer(results: Results) -> Rounds:
@@ -195,6 +232,10 @@ def _dearer(results: Results) -> Rounds:
 
 def _between(part: str, metric: str, ours: str, theirs: str) -> Callable[[Results], Rounds]:
     return lambda results: results.ratios(part, metric, (ours, ""), (theirs, ""))
+
+
+def _beside_waiting(results: Results) -> Rounds:
+    return results.ratios("streams", "messages_per_second", (D.key, BESIDE), (D.key, ""))
 
 
 def _lost_on_postgres(results: Results) -> Rounds:
@@ -309,10 +350,10 @@ def _steepest(results: Results) -> Rounds:
 
 
 def _memory(results: Results) -> Rounds:
-    """Return the maximum memory of our process in each round, in all parts but `polls`."""
+    """Return the maximum memory of our process in each round, where nobody waits for events."""
     highest: dict[int, float] = {}
     for sample in results.samples:
-        if sample.part == "polls":
+        if sample.part in ("polls", "streams"):
             continue
         if sample.metric in ("peak_muniment", "rss_muniment"):
             highest[sample.round] = max(sample.value, highest.get(sample.round, 0))

@@ -29,9 +29,12 @@ class Plan:
     http_seconds: float = 5.0
     inside_pages: int = 2_000
     polls: int = 2_000
+    streams: int = 1_000
     sessions: int = 500
     poll_seconds: float = 60.0  #: at `rate`
     commands: int = 2_000  #: calls of each command of ejabberd's API, in each way
+    fair_windows: int = 4  #: with a flood, and as many without it, for each flood
+    fair_seconds: float = 0.5  #: of each of these windows
     #: numbers of archives with their sizes, a store for each pair
     growth: tuple[tuple[int, int], ...] = ((1_000, 1_000), (10, 100_000), (1, 1_000_000))
 
@@ -68,9 +71,12 @@ QUICK = Plan(
     http_seconds=1.0,
     inside_pages=300,
     polls=40,
+    streams=20,
     sessions=20,
     poll_seconds=3.0,
     commands=200,
+    fair_windows=1,
+    fair_seconds=0.3,
     growth=((20, 1_000), (1, 10_000)),
 )
 

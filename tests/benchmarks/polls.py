@@ -1,4 +1,4 @@
-"""Users who have signed in: their tokens, and raw HTTP clients that poll for their events."""
+"""Users who have signed in: their tokens, and raw HTTP clients that poll or follow a stream."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ _MICROSECONDS = 1_000_000
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _CURSOR = b'"cursor":"'
+_EVENT = b"event: message\n"
 _ID = re.compile(rb"\bm([0-9a-f]{8})\b")
 
 
@@ -147,3 +148,52 @@ class HttpClient(asyncio.Protocol):
             self._answer.set_exception(Unexpected(f"{self.user}: {why}"))
         elif self.on_messages is not None:
             raise Unexpected(f"{self.user}: {why}")
+
+
+class StreamClient(asyncio.Protocol):
+    """A connection of a user that follows the live stream of the own archive."""
+
+    def __init__(self, user: str, token: str) -> None:
+        self.user = user
+        self.messages = 0  #: that have arrived
+        path = f"/api/v1/archives/{user}@{HOST}/stream"
+        fields = f"Host: {LOOPBACK}\r\nAuthorization: Bearer {token}\r\n"
+        self._request = f"GET {path} HTTP/1.1\r\n{fields}\r\n".encode()
+        self._answer = b""
+        self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._opened.done():
+            self._answer += data
+            if _HEAD_END in self._answer:
+                self._note_opened()
+            return
+        data = self._rest + data
+        self.messages += data.count(_EVENT)
+        # The next part begins with what may be the beginning of another event.
+        self._rest = data[-len(_EVENT) + 1 :]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._opened.done():
+            self._opened.set_exception(Unexpected(f"{self.user}: the connection is lost"))
+
+    async def open(self, port: int) -> None:
+        """Connect, and return when the stream has begun."""
+        await asyncio.get_running_loop().create_connection(lambda: self, LOOPBACK, port)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await self._opened
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.abort()
+
+    def _note_opened(self) -> None:
+        if self._answer.startswith(b"HTTP/1.1 200"):
+            self._opened.set_result(None)
+        else:
+            self._opened.set_exception(Unexpected(f"{self.user}: {self._answer.decode()}"))

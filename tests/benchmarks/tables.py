@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
-from benchmarks.contenders import ARCHIVES, BY_KEY, ON_POSTGRES, SECOND, D
-from benchmarks.goals import NOT_MEASURED, outcomes
+from benchmarks.contenders import ARCHIVES, BY_KEY, ON_POSTGRES, SECOND, D, F
+from benchmarks.goals import INGEST_KEPT, NOT_MEASURED, PAGE_SLOWER, outcomes
 from benchmarks.plan import FULL
 from benchmarks.samples import Results
 
@@ -61,7 +61,13 @@ def _of_release(results: Results, release: str, releases: Sequence[str]) -> Iter
     """Yield the tables of one of the versions; only some parts of the later ones are measured."""
     ratios = (_ratios(results, title, parts) for title, parts in _RATIOS.items())
     suffix = f", ejabberd {release}" if release and len(releases) > 1 else ""
-    for table in (_goals(results), *ratios, _on_postgres(results), *_absolute(results)):
+    for table in (
+        _goals(results),
+        *ratios,
+        _on_postgres(results),
+        _fairness(results),
+        *_absolute(results),
+    ):
         rows = [row for row in table.rows if release == releases[0] or row[-1] != NOT_MEASURED]
         yield Table(f"{table.title}{suffix}", table.head, rows)
 
@@ -123,6 +129,52 @@ def _ratios(results: Results, title: str, parts: Mapping[str, str]) -> Table:
                 rows.append((f"{part} {case}".strip(), *cells))
     head = ("Muniment to", *(peer.name for peer in peers))
     return Table(title, head, rows)
+
+
+#: The figures about other accounts, and whether the constant page has them as well.
+_OTHERS = (("xmpp_p50", True), ("xmpp_p99", True), ("http_p50", False), ("http_p99", False))
+
+
+def _fairness(results: Results) -> Table:
+    """Return what one account does to others by each of its floods, the worst one first."""
+    head = ["while one account sends"]
+    for name in ("MAM page", "MAM page p99", "HTTP page", "HTTP page p99", "ingest"):
+        head.append(f"{name} of others")
+        if not name.startswith("HTTP"):
+            head.append("without Muniment")
+    rows: dict[str, Sequence[str]] = {}
+    for flood in results.cases("fairness"):
+        cells = [flood]
+        for metric, is_compared in (*_OTHERS, ("ingest", True)):
+            keys = (D.key, F.key) if is_compared else (D.key,)
+            cells += [_disturbed(results, flood, key, metric) for key in keys]
+        rows[flood] = cells
+    ordered = sorted(rows, key=lambda flood: _harm(results, flood), reverse=True)
+    title = "One account that floods: the same figure of other accounts with and without the flood"
+    return Table(title, head, [rows[flood] for flood in ordered])
+
+
+def _disturbed(results: Results, flood: str, contender: str, metric: str) -> str:
+    """Return a ratio; that of a median, or of a rate, with the range over all windows."""
+    ratio = results.median("fairness", contender, flood, f"{metric}_ratio")
+    if ratio is None:
+        return NONE
+    least, most = (
+        results.by_round("fairness", contender, flood, f"{metric}_{end}").values()
+        for end in ("from", "to")
+    )
+    interval = f" ({number(min(least))} to {number(max(most))})" if least and most else ""
+    return f"{number(ratio)} x{interval}"
+
+
+def _harm(results: Results, flood: str) -> float:
+    """Return how far a flood is beyond a goal, 1 at the goal."""
+    pages = [
+        (results.median("fairness", D.key, flood, f"{metric}_ratio") or 0) / PAGE_SLOWER
+        for metric, _ in _OTHERS
+    ]
+    ingest = results.median("fairness", D.key, flood, "ingest_ratio")
+    return max(*pages, INGEST_KEPT / ingest if ingest else 0)
 
 
 def _on_postgres(results: Results) -> Table:
@@ -223,6 +275,20 @@ _PARTS = (
         },
     ),
     (
+        "streams",
+        "Ingest beside users who wait",
+        {
+            "messages_per_second": "messages/s",
+            "behind_seconds": "behind s",
+            "lost": "lost",
+            "delivery_p50_ms": "p50 ms",
+            "delivery_p99_ms": "p99 ms",
+            "cpu_muniment": "CPU s/1000 of Muniment",
+            "on_streams": "messages on streams",
+            "in_polls": "messages in polls",
+        },
+    ),
+    (
         "page",
         "The chat page in a browser",
         {
@@ -242,6 +308,24 @@ _PARTS = (
             "added_from_ms": "from",
             "added_to_ms": "to",
             "added_to_password_ms": "to one by password",
+        },
+    ),
+    (
+        "fairness",
+        "Others while one account floods",
+        {
+            "xmpp_p50_calm_ms": "MAM page before, p50 ms",
+            "xmpp_p50_ms": "during",
+            "xmpp_p99_calm_ms": "before, p99 ms",
+            "xmpp_p99_ms": "during",
+            "http_p50_calm_ms": "HTTP page before, p50 ms",
+            "http_p50_ms": "during",
+            "http_p99_calm_ms": "before, p99 ms",
+            "http_p99_ms": "during",
+            "xmpp_refused": "MAM pages refused",
+            "http_refused": "HTTP pages refused",
+            "answers_per_second": "answers/s to the flood",
+            "served_per_second": "no refusals",
         },
     ),
     ("inside", "The core of Muniment alone, one page: way/archive", {"cpu_ms": "CPU ms"}),

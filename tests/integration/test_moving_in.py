@@ -32,6 +32,8 @@ from component.core.backfill.source import Span
 from component.core.hosts import Hosts
 from component.core.remote_data.posts import body_of
 from component.core.xml.times import parse_time
+from component.importing.databases import open_database
+from component.importing.ejabberd import EjabberdSource
 from component.importing.ejabberd_backfill import EjabberdBackfill
 from storage.open import open_storage
 from storage.rows import ArchivedMessage
@@ -385,6 +387,43 @@ async def test_archive_in_mariadb_fills_a_gap_is_compared_and_imported(
     }
     messages = await messages_of(other, bob.jid)
     assert [body_of(message.xml) for message in messages] == texts
+
+
+#: MySQL takes these names for one.
+ALIKE = ("jose", "jos\u00e9")
+
+#: Makes rows of both names at two hosts, eight of them at a time.
+_ROWS = """
+INSERT INTO archive (username, server_host, timestamp, peer, bare_peer, xml, kind)
+SELECT elt(1 + seq % 2, 'jose', 'jos\u00e9'), elt(1 + seq % 4 DIV 2, 'one.test', 'two.test'),
+    1700000000000000 + seq DIV 8, 'bob@one.test', 'bob@one.test', '<message/>', 'chat'
+FROM seq_1_to_{};
+ANALYZE TABLE archive;
+"""
+
+
+@pytest.mark.newest_ejabberd
+async def test_large_archives_in_mariadb_are_read_once_and_names_told_apart(
+    release: Release, mariadb: MariaDb
+) -> None:
+    url = mariadb.create("ejabberd").replace("@", f":{PASSWORD}@")
+    folder = Path(release.erl).parent / "usr/share/ejabberd/sql"
+    mariadb.sql((folder / "mysql.new.sql").read_bytes(), database="ejabberd")
+    rows = 4096
+    mariadb.sql(_ROWS.format(rows).encode(), database="ejabberd")
+    owners = {f"{name}@{host}": rows // 4 for name in ALIKE for host in ("one.test", "two.test")}
+
+    async with open_database(url) as database:
+        source = EjabberdSource(database, url, None)
+        pages = [page async for page in source.pages()]
+        status = await database.fetch("SHOW SESSION STATUS LIKE 'Handler_read_%'")
+        resumed = [page async for page in source.pages(pages[-3].place)]
+    for_gap = [await read_for_gap(url, f"{name}@one.test") for name in ALIKE]
+
+    assert Counter(record.owner for page in pages for record in page.records) == owners
+    assert resumed == pages[-2:]
+    assert sum(int(number) for _, number in status) < 2 * rows
+    assert for_gap == [{f"{name}@one.test": rows // 4} for name in ALIKE]
 
 
 async def test_comparison_with_mod_mam_finds_what_was_missed(

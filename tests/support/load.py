@@ -46,6 +46,9 @@ class Answers:
             await client.ask("set", archive_query(max=1, before=""), seconds=EJABBERD_SECONDS)
         except Lost:
             return  # the client has logged out
+        except TimeoutError:
+            # ejabberd passes an error of its own on without the id of the query.
+            self.lost += 1
         except Refused as error:
             if time.monotonic() - sent_at < LOST_SECONDS:
                 self.refused[str(error)] += 1

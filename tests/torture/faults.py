@@ -575,7 +575,7 @@ IDENTITY = Group(
                 "integration/test_query_errors.py",
                 "unit/xmpp/test_mam_parse.py",
                 "unit/xmpp/test_mam_answers.py",
-                "unit/xmpp/test_turns.py",
+                "unit/core/test_account_turns.py",
                 "conformance/test_xep_0059.py",
             ),
         ),

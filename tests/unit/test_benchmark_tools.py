@@ -6,8 +6,9 @@ from pathlib import Path
 
 from benchmarks.cache import evict, load, resident_bytes
 from benchmarks.conversation import AWAY_EVERY, ROOM_EVERY, Conversation
-from benchmarks.loading import copies
+from benchmarks.loading import annotations, copies, muniment
 from benchmarks.loading.dialogue import stanza
+from benchmarks.parts.inside import open_reader
 from benchmarks.servers.constant_page import PAGE, Component
 from benchmarks.servers.ejabberd import HOST
 from benchmarks.traffic import Traffic
@@ -16,8 +17,10 @@ from benchmarks.xmpp import Session
 from support.ports import LOOPBACK
 from support.stanzas import Element, parse
 
+from component.core.access.principals import User
+from component.core.reading.pages import PageQuery
 from storage.open import open_read_only
-from storage.rows import Filter, Phrase
+from storage.rows import Filter, Kind, Phrase
 from storage.sql.moving.verification import faults
 
 STREAM = (
@@ -120,6 +123,22 @@ async def test_copied_archives_are_as_the_store_writes_them(tmp_path: Path) -> N
     assert [(row.owner, row.messages) for row in usage] == [
         (f"{copies.owner(number)}@{HOST}", 40) for number in range(20)
     ]
+
+
+async def test_annotated_messages_have_reactions_receipts_and_corrections(tmp_path: Path) -> None:
+    path, archives, jid = tmp_path / "muniment.db", {"owner": 60}, f"owner@{HOST}"
+    await muniment.fill(path, archives)
+    await annotations.add(path, archives)
+
+    query = PageQuery(filter=Filter(kinds=frozenset({Kind.MESSAGE})), limit=60)
+    async with open_reader(path) as (_, reader):
+        page = await reader.readable_page(User(jid), jid, query, folded=True)
+
+    folded = [item.folded for item in page.items if item.folded]
+    assert [bool(one.reactions) and bool(one.receipts) for one in folded] == (
+        [False] * (60 - annotations.ANNOTATED) + [True] * annotations.ANNOTATED
+    )
+    assert [one.body for one in folded].count("corrected") == 10
 
 
 def test_meter_reports_memory_before_after_and_peak() -> None:

@@ -22,6 +22,7 @@ from component.core.metrics import Metrics
 from storage.errors import Rejected, StorageError
 from storage.interface import Archive
 from storage.rows import (
+    UNFINISHED_MAX,
     AuditEntry,
     Batch,
     NewMessage,
@@ -111,6 +112,8 @@ class Writer:
         self._has_ended = False
         # An earlier run may have ended between a retraction and its tombstones.
         self._has_unfinished = True
+        self._retracted_to = 0  # the number of the last retraction that was offered
+        self._has_further_steps = False  # whether one of the retractions up to there needs another
         self.is_healthy = True
 
     @property
@@ -213,7 +216,7 @@ class Writer:
                     if self._batch and not await self._write(self._batch, self._done_count):
                         return
                     # Callers that wait for the batch are woken after this: their next read finds
-                    # the tombstone beside the retraction.
+                    # the tombstone beside the retraction, unless hundreds came at once.
                     if self._has_unfinished or any(map(_is_retraction, self._batch)):
                         self._has_unfinished = False  # another one may be noted meanwhile
                         is_left = await self._carry_out_retractions()
@@ -347,24 +350,29 @@ class Writer:
         await self._refuse_audit_entries(batch, place)
 
     async def _carry_out_retractions(self) -> bool:
-        """Do one step of each unfinished retraction; return whether another step is left.
+        """Do one step of some unfinished retractions; return whether there may be another one.
 
-        A failed step is repeated later: the store offers the retraction again.
+        Messages that wait are written between two calls, however many retractions there are. A
+        failed step is repeated later: the store offers the retraction again.
         """
-        has_unfinished, last = False, 0
         try:
-            while offered := await self._archive.unfinished_retractions(after=last):
-                outcomes = [o for retraction in offered if (o := self._outcome(retraction))]
-                await self._archive.apply_retractions(outcomes)
-                has_unfinished |= not all(outcome.is_done for outcome in outcomes)
-                last = offered[-1].number
+            offered = await self._archive.unfinished_retractions(after=self._retracted_to)
+            outcomes = [o for retraction in offered if (o := self._outcome(retraction))]
+            await self._archive.apply_retractions(outcomes)
         except Exception as error:
             fault = None if isinstance(error, StorageError) else error
             log.error("retractions are not carried out yet: %s", error, exc_info=fault)
+            self._retracted_to = 0
             if not self._batch:
                 await self._wait_for_work(self._last_retry_seconds)
             return True
-        return has_unfinished
+        self._has_further_steps |= not all(outcome.is_done for outcome in outcomes)
+        if len(offered) == UNFINISHED_MAX:
+            self._retracted_to = offered[-1].number
+            return True
+        has_further_steps, self._has_further_steps = self._has_further_steps, False
+        self._retracted_to = 0
+        return has_further_steps
 
     def _outcome(self, retraction: UnfinishedRetraction) -> RetractionOutcome | None:
         """Return the outcome of a retraction, None after an unexpected error."""

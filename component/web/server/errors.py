@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from math import ceil
@@ -10,7 +11,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from component.core.errors import RateLimited, Refused
+from component.core.errors import RateLimited, Refused, TooMany
 
 #: A function that makes a response from the condition, message, status and headers of an error.
 Shape = Callable[[str, str, int, Mapping[str, str] | None], web.Response]
@@ -42,6 +43,10 @@ MESSAGES = {
 }
 
 INTERNAL = "internal-server-error"
+
+#: Seconds after which a caller is told that it asks for too much. Otherwise one that asks again at
+#: once would take time from others.
+REFUSAL_SECONDS = 0.5
 
 
 def body(condition: str, message: str, status: int) -> bytes:
@@ -87,6 +92,8 @@ def middleware(shape: Shape = response) -> Middleware:
         try:
             return await handler(request)
         except Refused as refused:
+            if isinstance(refused, RateLimited | TooMany):
+                await asyncio.sleep(REFUSAL_SECONDS)
             return shape(refused.condition, refused.message, refused.status, _headers(refused))
         except web.HTTPException as refused:
             return of_aiohttp(refused, shape)

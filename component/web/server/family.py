@@ -22,6 +22,7 @@ from component.web.server.limits import enforce_deadline
 from component.web.server.measuring import measure
 from component.web.server.operation import ErrorBody, Scheme
 from component.web.server.settings import Listener, Services, WebSettings
+from component.web.server.turns import in_turn
 
 #: Makes an application with the routes of a family, and the parts that its handlers use. The first
 #: argument is the prefix of its paths.
@@ -86,6 +87,7 @@ class Family:
         app.middlewares.append(enforce_deadline)
         if self.authenticate is not None:
             app.middlewares.append(self.authenticate)
+            app.middlewares.append(in_turn)
         if services.sign_ins is not None:
             app[keys.sign_ins] = services.sign_ins
         app[keys.settings] = settings

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from component.xmpp.queries.exchange import HINTS
 
@@ -49,6 +50,8 @@ class FairReader:
         self._copies = 1  # of a result that come back
         self._returning = 0  # copies of results that were sent and have not come back
         self._sent_at = 0.0
+        self._has_returned = asyncio.Event()
+        self._tail = b""  # of the last slice, shorter than a mark
 
     def note_sent(self, text: str) -> None:
         """Count the results in a text that was sent: each comes back as a copy, or as two."""
@@ -57,6 +60,15 @@ class FairReader:
             self._sent += results
             self._returning = results * self._copies + (0 if self._is_overdue else self._returning)
             self._sent_at = self._loop.time()
+
+    async def wait_returned(self) -> None:
+        """Wait until the results that were sent have come back, or until they should have."""
+        last = self._returned + self._returning
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._return_seconds):
+                while self._returned < last:
+                    self._has_returned.clear()
+                    await self._has_returned.wait()
 
     def hold(self, on: bool) -> None:
         """Stop reading, or continue."""
@@ -102,8 +114,10 @@ class FairReader:
         # Unlike a slice of the rest, this copies nothing.
         del self._unread[:SLICE]
         self._feed(data)
-        returned = data.count(_MARK)
+        returned = data.count(_MARK) + self._count_split(data)
         self._returned += returned
+        if returned:
+            self._has_returned.set()
         if self._returned > self._sent:
             # ejabberd 23.10 and newer copy a result when it is sent, and when it is delivered.
             self._copies = 2
@@ -112,6 +126,12 @@ class FairReader:
             returned and not self._unread and self._returning > GATHER_ABOVE * self._copies
         )
         return GATHER_SECONDS if should_gather and not self._is_overdue else 0.0
+
+    def _count_split(self, data: bytes) -> int:
+        """Return whether a mark is half in the last slice and half in this one, as a number."""
+        edge = self._tail + data[: len(_MARK) - 1]
+        self._tail = (self._tail + data[1 - len(_MARK) :])[1 - len(_MARK) :]
+        return edge.count(_MARK)
 
     @property
     def _is_overdue(self) -> bool:

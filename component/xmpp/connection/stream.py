@@ -209,6 +209,11 @@ class Stream(ComponentXMPP):
             self.send_at_once(text)
             await self._writable.wait()
 
+    async def wait_carried(self) -> None:
+        """Wait until the server has passed on the results that were sent, or for a second."""
+        if self._reader is not None:
+            await self._reader.wait_returned()
+
     def send_at_once(self, text: str) -> None:
         """Send stanzas, which must be few and short, before all texts that wait.
 

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from xml.etree.ElementTree import Element
 
-from component.core.errors import BadRequest, TooLarge, UnknownService
+from component.core.errors import BadRequest, TooLarge, TooMany, UnknownService
+from component.core.turns import TurnLimits, Turns
 from component.core.xml.jids import Jids
 from component.xmpp.connection.admission import RESPONSES
 from component.xmpp.connection.stream import Stream
@@ -18,7 +19,6 @@ from component.xmpp.queries.archive_addresses import owner_at
 from component.xmpp.queries.delegation import DELEGATIONS, Delegation
 from component.xmpp.queries.errors import refusal
 from component.xmpp.queries.exchange import Direct, Exchange
-from component.xmpp.queries.turns import Turns
 
 #: Answers a query: receives its type (get or set), its payload and its exchange, and returns the
 #: stanzas to send. Raises Refused.
@@ -27,6 +27,13 @@ Answerer = Callable[[str, Element, Exchange], Awaitable[str]]
 #: Characters that a query may have in its texts and attributes, and in its id.
 QUERY_MAX = 64 * 1024
 ID_MAX = 1024
+
+#: ejabberd gives up on a query after 32 seconds.
+LIMITS = TurnLimits(at_once=32, pending_each=32, pending=512, wait_seconds=15.0)
+
+#: Seconds after which a query is refused because its account has too many, and the number of such
+#: queries that wait; others are refused at once.
+REFUSAL_SECONDS, REFUSED_MAX = 0.5, 1000
 
 
 class QueryDispatcher:
@@ -52,7 +59,8 @@ class QueryDispatcher:
         self._own = own or {}
         self._answerers = {**answerers, **self._own}
         self._elsewhere = frozenset(elsewhere)
-        self.turns = Turns()
+        self.turns = Turns(LIMITS)
+        self._refused = 0  # queries whose refusal is not sent yet
         self._answering: set[asyncio.Task[None]] = set()
         stream.on_iq(self._take)
 
@@ -90,13 +98,29 @@ class QueryDispatcher:
             answerer = self._answerers.get(payload.tag)
             if answerer is None:
                 raise UnknownService
-            async with self.turns.of(exchange.requester):
+            async with self.turns.of(exchange.requester) as is_crowded:
                 text = await answerer(iq.get("type", ""), payload, exchange)
                 # Part of the turn: a slow reader of answers delays nobody else.
                 await self._stream.send_text(text)
+                if is_crowded():
+                    # What the server has not carried yet delays the answers to others.
+                    await self._stream.wait_carried()
         except Exception as error:
-            # At once: a query that is refused because others wait must not wait as well.
-            self._stream.send_at_once(exchange.error(refusal(error, exchange.id, exchange.asker)))
+            await self._refuse(error, exchange)
+
+    async def _refuse(self, error: Exception, exchange: Exchange) -> None:
+        """Refuse a query: at once, because it must not wait if it is refused as others wait.
+
+        If its account has too many queries, it is refused later: one that asks again after each
+        refusal would take time from others otherwise.
+        """
+        if isinstance(error, TooMany) and self._refused < REFUSED_MAX:
+            self._refused += 1
+            try:
+                await asyncio.sleep(REFUSAL_SECONDS)
+            finally:
+                self._refused -= 1
+        self._stream.send_at_once(exchange.error(refusal(error, exchange.id, exchange.asker)))
 
 
 def _payload(iq: Element) -> Element:

@@ -9,6 +9,7 @@ archives without a query.
 from __future__ import annotations
 
 import struct
+import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Sequence
@@ -30,14 +31,22 @@ _PADDING = "=="
 _FILLING = b"\0\0"
 
 
+class _Ciphers(threading.local):
+    """The contexts of a thread, because two threads cannot use one at the same moment.
+
+    Whole blocks leave no state in them, so they serve for all ids.
+    """
+
+    def __init__(self, cipher: Cipher[ECB]) -> None:
+        self.encryptor, self.decryptor = cipher.encryptor(), cipher.decryptor()
+
+
 class Ids:
     """Makes and reads the ids of one store."""
 
     def __init__(self, key: bytes) -> None:
         # ECB is right here: each block is a different pair, and equal pairs have equal ids.
-        cipher = Cipher(AES(key), ECB())  # noqa: S305
-        # Whole blocks leave no state in them, so they serve for all ids.
-        self._encryptor, self._decryptor = cipher.encryptor(), cipher.decryptor()
+        self._ciphers = _Ciphers(Cipher(AES(key), ECB()))  # noqa: S305
         self._key = key
 
     def encode(self, owner: int, sequences: Sequence[int]) -> list[str]:
@@ -45,7 +54,7 @@ class Ids:
         count = len(sequences)
         pairs = [owner] * (2 * count)
         pairs[1::2] = sequences
-        blocks = self._encryptor.update(struct.pack(f">{2 * count}Q", *pairs))
+        blocks = self._ciphers.encryptor.update(struct.pack(f">{2 * count}Q", *pairs))
         # With filling to whole groups of three bytes, one call encodes all ids.
         filled = _FILLING.join([*chain.from_iterable(_BYTES.iter_unpack(blocks)), b""])
         text = urlsafe_b64encode(filled).decode()
@@ -65,7 +74,7 @@ class Ids:
             return None
         if len(block) != BLOCK_BYTES:
             return None
-        decoded_owner, sequence = _BLOCK.unpack(self._decryptor.update(block))
+        decoded_owner, sequence = _BLOCK.unpack(self._ciphers.decryptor.update(block))
         # The last character has spare bits, so several spellings decode to the same block. Only
         # the spelling that `encode` returns is an id.
         if decoded_owner != owner or self.encode(owner, [sequence]) != [id]:

@@ -1,6 +1,7 @@
 """Pages of 50 over HTTP: Remote Data and the archive API, beside a handler of djabberd's shape.
 
-All contenders have the same rows.
+All contenders have the same rows. Conversations, a search and the folded view have no peer; the
+archives of the folded view have messages about other messages, too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from support.ports import LOOPBACK
 from support.program import Failed
 
 from benchmarks.contenders import OPERATOR_SECRET, D, Running
-from benchmarks.loading import djabberd, muniment
+from benchmarks.loading import annotations, djabberd, muniment
 from benchmarks.plan import Plan
 from benchmarks.samples import Sample, of_turn
 from benchmarks.servers.ejabberd import HOST
@@ -31,6 +32,7 @@ from benchmarks.workspace import Workspace
 PART = "http"
 SIZE = 10_000
 OWNERS = tuple(f"owner{n}" for n in range(8))
+ANNOTATED_OWNERS = tuple(f"annotated{n}" for n in range(8))
 CONNECTIONS = 8
 PEER_DATABASE = "djabberd.db"
 WARM_SECONDS = 1
@@ -56,6 +58,23 @@ end
 #: The cases: the API over which clients request pages.
 REMOTE_DATA, ARCHIVE_API = "", "archive API"
 
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A request for a part of an archive."""
+
+    path: str  #: below the archive
+    owners: Sequence[str] = OWNERS
+
+
+#: What the archive API reads, by case.
+READS = {
+    ARCHIVE_API: Read("messages?order=desc&limit=50&count=true"),
+    f"{ARCHIVE_API}, conversations": Read("conversations"),
+    f"{ARCHIVE_API}, search": Read("messages?order=desc&limit=50&search=wizards"),
+    f"{ARCHIVE_API}, folded": Read("messages?order=desc&limit=50&view=folded", ANNOTATED_OWNERS),
+}
+
 _Turn = Callable[[Path, Plan], Coroutine[Any, Any, dict[str, float]]]
 
 
@@ -63,11 +82,13 @@ async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
     """Give each its turn in every round."""
     folder = space.kept(PART)
     archives = dict.fromkeys(OWNERS, SIZE)
-    await muniment.fill(folder / DATABASE, archives)
+    annotated = dict.fromkeys(ANNOTATED_OWNERS, SIZE)
+    await muniment.fill(folder / DATABASE, archives | annotated)
+    await annotations.add(folder / DATABASE, annotated)
     djabberd.fill(folder / PEER_DATABASE, archives)
     turns: dict[tuple[str, str], _Turn] = {
         (D.key, REMOTE_DATA): _remote_data,
-        (D.key, ARCHIVE_API): _archive_api,
+        **{(D.key, case): partial(_archive_api, read) for case, read in READS.items()},
         **{(djabberd_with(workers), ""): partial(_peer, workers) for workers in WORKERS},
     }
     for number in range(plan.rounds):
@@ -89,10 +110,9 @@ async def _remote_data(folder: Path, plan: Plan) -> dict[str, float]:
         return await _loaded(folder, server.pids["muniment"], load, plan) | memory(server.pids)
 
 
-async def _archive_api(folder: Path, plan: Plan) -> dict[str, float]:
+async def _archive_api(read: Read, folder: Path, plan: Plan) -> dict[str, float]:
     """Read as an operator: each request is in the audit log before it is answered."""
-    query = "order=desc&limit=50&count=true"
-    paths = [f"/api/v1/archives/{owner}@{HOST}/messages?{query}" for owner in OWNERS]
+    paths = [f"/api/v1/archives/{owner}@{HOST}/{read.path}" for owner in read.owners]
     with D.start(folder) as server:
         load = Load(_archive(server).url, paths, secret=OPERATOR_SECRET)
         before = _audited(folder)

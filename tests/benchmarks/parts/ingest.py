@@ -22,11 +22,12 @@ SETTLE_SECONDS = 1.0
 
 async def measure(plan: Plan, space: Workspace) -> AsyncIterator[list[Sample]]:
     """Give each contender a turn in every round, each time with empty archives."""
-    async for turn in each_round(PART, (*ARCHIVES, *ON_POSTGRES, E), _turn, plan, space):
-        yield turn
+    async for samples in each_round(PART, (*ARCHIVES, *ON_POSTGRES, E), turn, plan, space):
+        yield samples
 
 
-async def _turn(plan: Plan, server: Running) -> dict[str, float]:
+async def turn(plan: Plan, server: Running) -> dict[str, float]:
+    """Have new users write to each other, and return the figures."""
     async with new_pairs(server.port, plan.pairs) as pairs:
         await asyncio.sleep(SETTLE_SECONDS)
         meter = Meter(server.pids)

@@ -71,7 +71,7 @@ async def _turn(plan: Plan, folder: Path, chance: random.Random) -> dict[str, di
             ejabberd.register(*accounts[first : first + REGISTERED_AT_ONCE])
         tokens = await sign_in(folder / DATABASE, key, users)
         port = free_port()
-        options = _options(key_file, port, ejabberd.ports.c2s, plan)
+        options = options_of(key_file, port, ejabberd.ports.c2s, plan)
         muniment = stack.enter_context(Muniment(folder, ejabberd, options=options))
         pids = {"ejabberd": ejabberd.pid, "muniment": muniment.pid}
         xmpp = [await login(ejabberd.ports.c2s, user) for user in senders]
@@ -84,12 +84,12 @@ async def _turn(plan: Plan, folder: Path, chance: random.Random) -> dict[str, di
             stack.callback(poll.close)
         with_session = polls[: plan.sessions]
         begun = time.perf_counter()
-        await _for_all(with_session, lambda client: _open_session(client, port))
+        await for_all(with_session, lambda client: _open_session(client, port))
         opened = time.perf_counter() - begun
         await asyncio.sleep(SETTLE_SECONDS)
         states[f"{plan.sessions} sessions"] = memory(pids) | {"seconds": opened}
         begun = time.perf_counter()
-        await _for_all(polls, lambda client: _find_end(client, port))
+        await for_all(polls, lambda client: find_end(client, port))
         opened = time.perf_counter() - begun
         await asyncio.sleep(SETTLE_SECONDS)
         traffic = Messages(xmpp, with_session, chance)
@@ -132,8 +132,11 @@ def _accepting(key_file: Path) -> str:
     return f'auth_method: [internal, jwt]\njwt_key: "{key_file}"'
 
 
-def _options(key_file: Path, port: int, c2s_port: int, plan: Plan) -> dict[str, dict[str, object]]:
-    connections = plan.polls + 100
+def options_of(
+    key_file: Path, port: int, c2s_port: int, plan: Plan
+) -> dict[str, dict[str, object]]:
+    """Return options of a Muniment whose users wait for events at a port."""
+    connections = plan.polls + plan.streams + 100
     return {
         "log": {"level": "warning"},
         "tokens": {"key_file": str(key_file)},
@@ -144,6 +147,7 @@ def _options(key_file: Path, port: int, c2s_port: int, plan: Plan) -> dict[str, 
             "port": port,
             "max_connections": connections,
             "max_connections_per_address": connections,
+            "max_streams": plan.streams,
         },
         "sessions": {"port": c2s_port, "max": plan.sessions},
     }
@@ -154,12 +158,13 @@ async def _open_session(client: HttpClient, port: int) -> None:
     await client.post("messages", f'{{"to": "sender0@{HOST}", "chat_state": "active"}}')
 
 
-async def _find_end(client: HttpClient, port: int) -> None:
+async def find_end(client: HttpClient, port: int) -> None:
+    """Connect, and read the events so far, to poll behind them."""
     await client.connect(port)
     await client.find_end()
 
 
-async def _for_all(items: Sequence[_Item], work: Callable[[_Item], Awaitable[None]]) -> None:
+async def for_all(items: Sequence[_Item], work: Callable[[_Item], Awaitable[None]]) -> None:
     """Do some work for all items, for AT_ONCE of them at a time."""
     left = iter(items)
 

@@ -26,11 +26,8 @@ MOD_MAM = """\
 """
 
 #: Options of every ejabberd: all users can register at once, and ejabberd slows no user down.
-_CHANGES = {
-    "- team.example": "",
-    "c2s_shaper: normal": "c2s_shaper: none",
-    "loglevel: info": "loglevel: warning",
-}
+_CHANGES = {"- team.example": "", "loglevel: info": "loglevel: warning"}
+_UNSHAPED = {"c2s_shaper: normal": "c2s_shaper: none"}
 
 #: ejabberd's own archive stores messages of rooms, as Muniment does by default.
 _ARCHIVED_ROOMS = {"allow_subscription: true": "allow_subscription: true\n      mam: true"}
@@ -44,7 +41,7 @@ def measured_release() -> Release:
 
 
 class BenchmarkedEjabberd(Ejabberd):
-    """An ejabberd without limits on load."""
+    """An ejabberd without limits on load, unless it is shaped."""
 
     def __init__(
         self,
@@ -53,12 +50,13 @@ class BenchmarkedEjabberd(Ejabberd):
         modules: str | None = None,
         options: str = "",
         changes: Mapping[str, str] | None = None,
+        is_shaped: bool = False,
         processes: Sequence[str] = (),
     ) -> None:
         """`modules` replaces the modules of the example for Muniment.
 
-        `changes` are further replacements in the example. `processes` are the domains of several
-        processes of Muniment, () if there is one.
+        `changes` are further replacements in the example. `is_shaped` keeps its traffic shaper.
+        `processes` are the domains of several processes of Muniment, () if there is one.
         """
         super().__init__(
             folder,
@@ -70,9 +68,11 @@ class BenchmarkedEjabberd(Ejabberd):
         )
         self._modules = modules
         self._options = options
+        self._is_shaped = is_shaped
 
     def _config(self) -> str:
-        text = replaced(super()._config(), _CHANGES)
+        changes = _CHANGES if self._is_shaped else _CHANGES | _UNSHAPED
+        text = replaced(super()._config(), changes)
         if self._modules == MOD_MAM:
             text = replaced(text, _ARCHIVED_ROOMS)
         if self._modules is not None:

@@ -11,10 +11,12 @@ from support.ejabberd import ROOT
 from support.ports import LOOPBACK, free_port
 from support.program import Program
 
+TWO_WORKERS = "2 workers, 4 threads each"
+
 #: The usual options: one synchronous worker, or two with threads.
 WORKERS = {
     "1 worker, sync": ("--workers", "1", "--worker-class", "sync"),
-    "2 workers, 4 threads each": ("--workers", "2", "--worker-class", "gthread", "--threads", "4"),
+    TWO_WORKERS: ("--workers", "2", "--worker-class", "gthread", "--threads", "4"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -79,3 +80,11 @@ def test_ids_of_adjacent_sequences_share_few_characters(ids: Ids) -> None:
     shared = [sum(x == y for x, y in zip(a, b, strict=True)) for a, b in pairwise(encoded)]
 
     assert max(shared) < ID_CHARACTERS // 2
+
+
+def test_threads_encode_at_the_same_time(ids: Ids) -> None:
+    sequences = range(20_000)
+    with ThreadPoolExecutor(4) as threads:
+        encoded = list(threads.map(lambda _: ids.encode(OWNER, sequences), range(40)))
+
+    assert encoded == [Ids(KEY).encode(OWNER, sequences)] * 40

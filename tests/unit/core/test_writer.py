@@ -34,7 +34,14 @@ from component.core.errors import BadRequest, Overloaded, Refused
 from storage.errors import StorageError, Unavailable
 from storage.interface import Archive, Storage
 from storage.open import open_storage
-from storage.rows import ANY, TOMBSTONES_MAX, AuditEntry, NewMessage, RetractionOutcome
+from storage.rows import (
+    ANY,
+    TOMBSTONES_MAX,
+    UNFINISHED_MAX,
+    AuditEntry,
+    NewMessage,
+    RetractionOutcome,
+)
 from storage.sqlite.engine.database import DatabaseTimeouts
 
 quick_writer = partial(Writer, first_retry_seconds=0.001, last_retry_seconds=0.002)
@@ -46,6 +53,8 @@ class Watched:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self.batches: list[list[NewMessage]] = []
+        self.retracted: list[int] = []  #: how many retractions each step carried out
+        self.batches_at_retractions: list[int] = []  #: how many batches there were before each
         self.failures = 0
         self.tombstone_failures = 0  #: number of writes of tombstones that will fail
         self._holds_next = False
@@ -73,6 +82,8 @@ class Watched:
         if self.tombstone_failures:
             self.tombstone_failures -= 1
             raise Unavailable
+        self.retracted.append(len(outcomes))
+        self.batches_at_retractions.append(len(self.batches))
         await self._archive.apply_retractions(outcomes)
 
     def hold(self) -> None:
@@ -804,6 +815,26 @@ async def test_failed_tombstones_are_written_later(archive: Watched, writer: Wri
 
         assert "secret" not in str(texts(await archive.page(ALICE, ANY, limit=9)))
     assert writer.is_healthy
+
+
+async def test_messages_of_others_are_written_between_the_retractions_of_a_flood(
+    archive: Watched, writer: Writer
+) -> None:
+    ingest = DeliveryBench(writer).ingest(Policy(), [HOST])
+    async with running(writer):
+        archive.hold()
+        for n in range(2 * UNFINISHED_MAX):
+            for id, body, extra in ((f"m{n}", "hi", ""), (f"r{n}", None, retract(f"m{n}"))):
+                ingest.take(stanza(build_message(body, id=id, extra=extra)), NOON)
+        await archive.begun.wait()
+        writer.put(entries(1, owner="carol@example.org"))
+        archive.free.set()
+        async with asyncio.timeout(30):
+            while sum(archive.retracted) < 2 * UNFINISHED_MAX:
+                await asyncio.wait({asyncio.create_task(writer.wait_durable())})
+
+    assert archive.retracted[0] == UNFINISHED_MAX
+    assert archive.batches_at_retractions[:2] == [1, 2]
 
 
 async def test_unfinished_retraction_is_finished_by_the_next_run() -> None:

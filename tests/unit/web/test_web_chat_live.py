@@ -383,7 +383,9 @@ async def test_sockets_and_streams_share_their_limit(
     aiohttp_client: AiohttpClient, chatting: Services
 ) -> None:
     public = replace(SETTINGS.public, max_streams_per_caller=1)
-    alice = await client_of(aiohttp_client, chatting, replace(SETTINGS, public=public))
+    # No heartbeats, because nobody reads the socket while a refusal is on its way.
+    settings = replace(SETTINGS, public=public, stream_heartbeat_seconds=SOON)
+    alice = await client_of(aiohttp_client, chatting, settings)
     async with connected(alice) as socket:
         await receive(socket)
 

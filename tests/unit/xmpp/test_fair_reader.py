@@ -162,6 +162,38 @@ async def test_results_that_do_not_come_back_in_time_are_not_expected_any_more(
     assert connection.is_read
 
 
+async def test_results_are_carried_when_all_of_them_have_come_back(connection: Connection) -> None:
+    connection.reader.note_sent(results(3))
+    carried = asyncio.create_task(connection.reader.wait_returned())
+    connection.reader.take(results(2).encode())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not carried.done()
+
+    connection.reader.note_sent(results(5))
+    connection.reader.take(results(1).encode())
+    await carried
+
+
+@pytest.mark.parametrize("size", [1, 10, len(HINTS), len(results(1)) + 3])
+async def test_results_in_pieces_come_back_as_well(connection: Connection, size: int) -> None:
+    connection.reader.note_sent(results(3))
+    data = results(3).encode()
+    for start in range(0, len(data), size):
+        connection.reader.take(data[start : start + size])
+
+    await connection.reader.wait_returned()
+
+
+async def test_results_that_never_come_back_are_not_waited_for_without_end(
+    connection: Connection,
+) -> None:
+    connection.reader = FairReader(connection, connection.feed, return_seconds=0.01)
+    connection.reader.note_sent(results(3))
+
+    await connection.reader.wait_returned()
+
+
 async def test_reading_does_not_pause_while_bytes_are_unread(connection: Connection) -> None:
     connection.reader.note_sent(results(1000))
     connection.reader.take(results(2).encode() + bytes(SLICE))

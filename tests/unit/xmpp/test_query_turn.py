@@ -11,8 +11,9 @@ import pytest
 from support.wire import FOOTER, PATIENCE, Peer, Wire, open_wire, until
 
 from component.core.errors import Overloaded
+from component.core.turns import Turns
 from component.xmpp.connection.query_turn import KEEP_SECONDS, LEASE, QueryTurn
-from component.xmpp.queries.turns import Turns
+from component.xmpp.queries.dispatch import LIMITS
 from storage.processes import Alone, Lease, Processes
 
 
@@ -46,7 +47,11 @@ async def taking_turns(
     keep_seconds: float = KEEP_SECONDS,
 ) -> AsyncIterator[QueryTurn]:
     turn = QueryTurn(
-        processes, wire.connection, Given(delegated), turns or Turns(), keep_seconds=keep_seconds
+        processes,
+        wire.connection,
+        Given(delegated),
+        turns or Turns(LIMITS),
+        keep_seconds=keep_seconds,
     )
     task = asyncio.create_task(turn.run())
     try:
@@ -112,7 +117,7 @@ async def test_lost_connection_gives_the_lease_back_and_connects_anew(wire: Wire
 
 
 async def test_process_that_leaves_answers_its_queries_first(wire: Wire) -> None:
-    delegated, turns = asyncio.Event(), Turns()
+    delegated, turns = asyncio.Event(), Turns(LIMITS)
     delegated.set()
     turning = taking_turns(wire, Alone(), delegated, turns)
     await turning.__aenter__()
@@ -128,7 +133,7 @@ async def test_process_that_leaves_answers_its_queries_first(wire: Wire) -> None
 
 
 async def test_process_that_leaves_refuses_what_it_cannot_answer(wire: Wire) -> None:
-    delegated, turns = asyncio.Event(), Turns()
+    delegated, turns = asyncio.Event(), Turns(LIMITS)
     delegated.set()
     turning = taking_turns(wire, Alone(), delegated, turns)
     await turning.__aenter__()
