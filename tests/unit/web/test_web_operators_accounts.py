@@ -224,6 +224,8 @@ async def test_unknown_account_is_404_on_every_page(chief: OperatorBrowser) -> N
     assert [page.status for page in pages] == [404] * len(pages)
     assert {"There is no such account." in page.text for page in pages} == {True}
     assert (await chief.get("accounts/nobody")).status == 404
+    foreign = await chief.post("accounts/alice@elsewhere.example/password", **BOTH)
+    assert (foreign.status, "is not served here" in foreign.text) == (404, True)
     assert (await chief.get("accounts", host="elsewhere.example")).status == 404
 
 

@@ -117,7 +117,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def show_account(request: web.Request) -> web.Response:
     """GET {prefix}/accounts/{jid}: the state of an account, and forms to change it."""
-    principal, jid = authenticate.require(request, Role.ADMIN), account_of(request)
+    principal, jid = authenticate.require(request, Role.ADMIN), _jid(request)
     parameters = checked(AccountParameters, body.query(request))
     await request.app[keys.audit].record(principal.name, "users", jid)
     return await _account(request, jid, done=parameters.done)
@@ -126,7 +126,7 @@ async def show_account(request: web.Request) -> web.Response:
 async def set_password(request: web.Request) -> web.Response:
     """POST {prefix}/accounts/{jid}/password: set the password of an account."""
     authenticate.require(request, Role.ADMIN)
-    jid, fields = account_of(request), checked(PasswordFields, await body.fields(request))
+    jid, fields = _jid(request), checked(PasswordFields, await body.fields(request))
     try:
         _check_passwords(fields.password, fields.again)
         await _run(request, "set-password", accountjid=jid, password=fields.password)
@@ -138,7 +138,7 @@ async def set_password(request: web.Request) -> web.Response:
 async def disable(request: web.Request) -> web.Response:
     """POST {prefix}/accounts/{jid}/disable: let nobody sign in to an account."""
     authenticate.require(request, Role.ADMIN)
-    jid, fields = account_of(request), checked(DisablingFields, await body.fields(request))
+    jid, fields = _jid(request), checked(DisablingFields, await body.fields(request))
     try:
         if not fields.confirm:
             raise BadRequest(f"Confirm that {jid} may not sign in any more: tick the box.")
@@ -151,7 +151,7 @@ async def disable(request: web.Request) -> web.Response:
 async def enable(request: web.Request) -> web.Response:
     """POST {prefix}/accounts/{jid}/enable: let the user sign in again."""
     authenticate.require(request, Role.ADMIN)
-    jid = account_of(request)
+    jid = _jid(request)
     checked(NoParameters, await body.fields(request))
     try:
         await _run(request, "enable-user", accountjids=jid)
@@ -163,7 +163,7 @@ async def enable(request: web.Request) -> web.Response:
 async def ask_to_delete(request: web.Request) -> web.Response:
     """GET {prefix}/accounts/{jid}/delete: what a deletion of the account would delete."""
     authenticate.require(request, Role.ADMIN)
-    jid = account_of(request)
+    jid = _jid(request)
     checked(NoParameters, body.query(request))
     await request.app[keys.accounts].admin.get(jid)
     return await _deletion(request, jid)
@@ -172,7 +172,7 @@ async def ask_to_delete(request: web.Request) -> web.Response:
 async def delete(request: web.Request) -> web.Response:
     """POST {prefix}/accounts/{jid}/delete: delete the account with its archive."""
     authenticate.require(request, Role.ADMIN)
-    jid, fields = account_of(request), checked(DeletionFields, await body.fields(request))
+    jid, fields = _jid(request), checked(DeletionFields, await body.fields(request))
     try:
         if fields.jid.strip() != jid:
             raise BadRequest(f"Nothing is deleted: to confirm the deletion, type {jid}.")
@@ -187,6 +187,13 @@ async def _run(request: web.Request, command: str, **values: str) -> None:
     commands = request.app[keys.commands]
     submitted = {name: [value] for name, value in values.items()}
     await commands.run(authenticate.principal(request), commands.find(command), submitted)
+
+
+def _jid(request: web.Request) -> str:
+    """Return the account in the path. Raises ItemNotFound if it is on no virtual host."""
+    jid = account_of(request)
+    check_host(request, domain(jid))
+    return jid
 
 
 def _new_jid(request: web.Request, fields: NewAccountFields) -> str:
