@@ -62,8 +62,8 @@ OLDEST, NEWEST = Version(23, 1), Version(26, 7)
 #: The first release that changes rosters by privilege, and that does not ask extauth alone whether
 #: an account exists.
 _ROSTER_CHANGES = _EXISTS_CHECK = Version(23, 10)
-#: The first release whose ban of an account can be undone.
-_BANS = Version(24, 6)
+#: The first tested release that tells over its API whether an account is banned.
+_BANS = Version(26, 7)
 #: The first release that accepts IQs by privilege, and drops other IQs of components.
 _IQ_PRIVILEGE = Version(24, 10)
 #: The first release that answers IQs of users to their own accounts by privilege.

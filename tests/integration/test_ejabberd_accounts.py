@@ -133,7 +133,7 @@ async def test_unsupported_account_changes_are_refused(
             await change
 
 
-async def test_account_is_banned_and_unbanned_where_that_can_be_undone(
+async def test_account_is_banned_and_unbanned_where_ejabberd_tells_of_bans(
     accounts: EjabberdAccounts, logins: EjabberdLogins, ann: Account, release: Release
 ) -> None:
     if not release.has_bans:

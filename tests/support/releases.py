@@ -38,8 +38,8 @@ class Release:
 
     @property
     def has_bans(self) -> bool:
-        """Whether a ban of an account can be undone."""
-        return self.version >= "24.06"
+        """Whether the API tells which accounts are banned."""
+        return self.version >= "26.07"
 
     @property
     def has_iq_privilege(self) -> bool:

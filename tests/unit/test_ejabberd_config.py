@@ -184,8 +184,8 @@ def test_accounts_are_asked_by_address(capsys: pytest.CaptureFixture[str]) -> No
     assert "configure" not in printed["access_rules"]
 
 
-@pytest.mark.parametrize(("release", "has_bans"), [("24.02", False), ("24.12", True)])
-def test_bans_are_permitted_where_they_can_be_undone(
+@pytest.mark.parametrize(("release", "has_bans"), [("24.12", False), ("26.07", True)])
+def test_bans_are_permitted_where_ejabberd_tells_of_them(
     capsys: pytest.CaptureFixture[str], release: str, has_bans: bool
 ) -> None:
     printed = options(capsys, release, toml=TOML + API)
