@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from slixmpp import JID, ClientXMPP, Message  # noqa: E402
+from support.account_api import with_account_api  # noqa: E402
 from support.ejabberd import Account, Ejabberd, Ports  # noqa: E402
 from support.muniment import Muniment  # noqa: E402
 from support.ports import LOOPBACK, free_port  # noqa: E402
@@ -111,7 +112,9 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
             component=COMPONENT,
             ports=ports,
             secret=secret("xmpp-secret"),
-            changes=with_uploads(
+            # The operators' page of accounts manages those of ejabberd.
+            changes=with_account_api()
+            | with_uploads(
                 RUN / "upload",
                 {
                     "https://@HOST@/upload": f"{ejabberd_url}/upload/@HOST@",
@@ -125,7 +128,8 @@ def demonstrate(stack: ExitStack, release: Release) -> NoReturn:
     options = {section: {"secret": f"file:{section}-secret"} for section in ("xmpp", "http")} | {
         # Users sign in over HTTP with the passwords that ejabberd checks.
         "tokens": {"key_file": "token-key.json"},
-        "accounts": {"login_address": LOOPBACK, "login_port": ejabberd.ports.c2s},
+        "accounts": {"api_url": f"{ejabberd_url}/api"},
+        "sessions": {"port": ejabberd.ports.c2s},
         "public_http": {"enabled": True, "port": public_port},
         "operators.demo": {"role": "admin", "secret": "file:operator-secret"},
         # Rooms of the chat page.

@@ -618,8 +618,13 @@ class Accounts(Protocol):
         """Remove an account, its roster and its offline stanzas; return whether there was one."""
         ...
 
-    async def list(self, domain: str, *, after: str, limit: int) -> tuple[Account, ...]:
-        """Return up to `limit` accounts of a domain in the order of their JIDs, after `after`."""
+    async def list(
+        self, domain: str, *, after: str, limit: int, part: str = ""
+    ) -> tuple[Account, ...]:
+        """Return up to `limit` accounts of a domain in the order of their JIDs, after `after`.
+
+        The beginning of each JID, up to the @, contains `part`.
+        """
         ...
 
     async def count(self, domain: str) -> int:

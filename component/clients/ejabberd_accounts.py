@@ -15,6 +15,15 @@ log = logging.getLogger(__name__)
 
 YES, NO = 0, 1
 
+#: What ejabberd notes as the reason of a ban.
+_REASON = "disabled in Muniment"
+
+_NO_BANS = (
+    "The accounts are those of ejabberd, which does not tell Muniment whether they are banned: use"
+    " ejabberdctl {command}. ejabberd 26.07 and newer can let Muniment do it: name get_ban_details,"
+    " ban_account and unban_account in api_permissions."
+)
+
 
 class EjabberdAccounts:
     """Checks and administers the accounts of one ejabberd."""
@@ -49,10 +58,27 @@ class EjabberdAccounts:
 
     async def set_enabled(self, jid: str, is_enabled: bool) -> None:
         command = "unban_account" if is_enabled else "ban_account"
-        raise NotAllowed(f"The accounts are those of ejabberd: use ejabberdctl {command}.")
+        # The oldest releases ban by a random password, which cannot be undone; 24.12 answers neither
+        # whether an account is banned nor whether the password of a banned one is right.
+        is_now = await self._is_enabled(jid)
+        if is_now is None:
+            raise NotAllowed(_NO_BANS.format(command=command))
+        await self._require(jid)
+        if is_now is not is_enabled:
+            reason = {} if is_enabled else {"reason": _REASON}
+            if not _is_yes(await self._ask(command, jid, **reason)):
+                raise Overloaded(f"ejabberd did not run {command}: try again shortly.")
 
-    async def list(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
-        jids = sorted(jid for jid in await self._jids(host) if jid > after)
+    async def get(self, jid: str) -> AccountSummary:
+        await self._require(jid)
+        return AccountSummary(jid=jid, is_enabled=await self._is_enabled(jid))
+
+    async def list(
+        self, host: str, after: str, limit: int, part: str = ""
+    ) -> tuple[AccountSummary, ...]:
+        jids = sorted(
+            jid for jid in await self._jids(host) if jid > after and part in jid.removesuffix(host)
+        )
         return tuple(AccountSummary(jid=jid, is_enabled=None) for jid in jids[:limit])
 
     async def count(self, host: str) -> int:
@@ -63,6 +89,13 @@ class EjabberdAccounts:
         if not answer.is_good or not isinstance(answer.data, list):
             raise Overloaded("ejabberd does not list its accounts.")
         return tuple(f"{user}@{host}" for user in answer.data)
+
+    async def _is_enabled(self, jid: str) -> bool | None:
+        """Return whether an account is not banned, None if ejabberd does not say."""
+        account = {"user": local(jid), "host": domain(jid)}
+        # Not by `call`: a refusal is no fault here.
+        answer = await self._api.post("get_ban_details", account)
+        return not answer.data if answer.is_good and isinstance(answer.data, dict) else None
 
     async def _require(self, jid: str) -> None:
         # Some back ends of ejabberd create an unknown account when its password is set.

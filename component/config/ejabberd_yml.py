@@ -40,6 +40,9 @@ ACCOUNT_COMMANDS = (
     "unregister",
 )
 
+#: The commands that disable and enable accounts.
+BAN_COMMANDS = ("get_ban_details", "ban_account", "unban_account")
+
 _VERSION = re.compile(r"(\d\d)\.(\d\d)(?:[-.+~].*)?")
 _WIDTH = 99
 
@@ -59,6 +62,8 @@ OLDEST, NEWEST = Version(23, 1), Version(26, 7)
 #: The first release that changes rosters by privilege, and that does not ask extauth alone whether
 #: an account exists.
 _ROSTER_CHANGES = _EXISTS_CHECK = Version(23, 10)
+#: The first tested release that tells over its API whether an account is banned.
+_BANS = Version(26, 7)
 #: The first release that accepts IQs by privilege, and drops other IQs of components.
 _IQ_PRIVILEGE = Version(24, 10)
 #: The first release that answers IQs of users to their own accounts by privilege.
@@ -114,7 +119,7 @@ def blocks(release: Version, source: Source) -> tuple[Block, ...]:
         *_external_authentication(release, source),
         *(block for block in rules if block.place[0] == "acl"),
         *(block for block in rules if block.place[0] == "access_rules"),
-        *_api(config),
+        *_api(release, config),
         *_modules(release, config),
     )
 
@@ -313,7 +318,7 @@ def _api_rules(release: Version, config: Config) -> Iterator[Block]:
     )
 
 
-def _api(config: Config) -> Iterator[Block]:
+def _api(release: Version, config: Config) -> Iterator[Block]:
     if not _has_api(config):
         return
     user = config.accounts.api_user
@@ -324,7 +329,7 @@ def _api(config: Config) -> Iterator[Block]:
         value={
             "from": ["mod_http_api"],
             "who": {"user": user} if user else {"ip": _calling_address(host)},
-            "what": list(ACCOUNT_COMMANDS),
+            "what": [*ACCOUNT_COMMANDS, *(BAN_COMMANDS if release >= _BANS else ())],
         },
     )
     yield Block(

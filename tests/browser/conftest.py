@@ -16,6 +16,7 @@ from playwright.async_api import Browser, expect
 from support.browser import SECONDS, Opened, Visit, Visitor, missing_parts, visitor
 from support.chat_server import chat_server
 from support.converse import chromium
+from support.operators import CHIEF
 from support.releases import Unavailable, unpacked, versions
 from support.sign_in_server import SigningIn
 
@@ -63,6 +64,7 @@ def signing_in(
         muniment = running.server.muniment
         muniment.configure("chat", sign_up=True)
         muniment.configure("pages", upload_origins=[UPLOADS])
+        muniment.configure("operators.chief", role="admin", secret=CHIEF.secret)
         muniment.restart()
         yield running
 

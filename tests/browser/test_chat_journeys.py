@@ -26,12 +26,16 @@ async def test_somebody_signs_up_stays_signed_in_and_signs_out(visit: Visit) -> 
     await page.get_by_role("button", name="Create an account").click()
     await visitor.by_label("Address").fill(f"dora-{token_hex(3)}")
     await visitor.by_label("Name that others see").fill("Dora")
+    await expect(visitor.by_label("Password")).to_have_accessible_description(
+        "8 to 128 characters, without the name in your address."
+    )
+    assert await visitor.violations() == []
     await visitor.by_label("Password").fill("no")
     await visitor.by_label("Stay signed in").check()
     create = page.get_by_role("button", name="Create an account")
     visitor.expect_problem("40[0-9]")
     await create.click()
-    await expect(page.get_by_role("alert")).to_contain_text("8")
+    await expect(page.get_by_role("alert")).to_have_text("Password: expected 8 to 128 characters")
     await visitor.by_label("Password").fill("correct horse")
     await create.click()
     navigation = page.get_by_role("navigation", name="Conversations")

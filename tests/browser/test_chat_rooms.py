@@ -65,6 +65,36 @@ async def test_room_is_made_joined_by_a_link_renamed_and_left(
     await expect(cat.page.get_by_text("No conversations yet")).to_be_visible()
 
 
+async def test_member_who_is_removed_while_looking_at_a_room_is_told_and_reads_what_was_said(
+    visit: Visit, signing_in: SigningIn
+) -> None:
+    ann_account, ben_account = signing_in.server.accounts("ann", "ben")
+    ann, ben = await visit(), await visit()
+    await ben.sign_in(ben_account)
+    await ann.sign_in(ann_account)
+    await ann.page.get_by_role("button", name="New room").click()
+    await ann.by_label("Name").fill("Town hall")
+    await ann.by_label("Members").fill(ben_account.user)
+    await ann.page.get_by_role("button", name="Create the room").click()
+    await ben.page.get_by_role("link", name="Town hall").click()
+    await ben.page.locator("#conversation[data-state=ready]").wait_for()
+    await ann.say("Before")
+    await expect(ben.message("Before")).to_be_visible()
+
+    await ann.page.get_by_role("button", name="Members and settings of the room").click()
+    await ann.page.get_by_role("button", name=f"Remove {ben_account.jid}").click()
+    await expect(
+        ben.page.get_by_text("You are not a member of this room any more")
+    ).to_be_visible()
+    await ann.page.keyboard.press("Escape")
+    await ann.say("Behind")
+    await expect(ann.message("Behind").locator(".mark")).to_be_visible()
+
+    await expect(ben.message("Before")).to_be_visible()
+    await expect(ben.message("Behind")).to_have_count(0)
+    await expect(ben.page.get_by_role("link", name="Town hall")).to_have_count(0)
+
+
 async def test_typing_is_shown_until_the_message_comes(people: tuple[Opened, Opened]) -> None:
     ann, ben = (person.visitor for person in people)
     await ann.by_label("Message").press_sequentially("I am wri")

@@ -37,7 +37,7 @@ async def test_search_in_all_conversations_jumps_to_the_place_of_a_hit(
 
     await page.get_by_role("button", name="Search all conversations").click()
     await page.get_by_role("searchbox").fill("apples")
-    hits = page.get_by_role("list", name="Hits").get_by_role("button")
+    hits = page.get_by_role("list", name="Results").get_by_role("button")
     await expect(hits).to_have_count(2)
     await expect(hits.first).to_contain_text("You: apples for Ben")
     await expect(hits.last).to_contain_text("Orchard")
@@ -76,7 +76,7 @@ async def test_search_without_a_conversation_is_one_in_all(
     await page.keyboard.press("/")
     await expect(page.get_by_text("In all conversations")).to_be_hidden()
     await page.keyboard.type("pears")
-    await page.get_by_role("list", name="Hits").get_by_role("button").click()
+    await page.get_by_role("list", name="Results").get_by_role("button").click()
 
     await expect(visitor.message("pears").locator("mark")).to_have_text("pears")
     await expect(page.get_by_role("searchbox")).to_be_hidden()

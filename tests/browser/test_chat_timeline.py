@@ -140,7 +140,7 @@ async def test_permalink_opens_the_message_in_its_context(
     await ann.by_label("Message").press("Escape")
     await ann.page.get_by_role("button", name="Search messages").click()
     await ann.page.get_by_role("searchbox", name="Search messages").fill(str(SEARCHED))
-    await ann.page.get_by_role("list", name="Hits").get_by_role("button").click()
+    await ann.page.get_by_role("list", name="Results").get_by_role("button").click()
 
     row = ann.page.locator("li.row.flash")
     await expect(row).to_contain_text(f"message {SEARCHED} ")

@@ -45,16 +45,25 @@ PLANS = (
     to_alice(None, "p9", retract("p8")),
 )
 
-PICTURES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+#: Name, path, a text on the page, and the options of the browser.
+PICTURES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     (
         "operators-search.png",
-        "search?search=plans",
+        f"{ARCHIVE}/search?search=plans",
+        "muniment room",
         {"viewport": {"width": 1100, "height": 900}, "color_scheme": "light"},
     ),
     (
         "operators-day-phone.png",
-        f"days/{DAY}?with={BOB}",
+        f"{ARCHIVE}/days/{DAY}?with={BOB}",
+        "muniment room",
         {"viewport": {"width": 390, "height": 800}, "color_scheme": "dark"},
+    ),
+    (
+        "operators-accounts.png",
+        "operators/accounts",
+        "disabled",
+        {"viewport": {"width": 1100, "height": 900}, "color_scheme": "light"},
     ),
 )
 
@@ -81,6 +90,9 @@ async def services() -> AsyncIterator[Services]:
             message("to erase", sender=f"{BOB}/b1", to=CAROL, id="c1"),
         )
         await opened.administration.rules.set(Rule(owner=BOB, messages=2))
+        await opened.accounts.admin.register(OWNER, "pencil")
+        await opened.accounts.admin.register(BOB, "pencil")
+        await opened.accounts.admin.set_enabled(BOB, False)
         yield opened
 
 
@@ -291,6 +303,8 @@ async def pages(services: Services) -> list[str]:
             f"operators/{name}"
             for name in ("holds", "purges", "audit", "figures", "doctor", "nothing")
         ),
+        "operators/accounts",
+        *(f"operators/accounts/{account}" for account in (OWNER, BOB, f"{OWNER}/delete")),
     ]
 
 
@@ -330,20 +344,23 @@ async def test_sign_in_has_no_violation_of_accessibility(browser: Browser, url: 
         assert someone.unexpected == []
 
 
-async def test_pictures_show_a_search_on_a_desk_and_a_day_on_a_phone(
+async def test_pictures_show_a_search_and_accounts_on_a_desk_and_a_day_on_a_phone(
     browser: Browser, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     folder = ROOT / "docs/pictures" if request.config.getoption("--screenshots") else tmp_path
     folder.mkdir(exist_ok=True)
     async with open_services() as services:
         await Talk(services.writer).take(*PLANS)
+        for jid in (OWNER, BOB, CAROL):
+            await services.accounts.admin.register(jid, "pencil")
+        await services.accounts.admin.set_enabled(CAROL, False)
         async with TestServer(make_app(WITH_OPERATORS, services)) as server:
             address = str(server.make_url("")).rstrip("/")
-            for name, path, options in PICTURES:
+            for name, path, text, options in PICTURES:
                 async with visitor(browser, address, locale="en-GB", **options) as someone:
-                    await someone.open(f"{ARCHIVE}/{path}")
+                    await someone.open(path)
                     await someone.by_label("Secret of an operator").fill(str(CHIEF.secret))
                     await press(someone, "Sign in")
-                    await sees(someone, "muniment room")
+                    await sees(someone, text)
                     await someone.page.screenshot(path=folder / name)
                 assert (folder / name).stat().st_size > 10_000

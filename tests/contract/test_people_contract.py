@@ -106,6 +106,23 @@ async def test_accounts_of_a_domain_are_listed_page_by_page(storage: Storage) ->
     ]
 
 
+async def test_accounts_are_found_by_a_part_of_their_names(storage: Storage) -> None:
+    for name in ("ann", "joanna", "bob", "an%n", "émile"):
+        await storage.accounts.add(account(f"{name}@{HOST}"))
+    domain = HOST.partition(".")[0]
+
+    async def found(part: str, after: str = "") -> list[str]:
+        accounts = await storage.accounts.list(HOST, after=after, limit=10, part=part)
+        return [account.jid.partition("@")[0] for account in accounts]
+
+    assert await found("ann") == ["ann", "joanna"]
+    assert await found("ann", after=f"ann@{HOST}") == ["joanna"]
+    assert await found("ann@") == ["ann"]
+    assert await found("%") == ["an%n"]
+    assert await found("mil") == ["émile"]
+    assert await found(domain) == []
+
+
 async def test_accounts_are_counted_by_domain(storage: Storage) -> None:
     for jid in (ALICE, BOB, ELSEWHERE):
         await storage.accounts.add(account(jid))

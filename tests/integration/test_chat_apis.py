@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, FormData, TCPConnector
 from PIL import Image
+from support.condor_chat import Answer, Example, examples, shape
 from support.ejabberd import Account
 from support.releases import Release
 from support.sign_in_server import SigningIn, sign_in_server
@@ -20,7 +23,19 @@ pytestmark = pytest.mark.newest_ejabberd
 
 SECONDS = 30.0
 
-CONDOR, BPO = "/condor/api/v1", "/api/v1"
+#: The paths of both programs themselves, which Muniment's own APIs share.
+CONDOR = BPO = "/api/v1"
+
+#: The Content-Length with which condor_chat's README uploads a picture.
+PICTURE_BYTES = 10_939
+
+#: What curl sends around a picture; it makes a boundary of this length.
+FORM = (
+    "--------------------------0123456789abcdef\r\n"
+    'Content-Disposition: form-data; name="avatar"; filename="{name}"\r\n'
+    "Content-Type: image/jpeg\r\n\r\n\r\n"
+    "--------------------------0123456789abcdef--\r\n"
+)
 
 VCARD = "{vcard-temp}"
 
@@ -28,8 +43,7 @@ VCARD = "{vcard-temp}"
 @pytest.fixture(scope="module")
 def signing_in(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[SigningIn]:
     options = {
-        "condor_chat": {"enabled": True},
-        # At the paths of bpo-chat-api itself, which Muniment's own APIs share.
+        "condor_chat": {"enabled": True, "prefix": CONDOR, "time_zone": "America/Bogota"},
         "bpo_chat": {"enabled": True, "prefix": BPO},
         "chat": {"sign_up": True},
     }
@@ -208,6 +222,92 @@ async def test_picture_is_the_avatar_that_xmpp_clients_see(signing_in: SigningIn
                 assert Image.open(BytesIO(await response.read())).size == (30, 30)
         card = await phone.ask("get", "<vCard xmlns='vcard-temp'/>", to=accounts[0].jid)
         assert card.find(f"{VCARD}vCard/{VCARD}PHOTO/{VCARD}BINVAL") is not None
+
+
+async def test_examples_of_the_readme_of_condor_chat_run_as_written(
+    signing_in: SigningIn, tmp_path: Path
+) -> None:
+    access_token, refresh_token, available, found, to_user, new_room, to_room, pic = examples()
+    server, host = signing_in.server, signing_in.server.ejabberd.hosts[0]
+    names = ("test", "fcarreno", "palmieri", "palmibb", "fabra")
+    accounts = [Account(name, host, "123456") for name in names]
+    server.ejabberd.register(*accounts)
+    token = ""
+
+    async def run(example: Example, changes: dict[str, str] | None = None) -> Answer:
+        address = signing_in.url.removeprefix("http://")
+        return await asyncio.to_thread(example.run, tmp_path, address, token, changes)
+
+    async with condor(signing_in, *accounts) as (_, frank, andres, carlos, fabra):
+        for program, name in ((andres, "andres"), (carlos, "carlos palmiBB")):
+            await program.do("PATCH", f"profiles/{program.id}/", json={"first_name": name})
+
+        # The user of this one is "test"; that of all others is "fcarreno".
+        tokens = await run(access_token)
+        assert (tokens.status, shape(tokens.body)) == (200, shape(access_token.answers[0]))
+        tokens = await run(access_token, {'"test"': '"fcarreno"'})
+        [written] = re.findall(r"eyJ[\w.-]+", refresh_token.command)
+        fresh = await run(refresh_token, {written: tokens.body["refresh"]})
+        assert (fresh.status, shape(fresh.body)) == (200, shape(refresh_token.answers[0]))
+        token = fresh.body["access"]
+
+        users = await run(available)
+        assert (users.status, shape(users.body)) == (200, shape(available.answers[0]))
+        ids = [user["id"] for user in users.body]
+        assert ids == sorted(ids)
+        assert {andres.id, carlos.id, fabra.id} <= set(ids)
+        assert frank.id not in ids
+        cars = await run(found)
+        assert (cars.status, shape(cars.body)) == (200, shape(found.answers[0]))
+        [expected] = found.answers[0]
+        assert andres.id not in [user["id"] for user in cars.body]
+        [car] = [user for user in cars.body if user["id"] == carlos.id]
+        assert car == expected | {"id": carlos.id, "avatar_url": car["avatar_url"]}
+
+        first = {"message": "mensaje de prueba para", "user_id": andres.id}
+        await frank.do("POST", "send_message_to_user/", 201, json=first)
+        direct = await run(to_user, {'"user_id": 7': f'"user_id": {andres.id}'})
+        # The README leaves out the id of the room here alone.
+        assert (direct.status, shape(direct.body)) == (
+            201,
+            {"id": "int"} | shape(to_user.answers[0]),
+        )
+        assert direct.body["title"] == "fcarreno - palmieri"
+        assert said(direct) == [
+            (frank.id, "mensaje de prueba para"),
+            (frank.id, "this is a test message"),
+        ]
+
+        everybody = f"[{carlos.id}, {fabra.id}, {andres.id}, {frank.id}]"
+        room = await run(new_room, {"[3, 5 , 7, 1]": everybody})
+        assert (room.status, shape(room.body)) == (201, shape(new_room.answers[0]))
+        assert (room.body["title"], room.body["messages"]) == ("new test room chat", [])
+        group = room.body["id"]
+        sent = await run(to_room, {'"group_id": 12': f'"group_id": {group}'})
+        assert (sent.status, shape(sent.body)) == (201, shape(to_room.answers[0]))
+        assert said(sent) == [(frank.id, "new message for new room")]
+        assert await fabra.texts(group) == ["new message for new room"]
+
+        file = tmp_path / "saitama.jpeg"
+        file.write_bytes(jpeg_of(PICTURE_BYTES - len(FORM.format(name=file.name))))
+        paths = {"/home/fcarreno/Pictures/saitama.jpeg": str(file)}
+        changed = await run(pic, paths | {"profiles/10/": f"profiles/{frank.id}/"})
+        assert (changed.status, shape(changed.body)) == (202, shape(pic.answers[0]))
+        assert changed.body["avatar"].startswith(f"{CONDOR}/media/avatar_files/")
+        refused = await run(pic, paths | {"profiles/10/": f"profiles/{carlos.id}/"})
+        assert refused == Answer(400, pic.answers[1])
+
+
+def said(answer: Answer) -> list[tuple[int, str]]:
+    """Return the senders and texts of the messages of a room."""
+    return [(message["sender"], message["content"]) for message in answer.body["messages"]]
+
+
+def jpeg_of(size: int) -> bytes:
+    """Return an image whose file has a number of bytes: what follows an image is ignored."""
+    file = BytesIO()
+    Image.new("RGB", (30, 30), "green").save(file, "JPEG")
+    return file.getvalue().ljust(size, b"\0")
 
 
 async def test_users_of_bpo_chat_sign_up_and_chat_with_each_other_and_with_xmpp(

@@ -16,6 +16,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse
 from PIL import Image
 from support.chat_server import chat_server
 from support.ejabberd import Account
+from support.event_stream import stream
 from support.ports import LOOPBACK
 from support.raw import Client
 from support.releases import Release
@@ -27,7 +28,11 @@ from yarl import URL
 pytestmark = pytest.mark.every_ejabberd
 
 SECONDS = 30.0
+NS_ADMIN = "http://jabber.org/protocol/muc#admin"
 CHAT = "/api/v1/chat"
+
+#: The names of events in the stream of a user.
+NAMES = ("message", "rooms", "typing", "contact", "presence", "displayed")
 STATES = "http://jabber.org/protocol/chatstates"
 
 
@@ -43,6 +48,7 @@ class Person:
     def __init__(self, http: ClientSession, socket: ClientWebSocketResponse) -> None:
         self.http = http
         self._socket = socket
+        self.seen: list[dict[str, Any]] = []  #: all events of the socket
 
     async def call(self, method: str, path: str, **options: Any) -> Any:
         async with self.http.request(method, CHAT + path, **options) as response:
@@ -53,9 +59,10 @@ class Person:
         """Return the next event of a type."""
         async with asyncio.timeout(SECONDS):
             while True:
-                event = json.loads(await self._socket.receive_str())
+                event: dict[str, Any] = json.loads(await self._socket.receive_str())
+                self.seen.append(event)
                 if event["type"] == type:
-                    return event  # type: ignore[no-any-return]
+                    return event
 
 
 @asynccontextmanager
@@ -224,3 +231,62 @@ async def test_member_who_is_in_no_room_follows_it_live(chatting: SigningIn) -> 
 
         await alice.call("DELETE", f"/rooms/{room}/members/{bob_account.jid}")
         assert (await bob.until("rooms"))["rooms"] == []
+
+
+@pytest.mark.parametrize("removes_by_http", [True, False], ids=["http", "xmpp"])
+async def test_removed_member_gets_what_was_said_before_and_nothing_live_from_then_on(
+    chatting: SigningIn, removes_by_http: bool
+) -> None:
+    server = chatting.server
+    alice_account, bob_account = server.accounts("alice", "bob")
+    async with (
+        person(chatting, alice_account) as alice,
+        person(chatting, bob_account) as bob,
+        server.client(alice_account) as laptop,
+        stream(bob.http, f"{CHAT}/events/stream", names=NAMES) as streamed,
+    ):
+        fields = {"name": "Garden", "members": [bob_account.jid]}
+        room = (await alice.call("POST", "/rooms", json=fields))["jid"]
+        cursor = (await bob.call("GET", "/events"))["cursor"]
+        path = f"/conversations/{room}/messages"
+        await alice.call("POST", path, json={"body": "before"})
+        if removes_by_http:
+            await alice.call("DELETE", f"/rooms/{room}/members/{bob_account.jid}")
+        else:
+            removal = f"<item affiliation='none' jid='{bob_account.jid}'/>"
+            await laptop.ask("set", f"<query xmlns='{NS_ADMIN}'>{removal}</query>", to=room)
+        while (await bob.until("rooms"))["rooms"]:
+            pass
+
+        # What is said to Bob himself comes after all that the room would have sent to him.
+        await alice.call("POST", path, json={"body": "a secret"})
+        await alice.call("POST", f"/conversations/{room}/typing", json={"state": "composing"})
+        direct = f"/conversations/{bob_account.jid}/messages"
+        await alice.call("POST", direct, json={"body": "to Bob alone"})
+
+        while "to Bob alone" not in said(bob.seen):
+            await bob.until("message")
+        at_stream: list[dict[str, Any]] = []
+        while "to Bob alone" not in said(at_stream):
+            at_stream.append(await streamed.next())
+        for events in (bob.seen, at_stream):
+            assert said(events) == ["before", "to Bob alone"]
+            removed_at = max(n for n, event in enumerate(events) if event["type"] == "rooms")
+            assert room not in [event["jid"] for event in events[removed_at + 1 :]]
+
+        # Who comes back with an older cursor reads what was said before, and no more.
+        paged: list[dict[str, Any]] = []
+        async with asyncio.timeout(SECONDS):
+            while "to Bob alone" not in said(paged):
+                page = await bob.call("GET", "/events", params={"after": cursor})
+                paged, cursor = [*paged, *page["events"]], page["cursor"]
+        assert said(paged) == ["before", "to Bob alone"]
+        for refused in (f"{CHAT}{path}", f"{CHAT}/rooms/{room}"):
+            async with bob.http.get(refused) as response:
+                assert response.status == 404
+
+
+def said(events: list[dict[str, Any]]) -> list[str]:
+    """Return the texts in events of messages, but for the invitation that the server writes."""
+    texts = [event["message"]["body"] for event in events if event["type"] == "message"]
+    return [text for text in texts if text is not None and "invites you to" not in text]

@@ -16,7 +16,7 @@ from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 from shutil import copy
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from support.ejabberd import ROOT
@@ -80,6 +80,7 @@ def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
             poll = repeated_poll(output, tmp_path)
             condor, bpo = (chat_api(name, output, tmp_path) for name in ("condor", "bpo"))
             origins = send_file(output, tmp_path)
+            page = page_of_accounts(output, tmp_path)
             os.kill(demo.pid, number)
             outcomes.append((demo.wait(), demo.log.splitlines()[-1]))
 
@@ -95,6 +96,7 @@ def test_demo_keeps_the_archive_and_stops_every_process_on_a_signal(
     assert condor.keys() == {"access", "refresh"}
     assert bpo == {"message": "Hello, World!"}
     assert origins[0] == origins[1]
+    assert "alice@chat.example" in page
     assert re.search(r"^  chat      http://\S+/ in a browser", output, re.M)
     assert re.search(
         r"^  operators http://\S+/operators in a browser, secret in \S+$", output, re.M
@@ -148,6 +150,23 @@ def chat_api(name: str, output: str, folder: Path) -> dict[str, Any]:
     [command] = re.findall(rf"^  {name} .*(curl .*)$", output, re.M)
     answer = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, check=True)
     return json.loads(answer.stdout)  # type: ignore[no-any-return]
+
+
+def page_of_accounts(output: str, folder: Path) -> str:
+    """Sign in to the operators' pages with the secret of the demo, and return that of accounts."""
+    [(page, secret)] = re.findall(
+        r"^  operators (http://\S+)/operators in a browser, secret in (\S+)$", output, re.M
+    )
+    fields = {"secret": (folder / secret).read_text().strip(), "next": "/operators/accounts"}
+    address = urlsplit(page)
+    with closing(HTTPConnection(address.netloc, timeout=30)) as connection:
+        headers = {"Origin": page, "Content-Type": "application/x-www-form-urlencoded"}
+        connection.request("POST", "/operators/sign-in", urlencode(fields), headers)
+        answer = connection.getresponse()
+        answer.read()
+        cookie = str(answer.headers["Set-Cookie"]).partition(";")[0]
+    _, content = request("GET", f"{page}/operators/accounts", {"Cookie": cookie})
+    return content.decode()
 
 
 def send_file(output: str, folder: Path) -> tuple[str, str | None]:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from support.account_api import COMMANDS, with_account_api
 from support.command import run_command
 from support.command_clients import line
 from support.ejabberd import Account, Ejabberd
@@ -27,31 +28,11 @@ from component.core.errors import BadRequest, Conflict, ItemNotFound, NotAllowed
 #: The API of ejabberd differs between releases.
 pytestmark = pytest.mark.every_ejabberd
 
-#: The permissions that docs/operations.md recommends.
-PERMISSIONS = """\
-auth_method: internal
-api_permissions:
-  "accounts for Muniment":
-    from: mod_http_api
-    who: {who}
-    what: [check_password, check_account, registered_users, register, change_password, unregister]
-hide_sensitive_log_data: true
-"""
-
-
-def api_settings(who: str) -> dict[str, str]:
-    """Return the changes of ejabberd.yml that enable the API for `who`."""
-    return {
-        "auth_method: internal": PERMISSIONS.format(who=who),
-        "/ws: ejabberd_http_ws": "/ws: ejabberd_http_ws\n      /api: mod_http_api",
-        "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
-    }
-
 
 @pytest.fixture(scope="module")
 def ejabberd(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Ejabberd]:
     folder = tmp_path_factory.mktemp("ejabberd")
-    with Ejabberd(folder, release, changes=api_settings("{ip: 127.0.0.1/32}")) as running:
+    with Ejabberd(folder, release, changes=with_account_api()) as running:
         yield running
 
 
@@ -150,8 +131,39 @@ async def test_unsupported_account_changes_are_refused(
     ):
         with pytest.raises(BadRequest):
             await change
-    with pytest.raises(NotAllowed, match="unban_account"):
-        await accounts.set_enabled(ann.jid, True)
+
+
+async def test_account_is_banned_and_unbanned_where_ejabberd_tells_of_bans(
+    accounts: EjabberdAccounts, logins: EjabberdLogins, ann: Account, release: Release
+) -> None:
+    if not release.has_bans:
+        with pytest.raises(NotAllowed, match="ejabberdctl ban_account"):
+            await accounts.set_enabled(ann.jid, False)
+        assert (await accounts.get(ann.jid)).is_enabled is None
+        assert await logins.authenticate(ann.jid, ann.password)
+        return
+
+    for is_enabled in (False, False, True, True):
+        await accounts.set_enabled(ann.jid, is_enabled)
+        assert (await accounts.get(ann.jid)).is_enabled is is_enabled
+        assert await accounts.authenticate(ann.jid, ann.password) is is_enabled
+        assert await logins.authenticate(ann.jid, ann.password) is is_enabled
+    with pytest.raises(ItemNotFound):
+        await accounts.set_enabled(f"nobody@{ann.host}", False)
+
+
+async def test_account_is_not_disabled_without_the_permission_to_ban(
+    tmp_path: Path, release: Release
+) -> None:
+    changes = with_account_api(commands=COMMANDS)
+    with Ejabberd(tmp_path, release, changes=changes) as ejabberd:
+        account = Account("ann", ejabberd.hosts[0], "pencil")
+        ejabberd.register(account)
+        async with EjabberdApi(api_url(ejabberd)) as api:
+            accounts = EjabberdAccounts(api)
+            assert (await accounts.get(account.jid)).is_enabled is None
+            with pytest.raises(NotAllowed, match="api_permissions"):
+                await accounts.set_enabled(account.jid, False)
 
 
 async def test_accounts_are_listed_page_by_page(

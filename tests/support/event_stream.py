@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,8 +16,10 @@ SECONDS = 30.0
 class Events:
     """One stream."""
 
-    def __init__(self, answer: ClientResponse) -> None:
+    def __init__(self, answer: ClientResponse, names: Collection[str]) -> None:
+        """`names` are those that an event may have."""
         self.answer = answer
+        self._names = names
         self.last_id = ""  #: the Last-Event-ID that a browser would send at its reconnect
         self.retry: int | None = None
         self.comments = 0
@@ -47,7 +49,7 @@ class Events:
                 case "retry":
                     self.retry = int(value)
                 case "event":
-                    assert value.strip() == "message"
+                    assert value.strip() in self._names
                 case "data":
                     data.append(value.strip())
                 case _:
@@ -63,13 +65,18 @@ class Events:
 
 @asynccontextmanager
 async def stream(
-    http: ClientSession, url: str, *, last_id: str = "", query: Mapping[str, str] | None = None
+    http: ClientSession,
+    url: str,
+    *,
+    last_id: str = "",
+    query: Mapping[str, str] | None = None,
+    names: Collection[str] = ("message",),
 ) -> AsyncIterator[Events]:
-    """Follow an archive while the context is open, which begins when the stream has begun."""
+    """Follow a stream while the context is open, which begins when the stream has begun."""
     headers = {"Last-Event-ID": last_id} if last_id else {}
     async with http.get(url, params=query, headers=headers) as answer:
         assert answer.status == 200, await answer.text()
         assert answer.content_type == "text/event-stream"
-        events = Events(answer)
+        events = Events(answer, names)
         assert await events.block() == ""
         yield events

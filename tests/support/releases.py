@@ -37,6 +37,11 @@ class Release:
         return root / "usr/share/doc/ejabberd/examples/ejabberd.yml"
 
     @property
+    def has_bans(self) -> bool:
+        """Whether the API tells which accounts are banned."""
+        return self.version >= "26.07"
+
+    @property
     def has_iq_privilege(self) -> bool:
         """Whether mod_privilege can let a component send IQs as others, and drops its own."""
         return self.version >= "24.10"

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import ClientSession, TCPConnector
 
+from support.account_api import with_account_api
 from support.command import run_command
 from support.ejabberd import Account, Ejabberd
 from support.muniment import Muniment
@@ -19,14 +20,6 @@ from support.server import Server
 
 #: The origin of a page of a web client.
 PAGE = "https://chat.example"
-
-PERMISSIONS = """\
-api_permissions:
-  "accounts for Muniment":
-    from: mod_http_api
-    who: {ip: 127.0.0.1/32}
-    what: [check_password, check_account, registered_users, register, change_password, unregister]
-"""
 
 
 @dataclass(frozen=True)
@@ -74,12 +67,7 @@ def sign_in_server(
     key, http, public = folder / "muniment/key.json", free_port(), free_port()
     (folder / "muniment").mkdir(parents=True)
     lines = token_lines(key) if accepts_tokens else "auth_method: internal\n"
-    changes = {
-        "auth_method: internal": lines + PERMISSIONS,
-        "/ws: ejabberd_http_ws": "/ws: ejabberd_http_ws\n      /api: mod_http_api",
-        "mod_adhoc: {}": "mod_adhoc: {}\n  mod_admin_extra: {}",
-        **(more_changes or {}),
-    }
+    changes = {**with_account_api(lines), **(more_changes or {})}
     with Ejabberd(folder / "ejabberd", release, changes=changes) as ejabberd:
         options: dict[str, Any] = {
             "tokens": {"key_file": "key.json"},

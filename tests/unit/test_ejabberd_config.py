@@ -184,6 +184,18 @@ def test_accounts_are_asked_by_address(capsys: pytest.CaptureFixture[str]) -> No
     assert "configure" not in printed["access_rules"]
 
 
+@pytest.mark.parametrize(("release", "has_bans"), [("24.12", False), ("26.07", True)])
+def test_bans_are_permitted_where_ejabberd_tells_of_them(
+    capsys: pytest.CaptureFixture[str], release: str, has_bans: bool
+) -> None:
+    printed = options(capsys, release, toml=TOML + API)
+
+    [permission] = printed["api_permissions"].values()
+    assert (
+        {"get_ban_details", "ban_account", "unban_account"} <= set(permission["what"])
+    ) == has_bans
+
+
 @pytest.mark.parametrize(("release", "has_rule"), [("26.04", False), ("26.07", True)])
 def test_account_of_the_api_is_given_the_rule_that_new_releases_demand(
     capsys: pytest.CaptureFixture[str], release: str, has_rule: bool

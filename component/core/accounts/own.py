@@ -74,13 +74,18 @@ class OwnAccounts:
         async with self._change(jid) as account:
             await self._store.change(replace(account, is_enabled=is_enabled))
 
-    async def list(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
+    async def get(self, jid: str) -> AccountSummary:
+        account = await self._get(jid)
+        if account is None:
+            raise ItemNotFound(_UNKNOWN)
+        return _summary(account)
+
+    async def list(
+        self, host: str, after: str, limit: int, part: str = ""
+    ) -> tuple[AccountSummary, ...]:
         with translated():
-            accounts = await self._store.list(host, after=after, limit=limit)
-        return tuple(
-            AccountSummary(jid=account.jid, is_enabled=account.is_enabled, created=account.created)
-            for account in accounts
-        )
+            accounts = await self._store.list(host, after=after, limit=limit, part=part)
+        return tuple(map(_summary, accounts))
 
     async def count(self, host: str) -> int:
         with translated():
@@ -108,3 +113,7 @@ class OwnAccounts:
                 # Another task may have changed it meanwhile.
                 if current.verifier == account.verifier:
                     await self._store.change(replace(current, verifier=verifier))
+
+
+def _summary(account: Account) -> AccountSummary:
+    return AccountSummary(jid=account.jid, is_enabled=account.is_enabled, created=account.created)

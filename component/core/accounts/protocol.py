@@ -65,10 +65,17 @@ class AccountAdmin(Protocol):
         """Enable or disable logins of an account. Raises ItemNotFound."""
         ...
 
-    async def list(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
+    async def get(self, jid: str) -> AccountSummary:
+        """Return an account, whether or not it may log in. Raises ItemNotFound."""
+        ...
+
+    async def list(
+        self, host: str, after: str, limit: int, part: str = ""
+    ) -> tuple[AccountSummary, ...]:
         """Return up to `limit` accounts of a host in order of their JIDs.
 
-        The first one is the one after the JID `after`; "" starts at the beginning.
+        The first one is the one after the JID `after`; "" starts at the beginning. The beginning
+        of each JID, up to the @, contains `part`.
         """
         ...
 

@@ -75,8 +75,13 @@ class RevokingAdmin:
         if not is_enabled:
             await self._sign_ins.revoke_all(jid)
 
-    async def list(self, host: str, after: str, limit: int) -> tuple[AccountSummary, ...]:
-        return await self._admin.list(host, after, limit)
+    async def get(self, jid: str) -> AccountSummary:
+        return await self._admin.get(jid)
+
+    async def list(
+        self, host: str, after: str, limit: int, part: str = ""
+    ) -> tuple[AccountSummary, ...]:
+        return await self._admin.list(host, after, limit, part)
 
     async def count(self, host: str) -> int:
         return await self._admin.count(host)

@@ -87,12 +87,12 @@ async def change(request: web.Request) -> web.Response:
     form = await form_of(request) if request.content_type == MULTIPART else {}
     file = form.get("avatar")
     if file is not None:
-        if not isinstance(file, web.FileField):
+        if not isinstance(file, bytes):
             wrong = "The submitted data was not a file. Check the encoding type on the form."
             raise ContractRefusal({"avatar": [wrong]})
         if chat.profiles is None:
             raise NotImplementedHere("There are no pictures here (sessions.enabled is false).")
-        await chat.profiles.set_avatar(user, file.file.read())
+        await chat.profiles.set_avatar(user, file)
     return body.json_response({"avatar": picture_path(request, number, number)}, status=202)
 
 

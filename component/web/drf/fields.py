@@ -6,10 +6,11 @@ All mistakes of a request are answered together: {FIELD: [SENTENCE, ...]}.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Collection, Mapping
 
-from aiohttp import web
-from multidict import MultiDictProxy
+from aiohttp import hdrs, web
+from multidict import MultiDict
 
 from component.core.chat.identifiers import NUMBER_MAX
 from component.core.errors import BadRequest
@@ -24,6 +25,8 @@ NULL = "This field may not be null."
 NO_STRING = "Not a valid string."
 NO_TEXT = "This text has a character that XML does not allow."
 NO_INTEGER = "A valid integer is required."
+
+_BOUNDARY = re.compile(r";\s*boundary=[^;]*", re.IGNORECASE)
 
 #: Digits of an id in a path or a body that are looked at.
 _DIGITS = 19
@@ -156,15 +159,36 @@ async def json_fields_of(request: web.Request) -> Fields:
     return Fields(await body.fields(request))
 
 
-async def form_of(
-    request: web.Request,
-) -> MultiDictProxy[str | bytes | bytearray | web.FileField]:
-    """Return the fields and files of a form. Raises BadRequest."""
+async def form_of(request: web.Request) -> MultiDict[str | bytes]:
+    """Return the fields of a form, and the contents of its files. Raises BadRequest."""
     limits = request.app[keys.limits]
     try:
         async with asyncio.timeout(limits.body_timeout_seconds):
-            return await request.post()
+            form = await _with_last_boundary(request).post()
     except TimeoutError as error:
         raise web.HTTPRequestTimeout(text="The request body did not arrive in time.") from error
     except (ValueError, web.RequestPayloadError, ConnectionError) as error:
         raise BadRequest("Multipart form parse error") from error
+    return MultiDict((name, _content(value)) for name, value in form.items())
+
+
+def _content(value: str | bytes | bytearray | web.FileField) -> str | bytes:
+    if isinstance(value, web.FileField):
+        with value.file as file:
+            return file.read()
+    return value if isinstance(value, str) else bytes(value)
+
+
+def _with_last_boundary(request: web.Request) -> web.Request:
+    """Return a request whose Content-Type has one boundary, the last one that it had.
+
+    curl adds the boundary of a form to that of a header which its user has given. Django takes the
+    last one, and aiohttp the first.
+    """
+    content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
+    boundaries = _BOUNDARY.findall(content_type)
+    if len(boundaries) < 2:
+        return request
+    headers = request.headers.copy()
+    headers[hdrs.CONTENT_TYPE] = _BOUNDARY.sub("", content_type) + boundaries[-1]
+    return request.clone(headers=headers)

@@ -1,1 +1,1 @@
-"""The operators' pages: archives, orders about them, and the audit log, as HTML."""
+"""The operators' pages: archives, orders about them, accounts, and the audit log, as HTML."""

@@ -16,6 +16,7 @@ from component.web.operators import sign_in
 from component.web.operators.rendering import PREFIX, error, headers
 from component.web.operators.sign_in import authenticate_operator
 from component.web.operators.views import (
+    accounts,
     archives,
     audit,
     days,
@@ -39,7 +40,7 @@ from component.web.server.settings import Listener, Services, WebSettings, pager
 _VIEWS = (
     *(archives, days, search, files, figures),
     *(retention, holds, purges, erasure, export),
-    *(audit, doctor, gaps, store_figures),
+    *(accounts, audit, doctor, gaps, store_figures),
 )
 
 
@@ -57,6 +58,7 @@ def _pages(prefix: str, settings: WebSettings, services: Services) -> web.Applic
         app.add_routes(view.routes(prefix))
     audit_log = Audit(services.storage.audit_log, services.writer)
     app[keys.audit] = audit_log
+    app[keys.accounts] = services.accounts
     app[keys.administration] = services.administration
     app[keys.orders] = ArchiveOrders(archives=services.administration, audit=audit_log)
     app[keys.authorizer] = services.authorizer

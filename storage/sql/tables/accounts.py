@@ -22,7 +22,9 @@ _REMOVE = "DELETE FROM accounts WHERE domain = $1 AND jid = $2 RETURNING 1"
 
 _LIST = """
 SELECT jid, verifier, is_enabled, created_at FROM accounts
-WHERE domain = $1 AND jid > $2 ORDER BY jid LIMIT $3
+WHERE domain = $1 AND jid > $2
+    AND strpos(substr(jid, 1, length(jid) - length(domain)), $4) > 0
+ORDER BY jid LIMIT $3
 """
 
 _COUNT = "SELECT COUNT(*) FROM accounts WHERE domain = $1"
@@ -53,9 +55,11 @@ class SqlAccounts:
                 await connection.execute(sql, jid)
         return bool(rows)
 
-    async def list(self, domain: str, *, after: str, limit: int) -> tuple[Account, ...]:
+    async def list(
+        self, domain: str, *, after: str, limit: int, part: str = ""
+    ) -> tuple[Account, ...]:
         async with self._database.read() as connection:
-            rows = await connection.fetch(_LIST, domain, after, limit)
+            rows = await connection.fetch(_LIST, domain, after, limit, part)
         return tuple(map(_account, rows))
 
     async def count(self, domain: str) -> int:

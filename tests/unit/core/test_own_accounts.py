@@ -98,6 +98,7 @@ async def test_changes_of_unknown_accounts_are_refused(accounts: OwnAccounts) ->
         accounts.set_password(ALICE, "pencil"),
         accounts.set_enabled(ALICE, True),
         accounts.remove(ALICE),
+        accounts.get(ALICE),
     ):
         with pytest.raises(ItemNotFound):
             await doing
@@ -126,6 +127,8 @@ async def test_accounts_are_listed_and_counted_by_host(
     )
     assert [account.jid for account in await accounts.list(HOST, "", 1)] == [ALICE]
     assert [account.jid for account in await accounts.list(HOST, ALICE, 10)] == [BOB]
+    assert [account.jid for account in await accounts.list(HOST, "", 10, "bo")] == [BOB]
+    assert await accounts.get(BOB) == AccountSummary(jid=BOB, is_enabled=False, created=NOON)
     assert (await accounts.count(HOST), await accounts.count(OTHER_HOST)) == (2, 1)
 
 

@@ -179,6 +179,20 @@ async def test_profile_picture_is_set_and_seen_at_its_address(condor: Condor) ->
     assert await by_other.read() == await shown.read()
 
 
+async def test_last_one_of_several_boundaries_of_a_form_counts(condor: Condor) -> None:
+    form = FormData()
+    form.add_field("avatar", b"no image", filename="x.jpeg", content_type="image/jpeg")
+    body = form()
+    # As curl sends it after -H 'Content-Type: multipart/form-data; boundary=x'.
+    parameter = body.content_type.partition(";")[2]
+    headers = {"Content-Type": f"multipart/form-data; boundary=x;{parameter}"}
+    path = f"profiles/{condor.ids['test']}/pic/"
+
+    refused = await condor.users["test"].do("PUT", path, None, 400, data=body, headers=headers)
+
+    assert "image" in refused["detail"]
+
+
 async def test_picture_of_another_user_is_not_changed(condor: Condor) -> None:
     path = f"profiles/{condor.ids['carlos']}/pic/"
 

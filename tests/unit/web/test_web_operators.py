@@ -66,7 +66,7 @@ def routes(services: Services) -> set[str]:
 def filled(route: str) -> tuple[str, str]:
     """Return the method and the path of a route, with values in its variable parts."""
     method, path = route.split(" ")
-    values = {"owner": OWNER, "day": "2026-01-01", "id": "nothing"}
+    values = {"owner": OWNER, "jid": OWNER, "day": "2026-01-01", "id": "nothing"}
     for name, value in values.items():
         path = path.replace(f"{{{name}}}", value)
     return method, path
@@ -269,7 +269,10 @@ async def test_reader_sees_no_links_to_pages_of_admins(services: Services) -> No
     for operator, is_shown in ((AUDITOR, False), (CHIEF, True)):
         async with operator_browser(services, operator) as browser:
             page = await browser.get(f"archives/{OWNER}")
-            for path in ("holds", "purges", "audit", "doctor", f"archives/{OWNER}/erase"):
+            for path in (
+                *("accounts", "holds", "purges", "audit", "doctor"),
+                *(f"accounts/{OWNER}", f"archives/{OWNER}/erase"),
+            ):
                 assert (f"{PREFIX}/{path}" in page.links) is is_shown
 
 

@@ -106,6 +106,9 @@ async def overview(request: web.Request) -> web.Response:
         "archive/overview.html",
         owner=owner,
         is_room=request.app[keys.hosts].is_room(owner),
+        has_account_page=has_role(authenticate.principal(request), Role.ADMIN)
+        and request.app[keys.hosts].is_user(owner)
+        and request.app[keys.accounts].administered is not None,
         usage=page.usage,
         is_held=archives.holds.is_held(owner),
         is_erasing=archives.erasure.is_erasing(owner),

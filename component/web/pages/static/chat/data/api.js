@@ -91,26 +91,32 @@ export class Api {
   }
 
   /**
-   * Return the stored message and its corrections, in their order.
+   * Return the stored message and its corrections, in their order, and whether these are all.
    *
    * @param {Conversation} chat
    * @param {Message} message
-   * @returns {Promise<{time: string, body: string | null}[]>}
+   * @returns {Promise<{versions: {time: string, body: string | null}[], isWhole: boolean}>}
    */
   async history(chat, message) {
     const isRoom = chat.type === "room";
     const path = `${archivePath(isRoom ? chat.jid : this.session.jid)}/messages`;
-    const later = { with: isRoom ? null : chat.jid, after: message.id, kind: "annotation", limit: 250 };
-    const [original, annotations] = await Promise.all([
-      this._get(`${path}/${encodeURIComponent(message.id)}`, {}),
-      this._get(path, later),
-    ]);
-    const corrections = annotations.messages.filter(
-      (/** @type {any} */ annotation) =>
-        bareOrOccupant(annotation) === bareOrOccupant(original) &&
-        replacedId(annotation.xml) === original.message_id,
-    );
-    return [original, ...corrections];
+    const original = await this._get(`${path}/${encodeURIComponent(message.id)}`, {});
+    const versions = [original];
+    // Reactions are annotations too, so a page may have no correction.
+    let after = message.id;
+    for (let pages = 0; after && pages < HISTORY_PAGES; pages += 1) {
+      const later = { with: isRoom ? null : chat.jid, after, kind: "annotation", limit: 250 };
+      const { messages, next } = await this._get(path, later);
+      versions.push(
+        ...messages.filter(
+          (/** @type {any} */ annotation) =>
+            bareOrOccupant(annotation) === bareOrOccupant(original) &&
+            replacedId(annotation.xml) === original.message_id,
+        ),
+      );
+      after = next;
+    }
+    return { versions, isWhole: !after };
   }
 
   /**
@@ -306,6 +312,9 @@ export class Api {
 }
 
 const HITS = 30;
+
+/** Pages of later corrections and reactions in which the history of a message is looked for. */
+const HISTORY_PAGES = 8;
 
 /** @param {string} jid */
 const chatPath = (jid) => `chat/conversations/${encodeURIComponent(jid)}`;

@@ -146,6 +146,17 @@ export class Session extends EventTarget {
   }
 
   /**
+   * Return which passwords a new account may have. Throws ApiError.
+   *
+   * @returns {Promise<{password_min: number, password_max: number}>}
+   */
+  async signUpRules() {
+    const answer = await call(this._url("chat/sign-up"), {});
+    if (!answer.ok) throw await refusal(answer);
+    return answer.json();
+  }
+
+  /**
    * Return the address of a live stream, which shows a ticket instead of a token.
    *
    * @param {string} path

@@ -9,7 +9,8 @@ const MAX = 2000;
 /**
  * Emits "conversations" after any change of the list, "message" with a new message, "changed" with a
  * message as it is now, "stale" with the JID of a conversation that has to be read again, "failed",
- * "presence" and "typing" with a JID.
+ * "left" with the JID of a room of which the user is no member any more, "presence" and "typing" with a
+ * JID.
  */
 export class Store extends EventTarget {
   /** @param {string} me bare JID of the user */
@@ -149,7 +150,9 @@ export class Store extends EventTarget {
   _takeRooms(rooms) {
     const jids = new Set(rooms.map(({ jid }) => jid));
     for (const { jid, type } of [...this.conversations.values()]) {
-      if (type === "room" && !jids.has(jid)) this.conversations.delete(jid);
+      if (type !== "room" || jids.has(jid)) continue;
+      this.conversations.delete(jid);
+      this._emit("left", jid);
     }
     for (const { jid, name } of rooms) {
       const chat = this.conversations.get(jid);

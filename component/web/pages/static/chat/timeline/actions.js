@@ -63,7 +63,7 @@ export class MessageActions {
       isOwn && item("Delete for everyone", () => this._retract(message)),
       message.edited && item("History of edits", () => this.history(message)),
       message.body && item("Copy text", () => this._copy(message.body ?? "")),
-      item("Copy link", () => this._copy(this._link(message))),
+      item("Copy link to the message", () => this._copy(this._link(message))),
     );
     this._context.place().append(this._menu);
     this._menu.showPopover();
@@ -100,18 +100,24 @@ export class MessageActions {
     fill(list, element("li", {}, "Loading…"));
     showDialog("History of edits", list);
     try {
-      const versions = await this._api.history(this._context.chat(), message);
+      const { versions, isWhole } = await this._api.history(this._context.chat(), message);
       fill(
         list,
-        ...versions.map((version) =>
+        ...versions.map((version, index) =>
           element(
             "li",
             {},
-            element("time", { datetime: version.time, title: full(version.time) }, full(version.time)),
+            element(
+              "p",
+              { class: "hint" },
+              index ? "Edited " : "Sent ",
+              element("time", { datetime: version.time }, full(version.time)),
+            ),
             element("div", { class: "text", dir: "auto" }, ...shortened(version.body ?? "", null)),
           ),
         ),
       );
+      if (!isWhole) list.append(element("li", {}, "Later edits may be missing here."));
     } catch (error) {
       fill(list, element("li", {}, /** @type {Error} */ (error).message));
     }

@@ -157,7 +157,7 @@ function content({ message, marks, nameOf, picture }) {
     const reason = message.retracted.reason ? `: ${message.retracted.reason}` : "";
     return element("p", { class: "note" }, "This message was deleted", ...by, reason, ".");
   }
-  if (message.kind === "blanked") return element("p", { class: "note" }, "This message was removed.");
+  if (message.kind === "blanked") return element("p", { class: "note" }, "The server has removed the content of this message.");
   if (message.file) return [picture(message.file), file(message.file)];
   if (!message.body) return element("p", { class: "note" }, "A message without text.");
   return element("div", { class: "text", dir: "auto" }, ...shortened(message.body, marks));

@@ -42,7 +42,7 @@ export function showAccount(api, avatars, signOut) {
     element(
       "p",
       { class: "buttons" },
-      button("Keyboard", () => {
+      button("Keyboard shortcuts", () => {
         dialog.close();
         showHelp();
       }),

@@ -122,7 +122,7 @@ export class Composer {
     const text = this._field.value.trim();
     if (!text) return;
     if (new TextEncoder().encode(text).length > MAX_BYTES) {
-      this.say("This is too long for one message: 64 KiB at most.");
+      this.say("This is too long for one message. Send it in parts, or as a file.");
       return;
     }
     const corrected = this._corrected;

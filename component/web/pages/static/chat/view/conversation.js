@@ -65,6 +65,10 @@ export class ConversationView {
       const { peer, message } = /** @type {any} */ (event).detail;
       if (peer === this.chat?.jid) this.composer.say(`A message was not delivered: ${message}`);
     });
+    store.addEventListener("left", (event) => {
+      if (/** @type {any} */ (event).detail !== this.chat?.jid) return;
+      this.composer.say("You are not a member of this room any more, so you cannot write here.");
+    });
     store.addEventListener("typing", () => this._showTyping());
   }
 

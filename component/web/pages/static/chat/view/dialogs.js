@@ -101,12 +101,12 @@ const KEYS = [
   ["Ctrl+K", "Switch to another conversation, or find people"],
   ["?", "This help"],
   ["/", "Search in the conversation, or in all of them"],
-  ["Enter", "Send the message; in the timeline: the actions on a message"],
+  ["Enter", "Send the message; on a message of the list: what you can do with it"],
   ["Shift+Enter", "A new line"],
-  ["↑", "In an empty message: edit your last one; in lists: the one above"],
+  ["↑", "While nothing is written: edit your last message; in lists: the one above"],
   ["↓", "In lists: the one below"],
-  ["End", "In the timeline: the newest messages"],
-  ["Escape", "Close; from the timeline: back to writing"],
+  ["End", "In the list of messages: the newest ones"],
+  ["Escape", "Close; from the list of messages: back to writing"],
   ["F6", "Next part of the page: conversations, messages, writing"],
 ];
 
@@ -115,5 +115,5 @@ export function showHelp() {
   const rows = KEYS.map(([key, purpose]) =>
     element("div", {}, element("dt", {}, element("kbd", {}, key)), element("dd", {}, purpose)),
   );
-  showDialog("Keyboard", element("dl", { class: "keys" }, ...rows));
+  showDialog("Keyboard shortcuts", element("dl", { class: "keys" }, ...rows));
 }

@@ -1,6 +1,7 @@
 // Rooms: make one, see its members, invite, rename, leave.
 
 import { button, element, fill } from "../../shared/dom.js";
+import { full } from "../../shared/times.js";
 import { ask, showDialog, showForm } from "./dialogs.js";
 
 /** @typedef {{jid: string, name: string, affiliation: string, members: {jid: string, affiliation: string}[]}} Room */
@@ -17,7 +18,7 @@ export function newRoom(api, store, go) {
     [
       element("label", {}, "Name", element("input", { name: "name", required: true, maxlength: 100, dir: "auto" })),
       element("label", {}, "Members", members),
-      element("p", { class: "hint" }, "Addresses, separated by spaces or on lines of their own. You can invite others later."),
+      element("p", { class: "hint" }, "Names or addresses, separated by spaces or on lines of their own. You can invite others later."),
     ],
     "Create the room",
     async (data) => {
@@ -123,15 +124,16 @@ export function showRoom(api, store, chat, left) {
   };
 
   const link = async () => {
-    const { token } = await api.inviteToRoom(chat.jid);
+    const { token, expires } = await api.inviteToRoom(chat.jid);
     const url = new URL(`#/join/${encodeURIComponent(token)}`, location.href).href;
     const field = element("input", { value: url, readonly: true, "aria-label": "Link to join" });
-    showDialog("Link to join", element("p", {}, "Anybody with this link can join the room."), field);
+    const text = `Everybody with an account here who has this link can join the room until ${full(expires)}.`;
+    showDialog("Link to join", element("p", {}, text), field);
     field.select();
   };
 
   const leave = async () => {
-    const agrees = await ask("Leave the room", `Leave ${chat.name}? You will not get its messages.`, "Leave");
+    const agrees = await ask("Leave the room", `Leave ${chat.name}? You will not see its messages any more, and come back only if you are invited.`, "Leave");
     if (!agrees) return;
     try {
       await api.removeMember(chat.jid, store.me);

@@ -27,14 +27,14 @@ export class Search {
     this._field = element("input", {
       type: "search",
       "aria-label": "Search messages",
-      placeholder: 'Words, "a phrase", begin*',
+      placeholder: 'Words, "a phrase", plan*',
       autocomplete: "off",
     });
     this._everywhere = element("input", { type: "checkbox", on: { change: () => this._run() } });
     this._choice = element("label", { class: "check" }, this._everywhere, "In all conversations");
     this._status = element("p", { class: "hint", role: "status" });
-    this._hits = element("ol", { class: "hits", "aria-label": "Hits" });
-    this._more = button("Older hits", () => this._read(), { class: "link", hidden: true });
+    this._hits = element("ol", { class: "hits", "aria-label": "Results" });
+    this._more = button("Older results", () => this._read(), { class: "link", hidden: true });
     this.element = element(
       "search",
       { class: "search", hidden: true, on: { keydown: (/** @type {any} */ e) => this._onKey(e) } },
@@ -106,7 +106,7 @@ export class Search {
       this._next = next;
       this._more.hidden = !next;
       const count = this._hits.children.length;
-      this._status.textContent = count === 1 ? "1 hit" : count ? `${count}${next ? "+" : ""} hits` : "No hits";
+      this._status.textContent = resultsText(count, next);
       this._rove(this._hits.firstElementChild?.firstElementChild);
     } catch (error) {
       if (!signal.aborted) this._status.textContent = /** @type {Error} */ (error).message;
@@ -177,6 +177,16 @@ export class Search {
     event.preventDefault();
     event.stopPropagation();
   }
+}
+
+/**
+ * @param {number} count
+ * @param {string | null} next not null: there are more
+ */
+function resultsText(count, next) {
+  if (!count) return "No results. Try fewer words, or the beginning of a word with * behind it.";
+  if (next) return `${count} results, and there are more`;
+  return count === 1 ? "1 result" : `${count} results`;
 }
 
 /**

@@ -3,6 +3,9 @@
 import { button, element, fill } from "../../shared/dom.js";
 import { ApiError } from "../data/session.js";
 
+/** The names of the API for the fields of the form, at the beginning of a refusal. */
+const FIELDS = { jid: "Address", password: "Password", name: "Name" };
+
 /**
  * Show the form, and return when somebody has signed in.
  *
@@ -39,7 +42,10 @@ function show(session, options, isNew, done) {
     type: "password",
     required: true,
     autocomplete: isNew ? "new-password" : "current-password",
+    "aria-describedby": isNew ? "password-hint" : null,
   });
+  const passwordHint = element("p", { id: "password-hint", class: "hint" });
+  if (isNew) showRules(session, passwordHint);
   const name = element("input", { name: "name", maxlength: 100, autocomplete: "name", dir: "auto" });
   const stays = element("input", { name: "stays", type: "checkbox" });
   const submit = async (/** @type {Event} */ event) => {
@@ -53,11 +59,10 @@ function show(session, options, isNew, done) {
       else await session.signIn(address, password.value, stays.checked);
       done();
     } catch (failure) {
-      // The API says "JID"; the form calls it an address.
       const isRefused = failure instanceof ApiError && failure.status === 401;
       error.textContent = isRefused
         ? "The address or the password is wrong."
-        : /** @type {Error} */ (failure).message;
+        : readable(/** @type {Error} */ (failure).message);
       password.select();
     } finally {
       send.disabled = false;
@@ -74,9 +79,10 @@ function show(session, options, isNew, done) {
         "form",
         { on: { submit } },
         element("label", {}, "Address", jid),
-        element("p", { id: "jid-hint", class: "hint" }, `Like you@${domain}. “you” is enough.`),
+        element("p", { id: "jid-hint", class: "hint" }, `For example alice@${domain}. Without an @ it is at ${domain}.`),
         isNew && element("label", {}, "Name that others see", name),
         element("label", {}, "Password", password),
+        isNew && passwordHint,
         element("label", { class: "check" }, stays, "Stay signed in"),
         error,
         send,
@@ -86,4 +92,28 @@ function show(session, options, isNew, done) {
     ),
   );
   jid.focus();
+}
+
+/**
+ * Show which passwords a new account may have.
+ *
+ * @param {import("../data/session.js").Session} session
+ * @param {HTMLElement} hint
+ */
+async function showRules(session, hint) {
+  try {
+    const { password_min: min, password_max: max } = await session.signUpRules();
+    hint.textContent = `${min} to ${max} characters, without the name in your address.`;
+  } catch {
+    // The form works without it: a refusal says the same.
+  }
+}
+
+/**
+ * Return a refusal of the API in the words of the form.
+ *
+ * @param {string} message
+ */
+function readable(message) {
+  return message.replace(/^(jid|password|name):/, (_, name) => `${FIELDS[/** @type {"jid"} */ (name)]}:`);
 }
