@@ -147,11 +147,30 @@ class _Memory(OrderedDict[bytes, _Remembered]):
         return self.popitem(last=False)[1]
 
 
-class _LiveMemory(_Memory[RecentMessage]):
+class _DeliveryMemory(_Memory[RecentMessage]):
+    """A memory of messages whose deliveries may be undecided."""
+
+    def __init__(self, deliveries: Deliveries) -> None:
+        super().__init__()
+        self._deliveries = deliveries
+
+    def forget_first(self) -> RecentMessage:
+        """Forget a message. An undecided delivery of it counts as one that arrived.
+
+        The copy that would prove it is not recognised any longer. A server that is busy may make
+        that copy after those of thousands of other messages.
+        """
+        message = super().forget_first()
+        if message.delivery is not None:
+            self._deliveries.deliver(message.delivery, message.delivery.at)
+        return message
+
+
+class _LiveMemory(_DeliveryMemory):
     """A memory that knows since when it has all messages."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, deliveries: Deliveries) -> None:
+        super().__init__(deliveries)
         self.complete_since: int | None = None  #: microseconds; None: nothing was remembered yet
 
     def forget_first(self) -> RecentMessage:
@@ -178,8 +197,8 @@ class Deduplicator:
         self._router = router
         self._sessions = sessions
         self._deliveries = deliveries
-        self._live = _LiveMemory()
-        self._delayed = _Memory[RecentMessage]()
+        self._live = _LiveMemory(deliveries)
+        self._delayed = _DeliveryMemory(deliveries)
         self._named_by_room = _Memory[RecentMessage]()
         #: messages by the bytes of a copy; None: such a stanza is not archived
         self._by_bytes = _Memory[RecentMessage | None]()

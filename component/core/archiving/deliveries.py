@@ -39,8 +39,9 @@ INTERVAL_SECONDS = 0.5
 #: How much longer a process waits that has just joined others: they decide at intervals, too.
 JOINED_WAIT = _SECOND
 
-#: Limits of undecided deliveries. Beyond them the oldest one is decided early.
-OPEN_MAX = 10_000
+#: Limits of undecided deliveries. Beyond them the oldest one is decided early. Copies of so many
+#: messages are recognised if their addresses have usual lengths (REMEMBERED_BYTES in `dedup`).
+OPEN_MAX = 8_000
 OPEN_BYTES_MAX = 16 * 1024 * 1024
 
 #: The maximum number of accounts in one question to the server.
@@ -199,7 +200,8 @@ class Deliveries:
         for delivery in deliveries:
             entries = self._close(delivery)
             if self._reaches(delivery):
-                is_lost = at - delivery.at >= WAIT
+                # Decided earlier, the copy may still be on its way behind many others.
+                is_lost = at - delivery.at >= WAIT_FOR_SESSION
             else:
                 has_account = jids.bare(delivery.recipient) not in missing
                 is_lost = not (delivery.waits_offline and has_account)

@@ -30,6 +30,7 @@ from support.writer import open_writer
 
 from component.core.archiving import dedup
 from component.core.archiving.dedup import LATE, NEAR, SLOT
+from component.core.archiving.deliveries import OPEN_MAX, WAIT_FOR_SESSION
 from component.core.archiving.ingest import Ingest
 from component.core.archiving.policy import Policy
 from component.core.archiving.writer import Writer
@@ -969,10 +970,34 @@ async def test_message_without_resource_in_from_is_archived_from_one_copy(server
 async def test_undecided_deliveries_are_bounded(
     server: Intake, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.take(*[message(f"{n}", id=f"m{n}") for n in range(10_010)])
+    server.take(*[message(f"{n}", id=f"m{n}") for n in range(OPEN_MAX + 10)])
 
-    assert len(server.delivering.deliveries) == 10_000
+    assert len(server.delivering.deliveries) == OPEN_MAX
     assert "decided early" in caplog.text
+
+
+async def test_message_whose_second_copy_comes_behind_thousands_of_others_is_stored_once(
+    server: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dedup, "REMEMBERED_BYTES", 10_000)
+    server.restart()
+    server.come(B1, at=NOON - SECOND)
+    burst = [message(str(n), to=B1, id=f"m{n}") for n in range(100)]
+    server.take(*burst)
+    server.take(*burst, at=NOON + 5 * SECOND)
+
+    assert await xml_a_minute_later(server, BOB) == await server.xml(ALICE) == burst
+
+
+async def test_message_to_a_session_is_written_if_it_is_decided_before_its_second_copy_is_due(
+    server: Intake,
+) -> None:
+    server.come(B1, at=NOON - SECOND)
+    server.take(message(to=B1))
+    server.delivering.now = NOON + WAIT_FOR_SESSION - 1
+    server.restart()
+
+    assert await server.xml(BOB) == [message(to=B1)]
 
 
 # Several processes
