@@ -20,8 +20,8 @@ _REASON = "disabled in Muniment"
 
 _NO_BANS = (
     "The accounts are those of ejabberd, which does not tell Muniment whether they are banned: use"
-    " ejabberdctl {command}. ejabberd 26.07 and newer can let Muniment do it: name get_ban_details,"
-    " ban_account and unban_account in api_permissions."
+    " ejabberdctl {command}. ejabberd 26.07 and newer can let Muniment do it: name"
+    " get_ban_details, ban_account and unban_account in api_permissions."
 )
 
 
@@ -58,8 +58,8 @@ class EjabberdAccounts:
 
     async def set_enabled(self, jid: str, is_enabled: bool) -> None:
         command = "unban_account" if is_enabled else "ban_account"
-        # The oldest releases ban by a random password, which cannot be undone; 24.12 answers neither
-        # whether an account is banned nor whether the password of a banned one is right.
+        # The oldest releases ban by a random password, which cannot be undone. 24.12 answers
+        # neither whether an account is banned nor whether a password of a banned one is right.
         is_now = await self._is_enabled(jid)
         if is_now is None:
             raise NotAllowed(_NO_BANS.format(command=command))
