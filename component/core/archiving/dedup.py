@@ -76,6 +76,11 @@ class RecentMessage:
     delivery: Delivery | None = None  #: to a recipient whose own copy will prove the delivery
 
     @property
+    def is_owed(self) -> bool:
+        """Whether the recipient has got the message, but his archive has not."""
+        return self.delivery is not None and self.delivery.is_owed
+
+    @property
     def slot(self) -> int:
         """The slot of time in which the message is numbered."""
         return self.first // SLOT
@@ -162,7 +167,7 @@ class _DeliveryMemory(_Memory[RecentMessage]):
         """
         message = super().forget_first()
         if message.delivery is not None:
-            self._deliveries.deliver(message.delivery, message.delivery.at)
+            self._deliveries.assume(message.delivery)
         return message
 
 
@@ -206,7 +211,8 @@ class Deduplicator:
     def is_repeated(self, host: str, raw: bytes) -> bool:
         """Return whether these bytes are one more copy of a known stanza, and note that copy.
 
-        `host` is the virtual host that sent the copy.
+        `host` is the virtual host that sent the copy. A copy of a message that is owed to its
+        recipient is not repeated: it has to be read.
         """
         key = _digest(raw)
         message = self._by_bytes.get(key)
@@ -217,7 +223,8 @@ class Deduplicator:
             jids.domain(message.sender),
             jids.domain(message.recipient),
         )
-        return is_log and self._is_copy(message, host, now(), message.recipient)
+        is_copy = is_log and self._is_copy(message, host, now(), message.recipient)
+        return is_copy and not message.is_owed
 
     def remember_bytes(self, raw: bytes, message: RecentMessage | None) -> None:
         """Remember the message that has these bytes; None: such a stanza is not archived."""
@@ -286,12 +293,7 @@ class Deduplicator:
     def _is_copy(self, message: RecentMessage, host: str, at: int, recipient: str) -> bool:
         """Return whether a stanza that is alike is one more copy of a message, and note it."""
         delivery = message.delivery
-        if delivery is not None and delivery not in self._deliveries:
-            delivery = None
-        # While a recipient who is on line has no copy, the next stanza that is alike is that copy.
-        is_expected = delivery is not None and self._sessions.reaches(
-            delivery.recipient, delivery.at
-        )
+        is_expected = delivery is not None and self._deliveries.expects_copy(delivery, at)
         if not is_expected and self._is_sent_again(message, at, recipient):
             return False
         message.last = at
