@@ -41,6 +41,14 @@ SLOT = 60_000_000  # microseconds
 #: Another process may get a copy so much earlier or later, and count it in another slot.
 EDGE = 15_000_000  # microseconds
 
+#: The same for messages with an id, which nothing else resembles: in a burst, one process may be
+#: slower than another.
+EDGE_WITH_ID = 30_000_000  # microseconds
+
+#: The first copy of an offline message may be read so many slots late, after a burst. With an id
+#: it is recognised nevertheless.
+LATE_SLOTS = 5
+
 #: A key in the store begins with the slot, so that the keys of new messages are neighbours in the
 #: index of the store: a batch changes a few pages of it, however large the archive is.
 _SLOT_BYTES = 4
@@ -86,21 +94,26 @@ class RecentMessage:
         return self.first // SLOT
 
     @property
+    def late_slots(self) -> int:
+        """How many slots of time after it was sent its first copy may have been read."""
+        return LATE_SLOTS if self.has_id else 1
+
+    @property
     def dedup_key(self) -> bytes:
         """The key of the message in the store."""
         return self.key if self.is_named_by_room else self._key_in(self.slot, self.number)
 
     @property
-    def alternative_keys(self) -> tuple[bytes, bytes] | None:
+    def alternative_keys(self) -> tuple[bytes, ...] | None:
         """Other keys under which the store may have the message.
 
         A delayed copy has a time of the server's clock, so the neighbouring slots count too.
         """
-        if self.elsewhere:
-            return self._key_in(*self.elsewhere[0]), self._key_in(*self.elsewhere[-1])
-        if not self.is_delayed:
-            return None
-        return self._key_in(self.slot - 1, self.number), self._key_in(self.slot + 1, self.number)
+        places = self.elsewhere
+        if not places and self.is_delayed:
+            slots = (-1, *range(1, self.late_slots + 1))
+            places = tuple((self.slot + n, self.number) for n in slots)
+        return tuple(self._key_in(*place) for place in places) or None
 
     def _key_in(self, slot: int, number: int) -> bytes:
         return _key_in_slot(self.key, slot, number)
@@ -278,7 +291,7 @@ class Deduplicator:
     ) -> tuple[RecentMessage, bool]:
         """Identify a copy of a message that the recipient's server received at `since`."""
         live = self._live.get(key)
-        if live is not None and abs(since - live.first) < SLOT:
+        if live is not None and -SLOT < live.first - since < live.late_slots * SLOT:
             if live.delivery is not None and not self._router.awaits_delivery(
                 stanza, candidate.sides, since, at, host
             ):
@@ -361,9 +374,10 @@ def _elsewhere(
     `previous` is the last message that is alike: it is another one, in each process.
     """
     place = message.first % SLOT
-    if place >= SLOT - EDGE:
+    edge = EDGE_WITH_ID if message.has_id else EDGE
+    if place >= SLOT - edge:
         return ((message.slot + 1, 0),)
-    if place >= EDGE or message.number:
+    if place >= edge or message.number:
         return ()
     is_counted = previous is not None and previous.slot == message.slot - 1
     number = previous.number + 1 if previous is not None and is_counted else 0

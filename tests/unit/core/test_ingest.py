@@ -549,6 +549,32 @@ async def test_offline_message_without_an_id_and_its_first_copy_are_one_row(
     assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (1, 1)
 
 
+@pytest.mark.parametrize("lag", [70 * SECOND, 4 * MINUTE])
+@pytest.mark.parametrize("first", [0, SLOT // 2, SLOT - 1])
+async def test_offline_message_whose_first_copy_was_read_minutes_late_is_one_row(
+    server: Intake, between: Callable[[], None], lag: int, first: int
+) -> None:
+    """Muniment reads late what the server has sent while the queue was full."""
+    sent = NOON - NOON % SLOT + first
+    server.take(message(), at=sent + lag)
+    between()
+    delayed = message(extra=delay(HOST, format_time(sent)))
+    server.take(delayed, delayed, at=sent + 500 * MINUTE)
+
+    assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (1, 1)
+
+
+@pytest.mark.parametrize("gap", [2 * SLOT, 3 * SLOT])
+async def test_offline_messages_that_are_alike_are_one_row_each(server: Intake, gap: int) -> None:
+    remote = f"{ROMEO}/r"
+    server.come(B1, at=NOON + 500 * MINUTE)
+    for sent in (NOON, NOON + gap):
+        delayed = message(sender=remote, extra=delay(HOST, format_time(sent)))
+        server.take(delayed, at=NOON + 500 * MINUTE)
+
+    assert len(await server.rows(BOB)) == 2
+
+
 async def test_same_body_soon_after_a_redelivery_is_another_message(server: Intake) -> None:
     later = NOON + 500 * MINUTE
     server.take(message(id=None))
@@ -1083,6 +1109,32 @@ async def test_messages_that_are_alike_are_stored_once_each_by_two_processes(
 
         for owner in (ALICE, BOB):
             assert len((await everything(storage.archive, owner)).messages) == len(times)
+
+
+@pytest.mark.parametrize("place", range(0, 60, 6))
+@pytest.mark.parametrize("is_late_one_first", [True, False])
+async def test_message_with_an_id_that_a_process_reads_half_a_minute_late_is_stored_once(
+    place: int, is_late_one_first: bool
+) -> None:
+    """A process that is slower than the other falls behind in a burst."""
+    sent = NOON - NOON % SLOT + place * SECOND
+    async with (
+        open_storage("sqlite::memory:") as storage,
+        open_writer(storage.archive) as writer,
+    ):
+        for late in (30 * SECOND, 0) if is_late_one_first else (0, 30 * SECOND):
+            bench = DeliveryBench(writer)
+            ingest = bench.ingest(Policy(), [HOST], is_shared=True)
+            bench.now = sent - 2 * MINUTE
+            ingest.take(stanza(message("before", to=CAROL)), bench.now)
+            bench.now = sent + late
+            ingest.take(stanza(message()), bench.now)
+            bench.deliveries.decide()
+        await writer.wait_durable()
+
+        for owner in (ALICE, BOB):
+            page = await everything(storage.archive, owner)
+            assert [row.xml for row in page.messages].count(message()) == 1
 
 
 @pytest.mark.parametrize("lag", [-2_000, 2_000])
