@@ -216,6 +216,9 @@ class Deduplicator:
         self._sessions = sessions
         self._deliveries = deliveries
         self._live = _LiveMemory(deliveries)
+        #: Apart from those with an id: if the memory forgets one of these, the store still
+        #: recognises it, but without an id nothing tells a copy from the same content sent again.
+        self._live_without_id = _LiveMemory(deliveries)
         self._delayed = _DeliveryMemory(deliveries)
         self._named_by_room = _Memory[RecentMessage]()
         #: messages by the bytes of a copy; None: such a stanza is not archived
@@ -272,15 +275,16 @@ class Deduplicator:
     def _identify_live(
         self, stanza: Stanza, key: bytes, at: int, host: str
     ) -> tuple[RecentMessage, bool]:
-        if self._live.complete_since is None:
-            self._live.complete_since = at
-        message = self._live.get(key)
+        live = self._live_memory(stanza)
+        if live.complete_since is None:
+            live.complete_since = at
+        message = live.get(key)
         if message is not None and self._is_copy(message, host, at, stanza.recipient):
             return message, False
-        new = _add(self._live, message, key, stanza, at, at)
+        new = _add(live, message, key, stanza, at, at)
         if self._is_shared:
             new.elsewhere = _elsewhere(new, message)
-        is_forgotten = message is None and at - self._live.complete_since < LATE
+        is_forgotten = message is None and at - live.complete_since < LATE
         if new.has_id and is_forgotten:
             # An earlier process, or this one, may have seen the first copy a minute ago.
             new.elsewhere = ((new.slot - 1, 0), *new.elsewhere[-1:])
@@ -290,7 +294,7 @@ class Deduplicator:
         self, stanza: Stanza, candidate: Candidate, key: bytes, since: int, at: int, host: str
     ) -> tuple[RecentMessage, bool]:
         """Identify a copy of a message that the recipient's server received at `since`."""
-        live = self._live.get(key)
+        live = self._live_memory(stanza).get(key)
         if live is not None and -SLOT < live.first - since < live.late_slots * SLOT:
             if live.delivery is not None and not self._router.awaits_delivery(
                 stanza, candidate.sides, since, at, host
@@ -302,6 +306,9 @@ class Deduplicator:
             self._is_copy(delayed, host, at, stanza.recipient)
             return delayed, False
         return _add(self._delayed, delayed, key, stanza, since, at, is_delayed=True), True
+
+    def _live_memory(self, stanza: Stanza) -> _LiveMemory:
+        return self._live if _has_id(stanza) else self._live_without_id
 
     def _is_copy(self, message: RecentMessage, host: str, at: int, recipient: str) -> bool:
         """Return whether a stanza that is alike is one more copy of a message, and note it."""
@@ -357,7 +364,7 @@ def _add(
         since,
         at,
         number,
-        has_id=stanza.id != "" or _ORIGIN_ID in stanza.payloads,
+        has_id=_has_id(stanza),
         has_origin_id=_ORIGIN_ID in stanza.payloads,
         is_named_by_room=is_named_by_room,
         is_delayed=is_delayed,
@@ -390,6 +397,11 @@ def _taken_at(stanza: Stanza, at: int) -> int:
         return at
     home = jids.domain(stanza.recipient)
     return min([at, *(stamp for server, stamp in stanza.delays if server == home)])
+
+
+def _has_id(stanza: Stanza) -> bool:
+    """Return whether the sender of a message gave it an id."""
+    return stanza.id != "" or _ORIGIN_ID in stanza.payloads
 
 
 def _is_senders_copy(host: str, message: RecentMessage) -> bool:

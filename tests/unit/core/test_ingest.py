@@ -508,6 +508,37 @@ async def test_late_copy_of_a_message_that_is_forgotten_is_stored_once(
     assert len({row.xml for row in rows}) == len(rows) == 102
 
 
+async def test_same_body_without_an_id_is_another_message_among_thousands_with_ids(
+    server: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dedup, "REMEMBERED_BYTES", 10_000)
+    server.restart()
+    at = NOON - NOON % SLOT
+    for second in (0, 20, 40):
+        server.take(*[message("ok", id=None)] * 2, at=at + second * SECOND)
+        for n in range(100):
+            server.take(message(id=f"m{second + n}"), at=at + second * SECOND + n)
+
+    for owner in (ALICE, BOB):
+        assert [row.xml for row in await server.rows(owner)].count(message("ok", id=None)) == 3
+
+
+async def test_late_copy_without_an_id_is_the_same_message_among_thousands_with_ids(
+    server: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dedup, "REMEMBERED_BYTES", 10_000)
+    server.restart()
+    at = NOON - NOON % SLOT - 1
+    server.come(B1, at=at - SECOND)
+    server.take(message("ok", id=None), at=at)
+    for n in range(100):
+        server.take(message(id=f"m{n}"), at=at)
+    server.take(message("ok", id=None), at=at + 5 * SECOND)
+
+    for owner in (ALICE, BOB):
+        assert [row.xml for row in await server.rows(owner)].count(message("ok", id=None)) == 1
+
+
 @pytest.mark.parametrize("goodbye", [True, False])
 async def test_same_body_in_another_session_is_another_message(
     server: Intake, goodbye: bool
