@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import chain
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
@@ -48,9 +49,12 @@ UNWANTED = frozenset({RESULT})
 #: The longest beginning of a copy that waits for the rest instead of being parsed.
 HELD_MAX_BYTES = 64 * 1024
 
-#: The payloads of messages by which ejabberd grants something, and how many of them are kept.
+#: The payloads of messages by which ejabberd grants something. Of each sender so many of the last
+#: ones are kept. Any server can send such messages, so beyond the bytes no more of them are kept:
+#: our server sends its own ones when the stream opens.
 GRANTS = frozenset({"delegation", "privilege"})
-GRANTS_MAX = 4096
+GRANTS_OF_SENDER_MAX = 8
+GRANTS_MAX_BYTES = 4 * 1024 * 1024
 
 
 class Gate:
@@ -99,8 +103,9 @@ class Gate:
         self._has_header = False
         self._is_open = False
         self._header = b""
-        #: the handshake, and the messages about grants
-        self._grants: deque[bytes] = deque(maxlen=GRANTS_MAX)
+        self._handshake = b""
+        self._grants: dict[str, deque[bytes]] = {}  # by sender
+        self._grants_bytes = 0
         self._oversized = 0  # stanzas that were too large or too deep
         self._logged_at = -LOG_INTERVAL_SECONDS
 
@@ -124,7 +129,8 @@ class Gate:
     @property
     def opening(self) -> bytes:
         """What another gate has to read before it can continue this stream."""
-        return b"".join((self._header, *self._grants))
+        grants = chain.from_iterable(self._grants.values())
+        return b"".join((self._header, self._handshake, *grants))
 
     @property
     def unfinished(self) -> bytes | None:
@@ -188,7 +194,7 @@ class Gate:
             self._deliver(raw)
         elif (element.ns, element.name) == (NS_COMPONENT, "handshake"):
             self._is_open = True
-            self._grants.append(raw)
+            self._handshake = raw
             self._deliver(raw)
         elif not self._is_open:
             log.warning(
@@ -222,8 +228,17 @@ class Gate:
             if element.name == "iq" and self._answer(tree):
                 return
             if element.name == "message" and any(c.name in GRANTS for c in element.elements):
-                self._grants.append(raw)
+                self._keep_grant(element.get("from"), raw)
             self._deliver(document)
+
+    def _keep_grant(self, sender: str, raw: bytes) -> None:
+        if self._grants_bytes + len(raw) > GRANTS_MAX_BYTES:
+            return
+        kept = self._grants.setdefault(sender, deque())
+        kept.append(raw)
+        self._grants_bytes += len(raw)
+        if len(kept) > GRANTS_OF_SENDER_MAX:
+            self._grants_bytes -= len(kept.popleft())
 
     def _refuse_oversized(self, element: Element) -> None:
         self._oversized += 1

@@ -22,7 +22,7 @@ from support.wire import (
 )
 
 from component.core.xml.stream_parser import Malformed
-from component.xmpp.connection.gate import Gate
+from component.xmpp.connection.gate import GRANTS_MAX_BYTES, Gate
 
 NOTE = f"<message from='{HOST}' to='{COMPONENT}'><body>hello</body></message>"
 
@@ -99,6 +99,23 @@ def test_copy_goes_to_the_archive_only() -> None:
     reader = opened().read(copy_of(chat("hello")))
 
     assert (reader.copies, reader.stanzas) == ([chat("hello").encode()], [])
+
+
+@pytest.mark.parametrize("senders", [1, 5000])
+def test_stream_is_continued_after_strangers_have_sent_thousands_of_grants(senders: int) -> None:
+    grant = NOTE.replace("<body>hello</body>", "<delegation xmlns='urn:xmpp:delegation:1'/>")
+    host = f"from='{HOST}'"
+    forged = [grant.replace(host, f"from='s{n % senders}.example'") for n in range(5000)]
+    large = grant.replace("/></m", f"><x>{'x' * 9000}</x></delegation></m")
+    forged += [large.replace(host, f"from='l{n}.example'") for n in range(senders // 10)]
+    reader = opened().read(grant, *forged)
+    successor = Reader()
+    successor.gate.feed(reader.gate.opening)
+    successor.read(copy_of(chat("hello")))
+
+    assert successor.copies == [chat("hello").encode()]
+    assert successor.stanzas[:2] == [HANDSHAKE, grant]
+    assert len(reader.gate.opening) < GRANTS_MAX_BYTES + 1000
 
 
 def test_copy_is_passed_on_byte_for_byte() -> None:
