@@ -84,6 +84,7 @@ class QueryDispatcher:
     async def _handle(self, iq: Element) -> None:
         direct = Direct(addressee=iq.get("to", ""), asker=iq.get("from", ""), id=iq.get("id", ""))
         exchange: Exchange = direct
+        is_answered = False
         try:
             payload = _payload(iq)
             if payload.tag in self._elsewhere:
@@ -102,11 +103,14 @@ class QueryDispatcher:
                 text = await answerer(iq.get("type", ""), payload, exchange)
                 # Part of the turn: a slow reader of answers delays nobody else.
                 await self._stream.send_text(text)
+                is_answered = True
                 if self.turns.is_crowded(exchange.requester):
                     # What the server has not carried yet delays the answers to others.
                     await self._stream.wait_carried()
         except Exception as error:
-            await self._refuse(error, exchange)
+            # All pending queries may be refused while the answer is carried.
+            if not is_answered:
+                await self._refuse(error, exchange)
 
     async def _refuse(self, error: Exception, exchange: Exchange) -> None:
         """Refuse a query: at once, because it must not wait if it is refused as others wait.
