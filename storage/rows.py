@@ -48,8 +48,8 @@ class NewMessage(NamedTuple):
     direction: Direction
     xml: str  #: the whole stanza, one well-formed element that declares all its prefixes
     dedup_key: bytes  #: 16 bytes that are the same for every copy of this message in this archive
-    #: dedup keys under which the same message may be stored already (copies without an id)
-    alternative_keys: tuple[bytes, bytes] | None = None
+    #: dedup keys under which the same message may be stored already: six at most
+    alternative_keys: tuple[bytes, ...] | None = None
     nick: str = ""  #: nickname of a room occupant, if the caller gave one
     kind: Kind = Kind.MESSAGE
     text: str = ""  #: the words by which a search finds the message: folded, separated by blanks

@@ -41,6 +41,14 @@ SLOT = 60_000_000  # microseconds
 #: Another process may get a copy so much earlier or later, and count it in another slot.
 EDGE = 15_000_000  # microseconds
 
+#: The same for messages with an id, which nothing else resembles: in a burst, one process may be
+#: slower than another.
+EDGE_WITH_ID = 30_000_000  # microseconds
+
+#: The first copy of an offline message may be read so many slots late, after a burst. With an id
+#: it is recognised nevertheless.
+LATE_SLOTS = 5
+
 #: A key in the store begins with the slot, so that the keys of new messages are neighbours in the
 #: index of the store: a batch changes a few pages of it, however large the archive is.
 _SLOT_BYTES = 4
@@ -76,9 +84,19 @@ class RecentMessage:
     delivery: Delivery | None = None  #: to a recipient whose own copy will prove the delivery
 
     @property
+    def is_owed(self) -> bool:
+        """Whether the recipient has got the message, but his archive has not."""
+        return self.delivery is not None and self.delivery.is_owed
+
+    @property
     def slot(self) -> int:
         """The slot of time in which the message is numbered."""
         return self.first // SLOT
+
+    @property
+    def late_slots(self) -> int:
+        """How many slots of time after it was sent its first copy may have been read."""
+        return LATE_SLOTS if self.has_id else 1
 
     @property
     def dedup_key(self) -> bytes:
@@ -86,16 +104,16 @@ class RecentMessage:
         return self.key if self.is_named_by_room else self._key_in(self.slot, self.number)
 
     @property
-    def alternative_keys(self) -> tuple[bytes, bytes] | None:
+    def alternative_keys(self) -> tuple[bytes, ...] | None:
         """Other keys under which the store may have the message.
 
         A delayed copy has a time of the server's clock, so the neighbouring slots count too.
         """
-        if self.elsewhere:
-            return self._key_in(*self.elsewhere[0]), self._key_in(*self.elsewhere[-1])
-        if not self.is_delayed:
-            return None
-        return self._key_in(self.slot - 1, self.number), self._key_in(self.slot + 1, self.number)
+        places = self.elsewhere
+        if not places and self.is_delayed:
+            slots = (-1, *range(1, self.late_slots + 1))
+            places = tuple((self.slot + n, self.number) for n in slots)
+        return tuple(self._key_in(*place) for place in places) or None
 
     def _key_in(self, slot: int, number: int) -> bytes:
         return _key_in_slot(self.key, slot, number)
@@ -162,7 +180,7 @@ class _DeliveryMemory(_Memory[RecentMessage]):
         """
         message = super().forget_first()
         if message.delivery is not None:
-            self._deliveries.deliver(message.delivery, message.delivery.at)
+            self._deliveries.assume(message.delivery)
         return message
 
 
@@ -198,6 +216,9 @@ class Deduplicator:
         self._sessions = sessions
         self._deliveries = deliveries
         self._live = _LiveMemory(deliveries)
+        #: Apart from those with an id: if the memory forgets one of these, the store still
+        #: recognises it, but without an id nothing tells a copy from the same content sent again.
+        self._live_without_id = _LiveMemory(deliveries)
         self._delayed = _DeliveryMemory(deliveries)
         self._named_by_room = _Memory[RecentMessage]()
         #: messages by the bytes of a copy; None: such a stanza is not archived
@@ -206,7 +227,8 @@ class Deduplicator:
     def is_repeated(self, host: str, raw: bytes) -> bool:
         """Return whether these bytes are one more copy of a known stanza, and note that copy.
 
-        `host` is the virtual host that sent the copy.
+        `host` is the virtual host that sent the copy. A copy of a message that is owed to its
+        recipient is not repeated: it has to be read.
         """
         key = _digest(raw)
         message = self._by_bytes.get(key)
@@ -217,7 +239,8 @@ class Deduplicator:
             jids.domain(message.sender),
             jids.domain(message.recipient),
         )
-        return is_log and self._is_copy(message, host, now(), message.recipient)
+        is_copy = is_log and self._is_copy(message, host, now(), message.recipient)
+        return is_copy and not message.is_owed
 
     def remember_bytes(self, raw: bytes, message: RecentMessage | None) -> None:
         """Remember the message that has these bytes; None: such a stanza is not archived."""
@@ -252,15 +275,16 @@ class Deduplicator:
     def _identify_live(
         self, stanza: Stanza, key: bytes, at: int, host: str
     ) -> tuple[RecentMessage, bool]:
-        if self._live.complete_since is None:
-            self._live.complete_since = at
-        message = self._live.get(key)
+        live = self._live_memory(stanza)
+        if live.complete_since is None:
+            live.complete_since = at
+        message = live.get(key)
         if message is not None and self._is_copy(message, host, at, stanza.recipient):
             return message, False
-        new = _add(self._live, message, key, stanza, at, at)
+        new = _add(live, message, key, stanza, at, at)
         if self._is_shared:
             new.elsewhere = _elsewhere(new, message)
-        is_forgotten = message is None and at - self._live.complete_since < LATE
+        is_forgotten = message is None and at - live.complete_since < LATE
         if new.has_id and is_forgotten:
             # An earlier process, or this one, may have seen the first copy a minute ago.
             new.elsewhere = ((new.slot - 1, 0), *new.elsewhere[-1:])
@@ -270,8 +294,8 @@ class Deduplicator:
         self, stanza: Stanza, candidate: Candidate, key: bytes, since: int, at: int, host: str
     ) -> tuple[RecentMessage, bool]:
         """Identify a copy of a message that the recipient's server received at `since`."""
-        live = self._live.get(key)
-        if live is not None and abs(since - live.first) < SLOT:
+        live = self._live_memory(stanza).get(key)
+        if live is not None and -SLOT < live.first - since < live.late_slots * SLOT:
             if live.delivery is not None and not self._router.awaits_delivery(
                 stanza, candidate.sides, since, at, host
             ):
@@ -283,15 +307,13 @@ class Deduplicator:
             return delayed, False
         return _add(self._delayed, delayed, key, stanza, since, at, is_delayed=True), True
 
+    def _live_memory(self, stanza: Stanza) -> _LiveMemory:
+        return self._live if _has_id(stanza) else self._live_without_id
+
     def _is_copy(self, message: RecentMessage, host: str, at: int, recipient: str) -> bool:
         """Return whether a stanza that is alike is one more copy of a message, and note it."""
         delivery = message.delivery
-        if delivery is not None and delivery not in self._deliveries:
-            delivery = None
-        # While a recipient who is on line has no copy, the next stanza that is alike is that copy.
-        is_expected = delivery is not None and self._sessions.reaches(
-            delivery.recipient, delivery.at
-        )
+        is_expected = delivery is not None and self._deliveries.expects_copy(delivery, at)
         if not is_expected and self._is_sent_again(message, at, recipient):
             return False
         message.last = at
@@ -342,7 +364,7 @@ def _add(
         since,
         at,
         number,
-        has_id=stanza.id != "" or _ORIGIN_ID in stanza.payloads,
+        has_id=_has_id(stanza),
         has_origin_id=_ORIGIN_ID in stanza.payloads,
         is_named_by_room=is_named_by_room,
         is_delayed=is_delayed,
@@ -359,9 +381,10 @@ def _elsewhere(
     `previous` is the last message that is alike: it is another one, in each process.
     """
     place = message.first % SLOT
-    if place >= SLOT - EDGE:
+    edge = EDGE_WITH_ID if message.has_id else EDGE
+    if place >= SLOT - edge:
         return ((message.slot + 1, 0),)
-    if place >= EDGE or message.number:
+    if place >= edge or message.number:
         return ()
     is_counted = previous is not None and previous.slot == message.slot - 1
     number = previous.number + 1 if previous is not None and is_counted else 0
@@ -374,6 +397,11 @@ def _taken_at(stanza: Stanza, at: int) -> int:
         return at
     home = jids.domain(stanza.recipient)
     return min([at, *(stamp for server, stamp in stanza.delays if server == home)])
+
+
+def _has_id(stanza: Stanza) -> bool:
+    """Return whether the sender of a message gave it an id."""
+    return stanza.id != "" or _ORIGIN_ID in stanza.payloads
 
 
 def _is_senders_copy(host: str, message: RecentMessage) -> bool:

@@ -70,6 +70,13 @@ class Delivery:
     waits_offline: bool  #: whether the server stores such a message for a user who is away
     bytes: int
     is_refused: bool = False
+    has_arrived: bool = False  #: the recipient's copy came
+    is_lost: bool = False  #: it was decided that the recipient did not get the message
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the recipient's copy came after the rows were dropped."""
+        return self.is_lost and self.has_arrived
 
 
 class Deliveries:
@@ -117,17 +124,29 @@ class Deliveries:
         self._by_message.setdefault(delivery.message, []).append(delivery)
         self._bytes += delivery.bytes
         while self._open and (len(self._open) > self._open_max or self._bytes > self._bytes_max):
-            if not self._is_pressed:
-                log.warning(
-                    "%d deliveries are undecided: the oldest are decided early", len(self._open)
-                )
-            self._is_pressed = True
-            self._conclude([next(iter(self._open))], self._clock())
+            self._note_pressure()
+            self._conclude([next(iter(self._open))])
 
     def deliver(self, delivery: Delivery, at: int) -> None:
-        """Write a message that was delivered at the time `at`, if its delivery is undecided."""
+        """Note the recipient's copy, made at the time `at`: write the message if it waits."""
+        delivery.has_arrived = True
         if delivery in self._open:
             self._write(self._close(delivery), at)
+
+    def assume(self, delivery: Delivery) -> None:
+        """Write a message that waits, because its copy would not be recognised any longer."""
+        if delivery in self._open:
+            self._note_pressure()
+            self._write(self._close(delivery), delivery.at)
+
+    def expects_copy(self, delivery: Delivery, at: int) -> bool:
+        """Return whether the next stanza that is alike, at a time, is the recipient's copy.
+
+        It is while a session has none, even if the delivery was decided early.
+        """
+        if delivery.has_arrived or delivery.is_refused or not self._reaches(delivery):
+            return False
+        return delivery in self._open or at - delivery.at < WAIT_FOR_SESSION
 
     def refuse(self, message: bytes) -> bool:
         """Drop the oldest undecided delivery of a message that the server refused.
@@ -143,8 +162,7 @@ class Deliveries:
 
     def decide(self, owner: str | None = None) -> None:
         """Decide all deliveries, or those to `owner`, now, without asking the server."""
-        due = [d for d in self._open if owner in (None, jids.bare(d.recipient))]
-        self._conclude(due, self._clock())
+        self._conclude([d for d in self._open if owner in (None, jids.bare(d.recipient))])
 
     def joined(self, at: int) -> None:
         """Note that other processes had undecided deliveries at a time, in microseconds.
@@ -184,7 +202,7 @@ class Deliveries:
             return
         unqueried = away.difference(queried)
         due = [d for d in due if d in self._open and jids.bare(d.recipient) not in unqueried]
-        self._conclude(due, at, missing)
+        self._conclude(due, missing)
 
     def _is_due(self, delivery: Delivery, at: int) -> bool:
         wait = WAIT_FOR_SESSION if self._reaches(delivery) else WAIT
@@ -194,19 +212,29 @@ class Deliveries:
         return self._sessions.reaches(delivery.recipient, delivery.at)
 
     def _conclude(
-        self, deliveries: Iterable[Delivery], at: int, missing: Collection[str] = frozenset()
+        self, deliveries: Iterable[Delivery], missing: Collection[str] | None = None
     ) -> None:
-        """Write the messages that are not known to be lost; `missing` users have no account."""
+        """Write the messages that are not known to be lost.
+
+        `missing` users have no account; None: the server was not asked, so that copies may still
+        be on their way.
+        """
         for delivery in deliveries:
             entries = self._close(delivery)
             if self._reaches(delivery):
-                # Decided earlier, the copy may still be on its way behind many others.
-                is_lost = at - delivery.at >= WAIT_FOR_SESSION
+                delivery.is_lost = missing is not None
             else:
-                has_account = jids.bare(delivery.recipient) not in missing
-                is_lost = not (delivery.waits_offline and has_account)
-            if not is_lost:
+                has_account = missing is None or jids.bare(delivery.recipient) not in missing
+                delivery.is_lost = not (delivery.waits_offline and has_account)
+            if not delivery.is_lost:
                 self._write(entries, delivery.at)
+
+    def _note_pressure(self) -> None:
+        if not self._is_pressed:
+            log.warning(
+                "%d deliveries are undecided: the oldest are decided early", len(self._open)
+            )
+        self._is_pressed = True
 
     def _write(self, entries: list[NewMessage], at: int) -> None:
         self._queue.put([entry.received_at(at) for entry in entries])

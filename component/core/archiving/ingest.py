@@ -93,6 +93,8 @@ class Ingest:
             message, is_new = self._dedup.identify(stanza, candidate, at, host)
             if is_new:
                 self._archive(stanza, candidate, message, at, host)
+            elif message.delivery is not None and message.is_owed:
+                self._archive_owed(stanza, candidate, message, message.delivery, at)
             else:
                 self._metrics.duplicates.inc()
         # Another copy of a room's message may be the first one for its recipient.
@@ -103,12 +105,8 @@ class Ingest:
         self, stanza: Stanza, candidate: Candidate, message: RecentMessage, at: int, host: str
     ) -> None:
         """Put a new message: for its sender now, for its recipient when it is delivered."""
-        sanitised = sanitise.for_room if candidate.is_for_room else sanitise.for_user
-        raw = sanitised(stanza, self._hosts)
-        # A stanza cut out of a copy lacks the prefixes that were declared around it.
-        xml = (raw if stanza.element.is_bound else standalone(raw)).decode()
         time = self._router.time_of(stanza, message.first, at)
-        rows = self._rows(stanza, candidate, message, xml, time)
+        rows = self._rows(stanza, candidate, message, time)
         if candidate.is_for_room or not self._router.awaits_delivery(
             stanza, candidate.sides, message.first, at, host
         ):
@@ -122,14 +120,30 @@ class Ingest:
             at=at,
             entries=[received],
             waits_offline=waits_offline(stanza),
-            bytes=len(raw),
+            bytes=len(stanza.raw),
         )
         self._deliveries.open(message.delivery)
 
+    def _archive_owed(
+        self,
+        stanza: Stanza,
+        candidate: Candidate,
+        message: RecentMessage,
+        delivery: Delivery,
+        at: int,
+    ) -> None:
+        """Put a message for its recipient, who got it after it was taken for lost."""
+        delivery.is_lost = False
+        self._writer.put(self._rows(stanza, candidate, message, at)[-1:])
+
     def _rows(
-        self, stanza: Stanza, candidate: Candidate, message: RecentMessage, xml: str, time: int
+        self, stanza: Stanza, candidate: Candidate, message: RecentMessage, time: int
     ) -> list[NewMessage]:
-        """Return the rows of a message, one for each side."""
+        """Return the rows of a message, one for each side; that of the recipient is the last."""
+        sanitised = sanitise.for_room if candidate.is_for_room else sanitise.for_user
+        raw = sanitised(stanza, self._hosts)
+        # A stanza cut out of a copy lacks the prefixes that were declared around it.
+        xml = (raw if stanza.element.is_bound else standalone(raw)).decode()
         description = describe(stanza)
         stanza_id = author = ""
         if candidate.is_for_room:

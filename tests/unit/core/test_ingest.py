@@ -508,6 +508,37 @@ async def test_late_copy_of_a_message_that_is_forgotten_is_stored_once(
     assert len({row.xml for row in rows}) == len(rows) == 102
 
 
+async def test_same_body_without_an_id_is_another_message_among_thousands_with_ids(
+    server: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dedup, "REMEMBERED_BYTES", 10_000)
+    server.restart()
+    at = NOON - NOON % SLOT
+    for second in (0, 20, 40):
+        server.take(*[message("ok", id=None)] * 2, at=at + second * SECOND)
+        for n in range(100):
+            server.take(message(id=f"m{second + n}"), at=at + second * SECOND + n)
+
+    for owner in (ALICE, BOB):
+        assert [row.xml for row in await server.rows(owner)].count(message("ok", id=None)) == 3
+
+
+async def test_late_copy_without_an_id_is_the_same_message_among_thousands_with_ids(
+    server: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dedup, "REMEMBERED_BYTES", 10_000)
+    server.restart()
+    at = NOON - NOON % SLOT - 1
+    server.come(B1, at=at - SECOND)
+    server.take(message("ok", id=None), at=at)
+    for n in range(100):
+        server.take(message(id=f"m{n}"), at=at)
+    server.take(message("ok", id=None), at=at + 5 * SECOND)
+
+    for owner in (ALICE, BOB):
+        assert [row.xml for row in await server.rows(owner)].count(message("ok", id=None)) == 1
+
+
 @pytest.mark.parametrize("goodbye", [True, False])
 async def test_same_body_in_another_session_is_another_message(
     server: Intake, goodbye: bool
@@ -547,6 +578,32 @@ async def test_offline_message_without_an_id_and_its_first_copy_are_one_row(
     server.take(delayed, delayed, at=at + 500 * MINUTE)
 
     assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (1, 1)
+
+
+@pytest.mark.parametrize("lag", [70 * SECOND, 4 * MINUTE])
+@pytest.mark.parametrize("first", [0, SLOT // 2, SLOT - 1])
+async def test_offline_message_whose_first_copy_was_read_minutes_late_is_one_row(
+    server: Intake, between: Callable[[], None], lag: int, first: int
+) -> None:
+    """Muniment reads late what the server has sent while the queue was full."""
+    sent = NOON - NOON % SLOT + first
+    server.take(message(), at=sent + lag)
+    between()
+    delayed = message(extra=delay(HOST, format_time(sent)))
+    server.take(delayed, delayed, at=sent + 500 * MINUTE)
+
+    assert (len(await server.rows(ALICE)), len(await server.rows(BOB))) == (1, 1)
+
+
+@pytest.mark.parametrize("gap", [2 * SLOT, 3 * SLOT])
+async def test_offline_messages_that_are_alike_are_one_row_each(server: Intake, gap: int) -> None:
+    remote = f"{ROMEO}/r"
+    server.come(B1, at=NOON + 500 * MINUTE)
+    for sent in (NOON, NOON + gap):
+        delayed = message(sender=remote, extra=delay(HOST, format_time(sent)))
+        server.take(delayed, at=NOON + 500 * MINUTE)
+
+    assert len(await server.rows(BOB)) == 2
 
 
 async def test_same_body_soon_after_a_redelivery_is_another_message(server: Intake) -> None:
@@ -818,6 +875,27 @@ async def test_only_identical_bytes_are_repeated(ingest: Ingest) -> None:
     assert answers == [False, False, True, False, True]
 
 
+async def test_copy_of_a_message_that_was_taken_for_lost_is_read() -> None:
+    async with (
+        open_storage("sqlite::memory:") as storage,
+        open_writer(storage.archive) as writer,
+    ):
+        bench = DeliveryBench(writer)
+        ingest = bench.ingest(Policy(), [HOST])
+        at = now()
+        bench.sessions.available(B1, 0, at - SECOND)
+        ingest.take(stanza(message(to=B1)), at, HOST)
+        bench.now = at + WAIT_FOR_SESSION
+        await bench.deliveries.decide_due()
+
+        raw = message(to=B1).encode()
+        assert ingest.is_repeated(HOST, raw) is False
+        ingest.take(stanza(message(to=B1)), now(), HOST)
+        assert ingest.is_repeated(HOST, raw) is True
+        await writer.wait_durable()
+        assert len((await everything(storage.archive, BOB)).messages) == 1
+
+
 async def test_bounced_message_is_not_repeated(ingest: Ingest) -> None:
     for text in (message(), bounce()):
         ingest.take(stanza(text), now(), HOST)
@@ -921,14 +999,19 @@ async def test_deliveries_are_undecided_until_the_server_answers(server: Intake)
     assert await server.xml(BOB) == [message()]
 
 
-async def test_end_archives_undecided_messages_that_may_be_delivered(server: Intake) -> None:
-    server.come(B1, at=NOON - MINUTE)
-    server.take(message("undelivered", id="m1"), at=NOON - MINUTE)
-    server.take(message("just now", id="m2"), message("away", to=CAROL, id="m3"))
-    server.delivering.deliveries.decide()
+@pytest.mark.parametrize("since", [WAIT_FOR_SESSION - 1, MINUTE])
+async def test_end_archives_undecided_messages_that_may_be_delivered(
+    server: Intake, since: int
+) -> None:
+    """The second copy may wait in the socket, however long ago the first one was read."""
+    server.come(B1, at=NOON - SECOND)
+    away = message("away", to=CAROL, id="m3")
+    server.take(message(), message(type="groupchat", id="m2"), away)
+    server.delivering.now = NOON + since
+    server.restart()
 
-    assert await server.xml(BOB) == [message("just now", id="m2")]
-    assert await server.xml(CAROL) == [message("away", to=CAROL, id="m3")]
+    assert len(await server.rows(BOB)) == 2
+    assert await server.xml(CAROL) == [away]
 
 
 async def test_offline_message_is_archived_without_its_first_copy(
@@ -989,15 +1072,47 @@ async def test_message_whose_second_copy_comes_behind_thousands_of_others_is_sto
     assert await xml_a_minute_later(server, BOB) == await server.xml(ALICE) == burst
 
 
-async def test_message_to_a_session_is_written_if_it_is_decided_before_its_second_copy_is_due(
-    server: Intake,
+@pytest.mark.parametrize("id", ["m", None])
+async def test_message_that_is_decided_early_is_stored_once(
+    server: Intake, id: str | None
 ) -> None:
     server.come(B1, at=NOON - SECOND)
-    server.take(message(to=B1))
-    server.delivering.now = NOON + WAIT_FOR_SESSION - 1
-    server.restart()
+    burst = [
+        message(str(n), to=B1, id=None if id is None else f"{id}{n}") for n in range(OPEN_MAX + 50)
+    ]
+    server.take(*burst)
+    server.take(*burst, at=NOON + 5 * SECOND)
 
-    assert await server.xml(BOB) == [message(to=B1)]
+    assert sorted(await xml_a_minute_later(server, BOB)) == sorted(burst)
+    assert await server.xml(ALICE) == burst
+
+
+@pytest.mark.parametrize("is_to_session", [True, False])
+async def test_message_that_is_delivered_after_it_was_taken_for_lost_is_archived(
+    server: Intake, is_to_session: bool
+) -> None:
+    if is_to_session:
+        server.come(B1, at=NOON - SECOND)
+        text = message(to=B1)
+    else:
+        text = message(type="headline", extra="<store xmlns='urn:xmpp:hints'/>", to=B1)
+    server.take(text)
+    late = NOON + WAIT_FOR_SESSION + 5 * SECOND
+    await server.pass_time(late)
+    assert await server.xml(BOB) == []
+    server.take(text, text, at=late)
+
+    assert [(row.xml, row.at) for row in await server.rows(BOB)] == [(text, late)]
+    assert await server.xml(ALICE) == [text]
+
+
+async def test_forgotten_deliveries_are_told(
+    server: Intake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(dedup, "REMEMBERED_BYTES", 10_000)
+    server.take(*[message(str(n), id=f"m{n}") for n in range(100)])
+
+    assert caplog.text.count("decided early") == 1
 
 
 # Several processes
@@ -1025,6 +1140,32 @@ async def test_messages_that_are_alike_are_stored_once_each_by_two_processes(
 
         for owner in (ALICE, BOB):
             assert len((await everything(storage.archive, owner)).messages) == len(times)
+
+
+@pytest.mark.parametrize("place", range(0, 60, 6))
+@pytest.mark.parametrize("is_late_one_first", [True, False])
+async def test_message_with_an_id_that_a_process_reads_half_a_minute_late_is_stored_once(
+    place: int, is_late_one_first: bool
+) -> None:
+    """A process that is slower than the other falls behind in a burst."""
+    sent = NOON - NOON % SLOT + place * SECOND
+    async with (
+        open_storage("sqlite::memory:") as storage,
+        open_writer(storage.archive) as writer,
+    ):
+        for late in (30 * SECOND, 0) if is_late_one_first else (0, 30 * SECOND):
+            bench = DeliveryBench(writer)
+            ingest = bench.ingest(Policy(), [HOST], is_shared=True)
+            bench.now = sent - 2 * MINUTE
+            ingest.take(stanza(message("before", to=CAROL)), bench.now)
+            bench.now = sent + late
+            ingest.take(stanza(message()), bench.now)
+            bench.deliveries.decide()
+        await writer.wait_durable()
+
+        for owner in (ALICE, BOB):
+            page = await everything(storage.archive, owner)
+            assert [row.xml for row in page.messages].count(message()) == 1
 
 
 @pytest.mark.parametrize("lag", [-2_000, 2_000])
