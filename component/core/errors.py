@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+#: Seconds after which a caller is refused who asks for too much. One that asks again after each
+#: refusal would take time from others otherwise.
+REFUSAL_SECONDS = 0.5
+
 
 class Refused(Exception):
     """The request cannot be served."""

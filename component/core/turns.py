@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from math import inf
@@ -64,6 +64,11 @@ class Turns:
         self.idle = asyncio.Event()  #: set while no request is answered or waits
         self.idle.set()
 
+    def is_crowded(self, account: str) -> bool:
+        """Return whether many requests of an account are answered or wait."""
+        own = self._accounts.get(account)
+        return own is not None and own.is_crowded
+
     def refuse(self) -> None:
         """Have all requests refused that are answered or wait."""
         for timeout in self._timeouts:
@@ -71,15 +76,15 @@ class Turns:
                 timeout.reschedule(asyncio.get_running_loop().time())
 
     @asynccontextmanager
-    async def of(self, account: str) -> AsyncIterator[Callable[[], bool]]:
-        """Hold a turn; the value returns whether the account is crowded.
+    async def of(self, account: str) -> AsyncIterator[None]:
+        """Hold a turn.
 
         Raises TooMany if too many requests of the account wait, and Overloaded if too many of all
         do, after the time for which a request waits, or by `refuse`.
         """
         own = self._accounts.setdefault(account, _Account())
         if own.pending >= self._limits.pending_each:
-            raise TooMany("you have too many queries waiting: ask again when they are answered")
+            raise TooMany("too many of your requests wait: ask again when they are answered")
         if self.pending >= self._limits.pending:
             if not own.pending:
                 del self._accounts[account]
@@ -93,7 +98,7 @@ class Turns:
                 try:
                     async with self._own_turn(own), self._all:
                         timeout.reschedule(None)
-                        yield lambda: own.is_crowded
+                        yield
                 finally:
                     self._timeouts.discard(timeout)
         except TimeoutError as error:

@@ -15,7 +15,7 @@ from support.muniment import Muniment, Options
 from support.ports import LOOPBACK
 
 from benchmarks.servers.constant import Constant
-from benchmarks.servers.ejabberd import MOD_MAM, BenchmarkedEjabberd
+from benchmarks.servers.ejabberd import HOST, MOD_MAM, BenchmarkedEjabberd
 from benchmarks.servers.postgres import DATABASE, USER, EjabberdPostgres, Postgres
 from benchmarks.servers.prosody import Prosody
 
@@ -24,7 +24,12 @@ OPERATOR, OPERATOR_SECRET = "bench", "benchmark-operator-secret"
 _OPERATOR = {"role": "reader", "secret": OPERATOR_SECRET}
 
 #: Options of each Muniment.
-_OPTIONS: Options = {"log": {"level": "warning"}, f"operators.{OPERATOR}": _OPERATOR}
+_HOSTS = {"hosts": [HOST]}
+_OPTIONS: Options = {
+    "xmpp": _HOSTS,
+    "log": {"level": "warning"},
+    f"operators.{OPERATOR}": _OPERATOR,
+}
 
 #: The domains of two processes of Muniment, which are folders too.
 TWO = ("muniment-1.example", "muniment-2.example")
@@ -124,9 +129,9 @@ def _muniment_postgres(folder: Path, processes: Sequence[str] = ()) -> Iterator[
                         folder / name,
                         server,
                         options={
-                            "xmpp": {"jid": name, "processes": list(processes)},
-                            "storage": store,
                             **_OPTIONS,
+                            "xmpp": {"jid": name, "processes": list(processes), **_HOSTS},
+                            "storage": store,
                         },
                     )
                 )

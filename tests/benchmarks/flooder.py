@@ -121,7 +121,10 @@ class Flood(Protocol):
 
 
 class XmppFlood:
-    """Pieces with one IQ each; the next one follows each answer."""
+    """Pieces with one IQ each; the next one follows each answer.
+
+    It ends for good if the server closes the session.
+    """
 
     def __init__(self, session: Session, pieces: Iterator[bytes], under_way: int) -> None:
         self.answers: Counter[str] = Counter()
@@ -142,10 +145,12 @@ class XmppFlood:
 
     async def end(self) -> None:
         self._is_on = False
-        if self._under_way > 0:
+        if self._under_way > 0 and not self._session.is_closed:
             await self._all_answered.wait()
 
     def _send(self) -> None:
+        if self._session.is_closed:
+            return
         self._under_way += 1
         self._session.send(next(self._pieces))
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,3 +59,13 @@ def _version(package: str) -> str:
     except FileNotFoundError:
         return ""
     return process.stdout
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Keep the interpreter of the benchmark from collecting garbage while the context is open."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

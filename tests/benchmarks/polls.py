@@ -11,6 +11,7 @@ from typing import cast
 
 from support.ports import LOOPBACK
 
+from benchmarks.raw_http import ANSWER_SECONDS, HEAD_END, AnswerReader
 from benchmarks.servers.ejabberd import HOST
 from benchmarks.xmpp import Unexpected
 from component.core.tokens.access_tokens import AccessTokens, Key
@@ -18,15 +19,12 @@ from component.core.tokens.refresh_tokens import RefreshToken
 from storage.open import open_storage
 from storage.rows import SignIn
 
-#: Seconds for which a poll waits, and seconds for any answer beyond that.
+#: Seconds for which a poll waits.
 WAIT_SECONDS = 50
-ANSWER_SECONDS = 30.0
 
 _LIFETIME_SECONDS = 3600
 _MICROSECONDS = 1_000_000
 
-_HEAD_END = b"\r\n\r\n"
-_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _CURSOR = b'"cursor":"'
 _EVENT = b"event: message\n"
 _ID = re.compile(rb"\bm([0-9a-f]{8})\b")
@@ -65,8 +63,7 @@ class HttpClient(asyncio.Protocol):
         self._path = f"/api/v1/archives/{user}@{HOST}"
         self._fields = f"Host: {LOOPBACK}\r\nAuthorization: Bearer {token}\r\n"
         self._is_connected = False
-        self._buffer = b""
-        self._end = 0  # of the answer that arrives, 0 while its length is not known
+        self._reader = AnswerReader()
         self._cursor = b""
         self._answer: asyncio.Future[bytes] | None = None
         #: called with the numbers of the messages in each answer to a poll
@@ -80,17 +77,9 @@ class HttpClient(asyncio.Protocol):
         self._fail("the connection is lost")
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if not self._end:
-            place = self._buffer.find(_HEAD_END)
-            length = _LENGTH.search(self._buffer, 0, place + 2) if place >= 0 else None
-            if length is None:
-                return
-            self._end = place + len(_HEAD_END) + int(length[1])
-        if len(self._buffer) < self._end:
-            return
-        answer, self._buffer, self._end = self._buffer, b"", 0
-        self._take(answer)
+        answer = self._reader.take(data)
+        if answer is not None:
+            self._take(answer)
 
     async def connect(self, port: int) -> None:
         """Connect, unless this was done before: Muniment closes a connection that stays silent."""
@@ -170,7 +159,7 @@ class StreamClient(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self._opened.done():
             self._answer += data
-            if _HEAD_END in self._answer:
+            if HEAD_END in self._answer:
                 self._note_opened()
             return
         data = self._rest + data

@@ -10,18 +10,43 @@ from support.ports import LOOPBACK
 
 from benchmarks.xmpp import Unexpected
 
+#: Seconds for an answer.
 ANSWER_SECONDS = 30.0
 
-_HEAD_END = b"\r\n\r\n"
+#: What the head of an answer ends with.
+HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+
+
+class AnswerReader:
+    """Cuts what a connection receives into answers, each of which has a length."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._end = 0  # of the answer that arrives, 0 while its length is not known
+
+    def take(self, data: bytes) -> bytes | None:
+        """Return the answer that ends with these bytes, None if it has not ended."""
+        self._buffer += data
+        if not self._end:
+            place = self._buffer.find(HEAD_END)
+            length = _LENGTH.search(self._buffer, 0, place + 2) if place >= 0 else None
+            if length is None:
+                return None
+            self._end = place + len(HEAD_END) + int(length[1])
+        if len(self._buffer) < self._end:
+            return None
+        answer = bytes(self._buffer[: self._end])
+        del self._buffer[: self._end]
+        self._end = 0
+        return answer
 
 
 class HttpConnection(asyncio.Protocol):
     """A connection that sends one request at a time, whose answer has a length."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._end = 0  # of the answer that arrives, 0 while its length is not known
+        self._reader = AnswerReader()
         self._answer: asyncio.Future[bytes] | None = None
 
     @classmethod
@@ -40,19 +65,8 @@ class HttpConnection(asyncio.Protocol):
             self._answer.set_exception(Unexpected("the connection is lost"))
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if not self._end:
-            place = self._buffer.find(_HEAD_END)
-            length = _LENGTH.search(self._buffer, 0, place + 2) if place >= 0 else None
-            if length is None:
-                return
-            self._end = place + len(_HEAD_END) + int(length[1])
-        if len(self._buffer) < self._end:
-            return
-        answer = bytes(self._buffer[: self._end])
-        del self._buffer[: self._end]
-        self._end = 0
-        if self._answer is not None and not self._answer.done():
+        answer = self._reader.take(data)
+        if answer is not None and self._answer is not None and not self._answer.done():
             self._answer.set_result(answer)
 
     async def ask(self, request: bytes) -> bytes:

@@ -53,6 +53,11 @@ class Session(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(Unexpected(f"{self.user}: the connection is lost"))
 
+    @property
+    def is_closed(self) -> bool:
+        """Return whether the connection is closed, by either side."""
+        return self._transport.is_closing()
+
     def pause_writing(self) -> None:
         self._is_writable.clear()
 

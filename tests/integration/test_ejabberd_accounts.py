@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from support.account_api import COMMANDS, with_account_api
+from support.account_api import with_account_api
 from support.command import run_command
 from support.command_clients import line
 from support.ejabberd import Account, Ejabberd
@@ -22,6 +22,7 @@ from support.server import Server
 from component.clients.ejabberd_accounts import EjabberdAccounts
 from component.clients.ejabberd_http import EjabberdApi
 from component.clients.ejabberd_login import EjabberdLogins
+from component.config.ejabberd_yml import ACCOUNT_COMMANDS
 from component.core.accounts.protocol import AccountSummary
 from component.core.errors import BadRequest, Conflict, ItemNotFound, NotAllowed, Overloaded
 
@@ -155,7 +156,7 @@ async def test_account_is_banned_and_unbanned_where_ejabberd_tells_of_bans(
 async def test_account_is_not_disabled_without_the_permission_to_ban(
     tmp_path: Path, release: Release
 ) -> None:
-    changes = with_account_api(commands=COMMANDS)
+    changes = with_account_api(commands=ACCOUNT_COMMANDS)
     with Ejabberd(tmp_path, release, changes=changes) as ejabberd:
         account = Account("ann", ejabberd.hosts[0], "pencil")
         ejabberd.register(account)

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from component.core.messages.content import content_of, plain_content
+from component.core.messages.stored import Message, payloads_of
 from component.core.xml.document_parser import parse
+from storage.rows import ArchivedMessage, Direction
 
 #: Texts with the characters and words that could mislead a reader that is no parser.
 TEXTS = st.lists(
@@ -36,7 +38,10 @@ USUAL = st.dictionaries(
 #: References to characters in texts are written in each of these ways.
 CHILDREN = st.one_of(
     st.builds("<body>{}</body>".format, TEXTS.map(escape)),
-    st.builds("<body>{}</body>".format, TEXTS.map(lambda text: escape(text, {"a": "&#97;"}))),
+    st.builds(
+        "<body>{}</body>".format,
+        TEXTS.map(lambda text: "&#97;".join(map(escape, text.split("a")))),
+    ),
     st.builds("<body><![CDATA[{}]]></body>".format, TEXTS.filter(lambda text: "]]" not in text)),
     st.builds("<body xml:lang='de'>{}</body>".format, TEXTS.map(escape)),
     st.builds("<body xmlns='urn:other'>{}</body>".format, TEXTS.map(escape)),
@@ -50,6 +55,10 @@ CHILDREN = st.one_of(
             "<body/>",
             "<active xmlns='http://jabber.org/protocol/chatstates'/>",
             "<request xmlns='urn:xmpp:receipts'/>",
+            "<r:request xmlns:r='urn:xmpp:receipts'/>",
+            "<request xmlns='urn&#58;xmpp:receipts'/>",
+            "<occupant-id xmlns='urn:xmpp:occupant-id:0' id='o'/>",
+            "<replace xmlns='urn:xmpp:message-correct:0' id='c'/>",
             "<x xmlns='jabber:x:oob'><url>https://files.example/a</url></x><body>a</body>",
             "<reply xmlns='urn:xmpp:reply:0' id='r'/>",
             "<r:reply xmlns:r='urn:xmpp:reply:0' id='r'/>",
@@ -84,6 +93,22 @@ def test_content_without_a_parser_is_that_of_the_parser(xml: str) -> None:
     content = plain_content(xml)
 
     assert content is None or content == content_of(parse(xml.encode(), keep_depth=3))
+
+
+@given(xml=messages())
+def test_payloads_without_a_parser_are_those_of_the_parser(xml: str) -> None:
+    row = ArchivedMessage(
+        id="1",
+        at=0,
+        peer="bob@one.test",
+        resource="",
+        type="chat",
+        direction=Direction.RECEIVED,
+        xml=xml,
+        nick="",
+    )
+
+    assert Message(row).payloads == payloads_of(parse(xml.encode(), keep_depth=3))
 
 
 def test_usual_messages_need_no_parser() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from component.config.ejabberd_yml import ACCOUNT_COMMANDS, BAN_COMMANDS
+
 _LINE = "auth_method: internal"
 
 _PERMISSIONS = """\
@@ -13,18 +15,12 @@ api_permissions:
 hide_sensitive_log_data: true
 """
 
-COMMANDS = (
-    *("check_password", "check_account", "registered_users"),
-    *("register", "change_password", "unregister"),
-)
-BANS = ("get_ban_details", "ban_account", "unban_account")
-
 
 def with_account_api(
     authentication: str = f"{_LINE}\n",
     *,
     who: str = "{ip: 127.0.0.1/32}",
-    commands: tuple[str, ...] = (*COMMANDS, *BANS),
+    commands: tuple[str, ...] = (*ACCOUNT_COMMANDS, *BAN_COMMANDS),
 ) -> dict[str, str]:
     """Return the changes of the example of ejabberd.yml that enable the API for `who`.
 

@@ -358,7 +358,8 @@ class Writer:
         try:
             offered = await self._archive.unfinished_retractions(after=self._retracted_to)
             outcomes = [o for retraction in offered if (o := self._outcome(retraction))]
-            await self._archive.apply_retractions(outcomes)
+            if outcomes:
+                await self._archive.apply_retractions(outcomes)
         except Exception as error:
             fault = None if isinstance(error, StorageError) else error
             log.error("retractions are not carried out yet: %s", error, exc_info=fault)

@@ -70,7 +70,7 @@ _NO_PAYLOADS = Payloads()
 class Message:
     """A stored message, which is parsed as far as it is needed, and once.
 
-    A blanked or malformed message has no content and no payloads.
+    A blanked message has no content and no payloads, nor has a malformed one that needs a parser.
     """
 
     stored: ArchivedMessage

@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from component.core.errors import RateLimited, Refused, TooMany
+from component.core.errors import REFUSAL_SECONDS, RateLimited, Refused, TooMany
 
 #: A function that makes a response from the condition, message, status and headers of an error.
 Shape = Callable[[str, str, int, Mapping[str, str] | None], web.Response]
@@ -43,10 +43,6 @@ MESSAGES = {
 }
 
 INTERNAL = "internal-server-error"
-
-#: Seconds after which a caller is told that it asks for too much. Otherwise one that asks again at
-#: once would take time from others.
-REFUSAL_SECONDS = 0.5
 
 
 def body(condition: str, message: str, status: int) -> bytes:

@@ -65,7 +65,7 @@ class FairReader:
         """Wait until the results that were sent have come back, or until they should have."""
         last = self._returned + self._returning
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._return_seconds):
+            async with asyncio.timeout_at(self._sent_at + self._return_seconds):
                 while self._returned < last:
                     self._has_returned.clear()
                     await self._has_returned.wait()
@@ -128,7 +128,7 @@ class FairReader:
         return GATHER_SECONDS if should_gather and not self._is_overdue else 0.0
 
     def _count_split(self, data: bytes) -> int:
-        """Return whether a mark is half in the last slice and half in this one, as a number."""
+        """Return how many marks begin before this slice and end in it: 0 or 1."""
         edge = self._tail + data[: len(_MARK) - 1]
         self._tail = (self._tail + data[1 - len(_MARK) :])[1 - len(_MARK) :]
         return edge.count(_MARK)

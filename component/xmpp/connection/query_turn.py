@@ -29,6 +29,10 @@ LEASE = "queries"
 #: Seconds until a connection without delegation is closed, and how often it is made anew at once.
 DELEGATION_SECONDS, ATTEMPTS = 0.3, 5
 
+#: How often it is made anew if some virtual hosts delegate and others do not: most likely ejabberd
+#: does not have these.
+ATTEMPTS_FOR_OTHERS = 1
+
 #: Seconds until a process that could not connect tries again: the shortest and the longest pause.
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.2, 10.0
 
@@ -154,10 +158,10 @@ class QueryTurn:
                     await self._delegations.wait_delegated()
                 return True
             attempts += 1
-            if attempts >= ATTEMPTS and self._delegations.is_any_delegated():
+            if attempts > ATTEMPTS_FOR_OTHERS and self._delegations.is_any_delegated():
                 return True
             # Another connection still has the namespace, as far as ejabberd knows.
-            await self.connector.close()
+            await self._close()
             if attempts == ATTEMPTS:
                 log.warning("ejabberd delegates no queries to the connection for queries")
             if attempts >= ATTEMPTS:
@@ -166,10 +170,13 @@ class QueryTurn:
         return False
 
     async def _leave(self) -> None:
-        """Answer or refuse all queries that have come, and close the connection."""
+        """End the turn, and close the connection."""
         self.has_turn = False
-        if not self.connector.is_up:
-            return
+        if self.connector.is_up:
+            await self._close()
+
+    async def _close(self) -> None:
+        """Answer or refuse all queries that have come, and close the connection."""
         idle = self._pending.idle
         for seconds in (ANSWER_SECONDS, REFUSE_SECONDS):
             with suppress(TimeoutError):

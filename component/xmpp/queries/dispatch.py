@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from xml.etree.ElementTree import Element
 
-from component.core.errors import BadRequest, TooLarge, TooMany, UnknownService
+from component.core.errors import REFUSAL_SECONDS, BadRequest, TooLarge, TooMany, UnknownService
 from component.core.turns import TurnLimits, Turns
 from component.core.xml.jids import Jids
 from component.xmpp.connection.admission import RESPONSES
@@ -31,9 +31,9 @@ ID_MAX = 1024
 #: ejabberd gives up on a query after 32 seconds.
 LIMITS = TurnLimits(at_once=32, pending_each=32, pending=512, wait_seconds=15.0)
 
-#: Seconds after which a query is refused because its account has too many, and the number of such
-#: queries that wait; others are refused at once.
-REFUSAL_SECONDS, REFUSED_MAX = 0.5, 1000
+#: The number of queries of accounts with too many that wait for their refusal; others are refused
+#: at once.
+REFUSED_MAX = 1000
 
 
 class QueryDispatcher:
@@ -84,6 +84,7 @@ class QueryDispatcher:
     async def _handle(self, iq: Element) -> None:
         direct = Direct(addressee=iq.get("to", ""), asker=iq.get("from", ""), id=iq.get("id", ""))
         exchange: Exchange = direct
+        is_answered = False
         try:
             payload = _payload(iq)
             if payload.tag in self._elsewhere:
@@ -98,21 +99,23 @@ class QueryDispatcher:
             answerer = self._answerers.get(payload.tag)
             if answerer is None:
                 raise UnknownService
-            async with self.turns.of(exchange.requester) as is_crowded:
+            async with self.turns.of(exchange.requester):
                 text = await answerer(iq.get("type", ""), payload, exchange)
                 # Part of the turn: a slow reader of answers delays nobody else.
                 await self._stream.send_text(text)
-                if is_crowded():
+                is_answered = True
+                if self.turns.is_crowded(exchange.requester):
                     # What the server has not carried yet delays the answers to others.
                     await self._stream.wait_carried()
         except Exception as error:
-            await self._refuse(error, exchange)
+            # All pending queries may be refused while the answer is carried.
+            if not is_answered:
+                await self._refuse(error, exchange)
 
     async def _refuse(self, error: Exception, exchange: Exchange) -> None:
         """Refuse a query: at once, because it must not wait if it is refused as others wait.
 
-        If its account has too many queries, it is refused later: one that asks again after each
-        refusal would take time from others otherwise.
+        If its account has too many queries, it is refused after REFUSAL_SECONDS.
         """
         if isinstance(error, TooMany) and self._refused < REFUSED_MAX:
             self._refused += 1

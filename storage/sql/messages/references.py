@@ -100,13 +100,14 @@ async def _walked(
 
     None: a search for the references to each message costs less.
     """
-    if not targets:
+    last = await connection.fetch(_LAST_SEQUENCE, number)
+    # The number of an archive that was erased just now may still be in the cache.
+    if not targets or not last:
         return {}
     first = min(targets)
-    [[last]] = await connection.fetch(_LAST_SEQUENCE, number)
-    if last - first > WALKED_FOR_TARGET * len(targets):
+    if last[0][0] - first > WALKED_FOR_TARGET * len(targets):
         return None
-    found: defaultdict[tuple[int, Sequence[Relation]], list[int]] = defaultdict(list)
+    found: defaultdict[tuple[int, tuple[Relation, ...]], list[int]] = defaultdict(list)
     wanted = set(targets)
     for link in await connection.index.links_behind(connection, number, first):
         if link.target in wanted:

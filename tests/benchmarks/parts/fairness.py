@@ -8,17 +8,15 @@ compared with the windows before and behind, so that a slow period of the machin
 from __future__ import annotations
 
 import asyncio
-import gc
 import shutil
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
     asynccontextmanager,
     closing,
-    contextmanager,
 )
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +33,7 @@ from benchmarks.contenders import Contender, D, F
 from benchmarks.flooder import Flooder, Target
 from benchmarks.floods import FLOODER, PEER, SIZE
 from benchmarks.loading import muniment
+from benchmarks.machine import without_garbage_collection
 from benchmarks.plan import Plan
 from benchmarks.polls import sign_in
 from benchmarks.raw_http import HttpConnection, request, status
@@ -297,7 +296,7 @@ async def _others(servers: _Servers) -> AsyncIterator[_Others]:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(others.read(kind, ask)) for kind, ask in asks.items()]
             tasks.append(group.create_task(others.write()))
-            with _without_garbage_collection():
+            with without_garbage_collection():
                 # The first pages and messages find empty caches.
                 await asyncio.sleep(1.0)
                 yield others
@@ -391,12 +390,3 @@ def _archived(database: Path) -> int:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         (count,) = connection.execute(_ARCHIVED).fetchone()
     return int(count)
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

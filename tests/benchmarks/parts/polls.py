@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +17,7 @@ from support.muniment import DATABASE, Muniment
 from support.ports import free_port
 
 from benchmarks.contenders import D
+from benchmarks.machine import without_garbage_collection
 from benchmarks.plan import Plan
 from benchmarks.polls import WAIT_SECONDS, HttpClient, sign_in
 from benchmarks.samples import Sample, of_turn, percentile
@@ -111,7 +111,7 @@ async def _load(traffic: Messages, pids: dict[str, int], plan: Plan) -> dict[str
     load_average = os.getloadavg()[0]
     meter = Meter(pids)
     begun = time.perf_counter()
-    with _without_garbage_collection():
+    with without_garbage_collection():
         await traffic.at_rate(plan.rate, plan.poll_seconds)
         await traffic.all_received()
     elapsed = time.perf_counter() - begun
@@ -224,12 +224,3 @@ class Messages:
         self.sent_at.append(time.perf_counter())
         stanza = f"<message to='{to}' type='chat' id='m{number:08x}'><body>{BODY}</body></message>"
         sender.send(stanza.encode())
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

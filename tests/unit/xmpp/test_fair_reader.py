@@ -194,6 +194,15 @@ async def test_results_that_never_come_back_are_not_waited_for_without_end(
     await connection.reader.wait_returned()
 
 
+async def test_results_that_are_overdue_are_not_waited_for(connection: Connection) -> None:
+    connection.reader = FairReader(connection, connection.feed, return_seconds=0.2)
+    connection.reader.note_sent(results(3))
+    await connection.reader.wait_returned()
+
+    async with asyncio.timeout(0.1):
+        await connection.reader.wait_returned()
+
+
 async def test_reading_does_not_pause_while_bytes_are_unread(connection: Connection) -> None:
     connection.reader.note_sent(results(1000))
     connection.reader.take(results(2).encode() + bytes(SLICE))

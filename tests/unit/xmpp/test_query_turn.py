@@ -12,7 +12,12 @@ from support.wire import FOOTER, PATIENCE, Peer, Wire, open_wire, until
 
 from component.core.errors import Overloaded
 from component.core.turns import Turns
-from component.xmpp.connection.query_turn import KEEP_SECONDS, LEASE, QueryTurn
+from component.xmpp.connection.query_turn import (
+    DELEGATION_SECONDS,
+    KEEP_SECONDS,
+    LEASE,
+    QueryTurn,
+)
 from component.xmpp.queries.dispatch import LIMITS
 from storage.processes import Alone, Lease, Processes
 
@@ -37,11 +42,18 @@ class Given:
         return self._event.is_set()
 
 
+class GivenByOne(Given):
+    """A delegation of one virtual host, while another one does not delegate."""
+
+    def is_any_delegated(self) -> bool:
+        return True
+
+
 @asynccontextmanager
 async def taking_turns(
     wire: Wire,
     processes: Processes,
-    delegated: asyncio.Event,
+    delegated: asyncio.Event | Given,
     turns: Turns | None = None,
     *,
     keep_seconds: float = KEEP_SECONDS,
@@ -49,7 +61,7 @@ async def taking_turns(
     turn = QueryTurn(
         processes,
         wire.connection,
-        Given(delegated),
+        delegated if isinstance(delegated, Given) else Given(delegated),
         turns or Turns(LIMITS),
         keep_seconds=keep_seconds,
     )
@@ -79,6 +91,29 @@ async def test_connection_without_delegation_is_made_anew(wire: Wire) -> None:
         delegated.set()
         await second.welcome()
         await until(lambda: wire.stream.is_up)
+        leaving = asyncio.create_task(say_goodbye(second))
+    await leaving
+
+
+async def test_connection_is_kept_at_the_second_try_if_only_one_host_delegates(
+    wire: Wire,
+) -> None:
+    turns = Turns(LIMITS)
+    async with taking_turns(wire, Alone(), GivenByOne(asyncio.Event()), turns):
+        first = await wire.server.accept()
+        await first.welcome()
+        await until(lambda: wire.stream.is_up)
+        async with turns.of("alice"):
+            await asyncio.sleep(2 * DELEGATION_SECONDS)
+            # Its query is answered first.
+            assert wire.stream.is_up
+        await say_goodbye(first)
+
+        second = await wire.server.accept()
+        await second.welcome()
+        await until(lambda: wire.stream.is_up)
+        await asyncio.sleep(2 * DELEGATION_SECONDS)
+        assert wire.stream.is_up
         leaving = asyncio.create_task(say_goodbye(second))
     await leaving
 

@@ -162,10 +162,10 @@ async def enable(request: web.Request) -> web.Response:
 
 async def ask_to_delete(request: web.Request) -> web.Response:
     """GET {prefix}/accounts/{jid}/delete: what a deletion of the account would delete."""
-    authenticate.require(request, Role.ADMIN)
-    jid = _jid(request)
+    principal, jid = authenticate.require(request, Role.ADMIN), _jid(request)
     checked(NoParameters, body.query(request))
     await request.app[keys.accounts].admin.get(jid)
+    await request.app[keys.audit].record(principal.name, "preview", jid, "delete-user")
     return await _deletion(request, jid)
 
 
