@@ -6,7 +6,7 @@ password. No page and no address has a password.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import Field
@@ -256,27 +256,29 @@ async def _list(
 async def _account(
     request: web.Request, jid: str, refused: Refused | None = None, done: str = ""
 ) -> web.Response:
-    archives = request.app[keys.administration]
-    return render(
-        request,
-        "accounts/account.html",
-        refused=refused,
-        done=DONE.get(done),
-        account=await request.app[keys.accounts].admin.get(jid),
-        usage=await archives.usage_of(jid),
-        is_held=archives.holds.is_held(jid),
+    account = await request.app[keys.accounts].admin.get(jid)
+    return await _page(
+        request, "accounts/account.html", jid, refused, account=account, done=DONE.get(done)
     )
 
 
 async def _deletion(
     request: web.Request, jid: str, refused: Refused | None = None
 ) -> web.Response:
+    return await _page(request, "accounts/delete.html", jid, refused)
+
+
+async def _page(
+    request: web.Request, template: str, jid: str, refused: Refused | None, **values: Any
+) -> web.Response:
+    """Return a page about an account and its archive."""
     archives = request.app[keys.administration]
     return render(
         request,
-        "accounts/delete.html",
+        template,
         refused=refused,
         jid=jid,
         usage=await archives.usage_of(jid),
         is_held=archives.holds.is_held(jid),
+        **values,
     )

@@ -93,9 +93,10 @@ async def open_archive(request: web.Request) -> web.Response:
 async def overview(request: web.Request) -> web.Response:
     """GET {prefix}/archives/{owner}: the size of an archive, and its conversations."""
     owner = await owner_of(request)
+    principal = authenticate.principal(request)
     parameters = checked(OverviewParameters, body.query(request))
     page = await request.app[keys.browser].overview(
-        authenticate.principal(request),
+        principal,
         owner,
         ConversationQuery(before=parameters.before, folded=True),
     )
@@ -106,7 +107,7 @@ async def overview(request: web.Request) -> web.Response:
         "archive/overview.html",
         owner=owner,
         is_room=request.app[keys.hosts].is_room(owner),
-        has_account_page=has_role(authenticate.principal(request), Role.ADMIN)
+        has_account_page=has_role(principal, Role.ADMIN)
         and request.app[keys.hosts].is_user(owner)
         and request.app[keys.accounts].administered is not None,
         usage=page.usage,
