@@ -84,9 +84,9 @@ class RecentMessage:
     delivery: Delivery | None = None  #: to a recipient whose own copy will prove the delivery
 
     @property
-    def is_owed(self) -> bool:
-        """Whether the recipient has got the message, but his archive has not."""
-        return self.delivery is not None and self.delivery.is_owed
+    def owed(self) -> Delivery | None:
+        """Its delivery, if the recipient has got the message, but his archive has not."""
+        return self.delivery if self.delivery is not None and self.delivery.is_owed else None
 
     @property
     def slot(self) -> int:
@@ -240,7 +240,7 @@ class Deduplicator:
             jids.domain(message.recipient),
         )
         is_copy = is_log and self._is_copy(message, host, now(), message.recipient)
-        return is_copy and not message.is_owed
+        return is_copy and message.owed is None
 
     def remember_bytes(self, raw: bytes, message: RecentMessage | None) -> None:
         """Remember the message that has these bytes; None: such a stanza is not archived."""

@@ -93,8 +93,8 @@ class Ingest:
             message, is_new = self._dedup.identify(stanza, candidate, at, host)
             if is_new:
                 self._archive(stanza, candidate, message, at, host)
-            elif message.delivery is not None and message.is_owed:
-                self._archive_owed(stanza, candidate, message, message.delivery, at)
+            elif (owed := message.owed) is not None:
+                self._archive_owed(stanza, candidate, message, owed, at)
             else:
                 self._metrics.duplicates.inc()
         # Another copy of a room's message may be the first one for its recipient.
