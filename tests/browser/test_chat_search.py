@@ -23,10 +23,7 @@ async def test_search_in_all_conversations_jumps_to_the_place_of_a_hit(
     page = visitor.page
     await page.set_viewport_size({"width": 1280, "height": 720})
     await visitor.sign_in(ann)
-    await page.get_by_role("button", name="New room").click()
-    await visitor.by_label("Name").fill("Orchard")
-    await page.get_by_role("button", name="Create the room").click()
-    await page.locator("#conversation[data-state=ready]").wait_for()
+    await visitor.make_room("Orchard")
     for text in ("a first word", "apples in the orchard", "a last word"):
         await visitor.say(text)
     await expect(page.locator("li.pending")).to_have_count(0)

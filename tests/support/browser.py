@@ -82,6 +82,14 @@ class Visitor:
         await self.page.evaluate("to => { location.hash = to; }", f"#/chat/{jid}")
         await self.page.locator(f"#conversation[data-jid='{jid}'][data-state='ready']").wait_for()
 
+    async def make_room(self, name: str, *members: str) -> None:
+        """Make a room with members by the form of the page, and return when it is open."""
+        await self.page.get_by_role("button", name="New room").click()
+        await self.by_label("Name").fill(name)
+        await self.by_label("Members").fill(" ".join(members))
+        await self.page.get_by_role("button", name="Create the room").click()
+        await self.page.locator("#conversation[data-state=ready]").wait_for()
+
     async def say(self, text: str) -> None:
         """Write a message, and send it by Enter."""
         field = self.by_label("Message")
